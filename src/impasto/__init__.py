@@ -1,0 +1,55 @@
+"""Impasto learns the look of one picture and repaints photos and video with it, in real time.
+
+    import impasto
+
+    stylizer = impasto.load("wave.onnx")
+    picture = stylizer(impasto.load_image("photo.jpg"))
+    impasto.save_image("painted.jpg", picture)
+
+Importing this package loads neither numpy nor an inference engine nor torch: each name below is fetched from
+its module when it is first used (PEP 562).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, TrainingError, UsageError
+
+if TYPE_CHECKING:
+    from impasto.image import load_image, save_image
+    from impasto.runtime import Stylizer, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "ImageError",
+    "ImpastoError",
+    "ModelError",
+    "Stylizer",
+    "TrainingError",
+    "UsageError",
+    "__version__",
+    "load",
+    "load_image",
+    "save_image",
+]
+
+_HOME = {
+    "load": "impasto.runtime",
+    "Stylizer": "impasto.runtime",
+    "load_image": "impasto.image",
+    "save_image": "impasto.image",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # so that this function runs once per name
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,39 @@
+"""Files that appear whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from impasto.errors import ImpastoError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], error: type[ImpastoError]) -> Iterator[Path]:
+    """Yield a temporary path to write to; it takes the place of `path` when the block ends without an exception.
+
+    The temporary file lies in the same folder (a rename across disks is not atomic) and has the same extension.
+    It is removed when the block fails, so a full disk or Ctrl-C leaves the old file as it was. A symbolic link
+    is followed: the file it points to is replaced, the link stays.
+
+    Raises:
+        ImpastoError: of the class `error`, when `path` is a folder or device, its folder is missing, or the
+            operating system refuses to write (disk full, no permission).
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise error(f"{path}: is a folder; give the name of a file to write")
+    if target.exists() and not target.is_file():
+        raise error(f"{path}: is not a regular file; give the name of a file to write")
+    if not target.parent.is_dir():
+        raise error(f"{path}: the folder {target.parent} does not exist; create it first")
+    # Not tempfile: its files are private (mode 0600), and the result has to have ordinary permissions.
+    part = target.parent / f".impasto-{secrets.token_hex(8)}{target.suffix}"
+    try:
+        yield part
+        part.replace(target)
+    except OSError as cause:
+        raise error(f"{path}: cannot write: {cause.strerror or cause}; check the disk and permissions") from cause
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,143 @@
+"""Numbers for a model: how well it keeps photos, how well it paints the style, how steady it is, how fast.
+
+The yardstick of every report (docs/results.md): content_error, style_error and their objective at style weight 4, over
+photos at 512 px short side, against the style picture at 512 px short side.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load as load_safetensors
+from torch import Tensor, nn
+
+from impasto.image import Pixels, load_image, resize_short_side
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.vgg import VGGFeatures
+from impasto.runtime import Stylizer
+from impasto.train.data import to_tensor
+from impasto.train.weights import LPIPS_HEADS, load_loss_network, packaged
+
+CONTRAST = 0.25
+"""The photo's contrast is cut to this, about mid-grey, to see what becomes of the picture."""
+
+
+@dataclass(frozen=True)
+class PhotoScore:
+    """What one photo came to."""
+
+    photo: str
+    content_error: float
+    style_error: float
+    objective: float
+    lpips: float
+    contrast_change: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over the photos (the median, for seconds).
+
+    content_error: mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3; above some 1.4 the photo is lost.
+    style_error: relative squared distance of Gram matrices, mean over four layers.
+    objective: content_error + 4 * style_error.
+    lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
+    contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
+    seconds: to stylize one photo.
+    """
+
+    model: str
+    style: str
+    size: int
+    content_error: float
+    style_error: float
+    objective: float
+    lpips: float
+    contrast_change: float
+    seconds: float
+    photos: tuple[PhotoScore, ...]
+
+
+def evaluate(
+    stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 512, name: str = ""
+) -> Evaluation:
+    """Measure ``stylizer`` against its style picture on ``photos``, each at ``size`` px short side.
+
+    Raises:
+        ImageError: if a picture cannot be read.
+    """
+    network, _ = load_loss_network()
+    target = to_tensor(resize_short_side(load_image(style), size))
+    loss = PerceptualLoss(network, YARDSTICK, target)
+    lpips = Lpips(network)
+    scores = []
+    for path in photos:
+        photo = resize_short_side(load_image(path), size)
+        stylizer(photo)  # the first pass at a new size pays for the runtime's planning
+        begun = time.perf_counter()
+        picture = stylizer(photo)
+        seconds = time.perf_counter() - begun
+        x, y = to_tensor(photo), to_tensor(picture)
+        with torch.no_grad():
+            terms = loss(y, loss.content_target(x))
+            distance = float(lpips(x, y))
+        faded = stylizer(_fade(photo))
+        change = float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean())
+        scores.append(
+            PhotoScore(
+                path.name, float(terms.content), float(terms.style), float(terms.total), distance, change, seconds
+            )
+        )
+
+    def mean(field: str) -> float:
+        return statistics.fmean(getattr(score, field) for score in scores)
+
+    return Evaluation(
+        model=name,
+        style=style.name,
+        size=size,
+        content_error=mean("content_error"),
+        style_error=mean("style_error"),
+        objective=mean("objective"),
+        lpips=mean("lpips"),
+        contrast_change=mean("contrast_change"),
+        seconds=statistics.median(score.seconds for score in scores),
+        photos=tuple(scores),
+    )
+
+
+class Lpips(nn.Module):
+    """LPIPS v0.1 with VGG-16 (Zhang et al. 2018): how different two pictures look, 0 for equal ones."""
+
+    LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+
+    def __init__(self, network: VGGFeatures) -> None:
+        super().__init__()
+        self.network = network
+        heads = load_safetensors(packaged(LPIPS_HEADS))
+        self.heads = [heads[key].float().reshape(1, -1, 1, 1) for key in sorted(heads)]
+
+    @torch.no_grad()
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        """The distance between two batches, (N, 3, H, W) in [0, 1] -> (N,)."""
+        a, b = self.network(one, self.LAYERS), self.network(other, self.LAYERS)
+        distance = torch.zeros(one.shape[0])
+        for layer, head in zip(self.LAYERS, self.heads, strict=True):
+            difference = (_unit(a[layer]) - _unit(b[layer])).square()
+            distance = distance + (difference * head).sum(dim=1).mean(dim=(1, 2))
+        return distance
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Each position's feature vector at length 1."""
+    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+
+
+def _fade(photo: Pixels) -> Pixels:
+    faded = (photo.astype(np.float32) - 127.5) * CONTRAST + 127.5
+    return np.rint(faded).astype(np.uint8)

@@ -1,0 +1,271 @@
+"""Pictures on disk and in memory: the only place where pixels enter or leave.
+
+Everywhere in Impasto outside `impasto.nn`, a picture is a numpy array of uint8, shape (H, W, 3), sRGB.
+"""
+
+import io
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+
+from impasto.atomic import replacing
+from impasto.errors import ImageError
+
+Pixels = NDArray[np.uint8]
+"""A picture: uint8, shape (H, W, 3), sRGB."""
+
+MAX_PIXELS = 200_000_000
+"""Larger pictures are refused: a small file can unpack to more memory than the machine has."""
+
+_FORMAT_OF = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+WRITABLE_SUFFIXES = tuple(_FORMAT_OF)
+"""The file extensions `save_image` knows, in lower case."""
+
+READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".avif", ".gif", ".jp2", ".ppm", ".pgm")
+"""The file extensions by which `find_images` knows a picture, in lower case. `load_image` looks at content."""
+
+# Named, because Pillow's full list holds formats that run other programs (EPS runs Ghostscript).
+_READABLE_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+
+_pillow_limit = threading.Lock()
+
+
+def load_image(path: str | os.PathLike[str]) -> Pixels:
+    """The picture in a file as a person sees it: uint8 (H, W, 3), sRGB.
+
+    The EXIF orientation is applied, an embedded colour profile is converted to sRGB (a broken one is ignored),
+    transparency is laid over white, 16-bit samples are rounded to 8 bits, and of an animation the first
+    frame is taken.
+
+    Raises:
+        ImageError: The file is missing, empty, cut short, not a picture, larger than `MAX_PIXELS`, or in a
+            pixel format without a defined range (32-bit integer, floating point).
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ImageError(f"{path}: is a folder, not a picture; give a file")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file; check the name") from None
+    except OSError as cause:
+        raise ImageError(f"{path}: cannot read: {cause.strerror or cause}") from cause
+    if not data:
+        raise ImageError(f"{path}: is empty (0 bytes); copy or download it again")
+    try:
+        image = _open(data)
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError(
+                f"is too large: {image.width} x {image.height} pixels, the limit is "
+                f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
+            )
+        image.load()  # decodes all of it, so a file that is cut short fails here
+        return _to_srgb(image)
+    except ImageError as refusal:
+        raise ImageError(f"{path}: {refusal}") from None
+    except UnidentifiedImageError:
+        known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
+        raise ImageError(f"{path}: is not a picture Impasto can read (it reads {known})") from None
+    except Exception as cause:  # on broken files the decoders raise nearly anything, SyntaxError included
+        reason = " ".join(str(cause).split()) or type(cause).__name__
+        raise ImageError(f"{path}: is damaged or cut short ({reason}); copy or download it again") from cause
+
+
+def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95) -> None:
+    """Write a picture, uint8 (H, W, 3) sRGB, in the format its extension names; whole or not at all.
+
+    Args:
+        path: Its extension is one of `WRITABLE_SUFFIXES`, in any case. An existing file is replaced.
+        array: The picture.
+        quality: 1 to 100, for JPEG and WebP; the other formats lose nothing.
+
+    Raises:
+        ImageError: Unknown extension, `path` is a folder, its folder is missing, the disk is full, the array is
+            not a picture, or the quality is out of range.
+    """
+    path = Path(path)
+    name = path.suffix.lower()
+    if name not in _FORMAT_OF:
+        known = ", ".join(WRITABLE_SUFFIXES)
+        raise ImageError(f"{path}: unknown picture extension {path.suffix!r}; use one of {known}")
+    if not 1 <= quality <= 100:
+        raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
+    image = _from_array(array)
+    options: dict[str, object] = {}
+    if _FORMAT_OF[name] == "JPEG":
+        # Painted pictures are full of saturated edges, which halved colour resolution smears.
+        options = {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True}
+    elif _FORMAT_OF[name] == "WEBP":
+        options = {"quality": quality}
+    elif _FORMAT_OF[name] == "TIFF":
+        options = {"compression": "tiff_lzw"}
+    with replacing(path, ImageError) as part:
+        image.save(part, format=_FORMAT_OF[name], **options)
+
+
+def resize_short_side(array: Pixels, size: int) -> Pixels:
+    """The picture scaled, up or down, so that its shorter side is `size` pixels; aspect kept (Lanczos)."""
+    if size < 1:
+        raise ImageError(f"cannot resize a picture to {size} pixels; use 1 or more")
+    height, width = array.shape[:2]
+    short = min(height, width)
+    if short == size:
+        return array
+    scaled = (max(1, round(width * size / short)), max(1, round(height * size / short)))
+    return np.asarray(_from_array(array).resize(scaled, Image.Resampling.LANCZOS))
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """The pictures in a folder and all folders below it, by extension in any case, sorted by path.
+
+    Hidden files and folders are left out: those are thumbnails, metadata and unfinished downloads.
+
+    Raises:
+        ImageError: `folder` is missing or not a folder. A folder without pictures gives an empty list.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; check the name")
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in READABLE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def contact_sheet(rows: Sequence[Sequence[Pixels]], *, labels: Sequence[str] = (), cell: int = 320) -> Pixels:
+    """Pictures side by side on white, one sequence per row: uint8 (H, W, 3).
+
+    Args:
+        rows: Pictures of any sizes, uint8 (H, W, 3). Each is scaled to fit a square of `cell` pixels with its
+            aspect kept, and centred in its column and row. Rows may differ in length.
+        labels: A heading for each column, at most as many as there are columns; one too long for its column is
+            set smaller.
+        cell: Side of that square in pixels.
+
+    Raises:
+        ImageError: There is no picture, or there are more labels than columns.
+    """
+    columns = max((len(row) for row in rows), default=0)
+    if columns == 0:
+        raise ImageError("a contact sheet needs at least one picture")
+    if len(labels) > columns:
+        raise ImageError(f"{len(labels)} labels for {columns} columns; give at most one for each")
+    gutter = max(4, cell // 32)
+    text_size = max(10, cell // 16)
+    header = 2 * text_size if labels else 0
+
+    cells = [[_fit(picture, cell) for picture in row] for row in rows if row]
+    widths = [max(row[column].width for row in cells if column < len(row)) for column in range(columns)]
+    heights = [max(picture.height for picture in row) for row in cells]
+    lefts = [gutter + sum(widths[:column]) + gutter * column for column in range(columns)]
+    sheet = Image.new(
+        "RGB",
+        (gutter + sum(widths) + gutter * columns, gutter + header + sum(heights) + gutter * len(heights)),
+        "white",
+    )
+
+    draw = ImageDraw.Draw(sheet)
+    for label, left, width in zip(labels, lefts, widths, strict=False):
+        size = text_size
+        while size > 8 and draw.textlength(label, font=ImageFont.load_default(size)) > width:
+            size -= 1
+        centre = (left + width / 2, gutter + header / 2)
+        draw.text(centre, label, fill="black", font=ImageFont.load_default(size), anchor="mm")
+
+    top = gutter + header
+    for row, height in zip(cells, heights, strict=True):
+        for picture, left, width in zip(row, lefts, widths, strict=False):
+            sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        top += height + gutter
+    return np.asarray(sheet)
+
+
+def _fit(array: Pixels, cell: int) -> Image.Image:
+    image = _from_array(array)
+    scale = cell / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _from_array(array: Pixels) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+        raise ImageError(f"expected a picture, uint8 (H, W, 3), got {array.dtype} {array.shape}")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header only, with our own limit on the size in place of Pillow's warnings and errors."""
+    with _pillow_limit:  # the limit is a global of Pillow's; put it back for whoever else uses Pillow
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data), formats=_READABLE_FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _to_srgb(image: Image.Image) -> Pixels:
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        image = _from_16_bit(image)
+    elif image.mode == "F":
+        raise ImageError("has floating-point pixels, which have no defined range; save it with 8 or 16 bits")
+
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("RGB")
+    elif image.mode not in ("L", "CMYK", "LAB"):
+        image = image.convert("RGB")
+
+    image = _apply_profile(image, profile)
+    if alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    return np.asarray(image)
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    samples = np.asarray(image).astype(np.int64)
+    if samples.min() < 0 or samples.max() > 65535:
+        raise ImageError("has 32-bit pixels, which have no defined range; save it with 8 or 16 bits")
+    return Image.fromarray(((samples + 128) // 257).astype(np.uint8))
+
+
+def _apply_profile(image: Image.Image, data: bytes | None) -> Image.Image:
+    """The picture in RGB mode, its colours converted from the embedded profile to sRGB."""
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        if image.mode == "LAB":
+            return _convert(image, ImageCms.createProfile("LAB"), srgb)
+        if data:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+            # Converting sRGB to sRGB costs a second on a large photo and moves values by one.
+            if not ImageCms.getProfileDescription(profile).startswith("sRGB"):
+                return _convert(image, profile, srgb)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        # Wrong for the pixels, or damaged: browsers show such a picture as if it had no profile, and so do we.
+        pass
+    return image.convert("RGB")
+
+
+def _convert(image: Image.Image, source: object, target: object) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")  # type: ignore[arg-type]
+    assert converted is not None  # None is for inPlace=True only
+    return converted

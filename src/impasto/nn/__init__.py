@@ -1,0 +1,1 @@
+"""Networks and losses as pure tensor code: needs torch, touches no files."""

@@ -1,0 +1,350 @@
+"""Generators: a picture in, the picture repainted out, in one pass.
+
+Every generator takes RGB in [0, 1], (N, 3, H, W), of any size, and returns exactly that size. The residual network is
+Johnson, Alahi, Fei-Fei 2016; the texture network is the multi-scale pyramid of Ulyanov et al. 2016. Presets with the
+originals' exact layers are in :mod:`impasto.train.config`; the defaults here are ours: pictures are reflected at
+the border and enlarged before a convolution instead of by a transposed one, against frames and checkerboards.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import TrainingError
+from impasto.nn.norm import AffineInit, make_norm
+
+Padding = Literal["reflect", "replicate", "circular", "zero"]
+Output = Literal["sigmoid", "tanh150", "linear"]
+
+# Mean RGB of ImageNet, 0..255: what the original networks' inputs are centred on (VGG's own preprocessing).
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+
+
+class Generator(nn.Module):
+    """What all generators share: the range of their pixels, sizes, and the noise they take.
+
+    Pictures enter the layers as 0..255 minus the ImageNet mean, as in the original networks. That is also what makes
+    instance normalisation drop the picture's contrast: next to features of that size its eps of 1e-5 is nothing,
+    where with [0, 1] it would damp a dimmed picture visibly.
+    """
+
+    noise_channels: int = 0
+    """Channels of the noise input, (N, noise_channels, H, W), uniform in [0, 1); 0 where the network takes none."""
+    minimum_size: int = 16
+    """The least height and width the layers can take; ``forward`` extends smaller pictures by their edge."""
+
+    mean: Tensor
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        if output not in ("sigmoid", "tanh150", "linear"):
+            raise TrainingError(f"unknown output '{output}': choose one of sigmoid, tanh150, linear")
+        self.output = output
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor, noise: Tensor | None = None, style: Tensor | None = None) -> Tensor:
+        """Repaint ``image``, (N, 3, H, W) in [0, 1]; returns the same size.
+
+        The result is in [0, 1] for output "sigmoid". The originals' "tanh150" and "linear" outputs may leave that
+        range; they are clipped where pictures are made (export), not here, so that training sees their gradients.
+
+        Args:
+            image: RGB pictures.
+            noise: (N, noise_channels, H, W), uniform in [0, 1); drawn afresh when None and the network takes noise.
+            style: (N, styles) mixing weights, for a network of several styles.
+        """
+        height, width = image.shape[2:]
+        if self.noise_channels and noise is None:
+            noise = torch.rand(image.shape[0], self.noise_channels, height, width, device=image.device)
+        image = _extend(image, self.minimum_size)
+        features = 255.0 * image - self.mean
+        if noise is not None:
+            noise = _extend(noise, self.minimum_size)
+        y = self.paint(features, noise, style)[:, :, :height, :width]
+        if self.output == "sigmoid":
+            return torch.sigmoid(y)
+        if self.output == "tanh150":
+            y = 150.0 * torch.tanh(y)
+        return (y + self.mean) / 255.0
+
+    def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
+        """The layers: centred picture (N, 3, H, W) to (N, 3, >= H, >= W) before the output function."""
+        raise NotImplementedError
+
+
+class ResidualGenerator(Generator):
+    """Johnson 2016: down to a quarter, residual blocks, up again (``c9s1-w,d2w,d4w,R4w x blocks,u2w,uw,c9s1-3``).
+
+    Args:
+        width: channels at full size; 32 in the paper, 16 in the authors' released instance-norm models.
+        blocks: residual blocks at a quarter of the size.
+        norm: one of :data:`impasto.nn.norm.NORMS`.
+        styles: number of styles (conditional instance normalisation) the network holds.
+        upsample: "nearest" enlarges and then convolves; "transposed" is the original's fractionally strided
+            convolution, prone to checkerboards.
+        padding: of every convolution; "reflect-start" is the original's: the picture reflected by 40 pixels first,
+            zeros around the outer convolutions, and residual blocks without padding.
+        output: "sigmoid", or the original's "tanh150" (150 * tanh plus the ImageNet mean).
+        norm_init: the normalisation's first scales.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 16,
+        blocks: int = 5,
+        norm: str = "instance",
+        styles: int = 1,
+        upsample: Literal["nearest", "transposed"] = "nearest",
+        padding: Literal["reflect", "replicate", "circular", "zero", "reflect-start"] = "reflect",
+        output: Output = "sigmoid",
+        norm_init: AffineInit = "ones",
+    ) -> None:
+        super().__init__(output)
+        if upsample not in ("nearest", "transposed"):
+            raise TrainingError(f"unknown upsampling '{upsample}': choose one of nearest, transposed")
+        self.border = (
+            8 * blocks if padding == "reflect-start" else 0
+        )  # each block eats 2 pixels at a quarter size
+        outer: Padding = "zero" if padding == "reflect-start" else padding
+        inner: Padding | None = None if padding == "reflect-start" else padding
+        # The authors pad strided and transposed convolutions with zeros whatever the rest does (models.lua).
+        self.minimum_size = max(16, self.border + 1)
+
+        def normalize(channels: int) -> nn.Module:
+            return make_norm(norm, channels, styles=styles, init=norm_init)
+
+        self.down = nn.ModuleList(
+            [
+                ConvNorm(Conv(3, width, 9, padding=outer), normalize(width)),
+                ConvNorm(Conv(width, 2 * width, 3, stride=2, padding=outer), normalize(2 * width)),
+                ConvNorm(Conv(2 * width, 4 * width, 3, stride=2, padding=outer), normalize(4 * width)),
+            ]
+        )
+        self.blocks = nn.ModuleList(
+            [ResidualBlock(4 * width, lambda: normalize(4 * width), padding=inner) for _ in range(blocks)]
+        )
+        self.up = nn.ModuleList(
+            [
+                ConvNorm(_upsample(4 * width, 2 * width, upsample, outer), normalize(2 * width)),
+                ConvNorm(_upsample(2 * width, width, upsample, outer), normalize(width)),
+            ]
+        )
+        self.last = Conv(width, 3, 9, padding=outer)
+
+    def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
+        """The layers, see :meth:`Generator.paint`."""
+        x = F.pad(image, [self.border] * 4, mode="reflect") if self.border else image
+        for layer in (*self.down, *self.blocks, *self.up):
+            x = layer(x, style)
+        y: Tensor = self.last(x)
+        return y
+
+
+class TextureGenerator(Generator):
+    """Ulyanov 2016: a pyramid that paints from coarse to fine, with fresh noise z at every scale.
+
+    At each of ``levels`` scales the shrunken picture and its noise pass a small branch of ``width`` channels; the
+    branches are normalised, joined with what comes from below, and enlarged. Parameters of the published network:
+    116,915 without noise, 118,211 with three channels of it (texture_nets, models/pyramid.lua).
+
+    The noise input holds two fields. The finest scale takes all of the first; a scale shrunk by r takes from the
+    second the positions r/2 mod r, which no other scale takes: all scales are independent, from one plain input.
+
+    Args:
+        width: channels a branch, 8 in the original.
+        levels: scales; the coarsest is shrunk by 2 ** (levels - 1).
+        noise: channels of z at each scale; 3 in the 2016 original, 0 in the authors' later code.
+        norm: one of :data:`impasto.nn.norm.NORMS`.
+        styles: number of styles (conditional instance normalisation) the network holds.
+        padding: of every convolution; "replicate" in texture_nets' master, "circular" in its first version.
+        negative_slope: of the (leaky) ReLU; 0.01 in the first version, 0 later.
+        output: "sigmoid", or the original's "linear".
+        norm_init: the normalisation's first scales.
+        standardize: bring the picture to mean 0 and a standard deviation of 1 first. Beside noise of a fixed size
+            the picture's contrast would otherwise matter again; the originals do not do it.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 8,
+        levels: int = 6,
+        noise: int = 3,
+        norm: str = "instance",
+        styles: int = 1,
+        padding: Padding = "reflect",
+        negative_slope: float = 0.0,
+        output: Output = "sigmoid",
+        norm_init: AffineInit = "ones",
+        standardize: bool = True,
+    ) -> None:
+        super().__init__(output)
+        self.noise = noise
+        self.noise_channels = 2 * noise
+        self.ratios = [2**level for level in reversed(range(levels))]  # coarse to fine: 32, 16, 8, 4, 2, 1
+        self.minimum_size = 2 * self.ratios[0]  # reflection needs two pixels at the coarsest scale
+        self.standardize = standardize
+
+        def chain(inside: int, outside: int) -> nn.ModuleList:
+            sizes = [(inside, outside, 3), (outside, outside, 3), (outside, outside, 1)]
+            return nn.ModuleList(
+                [
+                    ConvNorm(
+                        Conv(a, b, kernel, padding=padding),
+                        make_norm(norm, b, styles=styles, init=norm_init),
+                        negative_slope=negative_slope,
+                    )
+                    for a, b, kernel in sizes
+                ]
+            )
+
+        def join(channels: int) -> nn.Module:
+            return make_norm(norm, channels, styles=styles, init=norm_init)
+
+        self.branches = nn.ModuleList([chain(3 + noise, width) for _ in self.ratios])
+        self.join_branch = nn.ModuleList([join(width) for _ in self.ratios[1:]])
+        self.join_below = nn.ModuleList([join(width * (level + 1)) for level in range(levels - 1)])
+        self.merges = nn.ModuleList(
+            [chain(width * (level + 2), width * (level + 2)) for level in range(levels - 1)]
+        )
+        self.last = Conv(width * levels, 3, 1, padding=padding)
+
+    def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
+        """The layers, see :meth:`Generator.paint`; the picture is extended to whole cells of the coarsest scale."""
+        if self.standardize:
+            variance, mean = torch.var_mean(image, dim=(2, 3), correction=0, keepdim=True)
+            image = (image - mean) * torch.rsqrt(variance.mean(dim=1, keepdim=True) + 1e-5)
+        cell = self.ratios[0]
+        below, right = -image.shape[2] % cell, -image.shape[3] % cell
+        image = F.pad(image, [0, right, 0, below], mode="replicate")
+        if noise is not None:
+            noise = F.pad(noise, [0, right, 0, below], mode="replicate")
+
+        x = image
+        for level, ratio in enumerate(self.ratios):
+            y = F.avg_pool2d(image, ratio) if ratio > 1 else image
+            if noise is not None:
+                fine, coarse = noise[:, : self.noise], noise[:, self.noise :]
+                z = coarse[:, :, ratio // 2 :: ratio, ratio // 2 :: ratio] if ratio > 1 else fine
+                y = torch.cat([y, z], dim=1)
+            for layer in self.branches[level]:
+                y = layer(y, style)
+            if level == 0:
+                x = y
+            else:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+                joined = [self.join_branch[level - 1](y, style), self.join_below[level - 1](x, style)]
+                x = torch.cat(joined, dim=1)
+                for layer in self.merges[level - 1]:
+                    x = layer(x, style)
+        painted: Tensor = self.last(x)
+        return painted
+
+
+class Conv(nn.Module):
+    """A convolution that keeps the size (rounded up when strided), with the border made by ``padding``.
+
+    ``padding=None`` convolves only where the kernel fits.
+    """
+
+    def __init__(
+        self, inside: int, outside: int, kernel: int, *, stride: int = 1, padding: Padding | None = "reflect"
+    ) -> None:
+        super().__init__()
+        if padding not in ("reflect", "replicate", "circular", "zero", None):
+            raise TrainingError(
+                f"unknown padding '{padding}': choose one of reflect, replicate, circular, zero"
+            )
+        border = 0 if padding is None else kernel // 2
+        self.mode = {"zero": "constant"}.get(padding or "", padding or "")
+        # Zeros are the convolution's own business: no padded copy is made.
+        self.border = 0 if padding == "zero" else border
+        self.conv = nn.Conv2d(inside, outside, kernel, stride, border if padding == "zero" else 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inside, H, W) -> (N, outside, ceil(H / stride), ceil(W / stride))."""
+        if self.border:
+            x = F.pad(x, [self.border] * 4, mode=self.mode)
+        y: Tensor = self.conv(x)
+        return y
+
+
+class UpsampleConv(nn.Module):
+    """Twice the size by nearest neighbour, then a 3x3 convolution: no checkerboard can arise."""
+
+    def __init__(self, inside: int, outside: int, *, padding: Padding) -> None:
+        super().__init__()
+        self.conv = Conv(inside, outside, 3, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inside, H, W) -> (N, outside, 2 H, 2 W)."""
+        y: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return y
+
+
+class ConvNorm(nn.Module):
+    """Convolution, normalisation, (leaky) ReLU."""
+
+    def __init__(self, conv: nn.Module, norm: nn.Module, *, negative_slope: float = 0.0) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = norm
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
+        """(N, C, H, W) -> whatever the convolution makes of it."""
+        y = self.norm(self.conv(x), style)
+        return F.leaky_relu(y, self.negative_slope) if self.negative_slope else F.relu(y)
+
+
+class ResidualBlock(nn.Module):
+    """x plus (convolution, norm, ReLU, convolution, norm) of x; without padding the identity is cropped to fit."""
+
+    def __init__(self, channels: int, normalize: Callable[[], nn.Module], *, padding: Padding | None) -> None:
+        super().__init__()
+        self.crop = padding is None
+        self.first = ConvNorm(Conv(channels, channels, 3, padding=padding), normalize())
+        self.conv = Conv(channels, channels, 3, padding=padding)
+        self.norm = normalize()
+
+    def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
+        """(N, C, H, W) -> the same size, or 4 less each way without padding."""
+        y: Tensor = self.norm(self.conv(self.first(x, style)), style)
+        return y + (x[:, :, 2:-2, 2:-2] if self.crop else x)
+
+
+GENERATORS: dict[str, Callable[..., Generator]] = {
+    "residual": ResidualGenerator,
+    "texture": TextureGenerator,
+}
+
+
+def build_generator(architecture: str, arguments: dict[str, object]) -> Generator:
+    """Return the generator of that name, made with ``arguments`` (as a model file records them).
+
+    Raises:
+        TrainingError: for an unknown name or argument.
+    """
+    if architecture not in GENERATORS:
+        raise TrainingError(f"unknown generator '{architecture}': choose one of {', '.join(GENERATORS)}")
+    try:
+        return GENERATORS[architecture](**arguments)
+    except TypeError as error:
+        raise TrainingError(f"generator '{architecture}' cannot be made with {arguments}: {error}") from error
+
+
+def _extend(x: Tensor, minimum: int) -> Tensor:
+    """``x`` continued by its edge, at the right and below, to at least ``minimum`` pixels each way."""
+    if x.shape[2] >= minimum and x.shape[3] >= minimum:
+        return x
+    return F.pad(x, [0, max(0, minimum - x.shape[3]), 0, max(0, minimum - x.shape[2])], mode="replicate")
+
+
+def _upsample(inside: int, outside: int, kind: str, padding: Padding) -> nn.Module:
+    if kind == "transposed":
+        return nn.ConvTranspose2d(inside, outside, 3, stride=2, padding=1, output_padding=1)
+    return UpsampleConv(inside, outside, padding=padding)

@@ -1,0 +1,155 @@
+"""What makes a good picture: the content, style and smoothness terms, and the objectives made of them."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import TrainingError
+from impasto.nn.vgg import VGGFeatures
+
+StyleStatistic = Literal["gram", "mean-std"]
+Scaling = Literal["balanced", "raw"]
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices, (N, C, H, W) -> (N, C, C), divided by C * H * W (Johnson 2016, eq. 3).
+
+    Gatys 2016 divides the squared difference instead, by 4 C^2 (H W)^2; for pictures of one size the two differ by a
+    constant factor. Computed in float32: sums over a million positions are beyond bf16.
+    """
+    n, c, h, w = features.shape
+    flat = features.float().reshape(n, c, h * w)
+    return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def mean_std(features: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel over space, (N, C, H, W) -> (N, 2, C) (Huang, Belongie 2017)."""
+    variance, mean = torch.var_mean(features.float(), dim=(2, 3), correction=0)
+    return torch.stack([mean, (variance + 1e-8).sqrt()], dim=1)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels, (N, 3, H, W) -> (N,)."""
+    down = (image[:, :, 1:] - image[:, :, :-1]).square().mean(dim=(1, 2, 3))
+    across = (image[:, :, :, 1:] - image[:, :, :, :-1]).square().mean(dim=(1, 2, 3))
+    return down + across
+
+
+STATISTICS = {"gram": gram, "mean-std": mean_std}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Which layers are compared, how, and with what weights.
+
+    "balanced" scaling makes each term relative, so that one style weight serves every style:
+    content is mean((phi(y) - phi(x))^2) / var(phi(x)), style the mean over layers of ||S(y) - S(s)||^2 / ||S(s)||^2
+    with S the statistic. "raw" is the papers': mean squared differences, style summed over layers.
+    """
+
+    scaling: Scaling = "balanced"
+    content_layers: tuple[str, ...] = ("relu3_3",)
+    style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    style_statistic: StyleStatistic = "gram"
+    content_weight: float = 1.0
+    style_weight: float = 4.0
+    tv_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.style_statistic not in STATISTICS:
+            raise TrainingError(
+                f"unknown style statistic '{self.style_statistic}': choose one of {', '.join(STATISTICS)}"
+            )
+        if self.scaling not in ("balanced", "raw"):
+            raise TrainingError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise TrainingError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
+
+
+YARDSTICK = Objective()
+"""The measure of every report: balanced, style weight 4, no total variation; at 512 px (short side)."""
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The terms of an objective, each unweighted, (N,): one value a picture; and their weighted sum."""
+
+    content: Tensor
+    style: Tensor
+    tv: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True)
+class ContentTarget:
+    """What the content term compares with: a photo's features, and the variance of each layer's, (N,)."""
+
+    features: dict[str, Tensor]
+    variance: dict[str, Tensor] = field(default_factory=dict)
+
+
+class PerceptualLoss(nn.Module):
+    """An objective against one style picture; gives its terms for any photos.
+
+    Args:
+        network: the loss network.
+        objective: layers, statistics and weights.
+        style: the style picture, (1, 3, H, W) in [0, 1].
+
+    Raises:
+        TrainingError: for a layer that the network has not.
+    """
+
+    def __init__(self, network: VGGFeatures, objective: Objective, style: Tensor) -> None:
+        super().__init__()
+        network.check((*objective.content_layers, *objective.style_layers))
+        self.network = network
+        self.objective = objective
+        self.statistic = STATISTICS[objective.style_statistic]
+        self.deepest = sorted({*objective.content_layers, *objective.style_layers})
+        with torch.no_grad():
+            features = network(style, objective.style_layers)
+            self.style_targets = {layer: self.statistic(x) for layer, x in features.items()}
+
+    @torch.no_grad()
+    def content_target(self, image: Tensor) -> ContentTarget:
+        """The photo's side of the content term, for ``image`` (N, 3, H, W) in [0, 1]."""
+        features = self.network(image, self.objective.content_layers)
+        variance = {layer: x.float().var(dim=(1, 2, 3), correction=0) for layer, x in features.items()}
+        return ContentTarget(features, variance)
+
+    def forward(self, image: Tensor, target: ContentTarget, style_weight: float | None = None) -> LossTerms:
+        """The terms for the painted ``image``, (N, 3, H, W) in [0, 1], against the photo's ``target``.
+
+        ``style_weight`` stands in for the objective's own, for a weight that is ramped up.
+        """
+        objective, balanced = self.objective, self.objective.scaling == "balanced"
+        features = self.network(image, self.deepest)
+        zero = image.new_zeros(image.shape[0])
+
+        content = zero
+        for layer in objective.content_layers:
+            difference = (
+                (features[layer].float() - target.features[layer].float()).square().mean(dim=(1, 2, 3))
+            )
+            content = content + (difference / (target.variance[layer] + 1e-8) if balanced else difference)
+        if balanced:
+            content = content / len(objective.content_layers)
+
+        style = zero
+        for layer in objective.style_layers:
+            wanted = self.style_targets[layer]
+            difference = (self.statistic(features[layer]) - wanted).square()
+            if balanced:
+                share = difference.sum(dim=(1, 2)) / wanted.square().sum().clamp_min(1e-30)
+                style = style + share / len(objective.style_layers)
+            else:
+                style = style + difference.mean(dim=(1, 2))
+
+        tv = total_variation(image) if objective.tv_weight else zero
+        weight = objective.style_weight if style_weight is None else style_weight
+        total = objective.content_weight * content + weight * style + objective.tv_weight * tv
+        return LossTerms(content, style, tv, total)

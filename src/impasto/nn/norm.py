@@ -1,0 +1,155 @@
+"""Normalisation layers of Ulyanov, Vedaldi, Lempitsky 2016 (arXiv:1607.08022).
+
+With x_tijk the feature map t, channel i, at position (j, k):
+
+* ``contrast``: eq. 1, each channel of each image divided by its spatial sum;
+* ``batch``: eq. 2, mean and variance over the batch and space;
+* ``instance``: eq. 3, mean and variance over space, per image, in training *and* in use;
+* ``none``: the identity, for ablations.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import TrainingError
+
+NormKind = Literal["instance", "batch", "contrast", "none"]
+AffineInit = Literal["ones", "uniform"]
+
+
+def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
+    """Each channel of each image brought to mean 0 and variance 1 over space (eq. 3), then scaled and shifted.
+
+    The variance is the biased one. Statistics are float32 whatever the precision of ``x``: squares of bf16 or fp16
+    features lose or overflow. There is no running average, so training and use cannot differ.
+
+    Args:
+        x: (N, C, H, W).
+        scale: (N or 1, C).
+        shift: (N or 1, C).
+        eps: added to the variance.
+    """
+    if torch.compiler.is_exporting():  # by this name exporters know it, and runtimes have one kernel for it
+        if scale.shape[0] == 1:
+            return F.instance_norm(x, weight=scale[0], bias=shift[0], eps=eps)
+        return F.instance_norm(x, eps=eps) * scale[:, :, None, None] + shift[:, :, None, None]
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
+    scale = torch.rsqrt(variance + eps) * scale
+    shift = shift - mean * scale
+    return x * scale[:, :, None, None].to(x.dtype) + shift[:, :, None, None].to(x.dtype)
+
+
+def contrast_norm(x: Tensor, floor: float = 1e-2) -> Tensor:
+    """Each channel of each image divided by its spatial sum (eq. 1), (N, C, H, W) -> same.
+
+    Eq. 1 is undefined where the sum is zero, and features of either sign can come as near to that as they like. The
+    mean is therefore kept at least ``floor`` times the channel's root mean square away from zero, with its sign kept;
+    being relative, the floor leaves ``contrast_norm(a * x) == contrast_norm(x)`` true for a > 0. An all-zero channel
+    stays zero.
+    """
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    least = floor * x.square().mean(dim=(2, 3), keepdim=True).sqrt() + torch.finfo(torch.float32).tiny
+    mean = torch.where(mean < 0, -1.0, 1.0) * torch.maximum(mean.abs(), least)
+    return x / (mean * (x.shape[2] * x.shape[3]))
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation (eq. 3) with a learnt scale and shift per channel, one pair per style.
+
+    With ``styles`` > 1 this is conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017): the scale and shift
+    are mixed by ``style``, (N, styles) weights, so that styles blend by blending vectors.
+    """
+
+    def __init__(
+        self, channels: int, *, styles: int = 1, eps: float = 1e-5, init: AffineInit = "ones"
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        scale = torch.ones(styles, channels) if init == "ones" else torch.rand(styles, channels)
+        self.weight = nn.Parameter(scale)
+        self.bias = nn.Parameter(torch.zeros(styles, channels))
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        """Normalise (N, C, H, W); ``style`` is (N, styles), or None for a network of one style."""
+        scale, shift = _affine(self.weight, self.bias, style)
+        return instance_norm(x, scale, shift, self.eps)
+
+
+class ContrastNorm(nn.Module):
+    """Contrast normalisation (eq. 1) with a learnt scale and shift per channel.
+
+    The result is multiplied by the number of positions, that is, divided by the spatial *mean*: eq. 1 itself shrinks
+    with the picture's area, and a network made with it would work at one size only.
+    """
+
+    def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
+        super().__init__()
+        scale = torch.ones(styles, channels) if init == "ones" else torch.rand(styles, channels)
+        self.weight = nn.Parameter(scale)
+        self.bias = nn.Parameter(torch.zeros(styles, channels))
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        """Normalise (N, C, H, W); ``style`` as in :class:`InstanceNorm`."""
+        scale, shift = _affine(self.weight, self.bias, style)
+        positions = x.shape[2] * x.shape[3]
+        y = contrast_norm(x.float()) * positions * scale[:, :, None, None] + shift[:, :, None, None]
+        return y.to(x.dtype)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation (eq. 2): batch statistics in training, running averages in use, as torch has it."""
+
+    def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
+        if styles > 1:
+            raise TrainingError("norm 'batch' takes one style: use --norm instance for several")
+        super().__init__(channels)
+        if init == "uniform":
+            nn.init.uniform_(self.weight)
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        """Normalise (N, C, H, W); there is no ``style`` to choose."""
+        return super().forward(x)
+
+
+class NoNorm(nn.Module):
+    """No normalisation, for ablations."""
+
+    def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        """Return ``x``."""
+        return x
+
+
+NORMS: dict[str, Callable[..., nn.Module]] = {
+    "instance": InstanceNorm,
+    "batch": BatchNorm,
+    "contrast": ContrastNorm,
+    "none": NoNorm,
+}
+
+
+def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> nn.Module:
+    """Return the normalisation layer of that name for ``channels`` channels.
+
+    ``init="uniform"`` starts the scales uniform in [0, 1], as the authors' code does (texture_nets,
+    InstanceNormalization.lua); "ones" is torch's habit.
+
+    Raises:
+        TrainingError: for an unknown name.
+    """
+    if kind not in NORMS:
+        raise TrainingError(f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")
+    return NORMS[kind](channels, styles=styles, init=init)
+
+
+def _affine(weight: Tensor, bias: Tensor, style: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The (N or 1, C) scale and shift for ``style``."""
+    if style is None:
+        return weight[:1], bias[:1]
+    return style @ weight, style @ bias

@@ -1,0 +1,303 @@
+"""Stylising: a picture in, the repainted picture out, on a CPU and without torch.
+
+A `Stylizer` knows about pictures: sizes, padding, rounding, noise. A `Backend` knows about one inference engine and
+has one method. Engines are imported when their backend is made, so importing this module is cheap.
+"""
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import BackendError, ImageError, ModelError, UsageError
+from impasto.image import Pixels
+from impasto.modelfile import ModelInfo, read_info
+
+Array = NDArray[np.float32]
+Precision = Literal["f32", "auto"]
+
+
+class Backend(ABC):
+    """An inference engine with a model loaded. Safe to call from several threads."""
+
+    @abstractmethod
+    def run(self, inputs: dict[str, Array]) -> Array:
+        """The graph's output for its named inputs, float32 arrays as in the contract of `impasto.modelfile`.
+
+        Raises:
+            ModelError: The graph fails on these inputs.
+        """
+
+
+class OnnxRuntimeBackend(Backend):
+    """ONNX Runtime on the CPU: runs anywhere.
+
+    Args:
+        path: An ONNX file.
+        threads: How many threads one call may use; None for all cores.
+
+    Raises:
+        ModelError: The graph is damaged or uses what this engine does not know.
+        BackendError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError as cause:
+            raise BackendError("ONNX Runtime is not installed; pip install onnxruntime") from cause
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is said once, in our words
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as cause:  # its errors share no base class
+            raise ModelError(f"{path}: ONNX Runtime cannot load the graph: {_brief(cause)}") from cause
+        self._path = path
+
+    @property
+    def inputs(self) -> dict[str, list[Any]]:
+        """The graph's inputs: name -> shape, in which a dynamic size is a name or None."""
+        return {item.name: list(item.shape) for item in self._session.get_inputs()}
+
+    def run(self, inputs: dict[str, Array]) -> Array:
+        """See `Backend.run`."""
+        try:
+            output: Array = self._session.run(None, inputs)[0]
+        except Exception as cause:  # its errors share no base class
+            raise ModelError(f"{self._path}: ONNX Runtime cannot run the graph: {_brief(cause)}") from cause
+        return output
+
+
+class OpenVINOBackend(Backend):
+    """OpenVINO on the CPU: the fastest on x86.
+
+    Args:
+        path: An ONNX file.
+        threads: How many threads one call may use; None for all cores.
+        precision: "f32" computes like every other backend. "auto" leaves it to OpenVINO, which uses bf16 on CPUs
+            that have it: faster, but results differ by several levels of 255 and between machines.
+
+    Raises:
+        ModelError: The graph is damaged or uses what this engine does not know.
+        BackendError: OpenVINO is not installed.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None, precision: Precision = "f32") -> None:
+        try:
+            import openvino
+        except ImportError as cause:
+            raise BackendError("OpenVINO is not installed; pip install 'impasto[openvino]'") from cause
+        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            config["INFERENCE_NUM_THREADS"] = threads
+        if precision == "f32":
+            config["INFERENCE_PRECISION_HINT"] = "f32"
+        try:
+            self._model = openvino.Core().compile_model(str(path), "CPU", config)
+        except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
+            raise ModelError(f"{path}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
+        self._path = path
+        self._one_at_a_time = threading.Lock()  # a compiled model shares one request between its calls
+
+    @property
+    def inputs(self) -> dict[str, list[Any]]:
+        """The graph's inputs: name -> shape, in which a dynamic size is None."""
+        return {
+            item.get_any_name(): [size.get_length() if size.is_static else None for size in item.get_partial_shape()]
+            for item in self._model.inputs
+        }
+
+    def run(self, inputs: dict[str, Array]) -> Array:
+        """See `Backend.run`."""
+        try:
+            with self._one_at_a_time:
+                output: Array = self._model(inputs)[0].copy()  # the next call overwrites the original
+        except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
+            raise ModelError(f"{self._path}: OpenVINO cannot run the graph: {_brief(cause)}") from cause
+        return output
+
+
+class FakeBackend(Backend):
+    """A Python function in place of a model: tests of what surrounds a model need no model."""
+
+    def __init__(self, function: Callable[[dict[str, Array]], Array]) -> None:
+        self._function = function
+
+    def run(self, inputs: dict[str, Array]) -> Array:
+        """See `Backend.run`."""
+        return self._function(inputs)
+
+
+BACKENDS: dict[str, type[OnnxRuntimeBackend] | type[OpenVINOBackend]] = {
+    "openvino": OpenVINOBackend,
+    "onnxruntime": OnnxRuntimeBackend,
+}
+"""The inference engines by name, the one preferred by "auto" first."""
+
+
+class Stylizer:
+    """Repaints pictures of any size with one model.
+
+    Calls from several threads are safe. Equal pictures and seeds give equal results.
+
+    Attributes:
+        info: What the model file says about itself.
+    """
+
+    def __init__(self, backend: Backend, info: ModelInfo) -> None:
+        self.info = info
+        self._backend = backend
+
+    def __call__(self, image: Pixels, *, seed: int = 0, style: str | None = None) -> Pixels:
+        """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out.
+
+        Args:
+            image: The picture, uint8 (H, W, 3), sRGB; not changed. A size the graph does not take is made up by
+                reflecting the picture at its right and lower edge, and the result is cropped.
+            seed: Draws the noise, for models that take noise; others ignore it.
+            style: One of `info.styles`, for models of several; None for the first.
+
+        Raises:
+            ImageError: `image` is not such an array.
+            ModelError: The graph fails, or breaks the contract of its output.
+            UsageError: The model has no style of that name.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
+        height, width = image.shape[:2]
+        padding = [(0, self._padding(height)), (0, self._padding(width)), (0, 0)]
+        # Beyond the first reflection numpy goes on reflecting, and a single row or column is repeated.
+        padded = np.pad(image, padding, mode="reflect") if np.any(padding) else image
+        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[np.newaxis], dtype=np.float32) / np.float32(255)
+
+        inputs = {"image": batch}
+        if self.info.noise_channels:
+            shape = (1, self.info.noise_channels, *padded.shape[:2])
+            inputs["noise"] = np.random.default_rng(seed).random(shape, dtype=np.float32)
+        if style is not None and style not in self.info.styles:
+            raise UsageError(f"the model has no style {style!r}; it has {', '.join(self.info.styles)}")
+        if len(self.info.styles) > 1:
+            inputs["style"] = np.zeros((1, len(self.info.styles)), np.float32)
+            inputs["style"][0, self.info.styles.index(style) if style else 0] = 1
+        return _to_pixels(self._backend.run(inputs), height, width)
+
+    def _padding(self, size: int) -> int:
+        wanted = max(size, self.info.minimum_size)
+        return -(-wanted // self.info.multiple_of) * self.info.multiple_of - size
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "f32",
+) -> Stylizer:
+    """A model file, ready to paint.
+
+    Args:
+        name_or_path: A file made by `impasto train`.
+        backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
+        threads: How many threads one call may use; None for all cores.
+        precision: "f32", so that all backends agree, or "auto" for what OpenVINO thinks fastest on this CPU.
+
+    Raises:
+        ModelError: No such file, not a model, or damaged.
+        BackendError: An unknown backend, or one that is not installed.
+        UsageError: `threads` is less than 1.
+    """
+    path = _find(name_or_path)
+    info = read_info(path)
+    return Stylizer(_make_backend(path, backend, threads, precision), info)
+
+
+def load_foreign(
+    path: str | os.PathLike[str],
+    *,
+    value_range: float = 255.0,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> Stylizer:
+    """Another project's ONNX model, ready to paint, for measuring it beside ours.
+
+    The picture is padded by reflection to a multiple of 8, which three halvings need, and the result cropped. The
+    returned stylizer's `info` has the architecture "foreign".
+
+    Args:
+        path: An ONNX file with one input, (N, 3, H, W) RGB of any size, and such an output, at least as large.
+        value_range: White in the model's input and output: 255 or 1.
+        backend: See `load`.
+        threads: See `load`.
+
+    Raises:
+        ModelError: The file is missing or damaged, or the graph takes anything else.
+        BackendError: See `load`.
+        UsageError: `threads` is less than 1, or `value_range` is not positive.
+    """
+    if not value_range > 0:
+        raise UsageError(f"a value range of {value_range} makes no sense; use 255 or 1")
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file; check the name")
+    engine = _make_backend(path, backend, threads, "f32")
+    inputs = engine.inputs
+    if len(inputs) != 1:
+        raise ModelError(f"{path}: takes {len(inputs)} inputs ({', '.join(inputs)}); only one, a picture, is supported")
+    ((name, shape),) = inputs.items()
+    if len(shape) != 4 or shape[1] != 3:
+        raise ModelError(f"{path}: takes {shape}; only pictures as (N, 3, H, W) are supported")
+    if isinstance(shape[2], int) or isinstance(shape[3], int):
+        raise ModelError(
+            f"{path}: takes pictures of {shape[3]} x {shape[2]} only; export it with dynamic height and width"
+        )
+
+    def run(inputs: dict[str, Array]) -> Array:
+        return engine.run({name: inputs["image"] * np.float32(value_range)}) / np.float32(value_range)
+
+    info = ModelInfo(architecture="foreign", arguments={}, styles=(path.stem,), multiple_of=8, minimum_size=64)
+    return Stylizer(FakeBackend(run), info)
+
+
+def _find(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of a model. The names of shipped styles will be looked up here."""
+    path = Path(name_or_path)
+    if not path.exists():
+        raise ModelError(f"{path}: no such model file; give the path of one made by `impasto train`")
+    return path
+
+
+def _make_backend(
+    path: Path, backend: str, threads: int | None, precision: Precision
+) -> OnnxRuntimeBackend | OpenVINOBackend:
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads make no sense; use 1 or more")
+    if backend == "auto":
+        backend = next(name for name in BACKENDS if find_spec(name) or name == "onnxruntime")
+    if backend not in BACKENDS:
+        raise BackendError(f"unknown backend {backend!r}; use auto, {', '.join(BACKENDS)}")
+    if backend == "openvino":
+        return OpenVINOBackend(path, threads=threads, precision=precision)
+    return OnnxRuntimeBackend(path, threads=threads)
+
+
+def _to_pixels(output: Array, height: int, width: int) -> Pixels:
+    """Crop (1, 3, h, w) in [0, 1] to uint8 (height, width, 3), rounding to nearest."""
+    if output.ndim != 4 or output.shape[:2] != (1, 3) or output.shape[2] < height or output.shape[3] < width:
+        raise ModelError(f"the model made {output.shape} of a {width} x {height} picture; it is not a stylising model")
+    picture = output[0, :, :height, :width].transpose(1, 2, 0)
+    if not np.isfinite(picture).all():
+        raise ModelError("the model's output is not finite; its training went wrong, train it again")
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+def _brief(error: Exception) -> str:
+    """An engine's message, often many lines of source positions, as one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + " ..."

@@ -1,0 +1,1 @@
+"""Training, optimisation and export: torch with side effects."""

@@ -1,0 +1,163 @@
+"""Content pictures for training: a folder of photos, or the built-in ones, cut into crops.
+
+Everything drawn at random is a function of (seed, index): a run that stops and resumes sees what a straight run sees.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.errors import ImageError, TrainingError
+from impasto.image import Pixels, find_images, load_image, resize_short_side
+
+HELD_OUT = 4
+"""Photos of a content folder that are kept for judging the result, when the user names none."""
+
+
+def to_tensor(picture: Pixels) -> Tensor:
+    """A picture, uint8 (H, W, 3), as a batch of one: float32 (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None] / 255.0
+
+
+def to_picture(image: Tensor) -> Pixels:
+    """The first of a batch (N, 3, H, W) in [0, 1] as a picture: uint8 (H, W, 3), rounded and clipped."""
+    clipped = image[0].detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return clipped.permute(1, 2, 0).cpu().numpy()
+
+
+def built_in_photos() -> list[Path]:
+    """The photos that come with the package, for training without a data set."""
+    folder = Path(str(resources.files("impasto") / "data" / "photos"))
+    return find_images(folder)
+
+
+def content_photos(folder: Path | None, held_out: Path | None) -> tuple[list[Path], list[Path]]:
+    """The photos to learn from and the photos to judge by, never the same.
+
+    Args:
+        folder: photos of any format, with folders below; None for the built-in ones.
+        held_out: a folder of photos to judge by, or a text file that names some (one a line, by file name); None
+            takes a few evenly spread ones out of ``folder``.
+
+    Raises:
+        TrainingError: if no photo is left to learn from, or a named one is missing.
+    """
+    photos = built_in_photos() if folder is None else find_images(folder)
+    if not photos:
+        raise TrainingError(f"{folder}: no pictures in this folder: give one with photos to learn from")
+    if held_out is None:
+        if len(photos) < 3 * HELD_OUT:  # too few to spare: judged by the built-in ones, or by themselves
+            judges = photos[:HELD_OUT] if folder is None else built_in_photos()[:HELD_OUT]
+            return photos, judges
+        step = len(photos) / HELD_OUT
+        judges = [photos[int((i + 0.5) * step)] for i in range(HELD_OUT)]
+    elif held_out.is_dir():
+        judges = find_images(held_out)
+    else:
+        judges = _listed(held_out, photos)
+    names = {path.resolve() for path in judges}
+    learning = [path for path in photos if path.resolve() not in names]
+    if not learning:
+        raise TrainingError(f"{folder}: all its pictures are held out: none is left to learn from")
+    if not judges:
+        raise TrainingError(f"{held_out}: no held-out pictures there")
+    return learning, judges
+
+
+def _listed(file: Path, photos: list[Path]) -> list[Path]:
+    try:
+        names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{file}: cannot read the list of held-out pictures") from error
+    by_name = {path.name: path for path in photos}
+    wanted = [name for name in names if name and not name.startswith("#")]
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        raise TrainingError(f"{file}: {len(missing)} held-out pictures are not in the content folder: {missing[0]} ...")
+    return [by_name[name] for name in wanted]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One square to learn from: where it lies in its photo, independent of the size it is cut at."""
+
+    photo: int
+    zoom: float  # the photo's short side, in crop sides
+    across: float  # position in [0, 1] of the free space
+    down: float
+    mirrored: bool
+
+
+@dataclass
+class CropPool:
+    """The squares a run learns from, and the order in which it sees them.
+
+    Args:
+        photos: where the photos are. Those that cannot be read are left out, see ``unreadable``.
+        count: number of different crops; they come round again in a new order each time. 0: every crop is new.
+        zoom: a photo is scaled so that its short side is 1 to ``zoom`` crop sides, log-uniform.
+        seed: of all that is drawn.
+    """
+
+    photos: list[Path]
+    count: int
+    zoom: float
+    seed: int
+    unreadable: dict[Path, str] = field(default_factory=dict)
+    _pixels: dict[tuple[int, int], Pixels] = field(default_factory=dict)
+
+    def index(self, item: int) -> int:
+        """Which crop comes at place ``item`` of the endless sequence: a new permutation of all every round."""
+        if not self.count:
+            return item
+        turn, place = divmod(item, self.count)
+        return int(np.random.default_rng([self.seed, 1, turn]).permutation(self.count)[place])
+
+    def cut(self, index: int, size: int) -> Tensor:
+        """Crop number ``index``, float32 (1, 3, size, size) in [0, 1].
+
+        Raises:
+            TrainingError: if not one of the photos can be read.
+        """
+        if (index, size) not in self._pixels:
+            pixels = next(self._candidates(index, size))
+            if not self.count:
+                return to_tensor(pixels)
+            self._pixels[index, size] = pixels
+        return to_tensor(self._pixels[index, size])
+
+    def _candidates(self, index: int, size: int) -> Iterator[Pixels]:
+        """The crop as drawn; where its photo cannot be read, the same square of the next photo that can."""
+        crop = self._draw(index)
+        for offset in range(len(self.photos)):
+            path = self.photos[(crop.photo + offset) % len(self.photos)]
+            if path in self.unreadable:
+                continue
+            try:
+                photo = load_image(path)
+            except ImageError as error:
+                self.unreadable[path] = str(error)
+                continue
+            yield _cut(photo, crop, size)
+        raise TrainingError(f"not one of the {len(self.photos)} content pictures can be read: {self.photos[0]} ...")
+
+    def _draw(self, index: int) -> Crop:
+        # Every photo is used before one is used twice.
+        turn, place = divmod(index, len(self.photos))
+        photo = int(np.random.default_rng([self.seed, 2, turn]).permutation(len(self.photos))[place])
+        zoom, across, down, mirror = np.random.default_rng([self.seed, 3, index]).random(4)
+        return Crop(photo, math.exp(zoom * math.log(self.zoom)), across, down, bool(mirror < 0.5))
+
+
+def _cut(photo: Pixels, crop: Crop, size: int) -> Pixels:
+    photo = resize_short_side(photo, round(size * crop.zoom))
+    top = round(crop.down * (photo.shape[0] - size))
+    left = round(crop.across * (photo.shape[1] - size))
+    square = photo[top : top + size, left : left + size]
+    return np.ascontiguousarray(square[:, ::-1] if crop.mirrored else square)

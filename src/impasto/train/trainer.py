@@ -1,0 +1,596 @@
+"""Learning a style: one visible loop, for one process or several under torchrun.
+
+Nothing random is kept between steps: crops and noise are functions of (seed, step). So a checkpoint needs no random
+state, and a run that stops and resumes ends where a straight run ends.
+"""
+
+import copy
+import hashlib
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from impasto import __version__
+from impasto.atomic import replacing
+from impasto.errors import TrainingError
+from impasto.image import Pixels, contact_sheet, load_image, resize_short_side, save_image
+from impasto.modelfile import ModelInfo
+from impasto.nn.generators import Generator, build_generator
+from impasto.nn.losses import YARDSTICK, ContentTarget, LossTerms, PerceptualLoss
+from impasto.train.config import Recipe, TrainConfig
+from impasto.train.data import CropPool, content_photos, to_picture, to_tensor
+from impasto.train.export import export_generator
+from impasto.train.muon import Muon
+from impasto.train.weights import load_loss_network
+
+REPORT_SECONDS = 60.0
+"""How often a run looks at held-out photos, renews its preview and writes a checkpoint."""
+SNAPSHOT_STEPS = 50
+"""How often the state is kept in memory, to go back to when the loss explodes."""
+MOST_ROLLBACKS = 5
+CACHE_BYTES = 600_000_000
+"""Content features are kept while they fit in this much memory."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands. The terms are smoothed over some 20 steps; ``held_out`` are the last measured ones."""
+
+    step: int
+    fraction: float
+    seconds: float
+    seconds_left: float
+    steps_per_second: float
+    content: float
+    style: float
+    objective: float
+    held_out: dict[str, float] | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run made, and how it went. ``finished`` is False after an interruption: resume goes on from there."""
+
+    model: Path
+    folder: Path
+    preview: Path
+    steps: int
+    seconds: float
+    finished: bool
+    content_error: float
+    style_error: float
+    objective: float
+    unreadable: dict[Path, str]
+
+
+@dataclass
+class State:
+    """What changes as a run goes on, besides weights and optimisers."""
+
+    step: int = 0
+    seconds: float = 0.0
+    rate: float = 1.0  # lowered by every rollback
+    rollbacks: int = 0
+    fast: float = 0.0  # running means of the objective, over some 5 and 50 steps: where the first leaves the
+    slow: float = 0.0  # second behind upwards, the run has exploded
+
+
+class Run:
+    """The generator, its optimisers and state: all that a checkpoint keeps."""
+
+    def __init__(self, recipe: Recipe, seed: int, device: torch.device) -> None:
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.generator = build_generator(recipe.generator, recipe.generator_arguments()).to(device)
+        self.generator.to(memory_format=torch.channels_last)
+        inner, rest = _split_parameters(self.generator, use_muon=recipe.muon_rate > 0)
+        self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
+        if inner:
+            self.optimizers.append((Muon(inner, recipe.muon_rate), recipe.muon_rate))
+        self.optimizers.append((torch.optim.Adam(rest, recipe.adam_rate), recipe.adam_rate))
+        self.state = State()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on exactly; tensors are the live ones."""
+        return {
+            "generator": self.generator.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer, _ in self.optimizers],
+            "state": asdict(self.state),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.generator.load_state_dict(saved["generator"])
+        for (optimizer, _), state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(copy.deepcopy(state))
+        self.state = State(**saved["state"])
+
+    def set_rates(self, fraction: float) -> None:
+        """Set the learning rates for this point of the run."""
+        recipe = self.recipe
+        factor = self.state.rate
+        if recipe.decay:
+            factor *= min(1.0, (1.0 - fraction) / recipe.decay)
+        if recipe.decay_every:
+            factor *= 0.8 ** (self.state.step // recipe.decay_every)
+        for optimizer, rate in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def style_weight(self, fraction: float) -> float:
+        """The style weight at this point: it rises while the network first learns to keep the photo."""
+        risen = min(1.0, 0.05 + 0.95 * fraction / self.recipe.ramp) if self.recipe.ramp else 1.0
+        return self.recipe.objective.style_weight * risen
+
+    def exploded(self, value: float) -> bool:
+        """Take in a step's objective; True if the run must go back: not finite, or risen fourfold and staying."""
+        state = self.state
+        if not math.isfinite(value):
+            return True
+        if state.step == 0:
+            state.fast = state.slow = value
+        state.fast += 0.2 * (value - state.fast)
+        state.slow += 0.02 * (value - state.slow)
+        return state.step > SNAPSHOT_STEPS and state.fast > 4.0 * state.slow
+
+
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    restart: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> TrainResult:
+    """Learn a style and write the model to ``config.output``; returns what was made.
+
+    Beside the model stands a folder of the run (``MODEL.run``): config.json, log.jsonl, preview.jpg and checkpoint.pt.
+    An interruption (Ctrl-C) ends the run after the step under way, with everything written.
+
+    Args:
+        config: what to do.
+        resume: go on with the unfinished run of this output; its configuration must be the same but for the budget.
+        restart: throw an unfinished run of this output away.
+        report: called after every step, from this thread.
+
+    Raises:
+        TrainingError: if there is nothing to learn from, the run cannot be resumed, or it keeps exploding.
+        ImageError: if the style picture cannot be read.
+        UsageError: for an output that cannot be written.
+    """
+    world, rank, device = _processes()
+    first = rank == 0
+    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // world))
+    recipe = config.recipe
+    if recipe.batch % world:
+        raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
+    style_picture = load_image(config.style)
+    learning, judges = content_photos(config.content, config.held_out)
+    network, network_record = load_loss_network(config.loss_network, config.convention)
+    network.to(device).to(memory_format=torch.channels_last)
+    style = to_tensor(resize_short_side(style_picture, recipe.style_size)).to(device)
+    loss = PerceptualLoss(network, recipe.objective, style)
+    judge = Judge(network, style_picture, judges, device)
+
+    folder = run_folder(config.output)
+    checkpoint = folder / "checkpoint.pt"
+    run = Run(recipe, config.seed, device)
+    if checkpoint.exists() and not restart:
+        saved = _read_checkpoint(checkpoint)
+        if resume:
+            _check_same(config, saved, checkpoint)
+            run.load_state_dict(saved["run"])
+        elif not saved["finished"]:
+            raise TrainingError(
+                f"{folder}: an unfinished run is here, at step {saved['run']['state']['step']}: "
+                "add --resume to go on or --restart to begin anew"
+            )
+    elif resume:
+        raise TrainingError(f"{checkpoint}: nothing to resume here: leave --resume out to begin")
+    bfloat16 = _use_bfloat16(config.precision, device)
+    pool = CropPool(learning, recipe.pool, recipe.zoom, config.seed)
+    targets = ContentTargets(loss, pool, device)
+    model: nn.Module = run.generator
+    if world > 1:
+        model = DistributedDataParallel(run.generator)
+    if first:
+        _make_folder(folder)
+        (folder / "config.json").write_text(config_json(config) + "\n", encoding="utf-8")
+    log = Log(folder / "log.jsonl", append=run.state.step > 0) if first else None
+
+    snapshot = copy.deepcopy(run.state_dict())
+    held_out: dict[str, float] | None = None
+    message: str | None = None
+    reported = time.monotonic()
+    run.generator.train()
+    with _interruptible() as interrupted:
+        while True:
+            state = run.state
+            begun = time.monotonic()
+            fraction, stop = _agree(_fraction(config, state), interrupted(), world, device)
+            if stop or fraction >= 1.0:
+                break
+            # One step: paint this process's share of the batch, and follow the gradient of the objective.
+            run.set_rates(fraction)
+            size = recipe.first_crop if fraction < recipe.grow_at else recipe.crop
+            items = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)[rank::world]
+            photos, target = targets.get([pool.index(item) for item in items], size)
+            noise = draw_noise(run.generator, items, size, config.seed, device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                painted = model(photos, noise)
+                terms = loss(painted, target, run.style_weight(fraction))
+            for optimizer, _ in run.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            terms.total.mean().backward()
+            content, style_term = _mean_terms(terms, world)
+            objective = recipe.objective.content_weight * content + recipe.objective.style_weight * style_term
+
+            if run.exploded(objective):
+                run.load_state_dict({**snapshot, "state": {**snapshot["state"], "seconds": state.seconds}})
+                run.state.rollbacks = state.rollbacks + 1
+                run.state.rate = 0.5**run.state.rollbacks
+                message = f"the loss exploded at step {state.step}: back to {run.state.step} at half the learning rate"
+                if run.state.rollbacks > MOST_ROLLBACKS:
+                    raise TrainingError(f"{folder}: the loss keeps exploding: lower --adam-rate and --muon-rate")
+                continue
+            for optimizer, _ in run.optimizers:
+                optimizer.step()
+            state.step += 1
+            if state.step % SNAPSHOT_STEPS == 0:
+                snapshot = copy.deepcopy(run.state_dict())
+
+            # What a person sees of it, and what survives a crash.
+            due = time.monotonic() - reported > REPORT_SECONDS
+            if first and due:
+                held_out = judge.glance(run.generator)
+                save_image(folder / "preview.jpg", judge.sheet(run.generator))
+                state.seconds += time.monotonic() - begun
+                begun = reported = time.monotonic()
+                write_checkpoint(checkpoint, config, run, finished=False)
+            state.seconds += time.monotonic() - begun
+            progress = _progress(config, state, content, style_term, objective, held_out, message)
+            report(progress)
+            if log is not None and (due or message or state.step % 10 == 1):
+                log.write(progress, size)
+            message = None
+
+    finished = fraction >= 1.0
+    if not first:
+        return _finish_other(config, run, finished)
+    write_checkpoint(checkpoint, config, run, finished=finished)
+    preview = folder / "preview.jpg"
+    save_image(preview, judge.sheet(run.generator))
+    measured = judge.yardstick(run.generator)
+    info = ModelInfo(
+        architecture=recipe.generator,
+        arguments=recipe.generator_arguments(),
+        styles=(config.title or config.style.stem,),
+        minimum_size=run.generator.minimum_size,
+        noise_channels=run.generator.noise_channels,
+        style_title=config.title or config.style.stem,
+        licence=config.licence,
+        source=config.source,
+        training={
+            "preset": config.preset,
+            "steps": run.state.step,
+            "seconds": round(run.state.seconds, 1),
+            "seed": config.seed,
+            "content": "built-in" if config.content is None else f"{config.content.name} ({len(learning)} photos)",
+            "loss_network": network_record,
+            "objective": {name: round(value, 4) for name, value in measured.items()},
+            "impasto": __version__,
+        },
+    )
+    export_generator(run.generator, info, config.output)
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    return TrainResult(
+        model=config.output,
+        folder=folder,
+        preview=preview,
+        steps=run.state.step,
+        seconds=run.state.seconds,
+        finished=finished,
+        content_error=measured["content"],
+        style_error=measured["style"],
+        objective=measured["objective"],
+        unreadable=pool.unreadable,
+    )
+
+
+class ContentTargets:
+    """Photos and what the content term wants of them, by number of crop; features are kept while they fit.
+
+    They are kept as float16, and rounded to it even when not kept: what a step sees must not depend on the cache.
+    """
+
+    def __init__(self, loss: PerceptualLoss, pool: CropPool, device: torch.device) -> None:
+        self.loss = loss
+        self.pool = pool
+        self.device = device
+        self.size = 0
+        self.bytes = 0
+        self.kept: dict[int, ContentTarget] = {}
+
+    def get(self, indices: list[int], size: int) -> tuple[Tensor, ContentTarget]:
+        """The crops, (N, 3, size, size), and their content target."""
+        if size != self.size:
+            self.kept.clear()
+            self.size, self.bytes = size, 0
+        photos = [self.pool.cut(index, size).to(self.device) for index in indices]
+        each = [self._target(index, photo) for index, photo in zip(indices, photos, strict=True)]
+        layers = each[0].features
+        return torch.cat(photos).contiguous(memory_format=torch.channels_last), ContentTarget(
+            {layer: torch.cat([target.features[layer] for target in each]) for layer in layers},
+            {layer: torch.cat([target.variance[layer] for target in each]) for layer in layers},
+        )
+
+    def _target(self, index: int, photo: Tensor) -> ContentTarget:
+        if index in self.kept:
+            return self.kept[index]
+        target = self.loss.content_target(photo.contiguous(memory_format=torch.channels_last))
+        target = ContentTarget({layer: x.half() for layer, x in target.features.items()}, target.variance)
+        size = sum(2 * x.numel() for x in target.features.values())
+        if self.pool.count and self.bytes + size <= CACHE_BYTES:
+            self.bytes += size
+            self.kept[index] = target
+        return target
+
+
+class Judge:
+    """Looks at what the generator makes of photos it does not learn from."""
+
+    def __init__(self, network: nn.Module, style: Pixels, photos: list[Path], device: torch.device) -> None:
+        from impasto.nn.vgg import VGGFeatures
+
+        assert isinstance(network, VGGFeatures)
+        self.device = device
+        self.style = style
+        self.photos = [load_image(path) for path in photos[:4]]
+        at_512 = to_tensor(resize_short_side(style, 512)).to(device)
+        self.loss = PerceptualLoss(network, YARDSTICK, at_512)
+
+    def glance(self, generator: Generator) -> dict[str, float]:
+        """The yardstick's terms on two photos at 256 px: quick, to follow a run by."""
+        return self._measure(generator, self.photos[:2], 256)
+
+    def yardstick(self, generator: Generator) -> dict[str, float]:
+        """The yardstick's terms on all the photos at 512 px, as in every report."""
+        return self._measure(generator, self.photos, 512)
+
+    def sheet(self, generator: Generator) -> Pixels:
+        """A contact sheet of the style picture, photos and results."""
+        rows = []
+        for photo in self.photos[:3]:
+            small = resize_short_side(photo, 384)
+            rows.append([self.style, small, to_picture(self._paint(generator, to_tensor(small)))])
+        return contact_sheet(rows, labels=("style", "photo", "result"), cell=480)
+
+    def _measure(self, generator: Generator, photos: list[Pixels], size: int) -> dict[str, float]:
+        found = []
+        for photo in photos:
+            image = to_tensor(resize_short_side(photo, size)).to(self.device)
+            with torch.no_grad():
+                terms = self.loss(self._paint(generator, image), self.loss.content_target(image))
+            found.append([float(terms.content), float(terms.style), float(terms.total)])
+        means = [sum(column) / len(found) for column in zip(*found, strict=True)]
+        return dict(zip(("content", "style", "objective"), means, strict=True))
+
+    @torch.no_grad()
+    def _paint(self, generator: Generator, image: Tensor) -> Tensor:
+        training = generator.training
+        generator.eval()
+        noise = draw_noise(generator, range(1), image.shape[2:], 0, self.device)
+        painted: Tensor = generator(image.to(self.device), noise).clamp(0, 1)
+        generator.train(training)
+        return painted
+
+
+class Log:
+    """The run's log.jsonl: one JSON object a line."""
+
+    def __init__(self, path: Path, *, append: bool) -> None:
+        self.path = path
+        if not append:
+            path.write_text("", encoding="utf-8")
+
+    def write(self, progress: Progress, crop: int) -> None:
+        """Add a line."""
+        entry = {name: _rounded(value) for name, value in asdict(progress).items() if value is not None}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**entry, "crop": crop}) + "\n")
+
+
+def run_folder(output: Path) -> Path:
+    """Where the run that makes the model ``output`` keeps its files."""
+    return output.with_suffix(".run")
+
+
+def config_json(config: TrainConfig) -> str:
+    """The configuration as JSON, keys sorted: what config.json and the checkpoint hold."""
+    plain = asdict(config)
+    plain["recipe"]["arguments"] = dict(config.recipe.arguments)
+    return json.dumps(plain, sort_keys=True, indent=1, default=str)
+
+
+def write_checkpoint(path: Path, config: TrainConfig, run: Run, *, finished: bool) -> None:
+    """Write everything needed to go on, whole or not at all."""
+    content = {
+        "format": 1,
+        "config": config_json(config),
+        "style_sha256": hashlib.sha256(config.style.read_bytes()).hexdigest(),
+        "finished": finished,
+        "run": run.state_dict(),
+    }
+    with replacing(path, TrainingError) as part:
+        torch.save(content, part)
+
+
+def draw_noise(
+    generator: Generator, items: range, size: int | tuple[int, ...], seed: int, device: torch.device
+) -> Tensor | None:
+    """Noise z for these places of the run, (N, channels, H, W) uniform in [0, 1): a function of (seed, place)."""
+    if not generator.noise_channels:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    drawn = []
+    for item in items:
+        source = torch.Generator().manual_seed((seed << 32) + item)
+        drawn.append(torch.rand(1, generator.noise_channels, height, width, generator=source))
+    return torch.cat(drawn).to(device)
+
+
+def _split_parameters(generator: nn.Module, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Kernels of convolutions that a normalisation or another layer follows, for Muon; and all the rest.
+
+    The last kernel makes the pixels: how large it is matters there, which an orthogonal step would not respect.
+    """
+    inner, rest = [], []
+    for name, parameter in generator.named_parameters():
+        kernel = parameter.ndim == 4 and not name.startswith("last.")
+        (inner if kernel and use_muon else rest).append(parameter)
+    return inner, rest
+
+
+def _fraction(config: TrainConfig, state: State) -> float:
+    """How much of the run is done, 0 to 1 and beyond."""
+    if config.steps is not None:
+        return state.step / config.steps
+    assert config.minutes is not None
+    return state.seconds / (60.0 * config.minutes)
+
+
+def _progress(
+    config: TrainConfig,
+    state: State,
+    content: float,
+    style: float,
+    objective: float,
+    held_out: dict[str, float] | None,
+    message: str | None,
+) -> Progress:
+    fraction = min(1.0, _fraction(config, state))
+    left = state.seconds * (1.0 / max(fraction, 1e-6) - 1.0)
+    speed = state.step / max(state.seconds, 1e-6)
+    return Progress(
+        state.step, fraction, state.seconds, left, speed, content, style, objective, held_out, message
+    )
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16: only where it is native is it faster than float32."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def _processes() -> tuple[int, int, torch.device]:
+    """The number of processes under torchrun, this one's number, and its device."""
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    return world, rank, device
+
+
+def _agree(fraction: float, stop: bool, world: int, device: torch.device) -> tuple[float, bool]:
+    """The first process's clock, and whether any process was told to stop: the same for all."""
+    if world == 1:
+        return fraction, stop
+    clock = torch.tensor([fraction], dtype=torch.float64, device=device)
+    dist.broadcast(clock, 0)
+    told = torch.tensor([float(stop)], device=device)
+    dist.all_reduce(told)
+    return float(clock), bool(told > 0)
+
+
+def _mean_terms(terms: LossTerms, world: int) -> tuple[float, float]:
+    """Content and style terms, averaged over the whole batch."""
+    both = torch.stack([terms.content.detach().mean(), terms.style.detach().mean()])
+    if world > 1:
+        dist.all_reduce(both)
+        both /= world
+    return float(both[0]), float(both[1])
+
+
+def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:
+    dist.destroy_process_group()
+    nan, folder = float("nan"), run_folder(config.output)
+    return TrainResult(
+        config.output, folder, folder / "preview.jpg", run.state.step, run.state.seconds, finished, nan, nan, nan, {}
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot make the run's folder: {error.strerror}") from error
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if saved["format"] != 1:
+            raise TrainingError(f"{path}: a checkpoint of format {saved['format']}; this Impasto knows 1")
+    except TrainingError:
+        raise
+    except Exception as error:
+        raise TrainingError(f"{path}: not a checkpoint, or damaged: add --restart to begin anew") from error
+    return saved
+
+
+def _check_same(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:
+    """Raise TrainingError if the run saved at ``path`` is not this one, its budget and places apart."""
+    free = {"minutes", "steps", "output", "style", "content", "held_out", "threads"}
+    old, new = json.loads(saved["config"]), json.loads(config_json(config))
+    changed = sorted(name for name in new if name not in free and old.get(name) != new[name])
+    if hashlib.sha256(config.style.read_bytes()).hexdigest() != saved["style_sha256"]:
+        changed.append("style")
+    if changed:
+        raise TrainingError(f"{path}: another run, it differs in {', '.join(changed)}: give the same, or --restart")
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a question asked once a step; a second Ctrl-C stops at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,73 @@
+"""The loss network's weights: those in the package, or a file of the user's."""
+
+import hashlib
+import io
+import pickle
+import zipfile
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from impasto.errors import TrainingError
+from impasto.nn.vgg import Convention, VGGFeatures
+
+BUILT_IN = "vgg16_conv_fp16.safetensors"
+LPIPS_HEADS = "lpips_vgg16_lin.safetensors"
+
+
+def load_loss_network(
+    path: Path | None = None, convention: Convention = "torchvision"
+) -> tuple[VGGFeatures, dict[str, str]]:
+    """Return the loss network and its record (architecture, convention, file name, SHA-256).
+
+    Args:
+        path: weights of VGG-16 or VGG-19 as safetensors or a torchvision state dict; the package's VGG-16 when None.
+        convention: the preprocessing those weights expect.
+
+    Raises:
+        TrainingError: if the file is missing, no weights file, or not VGG's.
+    """
+    data, name = (packaged(BUILT_IN), BUILT_IN) if path is None else (_read(path), path.name)
+    try:
+        network = VGGFeatures(_tensors(data), convention=convention)
+    except TrainingError as error:
+        raise TrainingError(f"{path or name}: {error}") from error
+    record = {
+        "architecture": network.architecture,
+        "convention": convention,
+        "file": name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    return network, record
+
+
+def packaged(name: str) -> bytes:
+    """The content of one of the package's data files."""
+    return (resources.files("impasto") / "data" / name).read_bytes()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot read the loss network's weights: {error.strerror}") from error
+
+
+def _tensors(data: bytes) -> dict[str, Tensor]:
+    """The named tensors of a safetensors file or a torch state dict; never runs code from the file."""
+    if data[:2] == b"PK":
+        try:
+            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
+            raise TrainingError("not a state dict that can be loaded safely: save a plain one") from error
+        if isinstance(loaded, dict) and all(isinstance(value, Tensor) for value in loaded.values()):
+            return loaded
+        raise TrainingError("not a state dict: expected tensors by name")
+    try:
+        return load_safetensors(data)
+    except SafetensorError as error:
+        raise TrainingError("neither safetensors nor a torch state dict") from error

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from impasto.nn.vgg import BLOCKS, VGGFeatures
+
+
+def tiny_vgg_weights():
+    """A VGG-16 of the right shape but a few channels wide: its losses behave, and cost nothing."""
+    source = torch.Generator().manual_seed(7)
+    weights, channels = {}, 3
+    for block, (width, count) in enumerate(zip((6, 8, 8, 8), BLOCKS["vgg16"], strict=False), start=1):
+        for index in range(1, count + 1):
+            scale = (2 / (9 * channels)) ** 0.5
+            weights[f"conv{block}_{index}.weight"] = torch.randn(width, channels, 3, 3, generator=source) * scale
+            weights[f"conv{block}_{index}.bias"] = torch.zeros(width)
+            channels = width
+    return weights
+
+
+@pytest.fixture(scope="session")
+def tiny_vgg():
+    return VGGFeatures(tiny_vgg_weights())
+
+
+@pytest.fixture(scope="session")
+def tiny_vgg_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny_vgg.safetensors"
+    save_file(tiny_vgg_weights(), path)
+    return path
+
+
+def make_photo(seed, height=80, width=100):
+    """A smooth coloured picture, uint8 (H, W, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "deeper").mkdir()
+    for seed in range(14):
+        name = f"deeper/{seed}.png" if seed % 2 else f"{seed}.JPG"
+        Image.fromarray(make_photo(seed)).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def style_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("style") / "stripes.png"
+    stripes = np.indices((90, 110)).sum(0) // 7 % 2 * 200
+    Image.fromarray(np.stack([stripes, 255 - stripes, stripes // 2], axis=2).astype(np.uint8)).save(path)
+    return path

@@ -1,0 +1,178 @@
+import pytest
+import torch
+
+from impasto.errors import TrainingError
+from impasto.nn.generators import GENERATORS, Conv, build_generator
+from impasto.nn.norm import NORMS
+from impasto.train.config import PRESETS
+
+SMALL = {"residual": {"width": 4, "blocks": 1}, "texture": {"width": 4, "levels": 3}}
+
+
+def small(name, **arguments):
+    torch.manual_seed(0)
+    return build_generator(name, {**SMALL[name], **arguments})
+
+
+def parameters(generator):
+    return sum(p.numel() for p in generator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "published"),
+    [
+        ("residual", {"width": 32}, 1_679_235),  # fast-neural-style
+        ("residual", {"width": 16}, 424_899),  # its released instance-norm models
+        ("texture", {"noise": 0}, 116_915),  # texture_nets, pyramid
+        ("texture", {"noise": 3}, 116_915 + 1_296),
+        ("texture", {"noise": 0, "levels": 5}, 71_659),
+    ],
+)
+def test_parameter_counts_are_the_published(name, arguments, published):
+    assert parameters(build_generator(name, arguments)) == published
+
+
+@pytest.mark.parametrize(
+    ("preset", "published"), [("johnson2016", 1_679_235), ("ulyanov2016", 118_211), ("ulyanov2017", 116_915)]
+)
+def test_presets_are_the_published_networks(preset, published):
+    recipe = PRESETS[preset]
+    assert parameters(build_generator(recipe.generator, recipe.generator_arguments())) == published
+
+
+def test_johnsons_receptive_border_is_40_pixels():
+    recipe = PRESETS["johnson2016"]
+    generator = build_generator(recipe.generator, recipe.generator_arguments())
+    assert generator.border == 40  # fast-neural-style, "reflect-start"
+    assert [layer.conv.conv.padding for layer in generator.down] == [(4, 4), (1, 1), (1, 1)]
+    assert [block.conv.conv.padding for block in generator.blocks] == [(0, 0)] * 5
+
+
+def test_authors_scales_start_in_0_to_1():
+    recipe = PRESETS["ulyanov2017"]
+    generator = build_generator(recipe.generator, recipe.generator_arguments())
+    scales = torch.cat([p.flatten() for name, p in generator.named_parameters() if "norm.weight" in name])
+    assert 0 <= scales.min() < 0.05
+    assert 0.95 < scales.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 97), (1, 1), (3, 200), (47, 33)])
+@pytest.mark.parametrize("norm", [*NORMS])
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_any_size_comes_back(name, norm, size):
+    with torch.no_grad():
+        y = small(name, norm=norm)(torch.rand(2, 3, *size))
+    assert y.shape == (2, 3, *size)
+    assert torch.isfinite(y).all()
+    assert 0 <= y.min() <= y.max() <= 1
+
+
+@pytest.mark.parametrize("preset", [*PRESETS])
+def test_presets_run_at_an_odd_size(preset):
+    recipe = PRESETS[preset]
+    with torch.no_grad():
+        y = build_generator(recipe.generator, recipe.generator_arguments())(torch.rand(1, 3, 75, 98))
+    assert y.shape == (1, 3, 75, 98)
+
+
+@pytest.mark.parametrize("contrast", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_instance_norm_drops_the_photos_contrast(name, contrast):
+    """The paper's claim: g(a x + b) = g(x); here within 1/255, b of each colour its own, at full network size."""
+    torch.manual_seed(1)
+    generator = build_generator(name, {})
+    photo = smooth_picture(96, 130)
+    dimmed = contrast * photo + (1 - contrast) * torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
+    noise = torch.rand(1, generator.noise_channels, 96, 130) if generator.noise_channels else None
+    with torch.no_grad():
+        change = (generator(photo, noise) - generator(dimmed, noise)).abs().max()
+    assert change < 1 / 255
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_without_instance_norm_contrast_stays(name, norm):
+    generator = small(name, norm=norm, **({"standardize": False} if name == "texture" else {}))
+    photos = [smooth_picture(96, 96, seed) for seed in range(4)]
+    with torch.no_grad():
+        for _ in range(20):  # let batch norm's running averages settle
+            generator.train()(torch.cat(photos))
+        generator.eval()
+        noise = torch.rand(1, generator.noise_channels, 96, 96) if generator.noise_channels else None
+        change = (generator(photos[0], noise) - generator(0.25 * photos[0], noise)).abs().max()
+    assert change > 10 / 255
+
+
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_instance_networks_are_the_same_in_training_and_in_use(name):
+    generator, photo = small(name), smooth_picture(64, 64)
+    noise = torch.rand(1, generator.noise_channels, 64, 64) if generator.noise_channels else None
+    with torch.no_grad():
+        assert torch.equal(generator.train()(photo, noise), generator.eval()(photo, noise))
+
+
+def test_noise_reaches_every_scale():
+    generator, photo = small("texture"), smooth_picture(64, 64)
+    noise = torch.rand(1, 6, 64, 64, requires_grad=True)
+    generator(photo, noise).square().sum().backward()
+    used = noise.grad.abs().sum(dim=1)[0] > 0
+    fine, coarse = noise.grad[0, :3].abs().sum(0) > 0, noise.grad[0, 3:].abs().sum(0) > 0
+    assert used.any()
+    assert fine.all()
+    for ratio in (2, 4):  # each scale draws from positions of its own
+        assert coarse[ratio // 2 :: ratio, ratio // 2 :: ratio].all()
+    assert int(coarse.sum()) == 32 * 32 + 16 * 16
+
+
+def test_noise_makes_variants_and_is_repeatable():
+    generator, photo = small("texture"), smooth_picture(64, 64)
+    one, two = torch.rand(2, 1, 6, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(generator(photo, one), generator(photo, one))
+        assert not torch.allclose(generator(photo, one), generator(photo, two))
+
+
+def test_several_styles_differ_and_mix():
+    generator, photo = small("residual", styles=2), smooth_picture(48, 48)
+    for name, parameter in generator.named_parameters():
+        if "norm" in name:
+            torch.nn.init.uniform_(parameter, -1, 1)
+    with torch.no_grad():
+        a, b, mixed = (generator(photo, style=torch.tensor([s])) for s in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5]))
+    assert not torch.allclose(a, b)
+    assert not torch.allclose(mixed, a)
+
+
+@pytest.mark.parametrize("padding", ["reflect", "replicate", "circular", "zero"])
+def test_convolution_keeps_the_size_and_strides_round_up(padding):
+    assert Conv(3, 4, 9, padding=padding)(torch.rand(1, 3, 11, 13)).shape == (1, 4, 11, 13)
+    assert Conv(3, 4, 3, stride=2, padding=padding)(torch.rand(1, 3, 11, 14)).shape == (1, 4, 6, 7)
+
+
+def test_a_flat_picture_has_no_border():
+    """With reflection, a constant picture stays constant to the edge: no frame can come from the padding."""
+    with torch.no_grad():
+        y = small("residual")(torch.full((1, 3, 40, 40), 0.3))
+    assert (y - y[:, :, :1, :1]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("diffusion", {}, "unknown generator 'diffusion': choose one of residual, texture"),
+        ("residual", {"depth": 3}, "cannot be made with"),
+        ("residual", {"norm": "group"}, "unknown norm 'group'"),
+        ("residual", {"padding": "mirror"}, "unknown padding 'mirror'"),
+        ("residual", {"upsample": "bicubic"}, "unknown upsampling 'bicubic'"),
+        ("texture", {"output": "relu"}, "unknown output 'relu'"),
+    ],
+)
+def test_wrong_arguments_name_the_right_ones(name, arguments, message):
+    with pytest.raises(TrainingError, match=message):
+        build_generator(name, arguments)
+
+
+def smooth_picture(height, width, seed=0):
+    """Something like a photo: smooth shapes over the whole range."""
+    coarse = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)

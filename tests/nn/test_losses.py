@@ -1,0 +1,114 @@
+import pytest
+import torch
+
+from impasto.errors import TrainingError
+from impasto.nn.losses import Objective, PerceptualLoss, gram, mean_std, total_variation
+
+
+@pytest.fixture
+def pictures():
+    return torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(3))
+
+
+def test_gram_is_its_definition():
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    expected = torch.einsum("tijk,tljk->til", x, x) / (3 * 4 * 5)
+    torch.testing.assert_close(gram(x).double(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_mean_std_is_torchs():
+    x = torch.randn(2, 3, 4, 5)
+    expected = torch.stack([x.mean((2, 3)), x.std((2, 3), correction=0)], dim=1)
+    torch.testing.assert_close(mean_std(x), expected)
+
+
+def test_total_variation_by_hand():
+    x = torch.tensor([[0.0, 1.0], [0.0, 3.0]]).view(1, 1, 2, 2)
+    # down: (0, 2) squared, mean 2; across: (1, 3) squared, mean 5
+    assert total_variation(x).tolist() == [7.0]
+
+
+def balanced_by_definition(network, objective, style, x, y):
+    """design: content = mean d^2 / var; style = mean over layers of squared Frobenius ratios."""
+    fx, fy, fs = (network(image, objective.style_layers) for image in (x, y, style))
+    (layer,) = objective.content_layers
+    content = ((fy[layer] - fx[layer]) ** 2).mean() / fx[layer].var(correction=0)
+    ratios = [
+        torch.linalg.matrix_norm(gram(fy[k]) - gram(fs[k])) ** 2 / torch.linalg.matrix_norm(gram(fs[k])) ** 2
+        for k in objective.style_layers
+    ]
+    return float(content), float(sum(r.mean() for r in ratios) / len(ratios))
+
+
+def test_balanced_objective_is_its_definition(tiny_vgg, pictures):
+    objective = Objective()
+    style = torch.rand(1, 3, 40, 40)
+    loss = PerceptualLoss(tiny_vgg, objective, style)
+    x, y = pictures[:1], pictures[1:]
+    terms = loss(y, loss.content_target(x))
+    content, style_error = balanced_by_definition(tiny_vgg, objective, style, x, y)
+    assert float(terms.content) == pytest.approx(content, rel=1e-4)
+    assert float(terms.style) == pytest.approx(style_error, rel=1e-4)
+    assert float(terms.total) == pytest.approx(content + 4 * style_error, rel=1e-4)
+
+
+def test_raw_objective_is_the_papers(tiny_vgg, pictures):
+    objective = Objective(
+        scaling="raw",
+        content_layers=("relu2_2",),
+        style_layers=("relu1_2", "relu3_3"),
+        content_weight=2.0,
+        style_weight=30.0,
+        tv_weight=0.5,
+    )
+    style = torch.rand(1, 3, 40, 40)
+    loss = PerceptualLoss(tiny_vgg, objective, style)
+    x, y = pictures[:1], pictures[1:]
+    fx, fy = tiny_vgg(x, ["relu2_2"]), tiny_vgg(y, ["relu1_2", "relu2_2", "relu3_3"])
+    fs = tiny_vgg(style, ["relu1_2", "relu3_3"])
+    content = (fx["relu2_2"] - fy["relu2_2"]).square().mean()
+    grams = sum((gram(fy[k]) - gram(fs[k])).square().mean() for k in ("relu1_2", "relu3_3"))
+    expected = 2 * content + 30 * grams + 0.5 * total_variation(y)[0]
+    torch.testing.assert_close(loss(y, loss.content_target(x)).total, expected.view(1), rtol=1e-4, atol=1e-6)
+
+
+def test_the_terms_vanish_where_they_should(tiny_vgg, pictures):
+    loss = PerceptualLoss(tiny_vgg, Objective(), pictures[:1])
+    terms = loss(pictures[:1], loss.content_target(pictures[:1]))
+    assert float(terms.content) == 0
+    assert float(terms.style) == pytest.approx(0, abs=1e-9)
+
+
+def test_each_picture_of_a_batch_counts_alone(tiny_vgg, pictures):
+    loss = PerceptualLoss(tiny_vgg, Objective(tv_weight=1.0), torch.rand(1, 3, 40, 40))
+    painted = pictures.flip(0)
+    both = loss(painted, loss.content_target(pictures))
+    for i in range(2):
+        alone = loss(painted[i : i + 1], loss.content_target(pictures[i : i + 1]))
+        torch.testing.assert_close(both.total[i : i + 1], alone.total)
+
+
+def test_a_style_weight_can_stand_in(tiny_vgg, pictures):
+    loss = PerceptualLoss(tiny_vgg, Objective(style_weight=4.0), torch.rand(1, 3, 40, 40))
+    terms = loss(pictures[:1], loss.content_target(pictures[1:]), style_weight=0.5)
+    torch.testing.assert_close(terms.total, terms.content + 0.5 * terms.style)
+
+
+@pytest.mark.parametrize("statistic", ["gram", "mean-std"])
+def test_every_statistic_has_a_gradient(tiny_vgg, pictures, statistic):
+    loss = PerceptualLoss(tiny_vgg, Objective(style_statistic=statistic), torch.rand(1, 3, 40, 40))
+    painted = pictures[:1].clone().requires_grad_()
+    loss(painted, loss.content_target(pictures[1:])).total.sum().backward()
+    assert torch.isfinite(painted.grad).all()
+    assert painted.grad.abs().sum() > 0
+
+
+def test_wrong_objectives_name_the_right_ones(tiny_vgg):
+    with pytest.raises(TrainingError, match=r"unknown layer 'relu9_9': vgg16 has relu1_1, .*relu4_3"):
+        PerceptualLoss(tiny_vgg, Objective(style_layers=("relu9_9",)), torch.rand(1, 3, 40, 40))
+    with pytest.raises(TrainingError, match="unknown style statistic 'histogram': choose one of gram, mean-std"):
+        Objective(style_statistic="histogram")
+    with pytest.raises(TrainingError, match="style weight must be 0 or more"):
+        Objective(style_weight=-1)
+    with pytest.raises(TrainingError, match="unknown objective scaling"):
+        Objective(scaling="log")

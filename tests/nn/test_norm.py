@@ -1,0 +1,141 @@
+import pytest
+import torch
+from torch import nn
+
+from impasto.errors import TrainingError
+from impasto.nn.norm import NORMS, BatchNorm, ContrastNorm, InstanceNorm, contrast_norm, make_norm
+
+
+@pytest.fixture
+def features():
+    return torch.randn(3, 5, 7, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 3 + 1
+
+
+def randomized(layer):
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, 0.3, 1.7)
+    return layer.double()
+
+
+def by_definition_instance(x, eps):
+    """Eq. 3, written out with einsum."""
+    positions = x.shape[2] * x.shape[3]
+    mean = torch.einsum("tijk->ti", x) / positions
+    centred = x - torch.einsum("ti,tijk->tijk", mean, torch.ones_like(x))
+    variance = torch.einsum("tijk,tijk->ti", centred, centred) / positions
+    return torch.einsum("tijk,ti->tijk", centred, (variance + eps) ** -0.5)
+
+
+def test_instance_norm_is_equation_3(features):
+    layer = InstanceNorm(5).double()
+    # Statistics are float32 by design, hence not 1e-12.
+    torch.testing.assert_close(layer(features), by_definition_instance(features, layer.eps), atol=1e-5, rtol=1e-5)
+
+
+def test_instance_norm_is_torchs_without_running_statistics(features):
+    ours = randomized(InstanceNorm(5))
+    theirs = nn.InstanceNorm2d(5, affine=True, track_running_stats=False).double()
+    theirs.weight.data, theirs.bias.data = ours.weight.data[0], ours.bias.data[0]
+    torch.testing.assert_close(ours(features), theirs(features), atol=1e-5, rtol=1e-5)
+
+
+def test_instance_norm_is_the_same_in_training_and_in_use(features):
+    layer = randomized(InstanceNorm(5))
+    assert torch.equal(layer.train()(features), layer.eval()(features))
+    assert not list(layer.buffers())
+
+
+def test_instance_norm_sees_each_image_alone(features):
+    layer = randomized(InstanceNorm(5))
+    torch.testing.assert_close(layer(features)[1:2], layer(features[1:2]))
+
+
+def test_instance_norm_keeps_its_statistics_in_float32():
+    big = torch.full((1, 2, 8, 8), 300.0, dtype=torch.float16)
+    big[:, :, ::2] = -300.0  # its square sums overflow float16
+    layer = InstanceNorm(2)
+    with torch.no_grad():
+        y = layer(big)
+    assert y.dtype == torch.float16
+    torch.testing.assert_close(y.float().abs(), torch.ones_like(y.float()), atol=2e-3, rtol=0)
+
+
+def test_batch_norm_is_equation_2(features):
+    layer = BatchNorm(5).double().train()
+    count = features.numel() / features.shape[1]
+    mean = torch.einsum("tijk->i", features) / count
+    centred = features - mean.view(1, -1, 1, 1)
+    variance = torch.einsum("tijk,tijk->i", centred, centred) / count
+    expected = centred * ((variance + layer.eps) ** -0.5).view(1, -1, 1, 1)
+    torch.testing.assert_close(layer(features), expected)
+
+
+def test_batch_norm_is_torchs(features):
+    ours, theirs = BatchNorm(5).double(), nn.BatchNorm2d(5).double()
+    torch.testing.assert_close(ours.train()(features), theirs.train()(features))
+    torch.testing.assert_close(ours.eval()(features), theirs.eval()(features))
+
+
+def test_batch_norm_mixes_images_and_changes_in_use(features):
+    layer = BatchNorm(5).double().train()
+    together = layer(features)
+    assert not torch.allclose(together[:1], layer(features[:1]))
+    assert not torch.allclose(together, layer.eval()(features))
+
+
+def test_contrast_norm_is_equation_1(features):
+    positive = features.abs() + 0.1
+    expected = torch.einsum("tijk,ti->tijk", positive, 1 / torch.einsum("tilm->ti", positive))
+    torch.testing.assert_close(contrast_norm(positive), expected)
+    torch.testing.assert_close(contrast_norm(positive).sum(dim=(2, 3)), torch.ones(3, 5, dtype=torch.float64))
+    torch.testing.assert_close(contrast_norm(-positive), expected)  # the sum keeps its sign
+
+
+def test_contrast_norm_at_a_zero_sum_is_finite_and_still_drops_contrast():
+    x = torch.tensor([1.0, -1.0, 2.0, -2.0]).view(1, 1, 2, 2)
+    y = contrast_norm(x)
+    assert torch.isfinite(y).all()
+    torch.testing.assert_close(contrast_norm(0.25 * x), y)
+    assert torch.equal(contrast_norm(torch.zeros(1, 1, 2, 2)), torch.zeros(1, 1, 2, 2))
+
+
+def test_contrast_layer_is_equation_1_times_the_positions(features):
+    layer = randomized(ContrastNorm(5)).float()
+    x = features.float().abs() + 0.1
+    expected = contrast_norm(x) * 42 * layer.weight[0].view(1, -1, 1, 1) + layer.bias[0].view(1, -1, 1, 1)
+    torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize("kind", ["instance", "contrast"])
+def test_styles_mix_by_mixing_vectors(kind, features):
+    layer = randomized(NORMS[kind](5, styles=3))
+    one_hot = torch.eye(3, dtype=torch.float64)
+    each = [layer(features[:1], one_hot[i : i + 1]) for i in range(3)]
+    mixed = layer(features[:1], torch.tensor([[0.2, 0.3, 0.5]], dtype=torch.float64))
+    torch.testing.assert_close(mixed, 0.2 * each[0] + 0.3 * each[1] + 0.5 * each[2])
+    # A batch may ask for a different style for each image.
+    both = layer(features[:2], one_hot[1:])
+    torch.testing.assert_close(both[:1], each[1])
+
+
+def test_conditional_instance_norm_of_one_style_is_instance_norm(features):
+    layer = randomized(InstanceNorm(5))
+    assert torch.equal(layer(features), layer(features, torch.ones(3, 1, dtype=torch.float64)))
+
+
+@pytest.mark.parametrize("kind", [*NORMS])
+def test_scales_can_start_as_the_authors_start_them(kind):
+    layer = make_norm(kind, 64, init="uniform")
+    for name, parameter in layer.named_parameters():
+        if name == "weight":
+            assert 0 <= parameter.min() < 0.2
+            assert 0.8 < parameter.max() <= 1
+        else:
+            assert not parameter.any()
+
+
+def test_unknown_norm_names_the_known():
+    with pytest.raises(TrainingError, match="unknown norm 'layer'.*instance, batch, contrast, none"):
+        make_norm("layer", 3)
+    with pytest.raises(TrainingError, match="one style"):
+        make_norm("batch", 3, styles=2)
