@@ -21,6 +21,33 @@ def replacing(path: str | os.PathLike[str], error: type[ImpastoError]) -> Iterat
         ImpastoError: of the class `error`, when `path` is a folder or device, its folder is missing, or the
             operating system refuses to write (disk full, no permission).
     """
+    target, part = _target_and_part(path, error)
+    try:
+        yield part
+        part.replace(target)
+    except OSError as cause:
+        raise error(_cannot_write(path, cause)) from cause
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> None:
+    """Make sure that `replacing` could write there now, so that long work does not end in a refusal.
+
+    Raises:
+        ImpastoError: as `replacing`.
+    """
+    _, part = _target_and_part(path, error)
+    try:
+        part.touch()
+    except OSError as cause:
+        raise error(_cannot_write(path, cause)) from cause
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) -> tuple[Path, Path]:
+    """The file that `path` means, and a temporary name beside it."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise error(f"{path}: is a folder; give the name of a file to write")
@@ -29,11 +56,8 @@ def replacing(path: str | os.PathLike[str], error: type[ImpastoError]) -> Iterat
     if not target.parent.is_dir():
         raise error(f"{path}: the folder {target.parent} does not exist; create it first")
     # Not tempfile: its files are private (mode 0600), and the result has to have ordinary permissions.
-    part = target.parent / f".impasto-{secrets.token_hex(8)}{target.suffix}"
-    try:
-        yield part
-        part.replace(target)
-    except OSError as cause:
-        raise error(f"{path}: cannot write: {cause.strerror or cause}; check the disk and permissions") from cause
-    finally:
-        part.unlink(missing_ok=True)
+    return target, target.parent / f".impasto-{secrets.token_hex(8)}{target.suffix}"
+
+
+def _cannot_write(path: str | os.PathLike[str], cause: OSError) -> str:
+    return f"{path}: cannot write: {cause.strerror or cause}; check the disk and permissions"

@@ -38,7 +38,7 @@ READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".avif", ".gif", ".jp2", ".ppm", ".pgm"
 """The file extensions by which `find_images` knows a picture, in lower case. `load_image` looks at content."""
 
 # Named, because Pillow's full list holds formats that run other programs (EPS runs Ghostscript).
-_READABLE_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+_READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 
 _pillow_limit = threading.Lock()
 

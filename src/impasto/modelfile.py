@@ -37,7 +37,11 @@ _KEY = b"impasto"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What a model file says about itself."""
+    """What a model file says about itself.
+
+    Raises:
+        ModelError: No style, or a size or count that is out of range.
+    """
 
     format: int = FORMATS[-1]
     """Version of the file format."""
@@ -61,6 +65,13 @@ class ModelInfo:
     """Licence of the style picture."""
     source: str = ""
     """Where the style picture comes from."""
+
+    def __post_init__(self) -> None:
+        if not self.styles or not all(isinstance(name, str) for name in self.styles):
+            raise ModelError("the entry 'styles' of its Impasto description names no style; make the model again")
+        for name, least in (("multiple_of", 1), ("minimum_size", 1), ("noise_channels", 0)):
+            if getattr(self, name) < least:
+                raise ModelError(f"the entry {name!r} of its Impasto description is too small; make the model again")
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys, so that equal infos give equal bytes.

@@ -88,15 +88,19 @@ def test_contrast_norm_is_equation_1(features):
     expected = torch.einsum("tijk,ti->tijk", positive, 1 / torch.einsum("tilm->ti", positive))
     torch.testing.assert_close(contrast_norm(positive), expected)
     torch.testing.assert_close(contrast_norm(positive).sum(dim=(2, 3)), torch.ones(3, 5, dtype=torch.float64))
-    torch.testing.assert_close(contrast_norm(-positive), expected)  # the sum keeps its sign
 
 
-def test_contrast_norm_at_a_zero_sum_is_finite_and_still_drops_contrast():
-    x = torch.tensor([1.0, -1.0, 2.0, -2.0]).view(1, 1, 2, 2)
-    y = contrast_norm(x)
-    assert torch.isfinite(y).all()
-    torch.testing.assert_close(contrast_norm(0.25 * x), y)
-    assert torch.equal(contrast_norm(torch.zeros(1, 1, 2, 2)), torch.zeros(1, 1, 2, 2))
+def test_contrast_norm_of_signed_features_has_no_pole(features):
+    """Where eq. 1's own sum is zero the result is finite, keeps its sign and still drops contrast."""
+    balanced = features - features.mean(dim=(2, 3), keepdim=True)
+    y = contrast_norm(balanced)
+    torch.testing.assert_close(y.abs().sum(dim=(2, 3)), torch.ones(3, 5, dtype=torch.float64))
+    torch.testing.assert_close(y.sign(), balanced.sign())
+    torch.testing.assert_close(contrast_norm(0.25 * balanced), y)
+
+
+def test_contrast_norm_leaves_a_zero_channel_zero():
+    assert torch.equal(contrast_norm(torch.zeros(1, 2, 2, 2)), torch.zeros(1, 2, 2, 2))
 
 
 def test_contrast_layer_is_equation_1_times_the_positions(features):

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import TrainingError
@@ -33,28 +32,21 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
         shift: (N or 1, C).
         eps: added to the variance.
     """
-    if torch.compiler.is_exporting():  # by this name exporters know it, and runtimes have one kernel for it
-        if scale.shape[0] == 1:
-            return F.instance_norm(x, weight=scale[0], bias=shift[0], eps=eps)
-        return F.instance_norm(x, eps=eps) * scale[:, :, None, None] + shift[:, :, None, None]
     variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
     scale = torch.rsqrt(variance + eps) * scale
     shift = shift - mean * scale
     return x * scale[:, :, None, None].to(x.dtype) + shift[:, :, None, None].to(x.dtype)
 
 
-def contrast_norm(x: Tensor, floor: float = 1e-2) -> Tensor:
+def contrast_norm(x: Tensor) -> Tensor:
     """Each channel of each image divided by its spatial sum (eq. 1), (N, C, H, W) -> same.
 
-    Eq. 1 is undefined where the sum is zero, and features of either sign can come as near to that as they like. The
-    mean is therefore kept at least ``floor`` times the channel's root mean square away from zero, with its sign kept;
-    being relative, the floor leaves ``contrast_norm(a * x) == contrast_norm(x)`` true for a > 0. An all-zero channel
-    stays zero.
+    The sum is of absolute values. For what eq. 1 speaks of, a picture's intensities, and for all features after a
+    ReLU that is the same. For signed features eq. 1 as printed has a pole where the sum passes zero: a rounding error
+    there turns the channel's sign. Absolute values sum to zero only where the whole channel is zero; it stays zero.
     """
-    mean = x.mean(dim=(2, 3), keepdim=True)
-    least = floor * x.square().mean(dim=(2, 3), keepdim=True).sqrt() + torch.finfo(torch.float32).tiny
-    mean = torch.where(mean < 0, -1.0, 1.0) * torch.maximum(mean.abs(), least)
-    return x / (mean * (x.shape[2] * x.shape[3]))
+    total = x.abs().sum(dim=(2, 3), keepdim=True)
+    return x / total.clamp_min(torch.finfo(x.dtype).tiny)
 
 
 class InstanceNorm(nn.Module):

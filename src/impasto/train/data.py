@@ -4,7 +4,6 @@ Everything drawn at random is a function of (seed, index): a run that stops and 
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -126,13 +125,13 @@ class CropPool:
             TrainingError: if not one of the photos can be read.
         """
         if (index, size) not in self._pixels:
-            pixels = next(self._candidates(index, size))
+            pixels = self._cut_afresh(index, size)
             if not self.count:
                 return to_tensor(pixels)
             self._pixels[index, size] = pixels
         return to_tensor(self._pixels[index, size])
 
-    def _candidates(self, index: int, size: int) -> Iterator[Pixels]:
+    def _cut_afresh(self, index: int, size: int) -> Pixels:
         """The crop as drawn; where its photo cannot be read, the same square of the next photo that can."""
         crop = self._draw(index)
         for offset in range(len(self.photos)):
@@ -144,7 +143,7 @@ class CropPool:
             except ImageError as error:
                 self.unreadable[path] = str(error)
                 continue
-            yield _cut(photo, crop, size)
+            return _cut(photo, crop, size)
         raise TrainingError(f"not one of the {len(self.photos)} content pictures can be read: {self.photos[0]} ...")
 
     def _draw(self, index: int) -> Crop:

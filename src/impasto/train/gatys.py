@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from impasto.atomic import replacing
+from impasto.atomic import check_writable, replacing
 from impasto.errors import TrainingError, UsageError
 from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import Objective, PerceptualLoss
@@ -146,8 +146,7 @@ def paint(
         ImageError: if a picture cannot be read or written.
         TrainingError: as :func:`optimize`.
     """
-    with replacing(output, TrainingError):
-        pass  # nothing is written where nothing could be: better said now than after the work
+    check_writable(output, TrainingError)  # before the work, not after it
     result = optimize(load_image(content), load_image(style), config, report)
     save_image(output, result.picture)
     with replacing(curve_file(output), TrainingError) as part:

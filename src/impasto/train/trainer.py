@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from impasto import __version__
-from impasto.atomic import replacing
+from impasto.atomic import check_writable, replacing
 from impasto.errors import TrainingError
 from impasto.image import Pixels, contact_sheet, load_image, resize_short_side, save_image
 from impasto.modelfile import ModelInfo
@@ -138,7 +138,7 @@ class Run:
         return self.recipe.objective.style_weight * risen
 
     def exploded(self, value: float) -> bool:
-        """Take in a step's objective; True if the run must go back: not finite, or risen fourfold and staying."""
+        """Take in a step's objective; True if the run must go back: not finite, or risen threefold and staying."""
         state = self.state
         if not math.isfinite(value):
             return True
@@ -146,7 +146,7 @@ class Run:
             state.fast = state.slow = value
         state.fast += 0.2 * (value - state.fast)
         state.slow += 0.02 * (value - state.slow)
-        return state.step > SNAPSHOT_STEPS and state.fast > 4.0 * state.slow
+        return state.step > SNAPSHOT_STEPS and state.fast > 3.0 * state.slow
 
 
 def train(
@@ -168,14 +168,15 @@ def train(
         report: called after every step, from this thread.
 
     Raises:
-        TrainingError: if there is nothing to learn from, the run cannot be resumed, or it keeps exploding.
+        TrainingError: if there is nothing to learn from, the output cannot be written, the run cannot be resumed, or
+            it keeps exploding.
         ImageError: if the style picture cannot be read.
-        UsageError: for an output that cannot be written.
     """
     world, rank, device = _processes()
     first = rank == 0
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // world))
     recipe = config.recipe
+    check_writable(config.output, TrainingError)  # before the work, not after it
     if recipe.batch % world:
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
     style_picture = load_image(config.style)
@@ -206,7 +207,8 @@ def train(
     targets = ContentTargets(loss, pool, device)
     model: nn.Module = run.generator
     if world > 1:
-        model = DistributedDataParallel(run.generator)
+        # Running averages of batch norm stay each process's own; the first one's are saved.
+        model = DistributedDataParallel(run.generator, broadcast_buffers=False)
     if first:
         _make_folder(folder)
         (folder / "config.json").write_text(config_json(config) + "\n", encoding="utf-8")

@@ -1,0 +1,284 @@
+"""The command line: `impasto stylize`, `impasto info` and so on.
+
+Only this module prints or exits. Commands import what they need inside the function, so that `impasto --help` stays
+quick; a command that needs torch to know its own flags is registered by name (see the end) and loaded when it is used.
+
+Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
+"""
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from impasto import __version__
+from impasto.errors import ImageError, ImpastoError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from impasto.runtime import Stylizer
+
+app = App(
+    name="impasto",
+    version=__version__,
+    help="Learn the look of one picture and repaint photos and video with it.",
+    help_epilogue="--traceback, anywhere, shows the whole of an error. Exit codes: 0 done, 1 failed, 2 wrong usage.",
+    help_format="plaintext",  # anything richer imports a markdown parser for every --help
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,  # main does it
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; `arguments` are those of the process when not given."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = words[: words.index("--")] if "--" in words else words
+    show_traceback = "--traceback" in options
+    if show_traceback:
+        words.remove("--traceback")
+    try:
+        result = app(words, exit_on_error=False, print_error=False)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except (ImpastoError, CycloptsError) as error:
+        if show_traceback:
+            traceback.print_exc()
+        _complain(error)
+        return 2 if isinstance(error, UsageError | CycloptsError) else 1
+    except ImportError as error:
+        missing = _missing_module(error)
+        if missing not in _EXTRA_OF:
+            raise
+        if show_traceback:
+            traceback.print_exc()
+        _complain(f"this command needs {missing}; pip install 'impasto[{_EXTRA_OF[missing]}]'")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+_EXTRA_OF = {
+    "torch": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "av": "video",
+    "matplotlib": "eval",
+    "cv2": "eval",
+}
+"""The extra of pyproject.toml that installs a module."""
+
+
+def _missing_module(error: BaseException | None) -> str:
+    """The module whose absence began a chain of errors: cyclopts wraps those of commands registered by name."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError):
+            return (error.name or "").partition(".")[0]
+        error = error.__cause__
+    return ""
+
+
+def _complain(error: object) -> None:
+    print("impasto: error:", " ".join(str(error).split()), file=sys.stderr)
+
+
+# ---- progress ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _progress(items: Sequence[Any], what: str, *, quiet: bool) -> Iterator[Iterator[Any]]:
+    """The items, one by one, with a bar (rate and time left) on stderr when that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield iter(items)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield iter(progress.track(items, description=what))
+
+
+# ---- stylize ----------------------------------------------------------------------------------------------------
+
+
+class _Job(NamedTuple):
+    source: Path
+    target: Path
+
+
+@app.command
+def stylize(
+    inputs: Annotated[list[Path], Parameter(name="IN", negative="")],
+    /,
+    *,
+    model: Annotated[str, Parameter(name=["--model", "-m"])],
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
+    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    seed: int = 0,
+    quality: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 95,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Repaint pictures with a model.
+
+    A picture that fails is named and the others are done; the exit code is then 1.
+
+    Args:
+        inputs: Pictures, and folders whose pictures are all taken, with their subfolders.
+        model: The model file.
+        output: A file for one picture; a folder, made if need be, for several or for a folder, whose structure is kept.
+        backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
+        threads: How many threads to use; all cores when not given.
+        seed: Draws the noise, for models that take noise.
+        quality: Of JPEG and WebP files, 1 to 100.
+        as_json: Print one JSON object for each picture.
+    """
+    from impasto.runtime import load
+
+    jobs, failures = _plan(inputs, output)
+    stylizer = load(model, backend=backend, threads=threads)
+    failed = len(failures)
+    for source, failure in failures:
+        _report_failure(source, failure, as_json)
+    with _progress(jobs, "painting", quiet=as_json) as todo:
+        for number, job in enumerate(todo, 1):
+            try:
+                done = _paint(stylizer, job, seed, quality)
+            except ImpastoError as failure:
+                failed += 1
+                _report_failure(job.source, failure, as_json)
+                continue
+            if as_json:
+                print(json.dumps(done), flush=True)
+            elif not sys.stderr.isatty():
+                print(f"{number}/{len(jobs)} {done['output']} {done['seconds']:.2f} s", flush=True)
+    return 1 if failed else 0
+
+
+def _paint(stylizer: "Stylizer", job: _Job, seed: int, quality: int) -> dict[str, Any]:
+    from impasto.image import load_image, save_image
+
+    start = time.perf_counter()
+    picture = stylizer(load_image(job.source), seed=seed)
+    _make_folder(job.target.parent)
+    save_image(job.target, picture, quality=quality)
+    return {
+        "input": str(job.source),
+        "output": str(job.target),
+        "width": picture.shape[1],
+        "height": picture.shape[0],
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+
+
+def _report_failure(source: Path, failure: ImpastoError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"input": str(source), "error": str(failure)}), flush=True)
+    _complain(failure)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause
+
+
+def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[_Job], list[tuple[Path, ImpastoError]]]:
+    """What to read and where to write it, and the inputs that cannot be read at all.
+
+    Raises:
+        UsageError: The output does not suit the inputs, two pictures would become one file, or a picture would be
+            overwritten.
+    """
+    from impasto.image import WRITABLE_SUFFIXES, find_images
+
+    into_folder = len(inputs) > 1 or inputs[0].is_dir() or output.is_dir()
+    if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
+        raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
+    if into_folder and output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: is a file, and several pictures need a folder; give another name with -o")
+    if not into_folder and output.suffix.lower() not in WRITABLE_SUFFIXES:
+        known = ", ".join(WRITABLE_SUFFIXES)
+        raise UsageError(
+            f"{output}: unknown picture extension {output.suffix!r}; use one of {known} or an existing folder"
+        )
+
+    def target_of(relative: Path) -> Path:
+        suffix = relative.suffix if relative.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+        return output / relative.with_suffix(suffix) if into_folder else output
+
+    jobs: list[_Job] = []
+    failures: list[tuple[Path, ImpastoError]] = []
+    for path in inputs:
+        if not path.is_dir():
+            jobs.append(_Job(path, target_of(Path(path.name))))
+            continue
+        # The output may lie inside the input; a second run shall not repaint what the first one painted.
+        found = [item for item in find_images(path) if not item.resolve().is_relative_to(output.resolve())]
+        if not found:
+            failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
+        jobs.extend(_Job(item, target_of(item.relative_to(path))) for item in found)
+
+    sources = {job.source.resolve() for job in jobs}
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in sources:
+            raise UsageError(f"{job.target}: is one of the inputs and would be overwritten; choose another output")
+        if target in taken:
+            raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
+        taken[target] = job.source
+    return jobs, failures
+
+
+# ---- info -------------------------------------------------------------------------------------------------------
+
+
+@app.command
+def info(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """Show what a model file says about itself.
+
+    Args:
+        file: The model file.
+        as_json: Print it as JSON.
+    """
+    from impasto.modelfile import read_info
+
+    model = read_info(file)
+    try:
+        size = file.stat().st_size
+    except OSError as cause:
+        raise ModelError(f"{file}: cannot read: {cause.strerror}") from cause
+    if as_json:
+        print(json.dumps({"file": str(file), "bytes": size, **asdict(model)}, sort_keys=True))
+        return 0
+    arguments = ", ".join(f"{name} {value}" for name, value in model.arguments.items())
+    rows = {
+        "file": f"{file} ({size / 1e6:.2f} MB, format {model.format})",
+        "styles": ", ".join(model.styles),
+        "picture": model.style_title,
+        "licence": model.licence,
+        "source": model.source,
+        "network": f"{model.architecture} ({arguments})" if arguments else model.architecture,
+        "sizes": f"from {model.minimum_size} pixels, multiples of {model.multiple_of}; others are padded",
+        "noise": f"{model.noise_channels} channels" if model.noise_channels else "none",
+    }
+    rows |= {f"trained: {name}": str(value) for name, value in model.training.items()}
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        if value:
+            print(f"{name:{width}}  {value}")
+    return 0
+
+
+# ---- commands that need torch -------------------------------------------------------------------------------------
+# Their flags come from dataclasses of the torch half, so they live in modules of their own, which are imported when
+# the command is used:  app.command("impasto.cli_train:train", name="train", help="Learn the look of one picture.")

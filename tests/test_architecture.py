@@ -1,0 +1,107 @@
+"""The import table of docs/contributing: who may import whom, and what stays unloaded."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import impasto
+
+SOURCE = Path(impasto.__file__).parent
+
+TORCH_FREE = {
+    "errors": set(),
+    "atomic": {"errors"},
+    "image": {"errors", "atomic"},
+    "video": {"errors", "atomic"},
+    "modelfile": {"errors", "atomic"},
+    "temporal": {"errors"},
+    "catalogue": {"errors", "atomic", "modelfile"},
+    "runtime": {"errors", "image", "modelfile", "temporal", "catalogue"},
+    "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
+}
+MAY_IMPORT = TORCH_FREE | {
+    "nn": {"errors", "nn"},
+    "train": {"errors", "atomic", "image", "modelfile", "catalogue", "nn", "train", ""},
+    "evaluate": {"errors", "image", "modelfile", "runtime", "temporal", "nn", "train"},
+    "": {"errors", "image", "runtime"},  # impasto/__init__.py
+    "__main__": {"cli"},
+}
+"""Part of the package -> the parts it may import, at any depth; "" is the package itself, for __version__."""
+
+AT_THE_TOP_OF_CLI = {"errors", ""}
+HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "matplotlib"}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names a piece of code imports; `from a import b` gives a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0].replace("__init__", "")
+
+
+def our_parts(tree: ast.AST) -> set[str]:
+    known = {part_of(path) for path in SOURCE.rglob("*.py")}
+    named = {name.split(".")[1] for name in imports(tree) if name.startswith("impasto.")}
+    return {name if name in known else "" for name in named}
+
+
+def at_import(path: Path) -> ast.Module:
+    """The module without its functions' bodies and without what only a type checker reads."""
+
+    class Strip(ast.NodeTransformer):
+        def visit_FunctionDef(self, node):
+            return None
+
+        def visit_If(self, node):
+            return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
+
+    return Strip().visit(ast.parse(path.read_text()))
+
+
+FILES = sorted(path for path in SOURCE.rglob("*.py") if not part_of(path).startswith("cli"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_one_way(path):
+    part = part_of(path)
+    assert part in MAY_IMPORT, f"give {part} a row in the table"
+    assert our_parts(ast.parse(path.read_text())) <= MAY_IMPORT[part] | {part}
+
+
+def test_the_command_line_imports_inside_its_commands():
+    tree = at_import(SOURCE / "cli.py")
+    assert our_parts(tree) <= AT_THE_TOP_OF_CLI
+    assert not {name.split(".")[0] for name in imports(tree)} & (HEAVY | {"numpy", "PIL"})
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if part_of(path) in TORCH_FREE], ids=lambda path: path.stem)
+def test_the_torch_free_half_never_mentions_torch(path):
+    assert "torch" not in {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
+
+
+def modules_after(code: str) -> set[str]:
+    code = f"import sys\n{code}\nprint('\\n' + ' '.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code", ["import impasto", "from impasto.cli import main\nmain(['--help'])", "import impasto.runtime"]
+)
+def test_importing_loads_no_engine(code):
+    assert not modules_after(code) & HEAVY
+
+
+def test_importing_the_package_is_nearly_free():
+    assert not modules_after("import impasto") & {"numpy", "PIL", "rich", "cyclopts"}

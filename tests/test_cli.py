@@ -1,0 +1,246 @@
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from impasto import __version__
+from impasto.cli import app, main
+from impasto.image import load_image, save_image
+from tests.conftest import make_photo
+from tests.graphs import INVERT, NOISE, write_test_model
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder to work in, with a model that makes negatives and a picture."""
+    monkeypatch.chdir(tmp_path)
+    write_test_model("m.onnx", training={"steps": 2000, "preset": "default"}, style_title="The Wave")
+    save_image("a.png", make_photo(0))
+    return tmp_path
+
+
+def fails(capsys, code, *arguments):
+    """The one line on stderr of a command that ends with `code`."""
+    assert main(list(arguments)) == code
+    error = capsys.readouterr().err
+    assert error.startswith("impasto: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def paints(*arguments):
+    assert main(["stylize", *arguments, "-m", "m.onnx"]) == 0
+
+
+# ---- stylize ----------------------------------------------------------------------------------------------------
+
+
+def test_one_picture_to_one_file(here, capsys):
+    paints("a.png", "-o", "b.png")
+    assert (load_image("b.png") == 255 - load_image("a.png")).all()
+    assert capsys.readouterr().out.startswith("1/1 b.png ")
+
+
+def test_one_picture_to_a_file_in_a_new_folder_or_into_an_existing_one(here):
+    paints("a.png", "-o", "new/b.jpg")
+    (here / "old").mkdir()
+    paints("a.png", "-o", "old")
+    assert (here / "new/b.jpg").is_file()
+    assert (here / "old/a.png").is_file()
+
+
+def test_an_older_result_is_replaced(here):
+    paints("a.png", "-o", "b.png")
+    before = (here / "b.png").stat().st_ino
+    paints("a.png", "-o", "b.png")
+    assert (here / "b.png").stat().st_ino != before
+
+
+def test_folders_keep_their_structure(here):
+    for name in ["in/x.png", "in/deep/y.JPG", "in/deep/z.bmp"]:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        save_image(name, make_photo(1))
+    (here / "in/notes.txt").write_text("not a picture")
+    paints("in", "a.png", "-o", "out")
+    made = sorted(str(path.relative_to(here / "out")) for path in (here / "out").rglob("*") if path.is_file())
+    assert made == ["a.png", "deep/y.JPG", "deep/z.bmp", "x.png"]
+
+
+def test_an_output_inside_the_input_is_not_painted_again(here):
+    (here / "in").mkdir()
+    save_image("in/x.png", make_photo(1))
+    for _ in range(2):
+        paints("in", "-o", "in/out")
+    assert sorted(path.name for path in (here / "in").rglob("*")) == ["out", "x.png", "x.png"]
+
+
+def test_a_format_that_is_only_read_becomes_png(here):
+    from PIL import Image
+
+    Image.fromarray(make_photo(0)).save("b.gif")
+    paints("a.png", "b.gif", "-o", "out")
+    assert (here / "out/b.png").is_file()
+
+
+def test_a_bad_picture_is_named_and_the_others_are_done(here, capsys):
+    (here / "bad.jpg").write_text("no picture")
+    (here / "empty").mkdir()
+    assert main(["stylize", "bad.jpg", "empty", "missing.png", "a.png", "-m", "m.onnx", "-o", "out"]) == 1
+    output = capsys.readouterr()
+    assert [line.split(": ")[2] for line in output.err.splitlines()] == ["empty", "bad.jpg", "missing.png"]
+    assert [path.name for path in (here / "out").iterdir()] == ["a.png"]
+
+
+def test_json_is_one_object_for_each_picture(here, capsys):
+    (here / "bad.jpg").write_text("no picture")
+    assert main(["stylize", "a.png", "bad.jpg", "-m", "m.onnx", "-o", "out", "--json"]) == 1
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    assert good["input"] == "a.png"
+    assert (good["height"], good["width"]) == make_photo(0).shape[:2]
+    assert bad["input"] == "bad.jpg"
+    assert "is not a picture" in bad["error"]
+
+
+def test_the_seed_draws_the_noise(here):
+    write_test_model("m.onnx", NOISE, noise_channels=3)
+    for seed, name in [(1, "b.png"), (1, "c.png"), (2, "d.png")]:
+        paints("a.png", "-o", name, "--seed", str(seed))
+    assert (load_image("b.png") == load_image("c.png")).all()
+    assert (load_image("b.png") != load_image("d.png")).any()
+
+
+def test_a_picture_is_never_overwritten_by_itself(here, capsys):
+    before = (here / "a.png").read_bytes()
+    (here / "link.png").symlink_to("a.png")
+    for output in ["a.png", ".", "../" + here.name, "link.png"]:
+        assert "would be overwritten" in fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", output)
+    assert (here / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["stylize"], 2, "IN"),
+        (["stylize", "a.png", "-o", "b.png"], 2, "--model"),
+        (["stylize", "a.png", "-m", "m.onnx"], 2, "--output"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.xyz"], 2, "unknown picture extension '.xyz'; use one of"),
+        (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "b.png"], 2, "give a folder"),
+        (["stylize", "a.png", "in/a.png", "-m", "m.onnx", "-o", "out"], 2, "would both become"),
+        (["stylize", "a.png", "b.png", "-m", "m.onnx", "-o", "m.onnx"], 2, "is a file"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "m.onnx/b.png"], 1, "cannot make this folder"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--quality", "0"], 2, "--quality"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--threads", "0"], 2, "--threads"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--backend", "cuda"], 2, "--backend"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--colour"], 2, "--colour"),
+        (["stylize", "a.png", "-m", "missing.onnx", "-o", "b.png"], 1, "missing.onnx: no such model file"),
+        (["stylize", "a.png", "-m", "a.png", "-o", "b.png"], 1, "a.png: is not an ONNX file"),
+        (["stylize", "missing.png", "-m", "m.onnx", "-o", "b.png"], 1, "missing.png: no such file"),
+        (["info"], 2, "FILE"),
+        (["info", "missing.onnx"], 1, "missing.onnx: no such model file"),
+        (["info", "."], 1, "is a folder"),
+        (["paint"], 2, "paint"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_an_exit_code(here, capsys, arguments, code, message):
+    assert message in fails(capsys, code, *arguments)
+    assert not (here / "b.png").exists()
+
+
+# ---- info, errors, help -----------------------------------------------------------------------------------------
+
+
+def test_info_is_readable(here, capsys):
+    assert main(["info", "m.onnx"]) == 0
+    output = capsys.readouterr().out
+    for expected in ["m.onnx", "negative", "The Wave", "residual (width 8)", "2000"]:
+        assert expected in output
+
+
+def test_info_as_json(here, capsys):
+    assert main(["info", "m.onnx", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["architecture"] == "residual"
+    assert record["training"]["steps"] == 2000
+    assert record["bytes"] == (here / "m.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n" * 100, INVERT, INVERT[:-5], b"\xff" * 1000])
+def test_info_of_what_is_no_model_of_ours(here, capsys, content):
+    (here / "other.onnx").write_bytes(content)
+    assert "other.onnx: is " in fails(capsys, 1, "info", "other.onnx")
+
+
+@pytest.mark.parametrize("arguments", [["--traceback", "info", "x"], ["info", "x", "--traceback"]])
+def test_traceback_shows_the_rest(here, capsys, arguments):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "Traceback" in error
+    assert error.splitlines()[-1].startswith("impasto: error: x: no such model file")
+
+
+def test_a_missing_extra_is_named(here, capsys, monkeypatch):
+    (here / "needs_torch.py").write_text("import torch\n\ndef command() -> None: ...\n")
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.setitem(sys.modules, "torch", None)  # what a missing package looks like to import
+    app.command("needs_torch:command", name="needs-torch")
+    try:
+        assert "needs torch; pip install 'impasto[train]'" in fails(capsys, 1, "needs-torch")
+    finally:
+        del app["needs-torch"]
+
+
+def test_other_missing_modules_are_bugs_and_shown_as_such(here, monkeypatch):
+    def broken() -> None:
+        import no_such_module  # noqa: F401
+
+    app.command(broken)
+    try:
+        with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+            main(["broken"])
+    finally:
+        del app["broken"]
+
+
+def test_an_interrupt_is_quiet(here, capsys, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("impasto.image.load_image", interrupt)
+    assert "interrupted" in fails(capsys, 130, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
+
+
+@pytest.mark.parametrize(
+    "program", [["-m", "impasto"], ["-c", "import sys, impasto.cli; sys.exit(impasto.cli.main())"]]
+)
+def test_the_program_exits_with_the_code(here, program):
+    def run(*arguments):
+        return subprocess.run([sys.executable, *program, *arguments], capture_output=True, text=True)
+
+    assert run("--version").stdout.strip() == __version__
+    assert run("stylize", "a.png", "-m", "m.onnx", "-o", "b.png").returncode == 0
+    assert (load_image("b.png") == 255 - load_image("a.png")).all()
+    missing = run("info", "missing.onnx")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.count("\n") == 1
+    assert run("nonsense").returncode == 2
+
+
+def test_help_is_quick():
+    def seconds():
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "impasto", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    # 0.2 to 0.28 s on an idle machine; the bound only has to notice an import of numpy, torch or an engine.
+    assert np.min([seconds() for _ in range(4)]) < 1.0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["stylize", "--help"], ["info", "--help"], []])
+def test_help_goes_to_stdout(capsys, arguments):
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    assert "Usage: impasto" in output.out
+    assert output.err == ""

@@ -1,0 +1,321 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from impasto import image as image_module
+from impasto.errors import ImageError
+from impasto.image import contact_sheet, find_images, load_image, resize_short_side, save_image
+from tests.conftest import make_photo
+
+
+def noise(height=40, width=60):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+# ---- load ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".TIFF", ".PNG"])
+def test_lossless_formats_give_back_every_pixel(tmp_path, suffix):
+    picture = noise()
+    save_image(tmp_path / f"a{suffix}", picture)
+    loaded = load_image(tmp_path / f"a{suffix}")
+    assert loaded.dtype == np.uint8
+    assert (loaded == picture).all()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".webp"])
+def test_lossy_formats_come_close(tmp_path, suffix):
+    picture = make_photo(0)
+    save_image(tmp_path / f"a{suffix}", picture, quality=95)
+    assert np.abs(load_image(tmp_path / f"a{suffix}").astype(int) - picture).mean() < 3
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".ppm", ".jp2", ".avif"])
+def test_formats_that_are_only_read(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(make_photo(0)).save(path)
+    assert load_image(path).shape == make_photo(0).shape
+
+
+def test_one_pixel_is_a_picture(tmp_path):
+    save_image(tmp_path / "a.png", noise(1, 1))
+    assert load_image(tmp_path / "a.png").shape == (1, 1, 3)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    picture = noise()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated clockwise
+    Image.fromarray(picture).save(tmp_path / "a.png", exif=exif)
+    assert (load_image(tmp_path / "a.png") == np.rot90(picture, -1)).all()
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    pixels = np.zeros((1, 3, 4), np.uint8)
+    pixels[0, :, 3] = (0, 128, 255)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert load_image(tmp_path / "a.png")[0, :, 0].tolist() == [255, 127, 0]
+
+
+def test_grey_with_alpha_and_palette_with_a_transparent_colour(tmp_path):
+    Image.new("LA", (2, 2), (0, 0)).save(tmp_path / "grey.png")
+    palette = Image.new("P", (2, 2), 1)
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    palette.save(tmp_path / "opaque.png")
+    palette.save(tmp_path / "clear.png", transparency=1)
+    assert (load_image(tmp_path / "grey.png") == 255).all()
+    assert (load_image(tmp_path / "opaque.png") == (10, 20, 30)).all()
+    assert (load_image(tmp_path / "clear.png") == 255).all()
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("1", 1), ("L", 255), ("CMYK", (0, 0, 0, 0))])
+def test_other_pixel_modes(tmp_path, mode, colour):
+    Image.new(mode, (3, 2), colour).save(tmp_path / "a.tif")
+    assert (load_image(tmp_path / "a.tif") == 255).all()
+
+
+def test_lab(tmp_path):
+    Image.new("LAB", (2, 2), (255, 128, 128)).save(tmp_path / "a.tif")
+    assert load_image(tmp_path / "a.tif").min() >= 254
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bit_samples_are_rounded(tmp_path, suffix):
+    Image.fromarray(np.array([[0, 128, 129, 257 * 77, 65535]], np.uint16)).save(tmp_path / f"a{suffix}")
+    assert load_image(tmp_path / f"a{suffix}")[0, :, 1].tolist() == [0, 0, 1, 77, 255]
+
+
+@pytest.mark.parametrize("samples", [np.ones((2, 2), np.float32), np.full((2, 2), 1 << 20, np.int32)])
+def test_pixels_without_a_defined_range_are_refused(tmp_path, samples):
+    Image.fromarray(samples).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"a\.tif: has .*8 or 16 bits"):
+        load_image(tmp_path / "a.tif")
+
+
+def swapped_profile():
+    """sRGB's own profile with the red and green primaries exchanged: an effect nobody can miss."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return (
+        data.replace(b"rXYZ", b"tmp!")
+        .replace(b"gXYZ", b"rXYZ")
+        .replace(b"tmp!", b"gXYZ")
+        .replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
+    )
+
+
+def test_embedded_profile_is_converted_to_srgb(tmp_path):
+    Image.new("RGB", (2, 2), (255, 0, 0)).save(tmp_path / "a.png", icc_profile=swapped_profile())
+    red, green, _ = load_image(tmp_path / "a.png")[0, 0]
+    assert green > 250
+    assert red < 5
+
+
+@pytest.mark.parametrize("profile", [b"not a profile", swapped_profile()[:300]])
+def test_a_broken_profile_is_ignored(tmp_path, profile):
+    Image.new("RGB", (2, 2), (255, 0, 0)).save(tmp_path / "a.png", icc_profile=profile)
+    assert (load_image(tmp_path / "a.png") == (255, 0, 0)).all()
+
+
+def test_an_srgb_profile_changes_nothing(tmp_path):
+    picture = noise()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(picture).save(tmp_path / "a.png", icc_profile=profile)
+    assert (load_image(tmp_path / "a.png") == picture).all()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.98])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".gif"])
+def test_a_file_cut_short_is_an_error_not_grey_rows(tmp_path, suffix, share):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(noise(120, 160)).save(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        load_image(path)
+
+
+def test_what_is_not_a_picture_is_named(tmp_path):
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ImageError, match=r"text\.jpg: is not a picture"):
+        load_image(tmp_path / "text.jpg")
+    with pytest.raises(ImageError, match=r"empty\.png: is empty"):
+        load_image(tmp_path / "empty.png")
+    with pytest.raises(ImageError, match="no such file"):
+        load_image(tmp_path / "missing.png")
+    with pytest.raises(ImageError, match="is a folder"):
+        load_image(tmp_path)
+
+
+def png_header(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_a_decompression_bomb_is_refused_before_it_unpacks(tmp_path):
+    limit = Image.MAX_IMAGE_PIXELS
+    (tmp_path / "bomb.png").write_bytes(png_header(50_000, 50_000))
+    with pytest.raises(ImageError, match=r"bomb\.png: is too large: 50000 x 50000 .*200 million"):
+        load_image(tmp_path / "bomb.png")
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_text_bomb_in_a_png_is_an_error(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("a", "x" * (2 << 20), zip=True)
+    Image.fromarray(noise()).save(tmp_path / "a.png", pnginfo=info)
+    with pytest.raises(ImageError):
+        load_image(tmp_path / "a.png")
+
+
+def test_errors_are_one_line(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_header(10, 10))
+    with pytest.raises(ImageError) as caught:
+        load_image(tmp_path / "a.png")
+    assert "\n" not in str(caught.value)
+
+
+# ---- save ----------------------------------------------------------------------------------------------------
+
+
+def test_save_replaces_a_file_and_leaves_nothing_else(tmp_path):
+    for picture in (noise(), noise(5, 5)):
+        save_image(tmp_path / "a.png", picture)
+    assert load_image(tmp_path / "a.png").shape == (5, 5, 3)
+    assert [item.name for item in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_file_has_ordinary_permissions(tmp_path):
+    save_image(tmp_path / "a.png", noise())
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "b.png").touch()
+    (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+    save_image(tmp_path / "a.png", noise())
+    assert (tmp_path / "a.png").is_symlink()
+    assert load_image(tmp_path / "b.png").shape == noise().shape
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("bug")])
+def test_a_failed_save_keeps_the_old_file_and_cleans_up(tmp_path, monkeypatch, failure):
+    save_image(tmp_path / "a.png", noise())
+    before = (tmp_path / "a.png").read_bytes()
+
+    def fail(self, path, **options):
+        path.write_bytes(b"half a picture")
+        raise failure
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    expected = ImageError if isinstance(failure, OSError) else type(failure)
+    with pytest.raises(expected, match="No space left" if expected is ImageError else None):
+        save_image(tmp_path / "a.png", noise())
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.xyz", r"unknown picture extension '\.xyz'; use one of \.jpg"),
+        ("a", "unknown picture extension ''"),
+        ("folder.png", "is a folder"),
+        ("nowhere/a.png", "does not exist"),
+    ],
+)
+def test_where_a_picture_cannot_go(tmp_path, name, message):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ImageError, match=message):
+        save_image(tmp_path / name, noise())
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    (tmp_path / "a.png").symlink_to("/dev/null")
+    with pytest.raises(ImageError, match="not a regular file"):
+        save_image(tmp_path / "a.png", noise())
+
+
+@pytest.mark.parametrize(
+    "array", [noise().astype(np.float32), noise()[..., 0], noise()[:0], np.zeros((4, 4, 4), np.uint8)]
+)
+def test_what_is_no_picture_is_not_saved(tmp_path, array):
+    with pytest.raises(ImageError, match="expected a picture, uint8"):
+        save_image(tmp_path / "a.png", array)
+
+
+def test_quality_has_a_range(tmp_path):
+    with pytest.raises(ImageError, match="use 1 to 100"):
+        save_image(tmp_path / "a.jpg", noise(), quality=0)
+    save_image(tmp_path / "low.jpg", make_photo(0), quality=20)
+    save_image(tmp_path / "high.jpg", make_photo(0), quality=100)
+    assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "high.jpg").stat().st_size
+
+
+# ---- the rest -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [((40, 60), 20, (20, 30)), ((60, 40), 80, (120, 80)), ((1, 1000), 4, (4, 4000)), ((1000, 1), 1, (1000, 1))],
+)
+def test_the_short_side_gets_the_size(shape, size, expected):
+    assert resize_short_side(noise(*shape), size).shape[:2] == expected
+
+
+def test_resizing_to_nothing_is_refused():
+    with pytest.raises(ImageError, match="1 or more"):
+        resize_short_side(noise(), 0)
+
+
+def test_find_images_is_recursive_sorted_and_picky(tmp_path):
+    for name in ["b.JPG", "a.png", "deep/er/c.WebP", "notes.txt", ".hidden.png", ".cache/d.png", "._b.JPG"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)] == ["a.png", "b.JPG", "deep/er/c.WebP"]
+
+
+def test_find_images_needs_a_folder(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(ImageError, match="no such folder"):
+        find_images(tmp_path / "missing")
+    with pytest.raises(ImageError, match="is not a folder"):
+        find_images(tmp_path / "a.png")
+
+
+def test_contact_sheet_keeps_aspects_and_puts_pictures_side_by_side():
+    red = np.full((10, 20, 3), (255, 0, 0), np.uint8)
+    blue = np.full((40, 20, 3), (0, 0, 255), np.uint8)
+    sheet = contact_sheet([[red, blue], [red]], cell=64)
+    assert (sheet[0] == 255).all()
+    assert (sheet[:, 0] == 255).all()
+    assert (sheet == (255, 0, 0)).all(axis=2).sum() == 2 * 64 * 32
+    assert (sheet == (0, 0, 255)).all(axis=2).sum() == 64 * 32
+
+
+def test_contact_sheet_labels_add_a_line_of_text():
+    rows = [[noise(64, 64), noise(64, 64)]]
+    plain = contact_sheet(rows, cell=64)
+    labelled = contact_sheet(rows, labels=["content", "a label far too long for its column"], cell=64)
+    assert labelled.shape[0] > plain.shape[0]
+    assert labelled.shape[1] == plain.shape[1]
+    assert labelled[: labelled.shape[0] - plain.shape[0]].min() < 100
+
+
+def test_contact_sheet_of_nothing_is_refused():
+    with pytest.raises(ImageError, match="at least one"):
+        contact_sheet([[], []])
+    with pytest.raises(ImageError, match="2 labels for 1 columns"):
+        contact_sheet([[noise()]], labels=["a", "b"])
+
+
+def test_every_writable_extension_is_readable():
+    assert set(image_module.WRITABLE_SUFFIXES) <= set(image_module.READABLE_SUFFIXES)

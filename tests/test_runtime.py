@@ -1,0 +1,293 @@
+import threading
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+
+from impasto import runtime
+from impasto.errors import BackendError, ImageError, ModelError, UsageError
+from impasto.modelfile import ModelInfo
+from impasto.runtime import BACKENDS, FakeBackend, Stylizer, load, load_foreign
+from tests.graphs import CONVOLVE, IMAGE, INVERT, NOISE, make_onnx, write_test_model
+
+ENGINES = sorted(BACKENDS)
+
+
+def random_picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def fake(function=lambda inputs: inputs["image"], **changes):
+    info = {"architecture": "residual", "arguments": {}, "styles": ("a",)} | changes
+    return Stylizer(FakeBackend(function), ModelInfo(**info))
+
+
+# ---- pictures in, pictures out --------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 32), st.integers(1, 40))
+@settings(max_examples=50, deadline=None)
+def test_every_size_comes_back_exactly(height, width, multiple_of, minimum_size):
+    seen = []
+
+    def look(inputs):
+        seen.append(inputs["image"].shape[2:])
+        return inputs["image"]
+
+    picture = random_picture(height, width)
+    painted = fake(look, multiple_of=multiple_of, minimum_size=minimum_size)(picture)
+    assert painted.dtype == np.uint8
+    assert (painted == picture).all()
+    for size in seen[0]:
+        assert size >= minimum_size
+        assert size % multiple_of == 0
+
+
+def test_no_padding_where_none_is_needed_and_the_picture_is_not_changed():
+    picture = random_picture(32, 48)
+    picture.flags.writeable = False
+    shapes = []
+    fake(lambda inputs: shapes.append(inputs["image"].shape) or inputs["image"] * 0, multiple_of=16)(picture)
+    assert shapes == [(1, 3, 32, 48)]
+
+
+def test_the_padding_reflects_the_picture():
+    batches = []
+    picture = random_picture(16, 14)
+    fake(lambda inputs: batches.append(inputs["image"]) or inputs["image"], multiple_of=4)(picture)
+    padded = np.rint(batches[0][0].transpose(1, 2, 0) * 255)
+    assert (padded[:, 14:] == picture[:, [12, 11]]).all()
+
+
+def test_the_graph_sees_rgb_from_0_to_1():
+    seen = []
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[..., 0] = 255
+    fake(lambda inputs: seen.append(inputs["image"]) or inputs["image"])(picture)
+    assert seen[0].dtype == np.float32
+    assert seen[0].flags.c_contiguous
+    assert (seen[0][0, 0] == 1).all()
+    assert (seen[0][0, 1:] == 0).all()
+
+
+def test_values_are_rounded_and_clipped_not_cut_off():
+    values = np.array([-1, 0.4 / 255, 0.6 / 255, 253.6 / 255, 2], np.float32)
+    painted = fake(lambda inputs: np.tile(np.resize(values, 20), (1, 3, 20, 1)).astype(np.float32))(
+        random_picture(20, 20)
+    )
+    assert painted[0, :5, 0].tolist() == [0, 0, 1, 254, 255]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)],
+)
+def test_what_is_no_picture_is_refused(picture):
+    with pytest.raises(ImageError, match="expected a picture, uint8"):
+        fake()(picture)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 20, 19), (1, 1, 20, 20), (3, 20, 20), (2, 3, 20, 20)])
+def test_a_graph_that_breaks_the_contract_is_named(shape):
+    with pytest.raises(ModelError, match="not a stylising model"):
+        fake(lambda inputs: np.zeros(shape, np.float32))(random_picture(20, 20))
+
+
+def test_nan_is_an_error_not_black():
+    with pytest.raises(ModelError, match="not finite"):
+        fake(lambda inputs: inputs["image"] * np.float32("nan"))(random_picture(20, 20))
+
+
+# ---- noise and styles -----------------------------------------------------------------------------------------
+
+
+def test_noise_is_uniform_and_decided_by_the_seed():
+    stylizer = fake(lambda inputs: inputs["noise"][:, :3], noise_channels=5)
+    picture = random_picture(100, 100)
+    first = stylizer(picture, seed=1)
+    assert (first == stylizer(picture, seed=1)).all()
+    assert (first != stylizer(picture, seed=2)).any()
+    assert abs(first.mean() / 255 - 0.5) < 0.01
+    assert first.min() == 0
+    assert first.max() == 255
+
+
+def test_no_noise_and_no_style_for_models_without():
+    names = []
+    fake(lambda inputs: names.extend(inputs) or inputs["image"])(random_picture(20, 20), seed=3, style="a")
+    assert names == ["image"]
+
+
+def test_styles_are_chosen_by_name_and_the_first_is_the_default():
+    seen = []
+    stylizer = fake(lambda inputs: seen.append(inputs["style"].tolist()) or inputs["image"], styles=("a", "b", "c"))
+    for style in (None, "a", "c"):
+        stylizer(random_picture(20, 20), style=style)
+    assert seen == [[[1, 0, 0]], [[1, 0, 0]], [[0, 0, 1]]]
+    with pytest.raises(UsageError, match="no style 'd'; it has a, b, c"):
+        stylizer(random_picture(20, 20), style="d")
+
+
+# ---- engines --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    pytest.importorskip(request.param)
+    return request.param
+
+
+def test_a_model_file_paints(tmp_path, engine):
+    stylizer = load(write_test_model(tmp_path / "m.onnx"), backend=engine, threads=1)
+    for shape in [(1, 1), (37, 53), (64, 48)]:
+        picture = random_picture(*shape)
+        assert (stylizer(picture) == 255 - picture).all()
+    assert stylizer.info.styles == ("negative",)
+
+
+def test_auto_finds_an_engine(tmp_path):
+    picture = random_picture(20, 20)
+    assert (load(write_test_model(tmp_path / "m.onnx"))(picture) == 255 - picture).all()
+
+
+def test_noise_reaches_the_graph(tmp_path, engine):
+    stylizer = load(write_test_model(tmp_path / "m.onnx", NOISE, noise_channels=3), backend=engine)
+    expected = np.random.default_rng(5).random((1, 3, 24, 24), dtype=np.float32)[0].transpose(1, 2, 0)
+    assert np.abs(stylizer(random_picture(24, 24), seed=5) - expected * 255).max() <= 0.51
+
+
+def test_engines_agree(tmp_path):
+    path = write_test_model(tmp_path / "m.onnx", CONVOLVE)
+    picture = random_picture(65, 43)
+    painted = [load(path, backend=name)(picture).astype(int) for name in ENGINES if runtime.find_spec(name)]
+    assert all(np.abs(other - painted[0]).max() <= 1 for other in painted)
+
+
+def test_a_stylizer_may_be_shared_between_threads(tmp_path, engine):
+    stylizer = load(write_test_model(tmp_path / "m.onnx"), backend=engine)
+    pictures = [random_picture(40 + 8 * index, 56, index) for index in range(4)]
+    wrong = []
+
+    def work(picture):
+        wrong.extend(1 for _ in range(10) if (stylizer(picture) != 255 - picture).any())
+
+    threads = [threading.Thread(target=work, args=(picture,)) for picture in pictures]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_result_outlives_the_next_call(tmp_path, engine):
+    stylizer = load(write_test_model(tmp_path / "m.onnx"), backend=engine)
+    picture = random_picture(24, 24)
+    first = stylizer(picture)
+    stylizer(255 - picture)
+    assert (first == 255 - picture).all()
+
+
+def broken_graph():
+    """Protobuf says it is fine; the graph adds a tensor that does not exist."""
+    model = onnx.load_from_string(INVERT)
+    model.graph.node[0].input[0] = "missing"
+    return model.SerializeToString()
+
+
+def test_a_broken_graph_is_one_line(tmp_path, engine, capfd):
+    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot load the graph") as caught:
+        load(write_test_model(tmp_path / "m.onnx", broken_graph()), backend=engine)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_graph_that_fails_at_work_is_one_line(tmp_path, engine, capfd):
+    path = write_test_model(tmp_path / "m.onnx", NOISE)  # its description does not mention the noise input
+    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot run the graph") as caught:
+        load(path, backend=engine)(random_picture(20, 20))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_bytes_flipped_in_a_graph_are_one_line(tmp_path, engine):
+    path = write_test_model(tmp_path / "m.onnx")
+    content = bytearray(path.read_bytes())
+    content[-60:-20] = b"\xff" * 40
+    path.write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        load(path, backend=engine)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_loaded(tmp_path, monkeypatch):
+    path = write_test_model(tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="no such model file"):
+        load("wave")
+    with pytest.raises(BackendError, match="unknown backend 'cuda'; use auto, openvino, onnxruntime"):
+        load(path, backend="cuda")
+    with pytest.raises(UsageError, match="use 1 or more"):
+        load(path, threads=0)
+    for name, package in [("openvino", r"impasto\[openvino\]"), ("onnxruntime", "onnxruntime")]:
+        monkeypatch.setitem(__import__("sys").modules, name, None)  # what a missing package looks like to import
+        with pytest.raises(BackendError, match=f"not installed; pip install '?{package}"):
+            load(path, backend=name)
+
+
+# ---- other people's models ------------------------------------------------------------------------------------
+
+
+def foreign(path, pads=(0, 0), image=IMAGE, inputs=("picture",)):
+    """255 - x with any input name, and an output enlarged by `pads` rows and columns."""
+    nodes = [
+        helper.make_node("Sub", ["white", inputs[0]], ["negative"]),
+        helper.make_node("Pad", ["negative", "pads"], ["result"]),
+    ]
+    constants = {"white": np.float32(255), "pads": np.array([0, 0, 0, 0, 0, 0, *pads], np.int64)}
+    path.write_bytes(make_onnx(nodes, dict.fromkeys(inputs, image), ("result", ["n", 3, "h2", "w2"]), constants))
+    return path
+
+
+@pytest.mark.parametrize("pads", [(0, 0), (2, 3)])
+def test_foreign_models_take_any_name_and_may_return_a_little_more(tmp_path, engine, pads):
+    stylizer = load_foreign(foreign(tmp_path / "theirs.onnx", pads), backend=engine)
+    picture = random_picture(75, 90)
+    assert (stylizer(picture) == 255 - picture).all()
+    assert stylizer.info.styles == ("theirs",)
+
+
+def test_foreign_models_in_0_to_1(tmp_path, engine):
+    (tmp_path / "theirs.onnx").write_bytes(INVERT)
+    picture = random_picture(20, 30)
+    assert (load_foreign(tmp_path / "theirs.onnx", value_range=1, backend=engine)(picture) == 255 - picture).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": ["n", 3, 256, 320]}, "pictures of 320 x 256 only"),
+        ({"image": ["n", 256, "w", 3]}, r"only pictures as \(N, 3, H, W\)"),
+        ({"pads": (-8, 0)}, "not a stylising model"),
+    ],
+)
+def test_foreign_models_we_cannot_use_are_named(tmp_path, engine, changes, message):
+    with pytest.raises(ModelError, match=message):
+        load_foreign(foreign(tmp_path / "theirs.onnx", **changes), backend=engine)(random_picture(64, 64))
+
+
+def test_foreign_models_of_two_inputs_are_named(tmp_path, engine):
+    (tmp_path / "theirs.onnx").write_bytes(NOISE)
+    with pytest.raises(ModelError, match=r"takes 2 inputs \(image, noise\)"):
+        load_foreign(tmp_path / "theirs.onnx", backend=engine)
+
+
+def test_foreign_files_that_are_no_model(tmp_path, engine):
+    with pytest.raises(ModelError, match="no such model file"):
+        load_foreign(tmp_path / "missing.onnx", backend=engine)
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelError, match="cannot load the graph"):
+        load_foreign(tmp_path / "text.onnx", backend=engine)
+    with pytest.raises(UsageError, match="255 or 1"):
+        load_foreign(tmp_path / "text.onnx", value_range=0)

@@ -1,0 +1,40 @@
+"""Installed without extras, in an environment of its own, Impasto paints and torch is not there."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import impasto
+from impasto.image import load_image, save_image
+from tests.conftest import make_photo
+from tests.graphs import write_test_model
+
+ROOT = Path(impasto.__file__).parents[2]
+
+
+def test_painting_needs_no_torch(tmp_path):
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    programs = home / ("Scripts" if sys.platform == "win32" else "bin")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(program, *arguments):
+        command = [str(programs / program), *map(str, arguments)]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        return result.returncode, result.stdout + result.stderr
+
+    code, output = run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", ROOT)
+    assert code == 0, output
+
+    write_test_model(tmp_path / "m.onnx")
+    save_image(tmp_path / "a.png", make_photo(0))
+    code, output = run("impasto", "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
+    assert code == 0, output
+    assert (load_image(tmp_path / "b.png") == 255 - make_photo(0)).all()
+
+    for missing in ("torch", "onnx", "openvino", "matplotlib"):
+        code, output = run("python", "-c", f"import {missing}")
+        assert code != 0
+        assert "ModuleNotFoundError" in output

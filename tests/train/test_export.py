@@ -1,0 +1,112 @@
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from impasto.errors import ModelError
+from impasto.modelfile import ModelInfo, read_info
+from impasto.nn.generators import GENERATORS, build_generator
+from impasto.nn.norm import NORMS
+from impasto.runtime import load
+from impasto.train import export
+from impasto.train.config import PRESETS
+from impasto.train.data import to_picture, to_tensor
+from impasto.train.export import disagreement, example_inputs, export_generator, to_onnx
+from tests.conftest import make_photo
+
+
+def randomized(generator):
+    """With every parameter and running average off its starting value, so that none can be forgotten unnoticed."""
+    for name, parameter in generator.named_parameters():
+        if "norm" in name or "join" in name:
+            nn.init.uniform_(parameter, 0.5, 1.5)
+    for name, buffer in generator.named_buffers():
+        if "running" in name:
+            nn.init.uniform_(buffer, 0.5, 1.5)
+    return generator
+
+
+@pytest.mark.parametrize("norm", [*NORMS])
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_onnx_runtime_agrees_with_torch_at_any_size_and_batch(name, norm):
+    torch.manual_seed(0)
+    generator = randomized(build_generator(name, {"norm": norm}))
+    model = to_onnx(generator)
+    for batch, height, width in ((1, 128, 128), (2, 64, 192), (1, 97, 131)):
+        inputs = example_inputs(generator, 1, batch=batch, height=height, width=width)
+        assert disagreement(generator, model, inputs) < 1 / 255
+
+
+@pytest.mark.parametrize("preset", [*PRESETS])
+def test_presets_can_be_exported(preset):
+    recipe = PRESETS[preset]
+    generator = randomized(build_generator(recipe.generator, recipe.generator_arguments()))
+    inputs = example_inputs(generator, 1, height=75, width=98)
+    assert disagreement(generator, to_onnx(generator), inputs) < 1 / 255
+
+
+@pytest.mark.parametrize("padding", ["reflect", "replicate", "circular", "zero"])
+def test_every_padding_can_be_exported(padding):
+    generator = build_generator("residual", {"width": 4, "blocks": 1, "padding": padding, "upsample": "transposed"})
+    inputs = example_inputs(generator, 1, height=33, width=40)
+    assert disagreement(generator, to_onnx(generator), inputs) < 1 / 255
+
+
+@pytest.mark.parametrize("norm", ["instance", "contrast"])
+def test_several_styles_are_an_input(norm):
+    generator = randomized(build_generator("residual", {"width": 4, "blocks": 1, "norm": norm, "styles": 3}))
+    model = to_onnx(generator, 3)
+    inputs = example_inputs(generator, 3, height=40, width=48)
+    assert inputs["style"].shape == (2, 3)
+    assert disagreement(generator, model, inputs) < 1 / 255
+
+
+def test_the_graph_has_one_instance_norm_a_layer():
+    import onnx
+
+    model = onnx.load_from_string(to_onnx(build_generator("residual", {})))
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("InstanceNormalization") == operators.count("Conv") - 1 == 15
+
+
+def test_noise_is_an_input_and_matters():
+    generator = build_generator("texture", {"width": 4, "levels": 3})
+    session = onnxruntime.InferenceSession(to_onnx(generator))
+    assert [i.name for i in session.get_inputs()] == ["image", "noise"]
+    inputs = {name: x.numpy() for name, x in example_inputs(generator, 1, height=40, width=48).items()}
+    other = {**inputs, "noise": inputs["noise"][::-1].copy()}
+    assert not np.allclose(session.run(None, inputs)[0], session.run(None, other)[0])
+
+
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_the_stylizer_paints_what_torch_paints(name, tmp_path):
+    torch.manual_seed(0)
+    generator = build_generator(name, {})
+    info = ModelInfo(
+        architecture=name,
+        arguments={},
+        styles=("s",),
+        minimum_size=generator.minimum_size,
+        noise_channels=generator.noise_channels,
+    )
+    export_generator(generator, info, tmp_path / "model.onnx")
+    assert read_info(tmp_path / "model.onnx") == info
+    photo = make_photo(1, 101, 90)
+    picture = load(tmp_path / "model.onnx", backend="onnxruntime")(photo, seed=3)
+    noise = None
+    if generator.noise_channels:
+        shape = (1, generator.noise_channels, 101, 90)
+        noise = torch.from_numpy(np.random.default_rng(3).random(shape, dtype=np.float32))
+    with torch.no_grad():
+        expected = to_picture(generator(to_tensor(photo), noise))
+    assert np.abs(picture.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_a_file_that_disagrees_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "disagreement", lambda *_: 0.5)
+    generator = build_generator("residual", {"width": 4, "blocks": 1})
+    info = ModelInfo(architecture="residual", arguments={}, styles=("s",))
+    with pytest.raises(ModelError, match=r"not written: ONNX Runtime's picture differs from torch's by 127.5/255"):
+        export_generator(generator, info, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())

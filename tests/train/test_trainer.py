@@ -1,0 +1,291 @@
+"""The loop, on a loss network a few channels wide: what is learnt is little, what must hold is everything else."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import impasto
+from impasto.errors import ImageError, TrainingError, UsageError
+from impasto.modelfile import read_info
+from impasto.nn.losses import Objective
+from impasto.train import trainer
+from impasto.train.config import Recipe, TrainConfig
+from impasto.train.trainer import Run, run_folder, train
+
+SMALL = Recipe(
+    arguments={"width": 4, "blocks": 1},
+    objective=Objective(tv_weight=0.5),
+    style_size=64,
+    crop=48,
+    first_crop=32,
+    pool=6,
+)
+
+
+@pytest.fixture
+def config(tmp_path, style_file, photo_folder, tiny_vgg_file):
+    return TrainConfig(
+        style=style_file,
+        output=tmp_path / "model.onnx",
+        recipe=SMALL,
+        content=photo_folder,
+        minutes=None,
+        steps=12,
+        loss_network=tiny_vgg_file,
+        threads=1,
+    )
+
+
+def weights(config):
+    saved = torch.load(run_folder(config.output) / "checkpoint.pt", weights_only=True)
+    return saved["run"]["generator"]
+
+
+def assert_same_weights(one, other, **tolerance):
+    assert one.keys() == other.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], **(tolerance or {"atol": 0, "rtol": 0}), msg=name)
+
+
+def stop_after(steps):
+    """A report that presses Ctrl-C after so many steps."""
+
+    def report(progress):
+        if progress.step == steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+def test_a_run_makes_a_model_and_tells_how_it_went(config):
+    seen = []
+    result = train(config, report=seen.append)
+    assert result.finished
+    assert [progress.step for progress in seen] == [*range(1, 13)]
+    assert {path.name for path in result.folder.iterdir()} == {
+        "config.json",
+        "log.jsonl",
+        "preview.jpg",
+        "checkpoint.pt",
+    }
+    lines = [json.loads(line) for line in (result.folder / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["step"] == 1
+    assert lines[0]["crop"] == 32
+    assert lines[-1]["crop"] == 48
+    info = read_info(result.model)
+    assert info.training["steps"] == 12
+    assert info.training["objective"]["objective"] == pytest.approx(result.objective, abs=1e-3)
+    assert info.styles == ("stripes",)
+    photo = impasto.load_image(next(config.content.glob("*.JPG")))
+    picture = impasto.load(result.model)(photo)
+    assert picture.shape == photo.shape
+    assert result.objective == pytest.approx(result.content_error + 4 * result.style_error, rel=1e-4)
+
+
+def test_training_lowers_the_objective(config):
+    before = train(replace(config, steps=1, output=config.output.with_name("before.onnx")))
+    after = train(replace(config, steps=60))
+    assert after.objective < 0.8 * before.objective
+
+
+def test_the_same_seed_gives_the_same_model_and_another_does_not(config):
+    one, two, other = (
+        replace(config, output=config.output.with_name(f"{name}.onnx"), seed=seed)
+        for name, seed in (("one", 0), ("two", 0), ("other", 1))
+    )
+    for each in (one, two, other):
+        train(each)
+    assert_same_weights(weights(one), weights(two))
+    assert not torch.equal(weights(one)["last.conv.weight"], weights(other)["last.conv.weight"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"muon_rate": 0.0, "batch": 2},
+        {"norm": "batch"},
+        {"generator": "texture", "arguments": {"width": 2, "levels": 3}},
+        {"pool": 0},
+    ],
+    ids=["default", "adam", "batch-norm", "texture-noise", "no-pool"],
+)
+def test_stop_and_resume_equals_a_straight_run(config, changes):
+    straight = replace(config, recipe=replace(SMALL, **changes))
+    broken = replace(straight, output=config.output.with_name("broken.onnx"))
+    train(straight)
+    first = train(broken, report=stop_after(5))
+    assert not first.finished
+    assert first.steps == 5
+    assert first.model.exists()  # what there is can be used
+    second = train(broken, resume=True)
+    assert second.finished
+    assert second.steps == 12
+    assert_same_weights(weights(straight), weights(broken))
+
+
+def test_an_unfinished_run_is_not_overwritten_by_accident(config):
+    train(config, report=stop_after(3))
+    with pytest.raises(TrainingError, match=r"unfinished run is here, at step 3: add --resume .* or --restart"):
+        train(config)
+    assert train(config, restart=True).finished
+    assert train(config).finished  # a finished one may be made anew
+
+
+def test_resume_wants_the_same_run(config, photo_folder):
+    train(config, report=stop_after(3))
+    with pytest.raises(TrainingError, match="it differs in recipe"):
+        train(replace(config, recipe=replace(SMALL, adam_rate=1e-4)), resume=True)
+    with pytest.raises(TrainingError, match="it differs in style"):
+        train(replace(config, style=photo_folder / "2.JPG"), resume=True)
+    assert train(replace(config, steps=4), resume=True).steps == 4  # the budget may change
+
+
+def test_resume_without_a_run_is_said(config):
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        train(config, resume=True)
+    run_folder(config.output).mkdir()
+    (run_folder(config.output) / "checkpoint.pt").write_text("garbage")
+    with pytest.raises(TrainingError, match="not a checkpoint, or damaged"):
+        train(config, resume=True)
+
+
+def test_a_loss_that_is_not_finite_rolls_back(config, monkeypatch):
+    real, calls = trainer._mean_terms, []
+
+    def poisoned(terms, world):
+        calls.append(1)
+        return (float("nan"), 0.0) if len(calls) == 8 else real(terms, world)
+
+    monkeypatch.setattr(trainer, "_mean_terms", poisoned)
+    monkeypatch.setattr(trainer, "SNAPSHOT_STEPS", 5)
+    messages = []
+    result = train(config, report=lambda p: messages.append(p.message))
+    assert result.finished
+    assert [m for m in messages if m] == ["the loss exploded at step 7: back to 5 at half the learning rate"]
+    assert all(torch.isfinite(w).all() for w in weights(config).values())
+    state = torch.load(result.folder / "checkpoint.pt", weights_only=True)["run"]["state"]
+    assert (state["rate"], state["rollbacks"]) == (0.5, 1)
+
+
+def test_a_run_that_keeps_exploding_gives_up(config, monkeypatch):
+    monkeypatch.setattr(trainer, "_mean_terms", lambda terms, world: (float("inf"), 0.0))
+    with pytest.raises(TrainingError, match="keeps exploding: lower --adam-rate and --muon-rate"):
+        train(config)
+
+
+def test_a_lasting_rise_is_an_explosion_and_one_odd_photo_is_not():
+    run = Run(SMALL, 0, torch.device("cpu"))
+    for step in range(200):
+        run.state.step = step
+        assert not run.exploded(30.0 if step % 50 == 49 else 3.0)
+    assert any(run.exploded(30.0) for _ in range(20))
+
+
+def test_rates_and_style_weight_follow_the_run():
+    run = Run(replace(SMALL, ramp=0.4, decay=0.5, decay_every=100), 0, torch.device("cpu"))
+    assert run.style_weight(0.0) == pytest.approx(4.0 * 0.05)
+    assert run.style_weight(0.4) == run.style_weight(1.0) == 4.0
+    run.set_rates(0.2)
+    assert [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups] == [0.02, 2e-3]
+    run.state.step = 200
+    run.set_rates(0.75)
+    assert run.optimizers[1][0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.5 * 0.64)
+
+
+def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
+    """Instance norm sees each picture alone, so sharing a batch changes nothing but the order of sums."""
+    straight = replace(config, recipe=replace(SMALL, batch=2), steps=6)
+    train(straight)
+    shared = replace(straight, output=tmp_path / "shared.onnx")
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import pickle, sys\n"
+        "from impasto.train.trainer import train\n"
+        "train(pickle.load(open(sys.argv[1], 'rb')))\n"
+    )
+    import pickle
+
+    (tmp_path / "config.pickle").write_bytes(pickle.dumps(shared))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    done = subprocess.run(
+        [*launch, str(script), str(tmp_path / "config.pickle")], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert_same_weights(weights(straight), weights(shared), atol=2e-5, rtol=1e-4)
+    assert shared.output.exists()
+
+
+def test_bad_input_is_said_before_any_work(config, tmp_path):
+    with pytest.raises(ImageError, match="no such file"):
+        train(replace(config, style=tmp_path / "nothing.jpg"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(TrainingError, match="no pictures in this folder"):
+        train(replace(config, content=empty))
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(TrainingError, match="is a folder"):
+        train(replace(config, output=tmp_path / "folder.onnx"))
+    with pytest.raises(TrainingError, match="does not exist"):
+        train(replace(config, output=tmp_path / "no" / "model.onnx"))
+    with pytest.raises(TrainingError, match="unknown layer 'relu7_1'"):
+        train(replace(config, recipe=replace(SMALL, objective=Objective(content_layers=("relu7_1",)))))
+    assert not (tmp_path / "model.onnx").exists()
+    assert not run_folder(config.output).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"minutes": 0.0, "steps": None}, "minutes must be more than 0"),
+        ({"minutes": -3.0, "steps": None}, "minutes must be more than 0"),
+        ({"minutes": 1.0, "steps": 5}, "either minutes or steps"),
+        ({"steps": 0}, "steps must be 1 or more"),
+        ({"threads": 0}, "threads must be 1 or more"),
+    ],
+)
+def test_impossible_budgets_are_refused(config, changes, message):
+    with pytest.raises(UsageError, match=message):
+        replace(config, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"generator": "unet"}, "unknown generator 'unet': choose one of residual, texture"),
+        ({"norm": "layer"}, "unknown norm 'layer': choose one of instance, batch, contrast, none"),
+        ({"crop": 8}, "crop must be 32 or more"),
+        ({"ramp": 1.5}, "ramp is a share, 0 to 1"),
+        ({"muon_rate": -1}, "muon-rate must be from 0 to 10"),
+        ({"zoom": 0.5}, "zoom must be from 1 to 16"),
+    ],
+)
+def test_impossible_recipes_are_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        Recipe(**changes)
+
+
+def test_unreadable_photos_do_not_stop_a_run(config, tmp_path, photo_folder):
+    content = tmp_path / "content"
+    content.mkdir()
+    for number, path in enumerate(sorted(photo_folder.glob("*.JPG"))):
+        (content / f"{number}.jpg").write_bytes(path.read_bytes())
+    (content / "3.jpg").write_bytes(b"\xff\xd8 broken")
+    judges = tmp_path / "judges"
+    judges.mkdir()
+    (judges / "a.jpg").write_bytes((content / "0.jpg").read_bytes())
+    result = train(replace(config, content=content, held_out=judges, recipe=replace(SMALL, pool=20)))
+    assert [path.name for path in result.unreadable] == ["3.jpg"]
+
+
+def test_the_preview_shows_style_photo_and_result(config):
+    sheet = impasto.load_image(train(config).preview)
+    assert sheet.shape[1] > 2 * 384
+    assert np.ptp(sheet) > 200
