@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -200,26 +201,47 @@ def test_rates_and_style_weight_follow_the_run():
     assert run.optimizers[1][0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.5 * 0.64)
 
 
+def gradients(config):
+    """Each parameter's gradient in the first step, from the optimisers' momenta: (1 - beta) times it."""
+    saved = torch.load(run_folder(config.output) / "checkpoint.pt", weights_only=True)
+    muon, adam = (optimizer["state"] for optimizer in saved["run"]["optimizers"])
+    return [s["momentum"] / 0.05 for s in muon.values()] + [s["exp_avg"] / 0.1 for s in adam.values()]
+
+
 def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
-    """Instance norm sees each picture alone, so sharing a batch changes nothing but the order of sums."""
-    straight = replace(config, recipe=replace(SMALL, batch=2), steps=6)
+    """Instance norm sees each picture alone, so sharing a batch changes nothing but the order of sums.
+
+    Gradients are compared, not weights: both optimisers blow up rounding errors where a gradient is nearly zero. And
+    the photos are noise: in smooth ones the loss network's max-pooling meets ties that rounding decides.
+    """
+    noisy = tmp_path / "noisy"
+    noisy.mkdir()
+    for seed in range(4):
+        pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        impasto.save_image(noisy / f"{seed}.png", pixels)
+    straight = replace(config, content=noisy, recipe=replace(SMALL, batch=2, zoom=1.0), steps=1)
     train(straight)
     shared = replace(straight, output=tmp_path / "shared.onnx")
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import pickle, sys\n"
-        "from impasto.train.trainer import train\n"
-        "train(pickle.load(open(sys.argv[1], 'rb')))\n"
-    )
-    import pickle
-
     (tmp_path / "config.pickle").write_bytes(pickle.dumps(shared))
+    script = tmp_path / "run.py"
+    script.write_text("import pickle, sys\nfrom impasto.train.trainer import train\n")
+    with script.open("a") as file:
+        file.write("train(pickle.load(open(sys.argv[1], 'rb')))\n")
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     done = subprocess.run(
         [*launch, str(script), str(tmp_path / "config.pickle")], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert_same_weights(weights(straight), weights(shared), atol=2e-5, rtol=1e-4)
+    one, two = gradients(straight), gradients(shared)
+    scale = max(g.abs().max() for g in one)
+    assert scale > 1e-3
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5 * float(scale), rtol=1e-4)
+    objectives = [
+        json.loads((run_folder(c.output) / "log.jsonl").read_text().splitlines()[0])["objective"]
+        for c in (straight, shared)
+    ]
+    assert objectives[0] == pytest.approx(objectives[1], abs=1e-3)
     assert shared.output.exists()
 
 
