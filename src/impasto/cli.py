@@ -67,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 _EXTRA_OF = {
     "torch": "train",
     "onnx": "train",
-    "onnxscript": "train",
     "av": "video",
     "matplotlib": "eval",
     "cv2": "eval",
@@ -280,5 +279,8 @@ def info(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
 
 
 # ---- commands that need torch -------------------------------------------------------------------------------------
-# Their flags come from dataclasses of the torch half, so they live in modules of their own, which are imported when
-# the command is used:  app.command("impasto.cli_train:train", name="train", help="Learn the look of one picture.")
+# Their flags come from dataclasses of the torch half, so they live in a module that is imported when one is used.
+
+app.command("impasto.cli_train:train_command", name="train", help="Learn the look of one picture.")
+app.command("impasto.cli_train:gatys_command", name="gatys", help="Repaint one photo by optimising its pixels.")
+app.command("impasto.cli_train:evaluate_command", name="evaluate", help="Measure a model on held-out photos.")

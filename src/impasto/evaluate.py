@@ -63,9 +63,7 @@ class Evaluation:
     photos: tuple[PhotoScore, ...]
 
 
-def evaluate(
-    stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 512, name: str = ""
-) -> Evaluation:
+def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 512, name: str = "") -> Evaluation:
     """Measure ``stylizer`` against its style picture on ``photos``, each at ``size`` px short side.
 
     Raises:
@@ -140,4 +138,5 @@ def _unit(features: Tensor) -> Tensor:
 
 def _fade(photo: Pixels) -> Pixels:
     faded = (photo.astype(np.float32) - 127.5) * CONTRAST + 127.5
-    return np.rint(faded).astype(np.uint8)
+    rounded: Pixels = np.rint(faded).astype(np.uint8)
+    return rounded

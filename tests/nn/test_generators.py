@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from impasto.errors import TrainingError
+from impasto.errors import UsageError
 from impasto.nn.generators import GENERATORS, Conv, build_generator
 from impasto.nn.norm import NORMS
 from impasto.train.config import PRESETS
@@ -168,7 +168,7 @@ def test_a_flat_picture_has_no_border():
     ],
 )
 def test_wrong_arguments_name_the_right_ones(name, arguments, message):
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(UsageError, match=message):
         build_generator(name, arguments)
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from impasto.errors import TrainingError
+from impasto.errors import UsageError
 from impasto.nn.losses import Objective, PerceptualLoss, gram, mean_std, total_variation
 
 
@@ -104,11 +104,11 @@ def test_every_statistic_has_a_gradient(tiny_vgg, pictures, statistic):
 
 
 def test_wrong_objectives_name_the_right_ones(tiny_vgg):
-    with pytest.raises(TrainingError, match=r"unknown layer 'relu9_9': vgg16 has relu1_1, .*relu4_3"):
+    with pytest.raises(UsageError, match=r"unknown layer 'relu9_9': vgg16 has relu1_1, .*relu4_3"):
         PerceptualLoss(tiny_vgg, Objective(style_layers=("relu9_9",)), torch.rand(1, 3, 40, 40))
-    with pytest.raises(TrainingError, match="unknown style statistic 'histogram': choose one of gram, mean-std"):
+    with pytest.raises(UsageError, match="unknown style statistic 'histogram': choose one of gram, mean-std"):
         Objective(style_statistic="histogram")
-    with pytest.raises(TrainingError, match="style weight must be 0 or more"):
+    with pytest.raises(UsageError, match="style weight must be 0 or more"):
         Objective(style_weight=-1)
-    with pytest.raises(TrainingError, match="unknown objective scaling"):
+    with pytest.raises(UsageError, match="unknown objective scaling"):
         Objective(scaling="log")

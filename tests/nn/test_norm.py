@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from impasto.errors import TrainingError
+from impasto.errors import UsageError
 from impasto.nn.norm import NORMS, BatchNorm, ContrastNorm, InstanceNorm, contrast_norm, make_norm
 
 
@@ -139,7 +139,7 @@ def test_scales_can_start_as_the_authors_start_them(kind):
 
 
 def test_unknown_norm_names_the_known():
-    with pytest.raises(TrainingError, match="unknown norm 'layer'.*instance, batch, contrast, none"):
+    with pytest.raises(UsageError, match=r"unknown norm 'layer'.*instance, batch, contrast, none"):
         make_norm("layer", 3)
-    with pytest.raises(TrainingError, match="one style"):
+    with pytest.raises(UsageError, match="one style"):
         make_norm("batch", 3, styles=2)

@@ -257,7 +257,7 @@ def test_bad_input_is_said_before_any_work(config, tmp_path):
         train(replace(config, output=tmp_path / "folder.onnx"))
     with pytest.raises(TrainingError, match="does not exist"):
         train(replace(config, output=tmp_path / "no" / "model.onnx"))
-    with pytest.raises(TrainingError, match="unknown layer 'relu7_1'"):
+    with pytest.raises(UsageError, match="unknown layer 'relu7_1'"):
         train(replace(config, recipe=replace(SMALL, objective=Objective(content_layers=("relu7_1",)))))
     assert not (tmp_path / "model.onnx").exists()
     assert not run_folder(config.output).exists()

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.errors import TrainingError
+from impasto.errors import UsageError
 from impasto.nn.norm import AffineInit, make_norm
 
 Padding = Literal["reflect", "replicate", "circular", "zero"]
@@ -41,7 +41,7 @@ class Generator(nn.Module):
     def __init__(self, output: Output) -> None:
         super().__init__()
         if output not in ("sigmoid", "tanh150", "linear"):
-            raise TrainingError(f"unknown output '{output}': choose one of sigmoid, tanh150, linear")
+            raise UsageError(f"unknown output '{output}': choose one of sigmoid, tanh150, linear")
         self.output = output
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
 
@@ -105,10 +105,8 @@ class ResidualGenerator(Generator):
     ) -> None:
         super().__init__(output)
         if upsample not in ("nearest", "transposed"):
-            raise TrainingError(f"unknown upsampling '{upsample}': choose one of nearest, transposed")
-        self.border = (
-            8 * blocks if padding == "reflect-start" else 0
-        )  # each block eats 2 pixels at a quarter size
+            raise UsageError(f"unknown upsampling '{upsample}': choose one of nearest, transposed")
+        self.border = 8 * blocks if padding == "reflect-start" else 0  # each block eats 2 pixels at a quarter size
         outer: Padding = "zero" if padding == "reflect-start" else padding
         inner: Padding | None = None if padding == "reflect-start" else padding
         # The authors pad strided and transposed convolutions with zeros whatever the rest does (models.lua).
@@ -208,9 +206,7 @@ class TextureGenerator(Generator):
         self.branches = nn.ModuleList([chain(3 + noise, width) for _ in self.ratios])
         self.join_branch = nn.ModuleList([join(width) for _ in self.ratios[1:]])
         self.join_below = nn.ModuleList([join(width * (level + 1)) for level in range(levels - 1)])
-        self.merges = nn.ModuleList(
-            [chain(width * (level + 2), width * (level + 2)) for level in range(levels - 1)]
-        )
+        self.merges = nn.ModuleList([chain(width * (level + 2), width * (level + 2)) for level in range(levels - 1)])
         self.last = Conv(width * levels, 3, 1, padding=padding)
 
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
@@ -231,18 +227,22 @@ class TextureGenerator(Generator):
                 fine, coarse = noise[:, : self.noise], noise[:, self.noise :]
                 z = coarse[:, :, ratio // 2 :: ratio, ratio // 2 :: ratio] if ratio > 1 else fine
                 y = torch.cat([y, z], dim=1)
-            for layer in self.branches[level]:
-                y = layer(y, style)
+            y = self._chain(self.branches[level], y, style)
             if level == 0:
                 x = y
             else:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
                 joined = [self.join_branch[level - 1](y, style), self.join_below[level - 1](x, style)]
                 x = torch.cat(joined, dim=1)
-                for layer in self.merges[level - 1]:
-                    x = layer(x, style)
+                x = self._chain(self.merges[level - 1], x, style)
         painted: Tensor = self.last(x)
         return painted
+
+    @staticmethod
+    def _chain(layers: nn.Module, x: Tensor, style: Tensor | None) -> Tensor:
+        for layer in layers.children():
+            x = layer(x, style)
+        return x
 
 
 class Conv(nn.Module):
@@ -256,9 +256,7 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         if padding not in ("reflect", "replicate", "circular", "zero", None):
-            raise TrainingError(
-                f"unknown padding '{padding}': choose one of reflect, replicate, circular, zero"
-            )
+            raise UsageError(f"unknown padding '{padding}': choose one of reflect, replicate, circular, zero")
         border = 0 if padding is None else kernel // 2
         self.mode = {"zero": "constant"}.get(padding or "", padding or "")
         # Zeros are the convolution's own business: no padded copy is made.
@@ -327,14 +325,14 @@ def build_generator(architecture: str, arguments: dict[str, object]) -> Generato
     """Return the generator of that name, made with ``arguments`` (as a model file records them).
 
     Raises:
-        TrainingError: for an unknown name or argument.
+        UsageError: for an unknown name or argument.
     """
     if architecture not in GENERATORS:
-        raise TrainingError(f"unknown generator '{architecture}': choose one of {', '.join(GENERATORS)}")
+        raise UsageError(f"unknown generator '{architecture}': choose one of {', '.join(GENERATORS)}")
     try:
         return GENERATORS[architecture](**arguments)
     except TypeError as error:
-        raise TrainingError(f"generator '{architecture}' cannot be made with {arguments}: {error}") from error
+        raise UsageError(f"generator '{architecture}' cannot be made with {arguments}: {error}") from error
 
 
 def _extend(x: Tensor, minimum: int) -> Tensor:

@@ -1,12 +1,12 @@
 """What makes a good picture: the content, style and smoothness terms, and the objectives made of them."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import TrainingError
+from impasto.errors import UsageError
 from impasto.nn.vgg import VGGFeatures
 
 StyleStatistic = Literal["gram", "mean-std"]
@@ -40,6 +40,10 @@ def total_variation(image: Tensor) -> Tensor:
 STATISTICS = {"gram": gram, "mean-std": mean_std}
 
 
+def _option(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True)
 class Objective:
     """Which layers are compared, how, and with what weights.
@@ -49,24 +53,22 @@ class Objective:
     with S the statistic. "raw" is the papers': mean squared differences, style summed over layers.
     """
 
-    scaling: Scaling = "balanced"
-    content_layers: tuple[str, ...] = ("relu3_3",)
-    style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    style_statistic: StyleStatistic = "gram"
-    content_weight: float = 1.0
-    style_weight: float = 4.0
-    tv_weight: float = 0.0
+    scaling: Scaling = _option("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
+    content_layers: tuple[str, ...] = _option(("relu3_3",), "layers of the content term")
+    style_layers: tuple[str, ...] = _option(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), "layers of the style term")
+    style_statistic: StyleStatistic = _option("gram", "what of the style is matched: gram or mean-std")
+    content_weight: float = _option(1.0, "weight of the content term")
+    style_weight: float = _option(4.0, "weight of the style term")
+    tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
 
     def __post_init__(self) -> None:
         if self.style_statistic not in STATISTICS:
-            raise TrainingError(
-                f"unknown style statistic '{self.style_statistic}': choose one of {', '.join(STATISTICS)}"
-            )
+            raise UsageError(f"unknown style statistic '{self.style_statistic}': choose one of {', '.join(STATISTICS)}")
         if self.scaling not in ("balanced", "raw"):
-            raise TrainingError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
+            raise UsageError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
         for name in ("content_weight", "style_weight", "tv_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise TrainingError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
+                raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
 
 
 YARDSTICK = Objective()
@@ -100,7 +102,7 @@ class PerceptualLoss(nn.Module):
         style: the style picture, (1, 3, H, W) in [0, 1].
 
     Raises:
-        TrainingError: for a layer that the network has not.
+        UsageError: for a layer that the network has not.
     """
 
     def __init__(self, network: VGGFeatures, objective: Objective, style: Tensor) -> None:
@@ -132,9 +134,7 @@ class PerceptualLoss(nn.Module):
 
         content = zero
         for layer in objective.content_layers:
-            difference = (
-                (features[layer].float() - target.features[layer].float()).square().mean(dim=(1, 2, 3))
-            )
+            difference = (features[layer].float() - target.features[layer].float()).square().mean(dim=(1, 2, 3))
             content = content + (difference / (target.variance[layer] + 1e-8) if balanced else difference)
         if balanced:
             content = content / len(objective.content_layers)

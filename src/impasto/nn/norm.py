@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import TrainingError
+from impasto.errors import UsageError
 
 NormKind = Literal["instance", "batch", "contrast", "none"]
 AffineInit = Literal["ones", "uniform"]
@@ -56,9 +56,7 @@ class InstanceNorm(nn.Module):
     are mixed by ``style``, (N, styles) weights, so that styles blend by blending vectors.
     """
 
-    def __init__(
-        self, channels: int, *, styles: int = 1, eps: float = 1e-5, init: AffineInit = "ones"
-    ) -> None:
+    def __init__(self, channels: int, *, styles: int = 1, eps: float = 1e-5, init: AffineInit = "ones") -> None:
         super().__init__()
         self.eps = eps
         scale = torch.ones(styles, channels) if init == "ones" else torch.rand(styles, channels)
@@ -97,7 +95,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
         if styles > 1:
-            raise TrainingError("norm 'batch' takes one style: use --norm instance for several")
+            raise UsageError("norm 'batch' takes one style: use --norm instance for several")
         super().__init__(channels)
         if init == "uniform":
             nn.init.uniform_(self.weight)
@@ -133,10 +131,10 @@ def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "
     InstanceNormalization.lua); "ones" is torch's habit.
 
     Raises:
-        TrainingError: for an unknown name.
+        UsageError: for an unknown name.
     """
     if kind not in NORMS:
-        raise TrainingError(f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")
+        raise UsageError(f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")
     return NORMS[kind](channels, styles=styles, init=init)
 
 

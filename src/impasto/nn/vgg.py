@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.errors import TrainingError
+from impasto.errors import TrainingError, UsageError
 
 Convention = Literal["torchvision", "caffe"]
 
@@ -79,12 +79,10 @@ class VGGFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def check(self, layers: Collection[str]) -> None:
-        """Raise TrainingError if one of ``layers`` is not a layer of this network, naming those that are."""
+        """Raise UsageError if one of ``layers`` is not a layer of this network, naming those that are."""
         for layer in layers:
             if layer not in self.layers:
-                raise TrainingError(
-                    f"unknown layer '{layer}': {self.architecture} has {', '.join(self.layers)}"
-                )
+                raise UsageError(f"unknown layer '{layer}': {self.architecture} has {', '.join(self.layers)}")
 
     def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Features of ``image``, (N, 3, H, W) in [0, 1]: (N, C, H / 2^(block-1), W / 2^(block-1)) for each layer.

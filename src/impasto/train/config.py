@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from impasto.errors import TrainingError, UsageError
+from impasto.errors import UsageError
 from impasto.nn.losses import Objective
 from impasto.nn.norm import NORMS
 from impasto.nn.vgg import Convention

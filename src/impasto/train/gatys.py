@@ -1,4 +1,4 @@
-"""Gatys, Ecker, Bethge 2016: optimise the pixels themselves. Slow, and the quality every fast network is measured by."""
+"""Gatys, Ecker, Bethge 2016: optimise the pixels themselves. Slow; the quality every fast network is measured by."""
 
 import json
 import time
@@ -24,7 +24,9 @@ from impasto.train.weights import load_loss_network
 class GatysConfig:
     """One optimisation: which pictures, which objective, how long."""
 
-    objective: Objective = field(default_factory=Objective, metadata={"help": "layers, statistics, weights of the loss"})
+    objective: Objective = field(
+        default_factory=Objective, metadata={"help": "layers, statistics, weights of the loss"}
+    )
     method: Literal["lbfgs", "adam"] = opt("lbfgs", "L-BFGS with line search (the paper's choice), or Adam")
     start: Literal["content", "noise"] = opt("content", "the first picture: the photo, or white noise")
     evaluations: int = opt(200, "evaluations of the objective (Gatys' code: 1000 iterations)")
@@ -78,7 +80,8 @@ def optimize(
     search; the best picture so far is returned.
 
     Raises:
-        TrainingError: for a layer the loss network has not, or if the objective is not finite from the start.
+        UsageError: for a layer the loss network has not.
+        TrainingError: if the objective is not finite from the start.
     """
     network, _ = load_loss_network(config.loss_network, config.convention)
     photo = to_tensor(resize_short_side(content, config.size))
@@ -99,7 +102,7 @@ def optimize(
             raise _Enough
         optimizer.zero_grad()
         terms = loss(pixels, target)
-        total = terms.total.sum()
+        total: Tensor = terms.total.sum()
         total.backward()
         value = float(total)
         if value < best_value:
@@ -125,7 +128,7 @@ def optimize(
         optimizer = torch.optim.Adam([pixels], lr=config.adam_rate)
     try:
         while len(curve) < config.evaluations:
-            optimizer.step(closure)
+            optimizer.step(closure)  # type: ignore[no-untyped-call]  # of LBFGS, in torch's own annotations
     except (_Enough, KeyboardInterrupt):
         pass
     if not best_value < float("inf"):
@@ -144,7 +147,7 @@ def paint(
 
     Raises:
         ImageError: if a picture cannot be read or written.
-        TrainingError: as :func:`optimize`.
+        TrainingError, UsageError: as :func:`optimize`.
     """
     check_writable(output, TrainingError)  # before the work, not after it
     result = optimize(load_image(content), load_image(style), config, report)

@@ -21,7 +21,8 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         product = x @ x.T
         x = a * x + (b * product + c * product @ product) @ x
-    return x.T if tall else x
+    result: Tensor = x.T if tall else x
+    return result
 
 
 class Muon(torch.optim.Optimizer):

@@ -31,6 +31,7 @@ from impasto.image import Pixels, contact_sheet, load_image, resize_short_side, 
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import YARDSTICK, ContentTarget, LossTerms, PerceptualLoss
+from impasto.nn.vgg import VGGFeatures
 from impasto.train.config import Recipe, TrainConfig
 from impasto.train.data import CropPool, content_photos, to_picture, to_tensor
 from impasto.train.export import export_generator
@@ -97,7 +98,7 @@ class Run:
         torch.manual_seed(seed)
         self.recipe = recipe
         self.generator = build_generator(recipe.generator, recipe.generator_arguments()).to(device)
-        self.generator.to(memory_format=torch.channels_last)
+        _channels_last(self.generator)
         inner, rest = _split_parameters(self.generator, use_muon=recipe.muon_rate > 0)
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
         if inner:
@@ -182,7 +183,7 @@ def train(
     style_picture = load_image(config.style)
     learning, judges = content_photos(config.content, config.held_out)
     network, network_record = load_loss_network(config.loss_network, config.convention)
-    network.to(device).to(memory_format=torch.channels_last)
+    _channels_last(network.to(device))
     style = to_tensor(resize_short_side(style_picture, recipe.style_size)).to(device)
     loss = PerceptualLoss(network, recipe.objective, style)
     judge = Judge(network, style_picture, judges, device)
@@ -356,10 +357,7 @@ class ContentTargets:
 class Judge:
     """Looks at what the generator makes of photos it does not learn from."""
 
-    def __init__(self, network: nn.Module, style: Pixels, photos: list[Path], device: torch.device) -> None:
-        from impasto.nn.vgg import VGGFeatures
-
-        assert isinstance(network, VGGFeatures)
+    def __init__(self, network: VGGFeatures, style: Pixels, photos: list[Path], device: torch.device) -> None:
         self.device = device
         self.style = style
         self.photos = [load_image(path) for path in photos[:4]]
@@ -456,12 +454,17 @@ def draw_noise(
     return torch.cat(drawn).to(device)
 
 
+def _channels_last(module: nn.Module) -> None:
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+
+
 def _split_parameters(generator: nn.Module, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Kernels of convolutions that a normalisation or another layer follows, for Muon; and all the rest.
 
     The last kernel makes the pixels: how large it is matters there, which an orthogonal step would not respect.
     """
-    inner, rest = [], []
+    inner: list[Tensor] = []
+    rest: list[Tensor] = []
     for name, parameter in generator.named_parameters():
         kernel = parameter.ndim == 4 and not name.startswith("last.")
         (inner if kernel and use_muon else rest).append(parameter)
@@ -488,9 +491,7 @@ def _progress(
     fraction = min(1.0, _fraction(config, state))
     left = state.seconds * (1.0 / max(fraction, 1e-6) - 1.0)
     speed = state.step / max(state.seconds, 1e-6)
-    return Progress(
-        state.step, fraction, state.seconds, left, speed, content, style, objective, held_out, message
-    )
+    return Progress(state.step, fraction, state.seconds, left, speed, content, style, objective, held_out, message)
 
 
 def _rounded(value: Any) -> Any:
@@ -504,7 +505,7 @@ def _use_bfloat16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 

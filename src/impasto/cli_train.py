@@ -1,0 +1,285 @@
+"""The commands that need torch: `impasto train`, `gatys` and `evaluate`.
+
+Their flags are the fields of the configuration's dataclasses; a flag that is not given leaves the preset's value.
+"""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, field, fields, make_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+from cyclopts import Parameter
+
+from impasto.errors import UsageError
+from impasto.nn.losses import Objective
+from impasto.train.config import PRESETS, Recipe, TrainConfig
+from impasto.train.gatys import Evaluated, GatysConfig, curve_file, paint
+from impasto.train.trainer import Progress, train
+
+LINE_SECONDS = 10.0
+"""How often a line is printed where there is no terminal to draw a bar on."""
+
+
+def _flags(cls: type, leave_out: tuple[str, ...] = ()) -> Any:
+    """A dataclass with the fields of ``cls``, all None by default: its flags, as the command line has them."""
+    hints = get_type_hints(cls)
+
+    def flag(name: str, help: str, default: Any) -> tuple[str, Any, Any]:
+        shown = "" if default is None or default == "" else f" (default: {_plain(default)})"
+        return name, hints[name] | None, field(default=None, metadata={"help": f"{help}{shown}"})
+
+    made = [flag(f.name, f.metadata["help"], f.default) for f in fields(cls) if f.name not in leave_out]
+    # Without a module of its own the command line's parser cannot resolve the fields.
+    return make_dataclass(f"{cls.__name__}Flags", made, frozen=True, namespace={"__module__": __name__})
+
+
+def _plain(value: Any) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _given(flags: Any) -> dict[str, Any]:
+    if flags is None:  # not one of them was given
+        return {}
+    return {f.name: value for f in fields(flags) if (value := getattr(flags, f.name)) is not None}
+
+
+if TYPE_CHECKING:
+    RunFlags = Any
+    RecipeFlags = Any
+    ObjectiveFlags = Any
+    GatysFlags = Any
+else:
+    RunFlags = _flags(TrainConfig, ("style", "output", "recipe", "preset"))
+    RecipeFlags = _flags(Recipe, ("objective", "arguments"))
+    ObjectiveFlags = _flags(Objective)
+    GatysFlags = _flags(GatysConfig, ("objective",))
+
+
+def train_command(
+    style: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    preset: str = "impasto",
+    set_: Annotated[dict[str, str] | None, Parameter(name="--set")] = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    restart: Annotated[bool, Parameter(negative="")] = False,
+    run: Annotated[RunFlags | None, Parameter(name="*")] = None,
+    recipe: Annotated[RecipeFlags | None, Parameter(name="*")] = None,
+    objective: Annotated[ObjectiveFlags | None, Parameter(name="*")] = None,
+) -> int:
+    """Learn the look of one picture; the result is a model file for `impasto stylize`.
+
+    Args:
+        style: The picture whose look is learnt.
+        output: The model file to write, ending in .onnx. A folder of the run is kept beside it.
+        preset: The recipe to start from: impasto, johnson2016, ulyanov2016 or ulyanov2017; other flags change it.
+        set_: An argument of the generator, as --set.width 32 or --set.upsample transposed.
+        resume: Go on with the unfinished run of this output.
+        restart: Throw the unfinished run of this output away and begin anew.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
+    if resume and restart:
+        raise UsageError("--resume and --restart exclude each other: give one")
+    base = PRESETS[preset]
+    changed = replace(
+        base,
+        **_given(recipe),
+        objective=replace(base.objective, **_given(objective)),
+        arguments={**base.arguments, **{name: _value(text) for name, text in (set_ or {}).items()}},
+    )
+    given = _given(run)
+    if "steps" in given and "minutes" not in given:
+        given["minutes"] = None
+    config = TrainConfig(style=style, output=output, recipe=changed, preset=preset, **given)
+    with _training_progress() as report:
+        result = train(config, resume=resume, restart=restart, report=report)
+    if result.preview.parent != result.folder:  # another process of several: the first one speaks
+        return 0
+    for path, reason in result.unreadable.items():
+        print(f"left out {path}: {reason}")
+    print(
+        f"{'learnt' if result.finished else 'stopped'} after {result.steps} steps in {result.seconds:.0f} s: "
+        f"content error {result.content_error:.2f}, style error {result.style_error:.2f}, "
+        f"objective {result.objective:.2f} on held-out photos"
+    )
+    print(f"preview: {result.preview}")
+    print(f"model: {result.model}")
+    if not result.finished:
+        words = [word for word in sys.argv[1:] if word not in ("--restart", "--resume")]
+        print(f"go on: {shlex.join(['impasto', *words, '--resume'])}")
+        return 130
+    print(f"use it: impasto stylize PHOTO --model {shlex.quote(str(result.model))} --output painted.jpg")
+    return 0
+
+
+def _value(text: str) -> Any:
+    """A generator's argument from the command line: a number or truth value where it reads as one."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@contextmanager
+def _training_progress() -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal, else a line now and then; messages always."""
+    if not sys.stderr.isatty():
+        last = 0.0
+
+        def line(p: Progress) -> None:
+            nonlocal last
+            if p.message:
+                print(p.message, file=sys.stderr, flush=True)
+            if time.monotonic() - last >= LINE_SECONDS:
+                last = time.monotonic()
+                print(f"{p.fraction:4.0%} {_terms(p)}, {p.seconds_left:.0f} s left", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (  # without rich's own time left: the run knows it better, from steps or from the clock
+        TextColumn("learning"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[left]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=1.0, left="")
+
+        def draw(p: Progress) -> None:
+            if p.message:
+                bar.console.print(p.message)
+            minutes, seconds = divmod(round(p.seconds_left), 60)
+            bar.update(task, completed=p.fraction, description=_terms(p), left=f"{minutes}:{seconds:02d} left")
+
+        yield draw
+
+
+def _terms(p: Progress) -> str:
+    text = (
+        f"step {p.step}, {p.steps_per_second:.1f}/s, content {p.content:.2f}, style {p.style:.2f}, "
+        f"objective {p.objective:.2f}"
+    )
+    if p.held_out:
+        text += f" (held-out photos {p.held_out['objective']:.2f})"
+    return text
+
+
+def gatys_command(
+    content: Path,
+    style: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    preset: str = "impasto",
+    settings: Annotated[GatysFlags | None, Parameter(name="*")] = None,
+    objective: Annotated[ObjectiveFlags | None, Parameter(name="*")] = None,
+) -> int:
+    """Repaint one photo by optimising its pixels (Gatys 2016): slow, and the best there is.
+
+    Args:
+        content: The photo.
+        style: The picture whose look it takes.
+        output: The picture to write; the curve of the objective is saved beside it as .curve.json.
+        preset: Whose objective: impasto, johnson2016, ulyanov2016 or ulyanov2017; other flags change it.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
+    terms = replace(PRESETS[preset].objective, **_given(objective))
+    config = GatysConfig(objective=terms, **_given(settings))
+    with _gatys_progress(config.evaluations) as report:
+        result = paint(content, style, output, config, report)
+    best = min(result.curve, key=lambda point: point.objective)
+    print(
+        f"after {len(result.curve)} evaluations in {result.curve[-1].seconds:.0f} s: content {best.content:.3f}, "
+        f"style {best.style:.3f}, objective {best.objective:.3f}"
+    )
+    print(f"picture: {output}")
+    print(f"curve: {curve_file(output)}")
+    return 0
+
+
+@contextmanager
+def _gatys_progress(evaluations: int) -> Iterator[Callable[[Evaluated], None]]:
+    if not sys.stderr.isatty():
+
+        def line(p: Evaluated) -> None:
+            if p.evaluation % 25 == 0 or p.evaluation == 1:
+                print(f"{p.evaluation}/{evaluations} objective {p.objective:.3f}, {p.seconds:.0f} s", file=sys.stderr)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=evaluations)
+        yield lambda p: bar.update(task, completed=p.evaluation, description=f"objective {p.objective:.3f}")
+
+
+def evaluate_command(
+    model: str,
+    /,
+    *,
+    style: Path,
+    content: Path | None = None,
+    held_out: Path | None = None,
+    size: int = 512,
+    value_range: Annotated[float | None, Parameter(name="--range")] = None,
+    backend: str = "auto",
+    threads: int | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Measure a model: content, style, objective, LPIPS, contrast sensitivity and seconds, on held-out photos.
+
+    Args:
+        model: A model file; or another project's ONNX, with --range.
+        style: The picture whose look it learnt.
+        content: Folder of photos; the built-in ones when absent.
+        held_out: Folder, or text file of file names in that folder, to measure on; as in `impasto train`.
+        size: Short side of the photos and the style picture, pixels.
+        value_range: Another project's ONNX: the value of white at its input and output, 255 or 1.
+        backend: The inference engine: auto, onnxruntime or openvino.
+        threads: Processor threads; all cores when absent.
+        as_json: Print everything, photo by photo, as one JSON object.
+    """
+    from impasto.evaluate import evaluate
+    from impasto.runtime import load, load_foreign
+    from impasto.train.data import content_photos
+
+    if size < 64:
+        raise UsageError(f"size must be 64 pixels or more, not {size}")
+    if value_range is None:
+        stylizer = load(model, backend=backend, threads=threads)
+    else:
+        stylizer = load_foreign(model, value_range=value_range, backend=backend, threads=threads)
+    _, photos = content_photos(content, held_out)
+    found = evaluate(stylizer, style, photos, size=size, name=Path(model).name)
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return 0
+    print(f"{found.model} on {len(found.photos)} photos at {found.size} px, style {found.style}")
+    rows = {
+        "content error": f"{found.content_error:.3f}",
+        "style error": f"{found.style_error:.3f}",
+        "objective": f"{found.objective:.3f}  (content + 4 x style)",
+        "LPIPS": f"{found.lpips:.3f}  (distance from the photo)",
+        "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
+        "seconds": f"{found.seconds:.3f}  (a photo, median)",
+    }
+    for name, value in rows.items():
+        print(f"{name:14} {value}")
+    return 0
