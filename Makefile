@@ -4,13 +4,14 @@
 # make clean   remove what the others made
 
 PYTHON ?= python3
+MINUTES ?= 3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	$(BIN)/python examples/demo.py
+	$(BIN)/python examples/demo.py $(MINUTES)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

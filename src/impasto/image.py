@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
-from impasto.atomic import replacing
+from impasto.atomic import check_writable, replacing
 from impasto.errors import ImageError
 
 Pixels = NDArray[np.uint8]
@@ -97,23 +97,38 @@ def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95
             not a picture, or the quality is out of range.
     """
     path = Path(path)
-    name = path.suffix.lower()
-    if name not in _FORMAT_OF:
-        known = ", ".join(WRITABLE_SUFFIXES)
-        raise ImageError(f"{path}: unknown picture extension {path.suffix!r}; use one of {known}")
+    kind = _format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
     image = _from_array(array)
     options: dict[str, object] = {}
-    if _FORMAT_OF[name] == "JPEG":
+    if kind == "JPEG":
         # Painted pictures are full of saturated edges, which halved colour resolution smears.
         options = {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True}
-    elif _FORMAT_OF[name] == "WEBP":
+    elif kind == "WEBP":
         options = {"quality": quality}
-    elif _FORMAT_OF[name] == "TIFF":
+    elif kind == "TIFF":
         options = {"compression": "tiff_lzw"}
     with replacing(path, ImageError) as part:
-        image.save(part, format=_FORMAT_OF[name], **options)
+        image.save(part, format=kind, **options)
+
+
+def check_saving(path: str | os.PathLike[str]) -> None:
+    """Make sure that `save_image` could write there now, so that long work does not end in a refusal.
+
+    Raises:
+        ImageError: as `save_image`, but for what depends on the picture.
+    """
+    _format_of(Path(path))
+    check_writable(path, ImageError)
+
+
+def _format_of(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in _FORMAT_OF:
+        known = ", ".join(WRITABLE_SUFFIXES)
+        raise ImageError(f"{path}: unknown picture extension {path.suffix!r}; use one of {known}")
+    return _FORMAT_OF[suffix]
 
 
 def resize_short_side(array: Pixels, size: int) -> Pixels:

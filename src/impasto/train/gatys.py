@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from impasto.atomic import check_writable, replacing
+from impasto.atomic import replacing
 from impasto.errors import TrainingError, UsageError
-from impasto.image import Pixels, load_image, resize_short_side, save_image
+from impasto.image import Pixels, check_saving, load_image, resize_short_side, save_image
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.nn.vgg import Convention
 from impasto.train.config import opt
@@ -90,7 +90,7 @@ def optimize(
     target = loss.content_target(photo)
 
     source = torch.Generator().manual_seed(config.seed)
-    start = photo.clone() if config.start == "content" else torch.rand(photo.shape, generator=source)
+    start = photo.contiguous().clone() if config.start == "content" else torch.rand(photo.shape, generator=source)
     pixels = start.requires_grad_(True)
     curve: list[Evaluated] = []
     best, best_value = pixels.detach().clone(), float("inf")
@@ -103,7 +103,7 @@ def optimize(
         optimizer.zero_grad()
         terms = loss(pixels, target)
         total: Tensor = terms.total.sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # missing in torch's annotations
         value = float(total)
         if value < best_value:
             best, best_value = pixels.detach().clamp(0, 1).clone(), value
@@ -149,7 +149,7 @@ def paint(
         ImageError: if a picture cannot be read or written.
         TrainingError, UsageError: as :func:`optimize`.
     """
-    check_writable(output, TrainingError)  # before the work, not after it
+    check_saving(output)  # before the work, not after it
     result = optimize(load_image(content), load_image(style), config, report)
     save_image(output, result.picture)
     with replacing(curve_file(output), TrainingError) as part:

@@ -1,0 +1,92 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import impasto
+from impasto.errors import ImageError, UsageError
+from impasto.nn.losses import Objective
+from impasto.train.gatys import GatysConfig, curve_file, optimize, paint
+from tests.conftest import make_photo
+
+
+@pytest.fixture
+def config(tiny_vgg_file):
+    return GatysConfig(evaluations=25, size=48, loss_network=tiny_vgg_file, adam_rate=0.05)
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "adam"])
+@pytest.mark.parametrize("start", ["content", "noise"])
+def test_the_objective_falls_and_the_best_picture_is_returned(config, method, start):
+    result = optimize(make_photo(1), make_photo(2), replace(config, method=method, start=start))
+    objectives = [point.objective for point in result.curve]
+    assert [point.evaluation for point in result.curve] == [*range(1, 26)]
+    assert min(objectives) < 0.8 * objectives[0]
+    assert result.picture.dtype == np.uint8
+    assert min(result.picture.shape[:2]) == 48
+
+
+def test_the_start_from_the_photo_has_no_content_error(config):
+    first = optimize(make_photo(1), make_photo(2), config).curve[0]
+    assert first.content == 0
+    assert first.objective == pytest.approx(4 * first.style)
+
+
+def test_the_noise_is_seeded(config):
+    one, two, other = (
+        optimize(make_photo(1), make_photo(2), replace(config, start="noise", evaluations=3, seed=seed)).picture
+        for seed in (0, 0, 1)
+    )
+    assert (one == two).all()
+    assert (one != other).any()
+
+
+def test_lbfgs_beats_adam_at_equal_evaluations(config):
+    lbfgs, adam = (
+        min(point.objective for point in optimize(make_photo(1), make_photo(2), replace(config, method=m)).curve)
+        for m in ("lbfgs", "adam")
+    )
+    assert lbfgs < adam
+
+
+def test_the_same_objectives_as_the_trainer(config):
+    raw = Objective(scaling="raw", content_layers=("relu2_2",), style_weight=1e3, tv_weight=0.1)
+    curve = optimize(make_photo(1), make_photo(2), replace(config, objective=raw)).curve
+    assert curve[-1].objective < curve[0].objective
+
+
+def test_picture_and_curve_are_saved(config, tmp_path, photo_folder, style_file):
+    output = tmp_path / "painted.png"
+    seen = []
+    result = paint(photo_folder / "0.JPG", style_file, output, config, seen.append)
+    assert (impasto.load_image(output) == result.picture).all()
+    saved = json.loads(curve_file(output).read_text())
+    assert len(saved["curve"]) == len(seen) == 25
+    assert saved["config"]["objective"]["style_weight"] == 4.0
+
+
+def test_bad_input_leaves_nothing(config, tmp_path, photo_folder, style_file):
+    with pytest.raises(ImageError, match="no such file"):
+        paint(tmp_path / "none.jpg", style_file, tmp_path / "out.png", config)
+    with pytest.raises(ImageError, match="unknown picture extension"):
+        paint(photo_folder / "0.JPG", style_file, tmp_path / "out.xyz", config)
+    with pytest.raises(ImageError, match="does not exist"):
+        paint(photo_folder / "0.JPG", style_file, tmp_path / "no" / "out.png", config)
+    with pytest.raises(UsageError, match="unknown layer"):
+        optimize(make_photo(1), make_photo(2), replace(config, objective=Objective(style_layers=("relu6_1",))))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "sgd"}, "unknown method 'sgd': choose one of lbfgs, adam"),
+        ({"start": "style"}, "unknown start 'style': choose one of content, noise"),
+        ({"evaluations": 0}, "evaluations must be 1 or more"),
+        ({"size": 16}, "size must be 32 pixels or more"),
+    ],
+)
+def test_impossible_settings_are_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        GatysConfig(**changes)
