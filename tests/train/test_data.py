@@ -55,7 +55,7 @@ def test_nothing_to_learn_from_is_said(tmp_path, photo_folder):
 
 
 def pool(photos, **changes):
-    return CropPool(photos, **{"count": 6, "zoom": 2.0, "seed": 0, **changes})
+    return CropPool(photos, **{"count": 6, "short_sides": (48, 96), "seed": 0, **changes})
 
 
 def test_order_and_crops_are_functions_of_seed_and_place(photo_folder):
@@ -84,12 +84,20 @@ def test_without_a_pool_every_square_is_new(photo_folder):
     assert len({p.cut(index, 32).numpy().tobytes() for index in range(30)}) == 30
 
 
-def test_a_crop_is_the_same_square_at_another_size(photo_folder):
+def test_photos_are_scaled_to_between_the_two_sizes(photo_folder):
     photos, _ = content_photos(photo_folder, None)
-    p = pool(photos)
-    for index in range(6):
-        small, large = p.cut(index, 32), p.cut(index, 64)
-        assert (torch.nn.functional.avg_pool2d(large, 2) - small).abs().mean() < 0.02
+    sides = [pool(photos)._draw(index).short_side for index in range(300)]
+    assert 48 <= min(sides) < 50
+    assert 93 < max(sides) <= 96
+    assert sum(side < 68 for side in sides) == pytest.approx(150, abs=30)  # log-uniform: the middle is 48 * sqrt(2)
+
+
+def test_a_square_the_size_of_the_photo_is_the_photo(photo_folder):
+    p = pool([photo_folder / "0.JPG"], short_sides=(80, 80))
+    whole = to_tensor(make_photo(0))
+    cut = p.cut(0, 80)
+    places = [whole[..., left : left + 80] for left in range(21)]
+    assert min((cut - x).abs().mean() for place in places for x in (place, place.flip(3))) < 0.02  # but for JPEG
 
 
 def test_unreadable_photos_are_named_and_replaced(photo_folder, tmp_path):

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 import impasto
 from impasto.errors import ImageError, TrainingError, UsageError
@@ -19,6 +20,7 @@ from impasto.nn.losses import Objective
 from impasto.train import trainer
 from impasto.train.config import Recipe, TrainConfig
 from impasto.train.trainer import Run, run_folder, train
+from impasto.train.weights import save_base
 
 SMALL = Recipe(
     arguments={"width": 4, "blocks": 1},
@@ -26,6 +28,8 @@ SMALL = Recipe(
     style_size=64,
     crop=48,
     first_crop=32,
+    photo_from=48,
+    photo_to=80,
     pool=6,
 )
 
@@ -219,7 +223,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     for seed in range(4):
         pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         impasto.save_image(noisy / f"{seed}.png", pixels)
-    straight = replace(config, content=noisy, recipe=replace(SMALL, batch=2, zoom=1.0), steps=1)
+    straight = replace(config, content=noisy, recipe=replace(SMALL, batch=2), steps=1)
     train(straight)
     shared = replace(straight, output=tmp_path / "shared.onnx")
     (tmp_path / "config.pickle").write_bytes(pickle.dumps(shared))
@@ -282,11 +286,12 @@ def test_impossible_budgets_are_refused(config, changes, message):
     ("changes", "message"),
     [
         ({"generator": "unet"}, "unknown generator 'unet': choose one of residual, texture"),
+        ({"start": "middle"}, "unknown start 'middle': choose one of base, nothing"),
         ({"norm": "layer"}, "unknown norm 'layer': choose one of instance, batch, contrast, none"),
         ({"crop": 8}, "crop must be 32 or more"),
         ({"ramp": 1.5}, "ramp is a share, 0 to 1"),
         ({"muon_rate": -1}, "muon-rate must be from 0 to 10"),
-        ({"zoom": 0.5}, "zoom must be from 1 to 16"),
+        ({"photo_from": 600}, "photo-from must be 32 or more"),
     ],
 )
 def test_impossible_recipes_are_refused(changes, message):
@@ -311,3 +316,26 @@ def test_the_preview_shows_style_photo_and_result(config):
     sheet = impasto.load_image(train(config).preview)
     assert sheet.shape[1] > 2 * 384
     assert np.ptp(sheet) > 200
+
+
+def test_the_default_network_begins_with_the_packages_weights_and_others_with_none():
+    base = Run(Recipe(), 0, torch.device("cpu"))
+    assert base.from_base
+    assert base.style_weight(0.0) == Recipe().objective.style_weight  # it keeps photos already
+    other = Run(Recipe(), 1, torch.device("cpu"))
+    assert torch.equal(base.generator.last.conv.weight, other.generator.last.conv.weight)
+    nothing = Run(Recipe(start="nothing"), 0, torch.device("cpu"))
+    assert not nothing.from_base
+    assert not torch.equal(base.generator.last.conv.weight, nothing.generator.last.conv.weight)
+    for recipe in (Recipe(norm="batch"), Recipe(generator="texture"), Recipe(arguments={"width": 32})):
+        assert not Run(recipe, 0, torch.device("cpu")).from_base
+
+
+def test_a_run_can_become_the_base(config, tmp_path):
+    result = train(config)
+    save_base(result.folder / "checkpoint.pt", tmp_path / "base.safetensors")
+    with safe_open(tmp_path / "base.safetensors", framework="pt") as base:
+        record = json.loads(base.metadata()["impasto"])
+        tensors = {name: base.get_tensor(name).float() for name in base.keys()}  # noqa: SIM118
+    assert record["arguments"] == {"norm": "instance", "width": 4, "blocks": 1}
+    assert_same_weights(weights(config), tensors, atol=1e-3, rtol=1e-3)

@@ -31,18 +31,23 @@ class Recipe:
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
     )
     objective: Objective = field(
-        default=Objective(tv_weight=1.0), metadata={"help": "layers, statistics and weights of the loss"}
+        default=Objective(style_weight=2.5, tv_weight=1.0),
+        metadata={"help": "layers, statistics and weights of the loss"},
+    )
+    start: Literal["base", "nothing"] = opt(
+        "base", "weights to begin with: the package's trained network where it fits the generator, or random ones"
     )
     style_size: int = opt(512, "short side of the style picture, pixels; the size its strokes are learnt at")
     crop: int = opt(256, "side of the squares learnt from, pixels")
     first_crop: int = opt(192, "their side at first, pixels: smaller squares cost less while much is to be learnt")
     grow_at: float = opt(0.6, "share of the run after which squares have their full size")
-    zoom: float = opt(2.0, "photos are scaled to a short side of 1 to this many squares")
+    photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
+    photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other parameters (Johnson 2016: 1e-3 for all)")
-    ramp: float = opt(0.3, "share of the run over which the style weight rises to its full value")
+    ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
     decay: float = opt(0.5, "share of the run, at its end, over which learning rates fall to nothing")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
 
@@ -53,6 +58,8 @@ class Recipe:
             raise UsageError(f"unknown generator '{self.generator}': choose one of {', '.join(GENERATORS)}")
         if self.norm not in NORMS:
             raise UsageError(f"unknown norm '{self.norm}': choose one of {', '.join(NORMS)}")
+        if self.start not in ("base", "nothing"):
+            raise UsageError(f"unknown start '{self.start}': choose one of base, nothing")
         for name, least in (("style_size", 32), ("crop", 32), ("first_crop", 32), ("batch", 1), ("pool", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
@@ -62,8 +69,10 @@ class Recipe:
         for name in ("muon_rate", "adam_rate"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
-        if not 1 <= self.zoom <= 16:
-            raise UsageError(f"zoom must be from 1 to 16, not {self.zoom}")
+        if not 32 <= self.photo_from <= self.photo_to <= 4096:
+            raise UsageError(
+                f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
+            )
 
     def generator_arguments(self) -> dict[str, Any]:
         """The keyword arguments of the generator's constructor, as the model file records them."""
@@ -107,7 +116,16 @@ class TrainConfig:
 # The published recipes. Where a value is not the paper's own, or the bundled loss network asks for another, the line
 # says so; docs/papers.md lists all differences. All learn at one size, from ever new squares, at a constant rate.
 _PUBLISHED = Recipe(
-    style_size=256, first_crop=256, grow_at=0.0, zoom=1.0, pool=0, muon_rate=0.0, adam_rate=1e-3, ramp=0.0, decay=0.0
+    start="nothing",
+    style_size=256,
+    first_crop=256,
+    grow_at=0.0,
+    photo_to=256,
+    pool=0,
+    muon_rate=0.0,
+    adam_rate=1e-3,
+    ramp=0.0,
+    decay=0.0,
 )
 _JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _ULYANOV_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")

