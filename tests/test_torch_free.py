@@ -34,6 +34,15 @@ def test_painting_needs_no_torch(tmp_path):
     assert code == 0, output
     assert (load_image(tmp_path / "b.png") == 255 - make_photo(0)).all()
 
+    installed = next(home.rglob("site-packages/impasto"))
+    size = sum(path.stat().st_size for path in installed.rglob("*") if path.suffix != ".pyc")
+    assert 25e6 < size < 40e6  # the loss network's weights are in it, and the wheel cannot be larger
+    assert (installed / "py.typed").exists()
+
+    code, output = run("impasto", "train", "a.png", "-o", "n.onnx")
+    assert code == 1
+    assert output == "impasto: error: this command needs torch; pip install 'impasto[train]'\n"
+
     for missing in ("torch", "onnx", "openvino", "matplotlib"):
         code, output = run("python", "-c", f"import {missing}")
         assert code != 0

@@ -1,4 +1,4 @@
-"""Make the package's base weights, what `impasto train` begins with, from a finished run:
+"""Make the package's base weights, what `impasto train` begins with, from a finished run.
 
 impasto train composition_vii.jpg -o base.onnx --start nothing --minutes 12 ...
 python tools/make_base.py base.run

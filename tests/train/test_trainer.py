@@ -180,6 +180,24 @@ def test_a_loss_that_is_not_finite_rolls_back(config, monkeypatch):
     assert (state["rate"], state["rollbacks"]) == (0.5, 1)
 
 
+def test_a_gradient_that_is_not_finite_rolls_back(config, monkeypatch):
+    real, calls = Run.set_rates, []
+
+    def poison(run, fraction):
+        calls.append(1)
+        if len(calls) == 4:
+            run.generator.last.conv.bias.register_hook(lambda g: g * float("nan"))
+        if len(calls) == 5:
+            run.generator.last.conv.bias._backward_hooks.clear()
+        real(run, fraction)
+
+    monkeypatch.setattr(Run, "set_rates", poison)
+    result = train(config)
+    assert result.finished
+    assert all(torch.isfinite(w).all() for w in weights(config).values())
+    assert torch.load(result.folder / "checkpoint.pt", weights_only=True)["run"]["state"]["rollbacks"] == 1
+
+
 def test_a_run_that_keeps_exploding_gives_up(config, monkeypatch):
     monkeypatch.setattr(trainer, "_mean_terms", lambda terms, world: (float("inf"), 0.0))
     with pytest.raises(TrainingError, match="keeps exploding: lower --adam-rate and --muon-rate"):

@@ -251,7 +251,7 @@ def train(
             content, style_term = _mean_terms(terms, world)
             objective = recipe.objective.content_weight * content + recipe.objective.style_weight * style_term
 
-            if run.exploded(objective):
+            if run.exploded(objective if _finite_gradients(run.generator) else math.nan):
                 run.load_state_dict({**snapshot, "state": {**snapshot["state"], "seconds": state.seconds}})
                 run.state.rollbacks = state.rollbacks + 1
                 run.state.rate = 0.5**run.state.rollbacks
@@ -379,7 +379,7 @@ class Judge:
         return self._measure(generator, self.photos[:2], 256)
 
     def yardstick(self, generator: Generator) -> dict[str, float]:
-        """The yardstick's terms on all the photos at 512 px, as in every report."""
+        """The yardstick's terms at 512 px, as in every report, on up to four photos."""
         return self._measure(generator, self.photos, 512)
 
     def sheet(self, generator: Generator) -> Pixels:
@@ -548,6 +548,11 @@ def _mean_terms(terms: LossTerms, world: int) -> tuple[float, float]:
         dist.all_reduce(both)
         both /= world
     return float(both[0]), float(both[1])
+
+
+def _finite_gradients(generator: nn.Module) -> bool:
+    """Whether a step along the gradients leaves weights that are numbers."""
+    return all(bool(p.grad.isfinite().all()) for p in generator.parameters() if p.grad is not None)
 
 
 def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:

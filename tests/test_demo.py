@@ -1,0 +1,35 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from impasto.image import load_image
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.slow
+def test_the_demo_learns_repaints_and_ends_with_the_sheet(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "demo.py"), "0.2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    sheet = Path(done.stdout.strip().splitlines()[-1])
+    assert sheet == tmp_path / "demo" / "sheet.jpg"
+    assert min(load_image(sheet).shape[:2]) > 1500
+    assert len([*(tmp_path / "demo" / "painted").iterdir()]) == len([*(EXAMPLES / "photos").iterdir()]) == 5
+
+
+def test_every_example_has_its_licence_in_the_manifest():
+    import csv
+    from importlib.resources import files
+
+    for folder in (EXAMPLES, Path(str(files("impasto") / "data" / "photos"))):
+        with (folder / "manifest.csv").open(encoding="utf-8") as file:
+            rows = {row["file"]: row for row in csv.DictReader(file)}
+        pictures = {p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg")}
+        assert pictures == rows.keys()
+        for row in rows.values():
+            assert row["licence"].startswith(("CC0", "CC-BY", "public-domain")), row
+            assert row["author"]
+            assert row["source"]
