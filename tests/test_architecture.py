@@ -1,4 +1,4 @@
-"""The import table of docs/contributing: who may import whom, and what stays unloaded."""
+"""The import table of CONTRIBUTING.md: who may import whom, and what stays unloaded."""
 
 import ast
 import subprocess

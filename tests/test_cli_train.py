@@ -85,6 +85,13 @@ def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo
         (["--generator", "unet"], 2, "unknown generator 'unet': choose one of residual, texture"),
         (["--content-layers", "relu8_1"], 2, "unknown layer 'relu8_1': vgg16 has relu1_1"),
         (["--set.depth", "3"], 2, "cannot be made with"),
+        (["--set.blocks", "-1"], 2, "blocks must be a whole number of 0 or more, not -1"),
+        (["--set.blocks", "2.5"], 2, "blocks must be a whole number"),
+        (["--set.padding", "null"], 2, "unknown padding 'None': choose one of reflect"),
+        (["--set.norm_init", "foo"], 2, "choose one of ones, uniform"),
+        (["--set.styles", "2"], 2, "'styles' is not for --set"),
+        (["--seed", "-1"], 2, "seed must be from 0"),
+        (["--empty-style-layers"], 2, "give at least one of each"),
         (["--style-weight", "heavy"], 2, "style-weight"),
         (["--style-weight", "-1"], 2, "style weight must be 0 or more"),
         (["--resume", "--restart"], 2, "exclude each other"),
@@ -180,7 +187,7 @@ def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_fo
     assert main(["evaluate", str(model), *words, "--json"]) == 0
     ours = json.loads(capsys.readouterr().out)
     assert ours["objective"] == pytest.approx(ours["content_error"] + 4 * ours["style_error"], rel=1e-4)
-    assert len(ours["photos"]) == 4
+    assert len(ours["photos"]) == 14  # all that were given
     # The same graph, measured as another project's: it takes and returns 0..1.
     assert main(["evaluate", str(model), *words, "--json", "--range", "1"]) == 0
     theirs = json.loads(capsys.readouterr().out)
@@ -194,3 +201,16 @@ def test_evaluate_says_what_is_wrong(tmp_path, style_file, capsys):
     assert "no such model file" in error_of(capsys)
     assert main(["evaluate", "x.onnx", "--style", str(style_file), "--size", "8"]) == 2
     assert "size must be 64" in error_of(capsys)
+    assert main(["evaluate", "x.onnx", "--style", str(style_file), "--backend", "cuda"]) == 2
+    error_of(capsys)
+    (tmp_path / "text.onnx").write_text("hello")
+    assert main(["evaluate", str(tmp_path / "text.onnx"), "--style", str(style_file), "--range", "255"]) == 1
+    assert "is not an ONNX file" in error_of(capsys)
+
+
+def test_closed_and_full_outputs_are_one_line(train, tmp_path, capsys):
+    assert train() == 0
+    command = f"{sys.executable} -m impasto info {tmp_path / 'model.onnx'} --json"
+    full = subprocess.run(f"{command} > /dev/full", shell=True, capture_output=True, text=True)
+    assert full.returncode == 1
+    assert full.stderr == "impasto: error: cannot write the output: No space left on device\n"

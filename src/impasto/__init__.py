@@ -1,4 +1,4 @@
-"""Impasto learns the look of one picture and repaints photos and video with it, in real time.
+"""Impasto learns the look of one picture and repaints photos with it, on an ordinary CPU.
 
     import impasto
 

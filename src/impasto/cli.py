@@ -6,7 +6,9 @@ quick; a command that needs torch to know its own flags is registered by name (s
 Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
 """
 
+import contextlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 app = App(
     name="impasto",
     version=__version__,
-    help="Learn the look of one picture and repaint photos and video with it.",
+    help="Learn the look of one picture and repaint photos with it.",
     help_epilogue="--traceback, anywhere, shows the whole of an error. Exit codes: 0 done, 1 failed, 2 wrong usage.",
     help_format="plaintext",  # anything richer imports a markdown parser for every --help
     result_action="return_value",
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.remove("--traceback")
     try:
         result = app(words, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
@@ -53,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _complain(error)
         return 2 if isinstance(error, UsageError | CycloptsError) else 1
+    except OSError as error:  # of standard output: files have errors of ours
+        if show_traceback:
+            traceback.print_exc()
+        with contextlib.suppress(OSError):
+            _complain(f"cannot write the output: {error.strerror or error}")
+        # What is still buffered cannot be written either; Python would complain again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ImportError as error:
         missing = _missing_module(error)
         if missing not in _EXTRA_OF:
@@ -67,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 _EXTRA_OF = {
     "torch": "train",
     "onnx": "train",
-    "av": "video",
-    "matplotlib": "eval",
-    "cv2": "eval",
 }
 """The extra of pyproject.toml that installs a module."""
 

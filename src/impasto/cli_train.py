@@ -4,6 +4,7 @@ Their flags are the fields of the configuration's dataclasses; a flag that is no
 """
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -11,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, field, fields, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from impasto.errors import UsageError
 from impasto.nn.losses import Objective
@@ -100,7 +102,7 @@ def train_command(
     config = TrainConfig(style=style, output=output, recipe=changed, preset=preset, **given)
     with _training_progress() as report:
         result = train(config, resume=resume, restart=restart, report=report)
-    if result.preview.parent != result.folder:  # another process of several: the first one speaks
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
         return 0
     for path, reason in result.unreadable.items():
         print(f"left out {path}: {reason}")
@@ -207,7 +209,7 @@ def gatys_command(
     )
     print(f"picture: {output}")
     print(f"curve: {curve_file(output)}")
-    return 0
+    return 0 if result.finished else 130
 
 
 @contextmanager
@@ -239,8 +241,8 @@ def evaluate_command(
     held_out: Path | None = None,
     size: int = 512,
     value_range: Annotated[float | None, Parameter(name="--range")] = None,
-    backend: str = "auto",
-    threads: int | None = None,
+    backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
+    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Measure a model: content, style, objective, LPIPS, contrast sensitivity and seconds, on held-out photos.
@@ -248,8 +250,8 @@ def evaluate_command(
     Args:
         model: A model file; or another project's ONNX, with --range.
         style: The picture whose look it learnt.
-        content: Folder of photos; the built-in ones when absent.
-        held_out: Folder, or text file of file names in that folder, to measure on; as in `impasto train`.
+        content: Folder of photos to measure on; four built-in ones when absent.
+        held_out: Folder, or text file of file names in the content folder, to measure on instead.
         size: Short side of the photos and the style picture, pixels.
         value_range: Another project's ONNX: the value of white at its input and output, 255 or 1.
         backend: The inference engine: auto, onnxruntime or openvino.
@@ -257,6 +259,7 @@ def evaluate_command(
         as_json: Print everything, photo by photo, as one JSON object.
     """
     from impasto.evaluate import evaluate
+    from impasto.image import find_images
     from impasto.runtime import load, load_foreign
     from impasto.train.data import content_photos
 
@@ -266,8 +269,13 @@ def evaluate_command(
         stylizer = load(model, backend=backend, threads=threads)
     else:
         stylizer = load_foreign(model, value_range=value_range, backend=backend, threads=threads)
-    _, photos = content_photos(content, held_out)
+    if content is not None and held_out is None:
+        photos = find_images(content)
+    else:
+        _, photos = content_photos(content, held_out)
     found = evaluate(stylizer, style, photos, size=size, name=Path(model).name)
+    for path, reason in found.unreadable.items():
+        print(f"left out {path}: {reason}", file=sys.stderr)
     if as_json:
         print(json.dumps(asdict(found)))
         return 0

@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
+from impasto.errors import ImageError
 from impasto.image import Pixels, load_image, resize_short_side
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.runtime import Stylizer
-from impasto.train.data import to_tensor
+from impasto.train.data import read_photos, to_tensor
 from impasto.train.weights import LPIPS_HEADS, load_loss_network, packaged
 
 CONTRAST = 0.25
@@ -61,21 +62,25 @@ class Evaluation:
     contrast_change: float
     seconds: float
     photos: tuple[PhotoScore, ...]
+    unreadable: dict[str, str]
 
 
 def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 512, name: str = "") -> Evaluation:
     """Measure ``stylizer`` against its style picture on ``photos``, each at ``size`` px short side.
 
+    Photos that cannot be read are left out and named.
+
     Raises:
-        ImageError: if a picture cannot be read.
+        ImageError: if the style picture, or every photo, cannot be read.
     """
     network, _ = load_loss_network()
     target = to_tensor(resize_short_side(load_image(style), size))
     loss = PerceptualLoss(network, YARDSTICK, target)
     lpips = Lpips(network)
     scores = []
-    for path in photos:
-        photo = resize_short_side(load_image(path), size)
+    unreadable: dict[Path, str] = {}
+    for path, whole in read_photos(photos, unreadable):
+        photo = resize_short_side(whole, size)
         stylizer(photo)  # the first pass at a new size pays for the runtime's planning
         begun = time.perf_counter()
         picture = stylizer(photo)
@@ -92,6 +97,10 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
             )
         )
 
+    if not scores:
+        reason = next(iter(unreadable.values()), "none was given")
+        raise ImageError(f"not one of {len(photos)} photos can be read: {reason}")
+
     def mean(field: str) -> float:
         return statistics.fmean(getattr(score, field) for score in scores)
 
@@ -106,6 +115,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         contrast_change=mean("contrast_change"),
         seconds=statistics.median(score.seconds for score in scores),
         photos=tuple(scores),
+        unreadable={str(path): reason for path, reason in unreadable.items()},
     )
 
 

@@ -140,6 +140,8 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
     if short == size:
         return array
     scaled = (max(1, round(width * size / short)), max(1, round(height * size / short)))
+    if scaled[0] * scaled[1] > MAX_PIXELS:
+        raise ImageError(f"a picture of {width} x {height} is too thin to be made {size} pixels wide; crop it first")
     return np.asarray(_from_array(array).resize(scaled, Image.Resampling.LANCZOS))
 
 

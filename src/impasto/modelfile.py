@@ -145,6 +145,22 @@ def read_info(path: str | os.PathLike[str]) -> ModelInfo:
         raise ModelError(f"{path}: {reason}") from None
 
 
+def check_complete(path: str | os.PathLike[str]) -> None:
+    """Make sure that a file is ONNX and whole, anyone's; inference engines say so in many lines of their own.
+
+    Raises:
+        ModelError: The file is missing, a folder, empty, cut short or not ONNX.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            for _ in _model_fields(stream):
+                pass
+    except OSError as cause:
+        raise ModelError(f"{path}: cannot read: {cause.strerror or cause}; check the name") from cause
+    except ModelError as reason:
+        raise ModelError(f"{path}: {reason}") from None
+
+
 def write_model(path: str | os.PathLike[str], onnx_bytes: bytes, info: ModelInfo) -> None:
     """Write a model file, whole or not at all.
 

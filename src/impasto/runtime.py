@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.image import Pixels
-from impasto.modelfile import ModelInfo, read_info
+from impasto.modelfile import ModelInfo, check_complete, read_info
 
 Array = NDArray[np.float32]
 Precision = Literal["f32", "auto"]
+
+
+MAX_PIXELS = 40_000_000
+"""Larger pictures are refused: the layers' features take some 300 bytes a pixel, and all must be there at once."""
 
 
 class Backend(ABC):
@@ -165,13 +169,18 @@ class Stylizer:
             style: One of `info.styles`, for models of several; None for the first.
 
         Raises:
-            ImageError: `image` is not such an array.
+            ImageError: `image` is not such an array, or has more than `MAX_PIXELS` pixels.
             ModelError: The graph fails, or breaks the contract of its output.
             UsageError: The model has no style of that name.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
         height, width = image.shape[:2]
+        if height * width > MAX_PIXELS:
+            raise ImageError(
+                f"{width} x {height} pixels are more than are painted at once ({MAX_PIXELS // 1_000_000} million): "
+                "make the picture smaller first"
+            )
         padding = [(0, self._padding(height)), (0, self._padding(width)), (0, 0)]
         # Beyond the first reflection numpy goes on reflecting, and a single row or column is repeated.
         padded = np.pad(image, padding, mode="reflect") if np.any(padding) else image
@@ -244,8 +253,7 @@ def load_foreign(
     if not value_range > 0:
         raise UsageError(f"a value range of {value_range} makes no sense; use 255 or 1")
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file; check the name")
+    check_complete(path)
     engine = _make_backend(path, backend, threads, "f32")
     inputs = engine.inputs
     if len(inputs) != 1:

@@ -84,6 +84,8 @@ def packaged_file():
 def test_a_users_weights_by_path(tmp_path):
     features = torchvision_layers("vgg19")
     torch.save(state_dict(features), tmp_path / "vgg19.pth")
+    torch.save(state_dict(features), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert load_loss_network(tmp_path / "old.pth")[0].architecture == "vgg19"  # torchvision's own files are such
     network, record = load_loss_network(tmp_path / "vgg19.pth")
     assert network.architecture == record["architecture"] == "vgg19"
     assert record["file"] == "vgg19.pth"
@@ -94,7 +96,7 @@ class Evil:
         return (print, ("code ran",))
 
 
-@pytest.mark.parametrize("kind", ["missing", "text", "pickle", "other", "folder", "cut"])
+@pytest.mark.parametrize("kind", ["missing", "text", "pickle", "other", "folder", "cut", "cut zip", "bias"])
 def test_bad_weights_are_one_clear_line(tmp_path, kind, capsys):
     path = tmp_path / "weights.pth"
     if kind == "text":
@@ -108,6 +110,11 @@ def test_bad_weights_are_one_clear_line(tmp_path, kind, capsys):
     elif kind == "cut":
         whole = packaged_file().read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "cut zip":
+        torch.save(state_dict(torchvision_layers("vgg16")), path)
+        path.write_bytes(path.read_bytes()[:3000])
+    elif kind == "bias":
+        torch.save({**state_dict(torchvision_layers("vgg16")), "features.0.bias": torch.zeros(5)}, path)
     with pytest.raises(TrainingError) as error:
         load_loss_network(path)
     assert str(path) in str(error.value)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import impasto
-from impasto.errors import ImageError, UsageError
+from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.nn.losses import Objective
 from impasto.train.gatys import GatysConfig, curve_file, optimize, paint
 from tests.conftest import make_photo
@@ -84,9 +84,34 @@ def test_bad_input_leaves_nothing(config, tmp_path, photo_folder, style_file):
         ({"method": "sgd"}, "unknown method 'sgd': choose one of lbfgs, adam"),
         ({"start": "style"}, "unknown start 'style': choose one of content, noise"),
         ({"evaluations": 0}, "evaluations must be 1 or more"),
+        ({"seed": -1}, "seed must be from 0"),
+        ({"adam_rate": float("nan")}, "adam-rate must be more than 0"),
         ({"size": 16}, "size must be 32 pixels or more"),
     ],
 )
 def test_impossible_settings_are_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         GatysConfig(**changes)
+
+
+def test_inputs_are_not_overwritten(config, tmp_path, style_file):
+    photo = tmp_path / "photo.png"
+    impasto.save_image(photo, make_photo(1))
+    before = photo.read_bytes()
+    with pytest.raises(UsageError, match="is one of the inputs"):
+        paint(photo, style_file, photo, config)
+    curve_file(tmp_path / "out.png").mkdir()
+    with pytest.raises(TrainingError, match="is a folder"):
+        paint(photo, style_file, tmp_path / "out.png", config)
+    assert photo.read_bytes() == before
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_an_interruption_keeps_the_best_picture(config):
+    def interrupt(point):
+        if point.evaluation == 7:
+            raise KeyboardInterrupt
+
+    result = optimize(make_photo(1), make_photo(2), config, interrupt)
+    assert not result.finished
+    assert len(result.curve) == 7

@@ -18,9 +18,23 @@ from impasto.nn.norm import AffineInit, make_norm
 
 Padding = Literal["reflect", "replicate", "circular", "zero"]
 Output = Literal["sigmoid", "tanh150", "linear"]
+PADDINGS = ("reflect", "replicate", "circular", "zero")
 
 # Mean RGB of ImageNet, 0..255: what the original networks' inputs are centred on (VGG's own preprocessing).
 IMAGENET_MEAN = (123.68, 116.779, 103.939)
+
+
+def check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise UsageError, naming the choices, unless ``value`` is one of them."""
+    if value not in choices:
+        raise UsageError(f"unknown {what} '{value}': choose one of {', '.join(choices)}")
+
+
+def check_counts(**counts: tuple[object, int]) -> None:
+    """Raise UsageError unless each argument, given as (value, least), is a whole number of at least that."""
+    for name, (value, least) in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UsageError(f"{name} must be a whole number of {least} or more, not {value}")
 
 
 class Generator(nn.Module):
@@ -40,8 +54,7 @@ class Generator(nn.Module):
 
     def __init__(self, output: Output) -> None:
         super().__init__()
-        if output not in ("sigmoid", "tanh150", "linear"):
-            raise UsageError(f"unknown output '{output}': choose one of sigmoid, tanh150, linear")
+        check_choice("output", output, ("sigmoid", "tanh150", "linear"))
         self.output = output
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
 
@@ -104,8 +117,9 @@ class ResidualGenerator(Generator):
         norm_init: AffineInit = "ones",
     ) -> None:
         super().__init__(output)
-        if upsample not in ("nearest", "transposed"):
-            raise UsageError(f"unknown upsampling '{upsample}': choose one of nearest, transposed")
+        check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
+        check_choice("upsampling", upsample, ("nearest", "transposed"))
+        check_choice("padding", padding, (*PADDINGS, "reflect-start"))
         self.border = 8 * blocks if padding == "reflect-start" else 0  # each block eats 2 pixels at a quarter size
         outer: Padding = "zero" if padding == "reflect-start" else padding
         inner: Padding | None = None if padding == "reflect-start" else padding
@@ -181,6 +195,8 @@ class TextureGenerator(Generator):
         standardize: bool = True,
     ) -> None:
         super().__init__(output)
+        check_counts(width=(width, 1), levels=(levels, 1), noise=(noise, 0), styles=(styles, 1))
+        check_choice("padding", padding, PADDINGS)
         self.noise = noise
         self.noise_channels = 2 * noise
         self.ratios = [2**level for level in reversed(range(levels))]  # coarse to fine: 32, 16, 8, 4, 2, 1
@@ -255,8 +271,6 @@ class Conv(nn.Module):
         self, inside: int, outside: int, kernel: int, *, stride: int = 1, padding: Padding | None = "reflect"
     ) -> None:
         super().__init__()
-        if padding not in ("reflect", "replicate", "circular", "zero", None):
-            raise UsageError(f"unknown padding '{padding}': choose one of reflect, replicate, circular, zero")
         border = 0 if padding is None else kernel // 2
         self.mode = {"zero": "constant"}.get(padding or "", padding or "")
         # Zeros are the convolution's own business: no padded copy is made.

@@ -66,6 +66,8 @@ class Objective:
             raise UsageError(f"unknown style statistic '{self.style_statistic}': choose one of {', '.join(STATISTICS)}")
         if self.scaling not in ("balanced", "raw"):
             raise UsageError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
+        if not self.content_layers or not self.style_layers:
+            raise UsageError("content layers and style layers: give at least one of each; a weight of 0 leaves one out")
         for name in ("content_weight", "style_weight", "tv_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")

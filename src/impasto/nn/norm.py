@@ -135,6 +135,8 @@ def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "
     """
     if kind not in NORMS:
         raise UsageError(f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")
+    if init not in ("ones", "uniform"):
+        raise UsageError(f"unknown start of the scales '{init}': choose one of ones, uniform")
     return NORMS[kind](channels, styles=styles, init=init)
 
 

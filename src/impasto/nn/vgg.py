@@ -59,10 +59,10 @@ class VGGFeatures(nn.Module):
                 if name not in named:
                     break
                 weight, bias = named[name]
-                if weight.shape[1:] != (channels, 3, 3):
+                if weight.shape[1:] != (channels, 3, 3) or bias.shape != weight.shape[:1]:
                     raise TrainingError(
-                        f"loss network: {name}.weight has shape {tuple(weight.shape)}, which is not VGG's: "
-                        "give a torchvision VGG-16 or VGG-19 state dict"
+                        f"loss network: {name} has shapes {tuple(weight.shape)} and {tuple(bias.shape)}, which are not "
+                        "VGG's: give a torchvision VGG-16 or VGG-19 state dict"
                     )
                 channels = weight.shape[0]
                 self.layers.append(f"relu{block}_{index}")

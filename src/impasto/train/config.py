@@ -74,6 +74,10 @@ class Recipe:
                 f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
             )
 
+        for name in ("norm", "styles"):
+            if name in self.arguments:
+                raise UsageError(f"'{name}' is not for --set: a run learns one style, and --norm names its norm")
+
     def generator_arguments(self) -> dict[str, Any]:
         """The keyword arguments of the generator's constructor, as the model file records them."""
         return {"norm": self.norm, **self.arguments}
@@ -109,6 +113,8 @@ class TrainConfig:
             raise UsageError(f"steps must be 1 or more, not {self.steps}")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads must be 1 or more, not {self.threads}")
+        if not 0 <= self.seed < 2**31:
+            raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
         if self.output.suffix.lower() != ".onnx":
             raise UsageError(f"{self.output}: a model's name ends in .onnx")
 

@@ -3,6 +3,7 @@
 Everything drawn at random is a function of (seed, index): a run that stops and resumes sees what a straight run sees.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -50,9 +51,8 @@ def content_photos(folder: Path | None, held_out: Path | None) -> tuple[list[Pat
     if not photos:
         raise TrainingError(f"{folder}: no pictures in this folder: give one with photos to learn from")
     if held_out is None:
-        if len(photos) < 3 * HELD_OUT:  # too few to spare: judged by the built-in ones, or by themselves
-            judges = photos[:HELD_OUT] if folder is None else built_in_photos()[:HELD_OUT]
-            return photos, judges
+        if len(photos) < 3 * HELD_OUT:  # too few to spare any
+            return photos, built_in_photos()[:HELD_OUT]
         step = len(photos) / HELD_OUT
         judges = [photos[int((i + 0.5) * step)] for i in range(HELD_OUT)]
     elif held_out.is_dir():
@@ -66,6 +66,17 @@ def content_photos(folder: Path | None, held_out: Path | None) -> tuple[list[Pat
     if not judges:
         raise TrainingError(f"{held_out}: no held-out pictures there")
     return learning, judges
+
+
+def read_photos(paths: Iterable[Path], unreadable: dict[Path, str]) -> Iterator[tuple[Path, Pixels]]:
+    """The photos that can be read, one by one; those that cannot are added to ``unreadable`` with the reason."""
+    for path in paths:
+        try:
+            photo = load_image(path)
+        except ImageError as error:
+            unreadable[path] = str(error)
+        else:
+            yield path, photo
 
 
 def _listed(file: Path, photos: list[Path]) -> list[Path]:
@@ -138,11 +149,9 @@ class CropPool:
             if path in self.unreadable:
                 continue
             try:
-                photo = load_image(path)
+                return _cut(load_image(path), crop, size)
             except ImageError as error:
                 self.unreadable[path] = str(error)
-                continue
-            return _cut(photo, crop, size)
         raise TrainingError(f"not one of the {len(self.photos)} content pictures can be read: {self.photos[0]} ...")
 
     def _draw(self, index: int) -> Crop:

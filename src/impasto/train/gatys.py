@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from impasto.atomic import replacing
+from impasto.atomic import check_writable, replacing
 from impasto.errors import TrainingError, UsageError
 from impasto.image import Pixels, check_saving, load_image, resize_short_side, save_image
 from impasto.nn.losses import Objective, PerceptualLoss
@@ -44,6 +44,10 @@ class GatysConfig:
             raise UsageError(f"unknown start '{self.start}': choose one of content, noise")
         if self.evaluations < 1:
             raise UsageError(f"evaluations must be 1 or more, not {self.evaluations}")
+        if not 0 <= self.seed < 2**31:
+            raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
+        if not 0 < self.adam_rate < 10:
+            raise UsageError(f"adam-rate must be more than 0 and less than 10, not {self.adam_rate}")
         if self.size < 32 or (self.style_size is not None and self.style_size < 32):
             raise UsageError("size must be 32 pixels or more: the loss network shrinks pictures eightfold")
 
@@ -61,10 +65,11 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class GatysResult:
-    """The best picture found and the curve of how it was."""
+    """The best picture found and the curve of how it was. ``finished`` is False after an interruption."""
 
     picture: Pixels
     curve: tuple[Evaluated, ...]
+    finished: bool
 
 
 class _Enough(Exception):
@@ -104,12 +109,12 @@ def optimize(
         terms = loss(pixels, target)
         total: Tensor = terms.total.sum()
         total.backward()  # type: ignore[no-untyped-call]  # missing in torch's annotations
-        value = float(total)
+        value = float(total.detach())
+        content, style_term = float(terms.content.detach()), float(terms.style.detach())
         if value < best_value:
             best, best_value = pixels.detach().clamp(0, 1).clone(), value
-        curve.append(
-            Evaluated(len(curve) + 1, time.perf_counter() - begun, float(terms.content), float(terms.style), value)
-        )
+        seconds = time.perf_counter() - begun
+        curve.append(Evaluated(len(curve) + 1, seconds, content, style_term, value))
         report(curve[-1])
         return total
 
@@ -129,11 +134,14 @@ def optimize(
     try:
         while len(curve) < config.evaluations:
             optimizer.step(closure)  # type: ignore[no-untyped-call]  # of LBFGS, in torch's own annotations
-    except (_Enough, KeyboardInterrupt):
+    except _Enough:
         pass
+    except KeyboardInterrupt:
+        if not curve:
+            raise
     if not best_value < float("inf"):
         raise TrainingError("the objective is not finite: lower --style-weight")
-    return GatysResult(to_picture(best), tuple(curve))
+    return GatysResult(to_picture(best), tuple(curve), len(curve) == config.evaluations)
 
 
 def paint(
@@ -147,9 +155,13 @@ def paint(
 
     Raises:
         ImageError: if a picture cannot be read or written.
-        TrainingError, UsageError: as :func:`optimize`.
+        TrainingError, UsageError: as :func:`optimize`; and if the output is one of the inputs.
     """
-    check_saving(output)  # before the work, not after it
+    # All that could refuse the result, before the work and not after it.
+    if output.resolve() in (content.resolve(), style.resolve()):
+        raise UsageError(f"{output}: is one of the inputs and would be overwritten; choose another output")
+    check_saving(output)
+    check_writable(curve_file(output), TrainingError)
     result = optimize(load_image(content), load_image(style), config, report)
     save_image(output, result.picture)
     with replacing(curve_file(output), TrainingError) as part:

@@ -4,8 +4,11 @@ Nothing random is kept between steps: crops and noise are functions of (seed, st
 state, and a run that stops and resumes ends where a straight run ends.
 """
 
+import contextlib
 import copy
 import hashlib
+import io
+import itertools
 import json
 import math
 import os
@@ -26,14 +29,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 from impasto import __version__
 from impasto.atomic import check_writable, replacing
-from impasto.errors import TrainingError
+from impasto.errors import ImpastoError, TrainingError
 from impasto.image import Pixels, contact_sheet, load_image, resize_short_side, save_image
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import YARDSTICK, ContentTarget, LossTerms, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.train.config import Recipe, TrainConfig
-from impasto.train.data import CropPool, content_photos, to_picture, to_tensor
+from impasto.train.data import CropPool, content_photos, read_photos, to_picture, to_tensor
 from impasto.train.export import export_generator
 from impasto.train.muon import Muon
 from impasto.train.weights import base_weights, load_loss_network
@@ -49,7 +52,7 @@ CACHE_BYTES = 600_000_000
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands. The terms are smoothed over some 20 steps; ``held_out`` are the last measured ones."""
+    """Where a run stands. The terms are running means over some 10 steps; ``held_out`` are the last measured ones."""
 
     step: int
     fraction: float
@@ -87,8 +90,9 @@ class State:
     seconds: float = 0.0
     rate: float = 1.0  # lowered by every rollback
     rollbacks: int = 0
-    fast: float = 0.0  # running means of the objective, over some 5 and 50 steps: where the first leaves the
-    slow: float = 0.0  # second behind upwards, the run has exploded
+    content: float = 0.0  # running means of the terms, over some 10 steps,
+    style: float = 0.0
+    usual: float = 0.0  # and of the objective, over some 100: far above it, the run has exploded
 
 
 class Run:
@@ -120,6 +124,7 @@ class Run:
             "generator": self.generator.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer, _ in self.optimizers],
             "state": asdict(self.state),
+            "from_base": self.from_base,
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -128,6 +133,7 @@ class Run:
         for (optimizer, _), state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(copy.deepcopy(state))
         self.state = State(**saved["state"])
+        self.from_base = saved["from_base"]
 
     def set_rates(self, fraction: float) -> None:
         """Set the learning rates for this point of the run."""
@@ -147,16 +153,25 @@ class Run:
         risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
         return self.recipe.objective.style_weight * risen
 
-    def exploded(self, value: float) -> bool:
-        """Take in a step's objective; True if the run must go back: not finite, or risen threefold and staying."""
+    def exploded(self, content: float, style: float) -> bool:
+        """Take in a step's terms; True if the run must go back: not finite, or lastingly at twice the usual.
+
+        One odd photo does not count: ten times the usual, once, doubles the running mean at the most.
+        """
         state = self.state
-        if not math.isfinite(value):
+        if not math.isfinite(content + style):
             return True
         if state.step == 0:
-            state.fast = state.slow = value
-        state.fast += 0.2 * (value - state.fast)
-        state.slow += 0.02 * (value - state.slow)
-        return state.step > SNAPSHOT_STEPS and state.fast > 3.0 * state.slow
+            state.content, state.style = content, style
+            state.usual = self.objective(content, style)
+        state.content += 0.1 * (content - state.content)
+        state.style += 0.1 * (style - state.style)
+        state.usual += 0.01 * (self.objective(content, style) - state.usual)
+        return state.step > SNAPSHOT_STEPS and self.objective(state.content, state.style) > 2.0 * state.usual
+
+    def objective(self, content: float, style: float) -> float:
+        """The objective of these terms, at the full style weight and without total variation."""
+        return self.recipe.objective.content_weight * content + self.recipe.objective.style_weight * style
 
 
 def train(
@@ -190,6 +205,7 @@ def train(
     if recipe.batch % world:
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
     style_picture = load_image(config.style)
+    style_sha256 = hashlib.sha256(config.style.read_bytes()).hexdigest()
     learning, judges = content_photos(config.content, config.held_out)
     network, network_record = load_loss_network(config.loss_network, config.convention)
     _channels_last(network.to(device))
@@ -199,11 +215,12 @@ def train(
 
     folder = run_folder(config.output)
     checkpoint = folder / "checkpoint.pt"
+    identity = _identity(config, style_sha256, learning)
     run = Run(recipe, config.seed, device)
     if checkpoint.exists() and not restart:
         saved = _read_checkpoint(checkpoint)
         if resume:
-            _check_same(config, saved, checkpoint)
+            _check_same(identity, saved, checkpoint)
             run.load_state_dict(saved["run"])
         elif not saved["finished"]:
             raise TrainingError(
@@ -221,10 +238,13 @@ def train(
         model = DistributedDataParallel(run.generator, broadcast_buffers=False)
     if first:
         _make_folder(folder)
-        (folder / "config.json").write_text(config_json(config) + "\n", encoding="utf-8")
+        if not resume:
+            checkpoint.unlink(missing_ok=True)  # of another run: it must not be taken for this one's
+        with replacing(folder / "config.json", TrainingError) as part:
+            part.write_text(config_json(config) + "\n", encoding="utf-8")
     log = Log(folder / "log.jsonl", append=run.state.step > 0) if first else None
 
-    snapshot = copy.deepcopy(run.state_dict())
+    snapshots = [copy.deepcopy(run.state_dict())]  # the last two: the newer may be ruined already, unnoticed
     held_out: dict[str, float] | None = None
     message: str | None = None
     reported = time.monotonic()
@@ -240,19 +260,20 @@ def train(
             run.set_rates(fraction)
             size = recipe.first_crop if fraction < recipe.grow_at else recipe.crop
             items = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)[rank::world]
-            photos, target = targets.get([pool.index(item) for item in items], size)
             noise = draw_noise(run.generator, items, size, config.seed, device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                photos, target = targets.get([pool.index(item) for item in items], size)
                 painted = model(photos, noise)
                 terms = loss(painted, target, run.style_weight(fraction))
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             terms.total.mean().backward()
             content, style_term = _mean_terms(terms, world)
-            objective = recipe.objective.content_weight * content + recipe.objective.style_weight * style_term
 
-            if run.exploded(objective if _finite_gradients(run.generator) else math.nan):
-                run.load_state_dict({**snapshot, "state": {**snapshot["state"], "seconds": state.seconds}})
+            if run.exploded(content if _finite_gradients(run.generator) else math.nan, style_term):
+                del snapshots[1:]
+                run.load_state_dict(snapshots[0])
+                run.state.seconds = state.seconds
                 run.state.rollbacks = state.rollbacks + 1
                 run.state.rate = 0.5**run.state.rollbacks
                 message = f"the loss exploded at step {state.step}: back to {run.state.step} at half the learning rate"
@@ -263,27 +284,31 @@ def train(
                 optimizer.step()
             state.step += 1
             if state.step % SNAPSHOT_STEPS == 0:
-                snapshot = copy.deepcopy(run.state_dict())
+                snapshots = [snapshots[-1], copy.deepcopy(run.state_dict())]
 
             # What a person sees of it, and what survives a crash.
             due = time.monotonic() - reported > REPORT_SECONDS
             if first and due:
                 held_out = judge.glance(run.generator)
-                save_image(folder / "preview.jpg", judge.sheet(run.generator))
                 state.seconds += time.monotonic() - begun
                 begun = reported = time.monotonic()
-                write_checkpoint(checkpoint, config, run, finished=False)
+                try:  # the run goes on without: at its end there may be room again
+                    write_checkpoint(checkpoint, identity, run, finished=False)
+                    save_image(folder / "preview.jpg", judge.sheet(run.generator))
+                except ImpastoError as error:
+                    message = f"not saved on the way: {error}"
             state.seconds += time.monotonic() - begun
-            progress = _progress(config, state, content, style_term, objective, held_out, message)
-            report(progress)
-            if log is not None and (due or message or state.step % 10 == 1):
-                log.write(progress, size)
+            if log is not None:
+                progress = _progress(config, run, held_out, message)
+                report(progress)
+                if due or message or state.step % 10 == 1:
+                    log.write(progress, size)
             message = None
 
     finished = fraction >= 1.0
     if not first:
         return _finish_other(config, run, finished)
-    write_checkpoint(checkpoint, config, run, finished=finished)
+    write_checkpoint(checkpoint, identity, run, finished=False)
     preview = folder / "preview.jpg"
     save_image(preview, judge.sheet(run.generator))
     measured = judge.yardstick(run.generator)
@@ -302,13 +327,17 @@ def train(
             "steps": run.state.step,
             "seconds": round(run.state.seconds, 1),
             "seed": config.seed,
-            "content": "built-in" if config.content is None else f"{config.content.name} ({len(learning)} photos)",
+            "content": "built-in" if config.content is None else config.content.name,
+            "photos": len(learning),
+            "squares": recipe.pool or run.state.step * recipe.batch,
             "loss_network": network_record,
             "objective": {name: round(value, 4) for name, value in measured.items()},
             "impasto": __version__,
         },
     )
     export_generator(run.generator, info, config.output)
+    if finished:  # not before there is a model: an export that fails can be made up for with resume
+        write_checkpoint(checkpoint, identity, run, finished=True)
     if dist.is_initialized():
         dist.destroy_process_group()
     return TrainResult(
@@ -321,7 +350,7 @@ def train(
         content_error=measured["content"],
         style_error=measured["style"],
         objective=measured["objective"],
-        unreadable=pool.unreadable,
+        unreadable={**judge.unreadable, **pool.unreadable},
     )
 
 
@@ -370,7 +399,10 @@ class Judge:
     def __init__(self, network: VGGFeatures, style: Pixels, photos: list[Path], device: torch.device) -> None:
         self.device = device
         self.style = style
-        self.photos = [load_image(path) for path in photos[:4]]
+        self.unreadable: dict[Path, str] = {}
+        self.photos = [photo for _, photo in itertools.islice(read_photos(photos, self.unreadable), 4)]
+        if not self.photos:
+            raise TrainingError(f"not one of the {len(photos)} held-out photos can be read: {photos[0]} ...")
         at_512 = to_tensor(resize_short_side(style, 512)).to(device)
         self.loss = PerceptualLoss(network, YARDSTICK, at_512)
 
@@ -416,12 +448,12 @@ class Log:
     def __init__(self, path: Path, *, append: bool) -> None:
         self.path = path
         if not append:
-            path.write_text("", encoding="utf-8")
+            path.unlink(missing_ok=True)
 
     def write(self, progress: Progress, crop: int) -> None:
         """Add a line."""
         entry = {name: _rounded(value) for name, value in asdict(progress).items() if value is not None}
-        with self.path.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as file:  # no reason to stop
             file.write(json.dumps({**entry, "crop": crop}) + "\n")
 
 
@@ -437,17 +469,22 @@ def config_json(config: TrainConfig) -> str:
     return json.dumps(plain, sort_keys=True, indent=1, default=str)
 
 
-def write_checkpoint(path: Path, config: TrainConfig, run: Run, *, finished: bool) -> None:
+def write_checkpoint(path: Path, identity: dict[str, str], run: Run, *, finished: bool) -> None:
     """Write everything needed to go on, whole or not at all."""
-    content = {
-        "format": 1,
-        "config": config_json(config),
-        "style_sha256": hashlib.sha256(config.style.read_bytes()).hexdigest(),
-        "finished": finished,
-        "run": run.state_dict(),
-    }
+    content = io.BytesIO()  # torch reports a full disk in ways of its own
+    torch.save({"format": 1, **identity, "finished": finished, "run": run.state_dict()}, content)
     with replacing(path, TrainingError) as part:
-        torch.save(content, part)
+        part.write_bytes(content.getvalue())
+
+
+def _identity(config: TrainConfig, style_sha256: str, photos: list[Path]) -> dict[str, str]:
+    """What makes a run this one and no other; a checkpoint keeps it, and resuming compares it."""
+    names = "\n".join(sorted(path.name for path in photos))
+    return {
+        "config": config_json(config),
+        "style": style_sha256,
+        "content": hashlib.sha256(names.encode()).hexdigest(),
+    }
 
 
 def draw_noise(
@@ -489,19 +526,22 @@ def _fraction(config: TrainConfig, state: State) -> float:
     return state.seconds / (60.0 * config.minutes)
 
 
-def _progress(
-    config: TrainConfig,
-    state: State,
-    content: float,
-    style: float,
-    objective: float,
-    held_out: dict[str, float] | None,
-    message: str | None,
-) -> Progress:
+def _progress(config: TrainConfig, run: Run, held_out: dict[str, float] | None, message: str | None) -> Progress:
+    state = run.state
     fraction = min(1.0, _fraction(config, state))
     left = state.seconds * (1.0 / max(fraction, 1e-6) - 1.0)
-    speed = state.step / max(state.seconds, 1e-6)
-    return Progress(state.step, fraction, state.seconds, left, speed, content, style, objective, held_out, message)
+    return Progress(
+        step=state.step,
+        fraction=fraction,
+        seconds=state.seconds,
+        seconds_left=left,
+        steps_per_second=state.step / max(state.seconds, 1e-6),
+        content=state.content,
+        style=state.style,
+        objective=run.objective(state.content, state.style),
+        held_out=held_out,
+        message=message,
+    )
 
 
 def _rounded(value: Any) -> Any:
@@ -582,13 +622,12 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     return saved
 
 
-def _check_same(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:
+def _check_same(identity: dict[str, str], saved: dict[str, Any], path: Path) -> None:
     """Raise TrainingError if the run saved at ``path`` is not this one, its budget and places apart."""
     free = {"minutes", "steps", "output", "style", "content", "held_out", "threads"}
-    old, new = json.loads(saved["config"]), json.loads(config_json(config))
+    old, new = json.loads(saved["config"]), json.loads(identity["config"])
     changed = sorted(name for name in new if name not in free and old.get(name) != new[name])
-    if hashlib.sha256(config.style.read_bytes()).hexdigest() != saved["style_sha256"]:
-        changed.append("style")
+    changed += [name for name in ("style", "content") if saved[name] != identity[name]]
     if changed:
         raise TrainingError(f"{path}: another run, it differs in {', '.join(changed)}: give the same, or --restart")
 

@@ -1,10 +1,9 @@
 """The loss network's weights: those in the package, or a file of the user's."""
 
+import contextlib
 import hashlib
 import io
 import json
-import pickle
-import zipfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -87,16 +86,13 @@ def _read(path: Path) -> bytes:
 
 
 def _tensors(data: bytes) -> dict[str, Tensor]:
-    """The named tensors of a safetensors file or a torch state dict; never runs code from the file."""
-    if data[:2] == b"PK":
-        try:
-            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
-            raise TrainingError("not a state dict that can be loaded safely: save a plain one") from error
-        if isinstance(loaded, dict) and all(isinstance(value, Tensor) for value in loaded.values()):
-            return loaded
-        raise TrainingError("not a state dict: expected tensors by name")
-    try:
+    """The named tensors of a safetensors file or a torch state dict, old or new; never runs code from the file."""
+    with contextlib.suppress(SafetensorError):
         return load_safetensors(data)
-    except SafetensorError as error:
-        raise TrainingError("neither safetensors nor a torch state dict") from error
+    try:
+        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # on foreign and damaged files torch raises nearly anything
+        raise TrainingError("neither safetensors nor a torch state dict that can be loaded safely") from error
+    if isinstance(loaded, dict) and all(isinstance(value, Tensor) for value in loaded.values()):
+        return loaded
+    raise TrainingError("not a state dict: expected tensors by name")
