@@ -5,6 +5,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from impasto.nn.vgg import BLOCKS, VGGFeatures
+from impasto.train import trainer
 
 
 def tiny_vgg_weights():
@@ -18,6 +19,13 @@ def tiny_vgg_weights():
             weights[f"conv{block}_{index}.bias"] = torch.zeros(width)
             channels = width
     return weights
+
+
+@pytest.fixture(autouse=True)
+def judged_small(monkeypatch):
+    """Runs look at their results at a size that costs nothing."""
+    for name in ("YARDSTICK_SIZE", "GLANCE_SIZE", "SHEET_SIZE"):
+        monkeypatch.setattr(trainer, name, 64)
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
     target = to_tensor(resize_short_side(load_image(style), size))
     loss = PerceptualLoss(network, YARDSTICK, target)
     lpips = Lpips(network)
+    layers = {*loss.layers, *lpips.LAYERS}  # the network sees each picture once, for all measures
     scores = []
     unreadable: dict[Path, str] = {}
     for path, whole in read_photos(photos, unreadable):
@@ -87,8 +88,9 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         seconds = time.perf_counter() - begun
         x, y = to_tensor(photo), to_tensor(picture)
         with torch.no_grad():
-            terms = loss(y, loss.content_target(x))
-            distance = float(lpips(x, y))
+            of_photo, of_picture = network(x, layers), network(y, layers)
+            terms = loss.compare(of_picture, y, loss.content_target_of(of_photo))
+            distance = float(lpips.compare(of_photo, of_picture))
         faded = stylizer(_fade(photo))
         change = float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean())
         scores.append(
@@ -133,8 +135,12 @@ class Lpips(nn.Module):
     @torch.no_grad()
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         """The distance between two batches, (N, 3, H, W) in [0, 1] -> (N,)."""
-        a, b = self.network(one, self.LAYERS), self.network(other, self.LAYERS)
-        distance = torch.zeros(one.shape[0])
+        return self.compare(self.network(one, self.LAYERS), self.network(other, self.LAYERS))
+
+    @torch.no_grad()
+    def compare(self, a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
+        """The same, from the two batches' features at :attr:`LAYERS`."""
+        distance = torch.zeros(a[self.LAYERS[0]].shape[0])
         for layer, head in zip(self.LAYERS, self.heads, strict=True):
             difference = (_unit(a[layer]) - _unit(b[layer])).square()
             distance = distance + (difference * head).sum(dim=1).mean(dim=(1, 2))

@@ -103,6 +103,9 @@ class PerceptualLoss(nn.Module):
         objective: layers, statistics and weights.
         style: the style picture, (1, 3, H, W) in [0, 1].
 
+    Attributes:
+        layers: the layers that are compared.
+
     Raises:
         UsageError: for a layer that the network has not.
     """
@@ -113,7 +116,7 @@ class PerceptualLoss(nn.Module):
         self.network = network
         self.objective = objective
         self.statistic = STATISTICS[objective.style_statistic]
-        self.deepest = sorted({*objective.content_layers, *objective.style_layers})
+        self.layers = sorted({*objective.content_layers, *objective.style_layers})
         with torch.no_grad():
             features = network(style, objective.style_layers)
             self.style_targets = {layer: self.statistic(x) for layer, x in features.items()}
@@ -121,7 +124,11 @@ class PerceptualLoss(nn.Module):
     @torch.no_grad()
     def content_target(self, image: Tensor) -> ContentTarget:
         """The photo's side of the content term, for ``image`` (N, 3, H, W) in [0, 1]."""
-        features = self.network(image, self.objective.content_layers)
+        return self.content_target_of(self.network(image, self.objective.content_layers))
+
+    def content_target_of(self, features: dict[str, Tensor]) -> ContentTarget:
+        """The same, from features computed before; layers beyond the content term's are left out."""
+        features = {layer: features[layer] for layer in self.objective.content_layers}
         variance = {layer: x.float().var(dim=(1, 2, 3), correction=0) for layer, x in features.items()}
         return ContentTarget(features, variance)
 
@@ -130,8 +137,13 @@ class PerceptualLoss(nn.Module):
 
         ``style_weight`` stands in for the objective's own, for a weight that is ramped up.
         """
+        return self.compare(self.network(image, self.layers), image, target, style_weight)
+
+    def compare(
+        self, features: dict[str, Tensor], image: Tensor, target: ContentTarget, style_weight: float | None = None
+    ) -> LossTerms:
+        """The same, from the features of ``image`` at (at least) :attr:`layers`, computed before."""
         objective, balanced = self.objective, self.objective.scaling == "balanced"
-        features = self.network(image, self.deepest)
         zero = image.new_zeros(image.shape[0])
 
         content = zero

@@ -46,6 +46,10 @@ REPORT_SECONDS = 60.0
 SNAPSHOT_STEPS = 50
 """How often the state is kept in memory, to go back to when the loss explodes."""
 MOST_ROLLBACKS = 5
+YARDSTICK_SIZE = 512
+"""Short side, in pixels, at which results are judged in every report; on the way and on the sheet smaller ones do."""
+GLANCE_SIZE = 256
+SHEET_SIZE = 384
 CACHE_BYTES = 600_000_000
 """Content features are kept while they fit in this much memory."""
 
@@ -403,22 +407,22 @@ class Judge:
         self.photos = [photo for _, photo in itertools.islice(read_photos(photos, self.unreadable), 4)]
         if not self.photos:
             raise TrainingError(f"not one of the {len(photos)} held-out photos can be read: {photos[0]} ...")
-        at_512 = to_tensor(resize_short_side(style, 512)).to(device)
+        at_512 = to_tensor(resize_short_side(style, YARDSTICK_SIZE)).to(device)
         self.loss = PerceptualLoss(network, YARDSTICK, at_512)
 
     def glance(self, generator: Generator) -> dict[str, float]:
         """The yardstick's terms on two photos at 256 px: quick, to follow a run by."""
-        return self._measure(generator, self.photos[:2], 256)
+        return self._measure(generator, self.photos[:2], GLANCE_SIZE)
 
     def yardstick(self, generator: Generator) -> dict[str, float]:
         """The yardstick's terms at 512 px, as in every report, on up to four photos."""
-        return self._measure(generator, self.photos, 512)
+        return self._measure(generator, self.photos, YARDSTICK_SIZE)
 
     def sheet(self, generator: Generator) -> Pixels:
         """A contact sheet of the style picture, photos and results."""
         rows = []
         for photo in self.photos[:3]:
-            small = resize_short_side(photo, 384)
+            small = resize_short_side(photo, SHEET_SIZE)
             rows.append([self.style, small, to_picture(self._paint(generator, to_tensor(small)))])
         return contact_sheet(rows, labels=("style", "photo", "result"), cell=480)
 
