@@ -5,7 +5,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from impasto.nn.vgg import BLOCKS, VGGFeatures
-from impasto.train import trainer
+from impasto.train import judge
 
 
 def tiny_vgg_weights():
@@ -25,7 +25,7 @@ def tiny_vgg_weights():
 def judged_small(monkeypatch):
     """Runs look at their results at a size that costs nothing."""
     for name in ("YARDSTICK_SIZE", "GLANCE_SIZE", "SHEET_SIZE"):
-        monkeypatch.setattr(trainer, name, 64)
+        monkeypatch.setattr(judge, name, 64)
 
 
 @pytest.fixture(scope="session")

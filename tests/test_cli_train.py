@@ -9,7 +9,7 @@ import pytest
 
 from impasto.cli import main
 from impasto.modelfile import read_info
-from impasto.train.trainer import run_folder
+from impasto.train.run import run_folder
 
 QUICK = ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "48", "--set.width", "4"]
 

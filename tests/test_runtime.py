@@ -291,3 +291,9 @@ def test_foreign_files_that_are_no_model(tmp_path, engine):
         load_foreign(tmp_path / "text.onnx", backend=engine)
     with pytest.raises(UsageError, match="255 or 1"):
         load_foreign(tmp_path / "text.onnx", value_range=0)
+
+
+def test_more_pixels_than_fit_are_refused_before_any_work():
+    huge = np.zeros((runtime.MAX_PIXELS // 1000 + 1, 1000, 3), np.uint8)
+    with pytest.raises(ImageError, match="40 million"):
+        fake(lambda inputs: pytest.fail("must not run"))(huge)

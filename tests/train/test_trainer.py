@@ -20,7 +20,8 @@ from impasto.modelfile import read_info
 from impasto.nn.losses import Objective
 from impasto.train import trainer
 from impasto.train.config import Recipe, TrainConfig
-from impasto.train.trainer import SNAPSHOT_STEPS, Run, run_folder, train
+from impasto.train.run import Run, run_folder
+from impasto.train.trainer import SNAPSHOT_STEPS, train
 from impasto.train.weights import save_base
 
 SMALL = Recipe(
@@ -197,13 +198,13 @@ def test_resume_without_a_run_is_said(config):
 
 
 def test_a_loss_that_is_not_finite_rolls_back(config, monkeypatch):
-    real, calls = trainer._mean_terms, []
+    real, calls = trainer.mean_terms, []
 
     def poisoned(terms, world):
         calls.append(1)
         return (float("nan"), 0.0) if len(calls) == 8 else real(terms, world)
 
-    monkeypatch.setattr(trainer, "_mean_terms", poisoned)
+    monkeypatch.setattr(trainer, "mean_terms", poisoned)
     monkeypatch.setattr(trainer, "SNAPSHOT_STEPS", 5)
     messages = []
     result = train(config, report=lambda p: messages.append(p.message))
@@ -233,7 +234,7 @@ def test_a_gradient_that_is_not_finite_rolls_back(config, monkeypatch):
 
 
 def test_a_run_that_keeps_exploding_gives_up(config, monkeypatch):
-    monkeypatch.setattr(trainer, "_mean_terms", lambda terms, world: (float("inf"), 0.0))
+    monkeypatch.setattr(trainer, "mean_terms", lambda terms, world: (float("inf"), 0.0))
     with pytest.raises(TrainingError, match="keeps exploding: lower --adam-rate and --muon-rate"):
         train(config)
 

@@ -14,7 +14,11 @@ from torch import Tensor
 
 from impasto.errors import ImageError, TrainingError
 from impasto.image import Pixels, find_images, load_image, resize_short_side
+from impasto.nn.generators import Generator
+from impasto.nn.losses import ContentTarget, PerceptualLoss
 
+CACHE_BYTES = 600_000_000
+"""Content features are kept while they fit in this much memory."""
 HELD_OUT = 4
 """Photos of a content folder that are kept for judging the result, when the user names none."""
 
@@ -169,3 +173,56 @@ def _cut(photo: Pixels, crop: Crop, size: int) -> Pixels:
     left = round(crop.across * (photo.shape[1] - size))
     square = photo[top : top + size, left : left + size]
     return np.ascontiguousarray(square[:, ::-1] if crop.mirrored else square)
+
+
+class ContentTargets:
+    """Photos and what the content term wants of them, by number of crop; features are kept while they fit.
+
+    They are kept as float16, and rounded to it even when not kept: what a step sees must not depend on the cache.
+    """
+
+    def __init__(self, loss: PerceptualLoss, pool: CropPool, device: torch.device) -> None:
+        self.loss = loss
+        self.pool = pool
+        self.device = device
+        self.size = 0
+        self.bytes = 0
+        self.kept: dict[int, ContentTarget] = {}
+
+    def get(self, indices: list[int], size: int) -> tuple[Tensor, ContentTarget]:
+        """The crops, (N, 3, size, size), and their content target."""
+        if size != self.size:
+            self.kept.clear()
+            self.size, self.bytes = size, 0
+        photos = [self.pool.cut(index, size).to(self.device) for index in indices]
+        each = [self._target(index, photo) for index, photo in zip(indices, photos, strict=True)]
+        layers = each[0].features
+        return torch.cat(photos).contiguous(memory_format=torch.channels_last), ContentTarget(
+            {layer: torch.cat([target.features[layer] for target in each]) for layer in layers},
+            {layer: torch.cat([target.variance[layer] for target in each]) for layer in layers},
+        )
+
+    def _target(self, index: int, photo: Tensor) -> ContentTarget:
+        if index in self.kept:
+            return self.kept[index]
+        target = self.loss.content_target(photo.contiguous(memory_format=torch.channels_last))
+        target = ContentTarget({layer: x.half() for layer, x in target.features.items()}, target.variance)
+        size = sum(2 * x.numel() for x in target.features.values())
+        if self.pool.count and self.bytes + size <= CACHE_BYTES:
+            self.bytes += size
+            self.kept[index] = target
+        return target
+
+
+def draw_noise(
+    generator: Generator, items: range, size: int | tuple[int, ...], seed: int, device: torch.device
+) -> Tensor | None:
+    """Noise z for these places of the run, (N, channels, H, W) uniform in [0, 1): a function of (seed, place)."""
+    if not generator.noise_channels:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    drawn = []
+    for item in items:
+        source = torch.Generator().manual_seed((seed << 32) + item)
+        drawn.append(torch.rand(1, generator.noise_channels, height, width, generator=source))
+    return torch.cat(drawn).to(device)

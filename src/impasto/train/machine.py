@@ -1,0 +1,74 @@
+"""The machine a run is on: its processes, its arithmetic, and the person at the keyboard."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+import torch.distributed as dist
+
+from impasto.nn.losses import LossTerms
+
+
+def processes() -> tuple[int, int, torch.device]:
+    """The number of processes under torchrun, this one's number, and its device."""
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    return world, rank, device
+
+
+def agree(fraction: float, stop: bool, world: int, device: torch.device) -> tuple[float, bool]:
+    """The first process's clock, and whether any process was told to stop: the same for all."""
+    if world == 1:
+        return fraction, stop
+    clock = torch.tensor([fraction], dtype=torch.float64, device=device)
+    dist.broadcast(clock, 0)
+    told = torch.tensor([float(stop)], device=device)
+    dist.all_reduce(told)
+    return float(clock), bool(told > 0)
+
+
+def mean_terms(terms: LossTerms, world: int) -> tuple[float, float]:
+    """Content and style terms, averaged over the whole batch."""
+    both = torch.stack([terms.content.detach().mean(), terms.style.detach().mean()])
+    if world > 1:
+        dist.all_reduce(both)
+        both /= world
+    return float(both[0]), float(both[1])
+
+
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16: only where it is native is it faster than float32."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a question asked once a step; a second Ctrl-C stops at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

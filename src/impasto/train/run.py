@@ -1,0 +1,190 @@
+"""What a run is made of, and how it is kept: generator, optimisers, state, checkpoint."""
+
+import copy
+import hashlib
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from impasto.atomic import replacing
+from impasto.errors import TrainingError
+from impasto.nn.generators import build_generator
+from impasto.train.config import Recipe, TrainConfig
+from impasto.train.muon import Muon
+from impasto.train.weights import base_weights
+
+SETTLING_STEPS = 50
+"""Before so many steps no rise of the loss counts as an explosion."""
+
+
+@dataclass
+class State:
+    """What changes as a run goes on, besides weights and optimisers."""
+
+    step: int = 0
+    seconds: float = 0.0
+    rate: float = 1.0  # lowered by every rollback
+    rollbacks: int = 0
+    content: float = 0.0  # running means of the terms, over some 10 steps,
+    style: float = 0.0
+    usual: float = 0.0  # and of the objective, over some 100: far above it, the run has exploded
+
+
+class Run:
+    """The generator, its optimisers and state: all that a checkpoint keeps.
+
+    Attributes:
+        from_base: whether the generator began with the package's trained weights.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, device: torch.device) -> None:
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.generator = build_generator(recipe.generator, recipe.generator_arguments()).to(device)
+        base = base_weights(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
+        self.from_base = base is not None
+        if base is not None:
+            self.generator.load_state_dict(base)
+        channels_last(self.generator)
+        inner, rest = _split_parameters(self.generator, use_muon=recipe.muon_rate > 0)
+        self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
+        if inner:
+            self.optimizers.append((Muon(inner, recipe.muon_rate), recipe.muon_rate))
+        self.optimizers.append((torch.optim.Adam(rest, recipe.adam_rate), recipe.adam_rate))
+        self.state = State()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on exactly; tensors are the live ones."""
+        return {
+            "generator": self.generator.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer, _ in self.optimizers],
+            "state": asdict(self.state),
+            "from_base": self.from_base,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.generator.load_state_dict(saved["generator"])
+        for (optimizer, _), state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(copy.deepcopy(state))
+        self.state = State(**saved["state"])
+        self.from_base = saved["from_base"]
+
+    def set_rates(self, fraction: float) -> None:
+        """Set the learning rates for this point of the run."""
+        recipe = self.recipe
+        factor = self.state.rate
+        if recipe.decay:
+            factor *= min(1.0, (1.0 - fraction) / recipe.decay)
+        if recipe.decay_every:
+            factor *= 0.8 ** (self.state.step // recipe.decay_every)
+        for optimizer, rate in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def style_weight(self, fraction: float) -> float:
+        """The style weight at this point: it rises while a network from nothing first learns to keep the photo."""
+        ramp = 0.0 if self.from_base else self.recipe.ramp
+        risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
+        return self.recipe.objective.style_weight * risen
+
+    def exploded(self, content: float, style: float) -> bool:
+        """Take in a step's terms; True if the run must go back: not finite, or lastingly at twice the usual.
+
+        One odd photo does not count: ten times the usual, once, doubles the running mean at the most.
+        """
+        state = self.state
+        if not math.isfinite(content + style):
+            return True
+        if state.step == 0:
+            state.content, state.style = content, style
+            state.usual = self.objective(content, style)
+        state.content += 0.1 * (content - state.content)
+        state.style += 0.1 * (style - state.style)
+        state.usual += 0.01 * (self.objective(content, style) - state.usual)
+        return state.step > SETTLING_STEPS and self.objective(state.content, state.style) > 2.0 * state.usual
+
+    def objective(self, content: float, style: float) -> float:
+        """The objective of these terms, at the full style weight and without total variation."""
+        return self.recipe.objective.content_weight * content + self.recipe.objective.style_weight * style
+
+
+def run_folder(output: Path) -> Path:
+    """Where the run that makes the model ``output`` keeps its files."""
+    return output.with_suffix(".run")
+
+
+def config_json(config: TrainConfig) -> str:
+    """The configuration as JSON, keys sorted: what config.json and the checkpoint hold."""
+    plain = asdict(config)
+    plain["recipe"]["arguments"] = dict(config.recipe.arguments)
+    return json.dumps(plain, sort_keys=True, indent=1, default=str)
+
+
+def identity_of(config: TrainConfig, style_sha256: str, photos: list[Path]) -> dict[str, str]:
+    """What makes a run this one and no other; a checkpoint keeps it, and resuming compares it."""
+    names = "\n".join(sorted(path.name for path in photos))
+    return {
+        "config": config_json(config),
+        "style": style_sha256,
+        "content": hashlib.sha256(names.encode()).hexdigest(),
+    }
+
+
+def write_checkpoint(path: Path, identity: dict[str, str], run: Run, *, finished: bool) -> None:
+    """Write everything needed to go on, whole or not at all."""
+    content = io.BytesIO()  # torch reports a full disk in ways of its own
+    torch.save({"format": 1, **identity, "finished": finished, "run": run.state_dict()}, content)
+    with replacing(path, TrainingError) as part:
+        part.write_bytes(content.getvalue())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What `write_checkpoint` wrote; no code of the file's is run.
+
+    Raises:
+        TrainingError: if it is damaged, no checkpoint, or of an unknown format.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if saved["format"] != 1:
+            raise TrainingError(f"{path}: a checkpoint of format {saved['format']}; this Impasto knows 1")
+    except TrainingError:
+        raise
+    except Exception as error:
+        raise TrainingError(f"{path}: not a checkpoint, or damaged: add --restart to begin anew") from error
+    return saved
+
+
+def check_same(identity: dict[str, str], saved: dict[str, Any], path: Path) -> None:
+    """Raise TrainingError if the run saved at ``path`` is not this one, its budget and places apart."""
+    free = {"minutes", "steps", "output", "style", "content", "held_out", "threads"}
+    old, new = json.loads(saved["config"]), json.loads(identity["config"])
+    changed = sorted(name for name in new if name not in free and old.get(name) != new[name])
+    changed += [name for name in ("style", "content") if saved[name] != identity[name]]
+    if changed:
+        raise TrainingError(f"{path}: another run, it differs in {', '.join(changed)}: give the same, or --restart")
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay the weights out by pixel rather than by channel: convolutions are fastest so."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+
+
+def _split_parameters(generator: nn.Module, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Kernels of convolutions that a normalisation or another layer follows, for Muon; and all the rest.
+
+    The last kernel makes the pixels: how large it is matters there, which an orthogonal step would not respect.
+    """
+    inner: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, parameter in generator.named_parameters():
+        kernel = parameter.ndim == 4 and not name.startswith("last.")
+        (inner if kernel and use_muon else rest).append(parameter)
+    return inner, rest
