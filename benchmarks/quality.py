@@ -25,7 +25,8 @@ from impasto.runtime import Backend, OnnxRuntimeBackend, Stylizer, load, load_fo
 from impasto.train.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
-SHOWN = 4
+EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
+SHOWN = ("astronaut.jpg", "castle.jpg")
 
 
 class OneOfMany(Backend):
@@ -66,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
-    shown = [resize_short_side(load_image(path), 512) for path in photos[:: max(1, len(photos) // SHOWN)][:SHOWN]]
+    shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
     print("| style | model | content | style | objective | LPIPS | contrast | seconds |")
     print("|---|---|---|---|---|---|---|---|")

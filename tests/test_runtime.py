@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -297,3 +299,23 @@ def test_more_pixels_than_fit_are_refused_before_any_work():
     huge = np.zeros((runtime.MAX_PIXELS // 1000 + 1, 1000, 3), np.uint8)
     with pytest.raises(ImageError, match="40 million"):
         fake(lambda inputs: pytest.fail("must not run"))(huge)
+
+
+def test_ctrl_c_after_several_openvino_engines_is_only_that(tmp_path):
+    pytest.importorskip("openvino")
+    write_test_model(tmp_path / "m.onnx")
+    script = """
+import os, signal, sys
+from impasto import load
+engines = [load(sys.argv[1], backend="openvino") for _ in range(3)]
+while engines:
+    del engines[0]  # in the order they were made
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "m.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n")

@@ -19,6 +19,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, get_origin
@@ -126,23 +127,13 @@ def read_info(path: str | os.PathLike[str]) -> ModelInfo:
         ModelError: The file is missing, a folder, empty, cut short, not ONNX, another project's ONNX, or of an
             unknown format version or architecture.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ModelError(f"{path}: is a folder, not a model file; give a .onnx file")
-    try:
-        with path.open("rb") as stream:
-            info = _find_info(stream)
+    with _opened(path) as stream:
+        info = _find_info(stream)
         if info is None:
             raise ModelError(
                 "is another project's ONNX, without Impasto's description; `impasto evaluate` takes it with --range"
             )
         return ModelInfo.from_json(info)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model file; check the name") from None
-    except OSError as cause:
-        raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
-    except ModelError as reason:
-        raise ModelError(f"{path}: {reason}") from None
 
 
 def check_complete(path: str | os.PathLike[str]) -> None:
@@ -151,12 +142,24 @@ def check_complete(path: str | os.PathLike[str]) -> None:
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
     """
+    with _opened(path) as stream:
+        for _ in _model_fields(stream):
+            pass
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file to read from; what goes wrong with it is a ModelError that names it."""
+    path = Path(path)
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder, not a model file; give a .onnx file")
     try:
-        with Path(path).open("rb") as stream:
-            for _ in _model_fields(stream):
-                pass
+        with path.open("rb") as stream:
+            yield stream
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file; check the name") from None
     except OSError as cause:
-        raise ModelError(f"{path}: cannot read: {cause.strerror or cause}; check the name") from cause
+        raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
     except ModelError as reason:
         raise ModelError(f"{path}: {reason}") from None
 

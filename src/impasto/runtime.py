@@ -4,10 +4,13 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise. A `Backend` 
 has one method. Engines are imported when their backend is made, so importing this module is cheap.
 """
 
+import ctypes
 import os
+import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -104,7 +107,8 @@ class OpenVINOBackend(Backend):
         if precision == "f32":
             config["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            self._model = openvino.Core().compile_model(str(path), "CPU", config)
+            with _keeping_the_signal_stack():
+                self._model = openvino.Core().compile_model(str(path), "CPU", config)
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
             raise ModelError(f"{path}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
         self._path = path
@@ -126,6 +130,31 @@ class OpenVINOBackend(Backend):
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
             raise ModelError(f"{self._path}: OpenVINO cannot run the graph: {_brief(cause)}") from cause
         return output
+
+
+class _SignalStack(ctypes.Structure):
+    """stack_t of sigaltstack(2)."""
+
+    _fields_ = (("pointer", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def _keeping_the_signal_stack() -> Iterator[None]:
+    """Leave this thread the stack it had for signal handlers.
+
+    OpenVINO's CPU plug-in gives the thread one that it frees with the engine, putting back what was there before. Of two
+    engines freed in the order they were made, the second puts back the first's, which is gone: the next signal, a
+    Ctrl-C, would be a segmentation fault.
+    """
+    sigaltstack = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "sigaltstack", None)
+    before = _SignalStack()
+    if sigaltstack is None or sigaltstack(None, ctypes.byref(before)) != 0:
+        yield
+        return
+    try:
+        yield
+    finally:
+        sigaltstack(ctypes.byref(before), None)
 
 
 class FakeBackend(Backend):
