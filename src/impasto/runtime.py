@@ -142,9 +142,9 @@ class _SignalStack(ctypes.Structure):
 def _keeping_the_signal_stack() -> Iterator[None]:
     """Leave this thread the stack it had for signal handlers.
 
-    OpenVINO's CPU plug-in gives the thread one that it frees with the engine, putting back what was there before. Of two
-    engines freed in the order they were made, the second puts back the first's, which is gone: the next signal, a
-    Ctrl-C, would be a segmentation fault.
+    OpenVINO's CPU plug-in gives the thread one that it frees with the engine, putting back what was there before. Of
+    two engines freed in the order they were made, the second puts back the first's, which is gone: the next signal,
+    a Ctrl-C, would be a segmentation fault.
     """
     sigaltstack = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "sigaltstack", None)
     before = _SignalStack()
