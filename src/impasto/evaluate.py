@@ -27,22 +27,9 @@ CONTRAST = 0.25
 """The photo's contrast is cut to this, about mid-grey, to see what becomes of the picture."""
 
 
-@dataclass(frozen=True)
-class PhotoScore:
-    """What one photo came to."""
-
-    photo: str
-    content_error: float
-    style_error: float
-    objective: float
-    lpips: float
-    contrast_change: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Means over the photos (the median, for seconds).
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What is measured.
 
     content_error: mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3; above some 1.4 the photo is lost.
     style_error: relative squared distance of Gram matrices, mean over four layers.
@@ -52,16 +39,29 @@ class Evaluation:
     seconds: to stylize one photo.
     """
 
-    model: str
-    style: str
-    size: int
     content_error: float
     style_error: float
     objective: float
     lpips: float
     contrast_change: float
     seconds: float
-    photos: tuple[PhotoScore, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoScores(Scores):
+    """Of one photo."""
+
+    photo: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Scores):
+    """Means over the photos (the median, for seconds)."""
+
+    model: str
+    style: str
+    size: int
+    photos: tuple[PhotoScores, ...]
     unreadable: dict[str, str]
 
 
@@ -94,8 +94,14 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         faded = stylizer(_fade(photo))
         change = float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean())
         scores.append(
-            PhotoScore(
-                path.name, float(terms.content), float(terms.style), float(terms.total), distance, change, seconds
+            PhotoScores(
+                photo=path.name,
+                content_error=float(terms.content),
+                style_error=float(terms.style),
+                objective=float(terms.total),
+                lpips=distance,
+                contrast_change=change,
+                seconds=seconds,
             )
         )
 

@@ -23,7 +23,7 @@ def opt(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a style is learnt. The defaults are Impasto's own, found by measurement (docs/results.md)."""
+    """How a style is learnt. The defaults are Impasto's own; docs/results.md has what was measured of them."""
 
     generator: str = opt("residual", "network: residual (Johnson 2016) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")

@@ -20,7 +20,7 @@ from impasto.nn.vgg import Convention, VGGFeatures
 BUILT_IN = "vgg16_conv_fp16.safetensors"
 LPIPS_HEADS = "lpips_vgg16_lin.safetensors"
 BASE = "base_residual.safetensors"
-"""A generator that has learnt some style already: to learn another from there takes a third of the time."""
+"""A generator that has learnt some style already: from there it keeps photos from the first step."""
 
 
 def load_loss_network(
