@@ -19,15 +19,18 @@ TORCH_FREE = {
     "video": {"errors", "atomic"},
     "modelfile": {"errors", "atomic"},
     "temporal": {"errors"},
-    "catalogue": {"errors", "atomic", "modelfile"},
-    "runtime": {"errors", "image", "modelfile", "temporal", "catalogue"},
+    "stylefile": {"errors", "atomic"},
+    "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
+    "artefacts": {"errors", "image"},
+    "runtime": {"errors", "image", "modelfile", "stylefile", "temporal", "catalogue"},
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
 }
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "nn"},
-    "train": {"errors", "atomic", "image", "modelfile", "catalogue", "nn", "train", ""},
-    "evaluate": {"errors", "image", "modelfile", "runtime", "temporal", "nn", "train"},
-    "": {"errors", "image", "runtime"},  # impasto/__init__.py
+    "train": {"errors", "atomic", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train", ""},
+    "refine": {"errors", "image", "train"},
+    "evaluate": {"errors", "image", "modelfile", "runtime", "artefacts", "temporal", "nn", "train"},
+    "": {"errors", "image", "runtime", "catalogue"},  # impasto/__init__.py
     "__main__": {"cli"},
 }
 """Part of the package -> the parts it may import, at any depth; "" is the package itself, for __version__."""

@@ -2,7 +2,7 @@
 
     import impasto
 
-    stylizer = impasto.load("wave.onnx")
+    stylizer = impasto.load("great_wave")
     picture = stylizer(impasto.load_image("photo.jpg"))
     impasto.save_image("painted.jpg", picture)
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, TrainingError, UsageError
 
 if TYPE_CHECKING:
+    from impasto.catalogue import styles
     from impasto.image import load_image, save_image
     from impasto.runtime import Stylizer, load
 
@@ -33,6 +34,7 @@ __all__ = [
     "load",
     "load_image",
     "save_image",
+    "styles",
 ]
 
 _HOME = {
@@ -40,6 +42,7 @@ _HOME = {
     "Stylizer": "impasto.runtime",
     "load_image": "impasto.image",
     "save_image": "impasto.image",
+    "styles": "impasto.catalogue",
 }
 
 

@@ -12,9 +12,10 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -25,7 +26,9 @@ from impasto import __version__
 from impasto.errors import ImageError, ImpastoError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from impasto.runtime import Stylizer
+    from impasto.image import Pixels
+    from impasto.modelfile import ModelInfo
+    from impasto.stylefile import StyleInfo
 
 app = App(
     name="impasto",
@@ -125,21 +128,30 @@ def stylize(
     inputs: Annotated[list[Path], Parameter(name="IN", negative="")],
     /,
     *,
-    model: Annotated[str, Parameter(name=["--model", "-m"])],
+    style: Annotated[list[str] | None, Parameter(name=["--style", "-s"], negative="")] = None,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    strength: float = 1.0,
+    refine: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    picture: Path | None = None,
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     seed: int = 0,
     quality: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 95,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Repaint pictures with a model.
+    """Repaint pictures in a style.
 
     A picture that fails is named and the others are done; the exit code is then 1.
 
     Args:
         inputs: Pictures, and folders whose pictures are all taken, with their subfolders.
-        model: The model file.
+        style: A style that comes with Impasto (`impasto styles` lists them) or a style file; given several times, as
+            udnie:0.7 and great_wave:0.3, a mixture.
+        model: A model file, instead of a style.
+        strength: How much of the style, from 0, the photo, to 1.
+        refine: Steps of Gatys' optimisation from the network's picture on: slower and better; needs impasto[train].
+        picture: The style picture, for refining with a style that does not come with Impasto.
         output: A file for one picture; a folder, made if need be, for several or for a folder, whose structure is kept.
         backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads to use; all cores when not given.
@@ -150,14 +162,24 @@ def stylize(
     from impasto.runtime import load
 
     jobs, failures = _plan(inputs, output)
-    stylizer = load(model, backend=backend, threads=threads)
+    if (style is None) == (model is None):
+        raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
+    stylizer = load(model or _shares(style or []), backend=backend, threads=threads)
+    stylizer.check(strength)
+    paint: Callable[[Pixels], Pixels] = partial(stylizer, seed=seed, strength=strength)
+    if refine:
+        if strength < 1:
+            raise UsageError("--refine goes towards the full style: leave --strength out")
+        from impasto.refine import refined
+
+        paint = refined(paint, _shares(style or []), picture, refine)
     failed = len(failures)
     for source, failure in failures:
         _report_failure(source, failure, as_json)
     with _progress(jobs, "painting", quiet=as_json) as todo:
         for number, job in enumerate(todo, 1):
             try:
-                done = _paint(stylizer, job, seed, quality)
+                done = _paint(paint, job, quality)
             except ImpastoError as failure:
                 failed += 1
                 _report_failure(job.source, failure, as_json)
@@ -169,11 +191,26 @@ def stylize(
     return 1 if failed else 0
 
 
-def _paint(stylizer: "Stylizer", job: _Job, seed: int, quality: int) -> dict[str, Any]:
+def _shares(styles: Sequence[str]) -> dict[str, float]:
+    """Styles as the command line has them, NAME or NAME:SHARE, with their shares."""
+    shares: dict[str, float] = {}
+    for text in styles:
+        name, colon, share = text.rpartition(":")
+        try:
+            name, value = (name, float(share)) if colon else (text, 1.0)
+        except ValueError:
+            name, value = text, 1.0  # a path may have colons
+        if name in shares:
+            raise UsageError(f"the style {name} is given twice: give it once, with the sum of its shares")
+        shares[name] = value
+    return shares
+
+
+def _paint(paint: Callable[["Pixels"], "Pixels"], job: _Job, quality: int) -> dict[str, Any]:
     from impasto.image import load_image, save_image
 
     start = time.perf_counter()
-    picture = stylizer(load_image(job.source), seed=seed)
+    picture = paint(load_image(job.source))
     _make_folder(job.target.parent)
     save_image(job.target, picture, quality=quality)
     return {
@@ -250,26 +287,52 @@ def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[_Job], list[tuple[
 
 
 @app.command
-def info(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
-    """Show what a model file says about itself.
+def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """Show what a model or style file, or a shipped style, says about itself.
 
     Args:
-        file: The model file.
+        file: The model or style file, or the name of a shipped style.
         as_json: Print it as JSON.
     """
+    from impasto.catalogue import find_style
     from impasto.modelfile import read_info
 
-    model = read_info(file)
-    try:
-        size = file.stat().st_size
-    except OSError as cause:
-        raise ModelError(f"{file}: cannot read: {cause.strerror}") from cause
+    path = Path(file)
+    found: ModelInfo | StyleInfo
+    if path.suffix.lower() == ".onnx" or path.is_dir():
+        found = read_info(path)
+        rows = _model_rows(found)
+    else:
+        style, network = find_style(file)
+        found = style.info
+        rows = _style_rows(found, network)
+    size: int | None = None
+    if path.exists():
+        try:
+            size = path.stat().st_size
+        except OSError as cause:
+            raise ModelError(f"{file}: cannot read: {cause.strerror}") from cause
     if as_json:
-        print(json.dumps({"file": str(file), "bytes": size, **asdict(model)}, sort_keys=True))
+        print(json.dumps({"file": file, "bytes": size, **asdict(found)}, sort_keys=True))
         return 0
+    where = "comes with Impasto" if size is None else f"{size / 1e6:.2f} MB, format {found.format}"
+    rows = {"file": f"{file} ({where})", **rows}
+    rows |= {f"trained: {name}": str(value) for name, value in found.training.items()}
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        if value:
+            print(f"{name:{width}}  {value}")
+    return 0
+
+
+def _model_rows(model: "ModelInfo") -> dict[str, str]:
     arguments = ", ".join(f"{name} {value}" for name, value in model.arguments.items())
-    rows = {
-        "file": f"{file} ({size / 1e6:.2f} MB, format {model.format})",
+    if model.style_size:
+        kind = f"a network for style files ({model.style_size} numbers each), which paints in no style of its own"
+    else:
+        kind = "a model of its own: every weight learnt for its style"
+    return {
+        "kind": kind,
         "styles": ", ".join(model.styles),
         "picture": model.style_title,
         "licence": model.licence,
@@ -278,11 +341,64 @@ def info(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
         "sizes": f"from {model.minimum_size} pixels, multiples of {model.multiple_of}; others are padded",
         "noise": f"{model.noise_channels} channels" if model.noise_channels else "none",
     }
-    rows |= {f"trained: {name}": str(value) for name, value in model.training.items()}
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        if value:
-            print(f"{name:{width}}  {value}")
+
+
+def _style_rows(style: "StyleInfo", network: Path) -> dict[str, str]:
+    return {
+        "kind": "a style alone: scales and shifts for a shared network; mixes with others, in any strength",
+        "style": style.name,
+        "picture": ", ".join(text for text in (style.title, style.artist, style.year) if text),
+        "licence": style.licence,
+        "source": style.source,
+        "network": f"{network.name} ({style.network[:12]}...)",
+    }
+
+
+# ---- styles -----------------------------------------------------------------------------------------------------
+
+SHEET_SIZE = 384
+"""Short side of the pictures on a sheet of all styles, pixels."""
+SHEET_COLUMNS = 4
+
+
+@app.command
+def styles(
+    *,
+    sheet: Path | None = None,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("styles.jpg"),
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """List the styles that come with Impasto.
+
+    Args:
+        sheet: A photo to paint in every style, on one picture.
+        output: Where that picture goes.
+        as_json: Print the list as JSON, with how each style was made.
+    """
+    from impasto.catalogue import styles as shipped
+
+    found = shipped()
+    if as_json:
+        print(json.dumps([asdict(style) for style in found], sort_keys=True))
+    else:
+        width = max(len(style.name) for style in found)
+        for style in found:
+            print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}")
+    if sheet is not None:
+        from impasto.image import check_saving, contact_sheet, load_image, resize_short_side, save_image
+        from impasto.runtime import load
+
+        check_saving(output)
+        photo = resize_short_side(load_image(sheet), SHEET_SIZE)
+        pictures = {"photo": photo}
+        with _progress(found, "painting", quiet=as_json) as todo:
+            for style in todo:
+                pictures[style.name] = load(style.name)(photo)
+        rows = [[*pictures.values()][i : i + SHEET_COLUMNS] for i in range(0, len(pictures), SHEET_COLUMNS)]
+        names = [[*pictures][i : i + SHEET_COLUMNS] for i in range(0, len(pictures), SHEET_COLUMNS)]
+        save_image(output, contact_sheet(rows, captions=names, cell=SHEET_SIZE))
+        if not as_json:
+            print(f"sheet: {output}")
     return 0
 
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from impasto.artefacts import complaints
 from impasto.errors import UsageError
 from impasto.nn.losses import Objective
 from impasto.train.config import PRESETS, Recipe, TrainConfig
 from impasto.train.gatys import Evaluated, GatysConfig, curve_file, paint
+from impasto.train.judge import MOST_EVALUATIONS
 from impasto.train.trainer import Progress, train
 
 LINE_SECONDS = 10.0
@@ -56,14 +58,14 @@ if TYPE_CHECKING:
     ObjectiveFlags = Any
     GatysFlags = Any
 else:
-    RunFlags = _flags(TrainConfig, ("style", "output", "recipe", "preset"))
+    RunFlags = _flags(TrainConfig, ("styles", "output", "recipe", "preset"))
     RecipeFlags = _flags(Recipe, ("objective", "arguments"))
     ObjectiveFlags = _flags(Objective)
     GatysFlags = _flags(GatysConfig, ("objective",))
 
 
 def train_command(
-    style: Path,
+    styles: Annotated[list[Path], Parameter(name="STYLE", negative="")],
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
@@ -75,11 +77,12 @@ def train_command(
     recipe: Annotated[RecipeFlags | None, Parameter(name="*")] = None,
     objective: Annotated[ObjectiveFlags | None, Parameter(name="*")] = None,
 ) -> int:
-    """Learn the look of one picture; the result is a model file for `impasto stylize`.
+    """Learn the look of a picture; the result is a model or style file for `impasto stylize`.
 
     Args:
-        style: The picture whose look is learnt.
-        output: The model file to write, ending in .onnx. A folder of the run is kept beside it.
+        styles: The picture whose look is learnt. Several share one network and can be mixed.
+        output: What to write: NAME.onnx, a model of its own; NAME.safetensors, a style of a few KB for the shared
+            network that comes with Impasto; for several pictures a folder. A folder of the run is kept beside it.
         preset: The recipe to start from: impasto, johnson2016, ulyanov2016 or ulyanov2017; other flags change it.
         set_: An argument of the generator, as --set.width 32 or --set.upsample transposed.
         resume: Go on with the unfinished run of this output.
@@ -99,7 +102,7 @@ def train_command(
     given = _given(run)
     if "steps" in given and "minutes" not in given:
         given["minutes"] = None
-    config = TrainConfig(style=style, output=output, recipe=changed, preset=preset, **given)
+    config = TrainConfig(styles=tuple(styles), output=output, recipe=changed, preset=preset, **given)
     with _training_progress() as report:
         result = train(config, resume=resume, restart=restart, report=report)
     if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
@@ -111,13 +114,21 @@ def train_command(
         f"content error {result.content_error:.2f}, style error {result.style_error:.2f}, "
         f"objective {result.objective:.2f} on held-out photos"
     )
+    equal = f"about {result.equal_evaluations}" if result.equal_evaluations else f"more than {MOST_EVALUATIONS}"
+    print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
+    faults = complaints(result.artefacts)
+    print(f"check for artefacts: {'; '.join(faults) + ': look closely, and learn longer' if faults else 'none found'}")
     print(f"preview: {result.preview}")
-    print(f"model: {result.model}")
+    print(f"{'styles' if len(styles) > 1 else 'style' if config.style_only else 'model'}: {result.model}")
     if not result.finished:
         words = [word for word in sys.argv[1:] if word not in ("--restart", "--resume")]
         print(f"go on: {shlex.join(['impasto', *words, '--resume'])}")
         return 130
-    print(f"use it: impasto stylize PHOTO --model {shlex.quote(str(result.model))} --output painted.jpg")
+    if len(styles) > 1:
+        how = f"--style {shlex.quote(str(result.model / styles[0].stem))}.safetensors"
+    else:
+        how = f"--{'style' if config.style_only else 'model'} {shlex.quote(str(result.model))}"
+    print(f"use it: impasto stylize PHOTO {how} --output painted.jpg")
     return 0
 
 
@@ -243,12 +254,13 @@ def evaluate_command(
     value_range: Annotated[float | None, Parameter(name="--range")] = None,
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    gatys: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Measure a model: content, style, objective, LPIPS, contrast sensitivity and seconds, on held-out photos.
+    """Measure a model: content, style, objective, LPIPS, contrast sensitivity, seconds, faults, on held-out photos.
 
     Args:
-        model: A model file; or another project's ONNX, with --range.
+        model: A shipped style, a style or model file; or another project's ONNX, with --range.
         style: The picture whose look it learnt.
         content: Folder of photos to measure on; four built-in ones when absent.
         held_out: Folder, or text file of file names in the content folder, to measure on instead.
@@ -256,9 +268,11 @@ def evaluate_command(
         value_range: Another project's ONNX: the value of white at its input and output, 255 or 1.
         backend: The inference engine: auto, onnxruntime or openvino.
         threads: Processor threads; all cores when absent.
+        gatys: On how many of the photos to measure which number of Gatys' iterations the model equals; slow.
         as_json: Print everything, photo by photo, as one JSON object.
     """
-    from impasto.evaluate import evaluate
+    from impasto.artefacts import LIMITS, WORDS, complaints
+    from impasto.evaluate import MOST_EVALUATIONS, equal_evaluations, evaluate
     from impasto.image import find_images
     from impasto.runtime import load, load_foreign
     from impasto.train.data import content_photos
@@ -276,8 +290,9 @@ def evaluate_command(
     found = evaluate(stylizer, style, photos, size=size, name=Path(model).name)
     for path, reason in found.unreadable.items():
         print(f"left out {path}: {reason}", file=sys.stderr)
+    equal = equal_evaluations(stylizer, style, photos[:gatys])
     if as_json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps({**asdict(found), "gatys": [asdict(one) for one in equal]}))
         return 0
     print(f"{found.model} on {len(found.photos)} photos at {found.size} px, style {found.style}")
     rows = {
@@ -288,6 +303,16 @@ def evaluate_command(
         "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
         "seconds": f"{found.seconds:.3f}  (a photo, median)",
     }
+    for name, value in asdict(found.artefacts).items():
+        rows[name] = f"{value:.1f}  (limit {getattr(LIMITS, name):g}: {WORDS[name]})"
     for name, value in rows.items():
         print(f"{name:14} {value}")
+    for fault in complaints(found.artefacts):
+        print(f"warning: {fault}")
+    for one in equal:
+        counts = [MOST_EVALUATIONS if n is None else n for n in (one.from_content, one.from_noise)]
+        print(
+            f"{one.photo}: objective {one.objective:.2f}, equal to Gatys' after {counts[0]} iterations from the photo, "
+            f"{counts[1]} from noise"
+        )
     return 0

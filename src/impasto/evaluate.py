@@ -9,18 +9,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
+from impasto.artefacts import Artefacts, measure
+from impasto.artefacts import mean as mean_artefacts
 from impasto.errors import ImageError
 from impasto.image import Pixels, load_image, resize_short_side
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.runtime import Stylizer
 from impasto.train.data import read_photos, to_tensor
+from impasto.train.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.train.weights import LPIPS_HEADS, load_loss_network, packaged
 
 CONTRAST = 0.25
@@ -37,6 +41,7 @@ class Scores:
     lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
     contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
     seconds: to stylize one photo.
+    artefacts: faults that networks make, see :mod:`impasto.artefacts`.
     """
 
     content_error: float
@@ -45,6 +50,7 @@ class Scores:
     lpips: float
     contrast_change: float
     seconds: float
+    artefacts: Artefacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
                 lpips=distance,
                 contrast_change=change,
                 seconds=seconds,
+                artefacts=measure(picture, photo),
             )
         )
 
@@ -122,9 +129,50 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         lpips=mean("lpips"),
         contrast_change=mean("contrast_change"),
         seconds=statistics.median(score.seconds for score in scores),
+        artefacts=mean_artefacts([score.artefacts for score in scores]),
         photos=tuple(scores),
         unreadable={str(path): reason for path, reason in unreadable.items()},
     )
+
+
+@dataclass(frozen=True)
+class Equal:
+    """How many evaluations of Gatys' optimisation reach a model's objective on a photo; None is more than tried."""
+
+    photo: str
+    objective: float
+    from_content: int | None
+    from_noise: int | None
+
+
+MOST_EVALUATIONS = 150
+
+
+def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 384) -> tuple[Equal, ...]:
+    """Measure how many evaluations of L-BFGS a model equals on each photo, at ``size`` px short side.
+
+    Same objective (the yardstick's), same photo and style picture; from the photo itself and from noise. Slow.
+
+    Raises:
+        ImageError: if the style picture or a photo cannot be read.
+    """
+    network, _ = load_loss_network()
+    picture = load_image(style)
+    loss = PerceptualLoss(network, YARDSTICK, to_tensor(resize_short_side(picture, YARDSTICK_SIZE)))
+    found = []
+    for path in photos:
+        photo = resize_short_side(load_image(path), size)
+        with torch.no_grad():
+            terms = loss(to_tensor(stylizer(photo)), loss.content_target(to_tensor(photo)))
+        reached = float(terms.total)
+
+        def evaluations(
+            start: Literal["content", "noise"], reached: float = reached, photo: Pixels = photo
+        ) -> int | None:
+            return evaluations_to_equal(reached, photo, picture, start=start, size=size, most=MOST_EVALUATIONS)
+
+        found.append(Equal(path.name, reached, evaluations("content"), evaluations("noise")))
+    return tuple(found)
 
 
 class Lpips(nn.Module):

@@ -165,7 +165,13 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     )
 
 
-def contact_sheet(rows: Sequence[Sequence[Pixels]], *, labels: Sequence[str] = (), cell: int = 320) -> Pixels:
+def contact_sheet(
+    rows: Sequence[Sequence[Pixels]],
+    *,
+    labels: Sequence[str] = (),
+    captions: Sequence[Sequence[str]] = (),
+    cell: int = 320,
+) -> Pixels:
     """Pictures side by side on white, one sequence per row: uint8 (H, W, 3).
 
     Args:
@@ -173,6 +179,7 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], *, labels: Sequence[str] = (
             aspect kept, and centred in its column and row. Rows may differ in length.
         labels: A heading for each column, at most as many as there are columns; one too long for its column is
             set smaller.
+        captions: For each row a text above each picture, instead of headings.
         cell: Side of that square in pixels.
 
     Raises:
@@ -189,7 +196,8 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], *, labels: Sequence[str] = (
 
     cells = [[_fit(picture, cell) for picture in row] for row in rows if row]
     widths = [max(row[column].width for row in cells if column < len(row)) for column in range(columns)]
-    heights = [max(picture.height for picture in row) for row in cells]
+    strip = 2 * text_size if captions else 0
+    heights = [strip + max(picture.height for picture in row) for row in cells]
     lefts = [gutter + sum(widths[:column]) + gutter * column for column in range(columns)]
     sheet = Image.new(
         "RGB",
@@ -198,17 +206,23 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], *, labels: Sequence[str] = (
     )
 
     draw = ImageDraw.Draw(sheet)
-    for label, left, width in zip(labels, lefts, widths, strict=False):
+
+    def write(label: str, left: int, width: int, middle: float) -> None:
         size = text_size
         while size > 8 and draw.textlength(label, font=ImageFont.load_default(size)) > width:
             size -= 1
-        centre = (left + width / 2, gutter + header / 2)
-        draw.text(centre, label, fill="black", font=ImageFont.load_default(size), anchor="mm")
+        draw.text((left + width / 2, middle), label, fill="black", font=ImageFont.load_default(size), anchor="mm")
+
+    for label, left, width in zip(labels, lefts, widths, strict=False):
+        write(label, left, width, gutter + header / 2)
 
     top = gutter + header
-    for row, height in zip(cells, heights, strict=True):
+    for number, (row, height) in enumerate(zip(cells, heights, strict=True)):
+        for label, left, width in zip(captions[number] if captions else (), lefts, widths, strict=False):
+            write(label, left, width, top + strip / 2)
         for picture, left, width in zip(row, lefts, widths, strict=False):
-            sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+            below = strip + (height - strip - picture.height) // 2
+            sheet.paste(picture, (left + (width - picture.width) // 2, top + below))
         top += height + gutter
     return np.asarray(sheet)
 

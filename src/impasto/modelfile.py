@@ -8,7 +8,7 @@ The contract of the graph, opset 17 or later (N, H and W are dynamic):
 
     input   image     float32 (N, 3, H, W)               RGB, 0 to 1
     input   noise     float32 (N, noise_channels, H, W)  uniform in [0, 1); only when noise_channels > 0
-    input   style     float32 (N, len(styles))           weights; only when there is more than one style
+    input   style     float32 (style_size,)              scales and shifts, see `impasto.stylefile`; only when > 0
     output  stylized  float32 (N, 3, H, W)               RGB, 0 to 1, exactly the size of `image`
 
 The output is defined for every H and W that is at least `minimum_size` and divisible by `multiple_of`. Weights are
@@ -51,13 +51,15 @@ class ModelInfo:
     arguments: dict[str, Any]
     """The generator's constructor arguments, nothing more."""
     styles: tuple[str, ...]
-    """Names of the styles, in the order of the graph's `style` input."""
+    """Names of the styles it learnt: one, or those whose style files were made with it."""
     multiple_of: int = 1
     """The graph takes heights and widths divisible by this."""
     minimum_size: int = 16
     """The graph takes heights and widths of at least this, in pixels."""
     noise_channels: int = 0
     """Channels of the graph's `noise` input; 0 when it has none."""
+    style_size: int = 0
+    """Numbers that the graph's `style` input takes; 0 when the one style is part of the graph."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was made: preset, steps, seconds, seed, content set, objective reached, code version."""
     style_title: str = ""
@@ -70,7 +72,7 @@ class ModelInfo:
     def __post_init__(self) -> None:
         if not self.styles or not all(isinstance(name, str) for name in self.styles):
             raise ModelError("the entry 'styles' of its Impasto description names no style; make the model again")
-        for name, least in (("multiple_of", 1), ("minimum_size", 1), ("noise_channels", 0)):
+        for name, least in (("multiple_of", 1), ("minimum_size", 1), ("noise_channels", 0), ("style_size", 0)):
             if getattr(self, name) < least:
                 raise ModelError(f"the entry {name!r} of its Impasto description is too small; make the model again")
 

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +18,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.catalogue import find_style
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.image import Pixels
 from impasto.modelfile import ModelInfo, check_complete, read_info
+from impasto.stylefile import Style
 
 Array = NDArray[np.float32]
 Precision = Literal["f32", "auto"]
@@ -184,24 +186,27 @@ class Stylizer:
         info: What the model file says about itself.
     """
 
-    def __init__(self, backend: Backend, info: ModelInfo) -> None:
+    def __init__(self, backend: Backend, info: ModelInfo, style: Style | None = None) -> None:
         self.info = info
         self._backend = backend
+        self._style = style
 
-    def __call__(self, image: Pixels, *, seed: int = 0, style: str | None = None) -> Pixels:
+    def __call__(self, image: Pixels, *, seed: int = 0, strength: float = 1.0) -> Pixels:
         """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out.
 
         Args:
             image: The picture, uint8 (H, W, 3), sRGB; not changed. A size the graph does not take is made up by
                 reflecting the picture at its right and lower edge, and the result is cropped.
             seed: Draws the noise, for models that take noise; others ignore it.
-            style: One of `info.styles`, for models of several; None for the first.
+            strength: How much of the style, from 0 (the photo as it is) to 1. In between the network's scales and
+                shifts lie between the style's and those that give the photo back.
 
         Raises:
             ImageError: `image` is not such an array, or has more than `MAX_PIXELS` pixels.
             ModelError: The graph fails, or breaks the contract of its output.
-            UsageError: The model has no style of that name.
+            UsageError: `strength` is out of range, or the model has one fixed strength.
         """
+        self.check(strength)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
         height, width = image.shape[:2]
@@ -219,12 +224,27 @@ class Stylizer:
         if self.info.noise_channels:
             shape = (1, self.info.noise_channels, *padded.shape[:2])
             inputs["noise"] = np.random.default_rng(seed).random(shape, dtype=np.float32)
-        if style is not None and style not in self.info.styles:
-            raise UsageError(f"the model has no style {style!r}; it has {', '.join(self.info.styles)}")
-        if len(self.info.styles) > 1:
-            inputs["style"] = np.zeros((1, len(self.info.styles)), np.float32)
-            inputs["style"][0, self.info.styles.index(style) if style else 0] = 1
-        return _to_pixels(self._backend.run(inputs), height, width)
+        if self._style is None:
+            return _to_pixels(self._backend.run(inputs), height, width)
+        code, photo = self._style.code, self._style.photo
+        if strength == 1:
+            return _to_pixels(self._backend.run({**inputs, "style": code}), height, width)
+        # Normalisation drops the photo's colours and contrast, and the network blurs a little when it gives the photo
+        # back: both are put right by the share of the photo that is wanted, wholly at 0.
+        kept = np.float32(1 - strength)
+        between = self._backend.run({**inputs, "style": photo + np.float32(strength) * (code - photo)})
+        returned = self._backend.run({**inputs, "style": photo})
+        lost = batch - _match(returned, batch, np.float32(1))
+        return _to_pixels(_match(between, batch, kept) + kept * lost, height, width)
+
+    def check(self, strength: float) -> None:
+        """Raise UsageError unless this model can paint in this strength."""
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength must be from 0 (the photo) to 1 (the style), not {strength}")
+        if strength < 1 and self._style is None:
+            raise UsageError(
+                "this model has one strength; styles of the shared network, see `impasto styles`, have any"
+            )
 
     def _padding(self, size: int) -> int:
         wanted = max(size, self.info.minimum_size)
@@ -232,28 +252,37 @@ class Stylizer:
 
 
 def load(
-    name_or_path: str | os.PathLike[str],
+    name_or_path: str | os.PathLike[str] | Mapping[str, float],
     *,
     backend: str = "auto",
     threads: int | None = None,
     precision: Precision = "f32",
 ) -> Stylizer:
-    """A model file, ready to paint.
+    """A style or a model file, ready to paint.
 
     Args:
-        name_or_path: A file made by `impasto train`.
+        name_or_path: The name of a shipped style (`impasto.styles`), a style file or a model file, both made by
+            `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
         backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads one call may use; None for all cores.
         precision: "f32", so that all backends agree, or "auto" for what OpenVINO thinks fastest on this CPU.
 
     Raises:
-        ModelError: No such file, not a model, or damaged.
+        ModelError: No such file, not a model, or damaged; styles of different networks.
         BackendError: An unknown backend, or one that is not installed.
-        UsageError: `threads` is less than 1.
+        UsageError: No shipped style of that name, shares that make no sense, or `threads` is less than 1.
     """
-    path = _find(name_or_path)
+    style: Style | None = None
+    if isinstance(name_or_path, Mapping):
+        style, path = _mixed(name_or_path)
+    elif Path(name_or_path).suffix.lower() == ".onnx":
+        path = Path(name_or_path)
+    else:
+        style, path = find_style(name_or_path)
     info = read_info(path)
-    return Stylizer(_make_backend(path, backend, threads, precision), info)
+    if (len(style.code) if style else 0) != info.style_size:
+        raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
+    return Stylizer(_make_backend(path, backend, threads, precision), info, style)
 
 
 def load_foreign(
@@ -302,12 +331,18 @@ def load_foreign(
     return Stylizer(FakeBackend(run), info)
 
 
-def _find(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a model. The names of shipped styles will be looked up here."""
-    path = Path(name_or_path)
-    if not path.exists():
-        raise ModelError(f"{path}: no such model file; give the path of one made by `impasto train`")
-    return path
+def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
+    """The mixture of several styles, and their network; shares are made to sum to 1."""
+    if not shares or not all(0 <= share < float("inf") for share in shares.values()) or not sum(shares.values()) > 0:
+        raise UsageError("give at least one style, and shares of 0 or more, not all 0")
+    found = [find_style(name) for name in shares]
+    style, network = found[0]
+    for other, path in found[1:]:
+        if other.info.network != style.info.network:
+            raise ModelError(f"{network} and {path}: styles of different networks cannot be mixed")
+    weights = np.array([*shares.values()], np.float64) / sum(shares.values())
+    codes = np.stack([one.code for one, _ in found])
+    return Style(style.info, (weights @ codes).astype(np.float32), style.photo), network
 
 
 def _make_backend(
@@ -322,6 +357,16 @@ def _make_backend(
     if backend == "openvino":
         return OpenVINOBackend(path, threads=threads, precision=precision)
     return OnnxRuntimeBackend(path, threads=threads)
+
+
+def _match(picture: Array, photo: Array, share: np.float32) -> Array:
+    """The picture with each channel's mean and deviation moved by this share of the way to the photo's."""
+    axes = (2, 3)
+    mean, deviation = picture.mean(axes, keepdims=True), picture.std(axes, keepdims=True)
+    wanted_mean = mean + share * (photo.mean(axes, keepdims=True) - mean)
+    wanted_deviation = deviation + share * (photo.std(axes, keepdims=True) - deviation)
+    matched: Array = (picture - mean) * (wanted_deviation / (deviation + np.float32(1e-6))) + wanted_mean
+    return matched
 
 
 def _to_pixels(output: Array, height: int, width: int) -> Pixels:

@@ -6,7 +6,7 @@ originals' exact layers are in :mod:`impasto.train.config`; the defaults here ar
 the border and enlarged before a convolution instead of by a transposed one, against frames and checkerboards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import UsageError
-from impasto.nn.norm import AffineInit, make_norm
+from impasto.nn.norm import AffineInit, ContrastNorm, InstanceNorm, make_norm
 
 Padding = Literal["reflect", "replicate", "circular", "zero"]
 Output = Literal["sigmoid", "tanh150", "linear"]
@@ -52,8 +52,9 @@ class Generator(nn.Module):
 
     mean: Tensor
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, styles: int) -> None:
         super().__init__()
+        self.styles = styles
         check_choice("output", output, ("sigmoid", "tanh150", "linear"))
         self.output = output
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -83,6 +84,32 @@ class Generator(nn.Module):
             y = 150.0 * torch.tanh(y)
         return (y + self.mean) / 255.0
 
+    def choose(self, styles: Sequence[int]) -> Tensor | None:
+        """The ``style`` input for pictures in these styles, by number (from the end when negative), (N, styles).
+
+        None for a network of one style.
+        """
+        if self.styles == 1:
+            return None
+        return torch.eye(self.styles, device=self.mean.device)[list(styles)]
+
+    def conditional_norms(self) -> list[InstanceNorm | ContrastNorm]:
+        """The normalisations that hold a scale and shift for each style, in the order of :meth:`codes`."""
+        return [layer for layer in self.modules() if isinstance(layer, InstanceNorm | ContrastNorm)]
+
+    def codes(self) -> Tensor:
+        """What makes the styles: for each its scales and shifts, layer by layer, (styles, numbers), detached."""
+        norms = self.conditional_norms()
+        return torch.cat([x.detach() for norm in norms for x in (norm.weight, norm.bias)], dim=1)
+
+    @torch.no_grad()
+    def set_codes(self, codes: Tensor) -> None:
+        """Give the styles these scales and shifts: what :meth:`codes` returned, of this or an equal network."""
+        parameters = [x for norm in self.conditional_norms() for x in (norm.weight, norm.bias)]
+        pieces = torch.split(codes, [x.shape[1] for x in parameters], dim=1)
+        for parameter, piece in zip(parameters, pieces, strict=True):
+            parameter.copy_(piece)
+
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
         """The layers: centred picture (N, 3, H, W) to (N, 3, >= H, >= W) before the output function."""
         raise NotImplementedError
@@ -96,8 +123,10 @@ class ResidualGenerator(Generator):
         blocks: residual blocks at a quarter of the size.
         norm: one of :data:`impasto.nn.norm.NORMS`.
         styles: number of styles (conditional instance normalisation) the network holds.
-        upsample: "nearest" enlarges and then convolves; "transposed" is the original's fractionally strided
-            convolution, prone to checkerboards.
+        upsample: "bilinear" enlarges smoothly and then convolves. "nearest", pytorch/examples' way, repeats pixels,
+            and the convolution sees which of the four copies it is on: a grid of 4 pixels stays in the picture until
+            long training removes it. "transposed" is the original's fractionally strided convolution, prone to
+            checkerboards.
         padding: of every convolution; "reflect-start" is the original's: the picture reflected by 40 pixels first,
             zeros around the outer convolutions, and residual blocks without padding.
         output: "sigmoid", or the original's "tanh150" (150 * tanh plus the ImageNet mean).
@@ -111,14 +140,14 @@ class ResidualGenerator(Generator):
         blocks: int = 5,
         norm: str = "instance",
         styles: int = 1,
-        upsample: Literal["nearest", "transposed"] = "nearest",
+        upsample: Literal["bilinear", "nearest", "transposed"] = "bilinear",
         padding: Literal["reflect", "replicate", "circular", "zero", "reflect-start"] = "reflect",
         output: Output = "sigmoid",
         norm_init: AffineInit = "ones",
     ) -> None:
-        super().__init__(output)
+        super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
-        check_choice("upsampling", upsample, ("nearest", "transposed"))
+        check_choice("upsampling", upsample, ("bilinear", "nearest", "transposed"))
         check_choice("padding", padding, (*PADDINGS, "reflect-start"))
         self.border = 8 * blocks if padding == "reflect-start" else 0  # each block eats 2 pixels at a quarter size
         outer: Padding = "zero" if padding == "reflect-start" else padding
@@ -194,7 +223,7 @@ class TextureGenerator(Generator):
         norm_init: AffineInit = "ones",
         standardize: bool = True,
     ) -> None:
-        super().__init__(output)
+        super().__init__(output, styles)
         check_counts(width=(width, 1), levels=(levels, 1), noise=(noise, 0), styles=(styles, 1))
         check_choice("padding", padding, PADDINGS)
         self.noise = noise
@@ -286,15 +315,16 @@ class Conv(nn.Module):
 
 
 class UpsampleConv(nn.Module):
-    """Twice the size by nearest neighbour, then a 3x3 convolution: no checkerboard can arise."""
+    """Twice the size, then a 3x3 convolution."""
 
-    def __init__(self, inside: int, outside: int, *, padding: Padding) -> None:
+    def __init__(self, inside: int, outside: int, *, mode: Literal["bilinear", "nearest"], padding: Padding) -> None:
         super().__init__()
+        self.mode = mode
         self.conv = Conv(inside, outside, 3, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inside, H, W) -> (N, outside, 2 H, 2 W)."""
-        y: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        y: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode=self.mode))
         return y
 
 
@@ -356,7 +386,9 @@ def _extend(x: Tensor, minimum: int) -> Tensor:
     return F.pad(x, [0, max(0, minimum - x.shape[3]), 0, max(0, minimum - x.shape[2])], mode="replicate")
 
 
-def _upsample(inside: int, outside: int, kind: str, padding: Padding) -> nn.Module:
+def _upsample(
+    inside: int, outside: int, kind: Literal["bilinear", "nearest", "transposed"], padding: Padding
+) -> nn.Module:
     if kind == "transposed":
         return nn.ConvTranspose2d(inside, outside, 3, stride=2, padding=1, output_padding=1)
-    return UpsampleConv(inside, outside, padding=padding)
+    return UpsampleConv(inside, outside, mode=kind, padding=padding)

@@ -1,5 +1,6 @@
 """What makes a good picture: the content, style and smoothness terms, and the objectives made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,6 +36,18 @@ def total_variation(image: Tensor) -> Tensor:
     down = (image[:, :, 1:] - image[:, :, :-1]).square().mean(dim=(1, 2, 3))
     across = (image[:, :, :, 1:] - image[:, :, :, :-1]).square().mean(dim=(1, 2, 3))
     return down + across
+
+
+def reconstruction_error(image: Tensor, photo: Tensor) -> Tensor:
+    """Four times the squared error relative to the photo's variance, (N, 3, H, W) twice -> (N,).
+
+    Each channel's mean and deviation are brought to the photo's first: instance normalisation drops them, so that no
+    generator could know them. Four brings a blurred picture's error near that of a badly painted style.
+    """
+    variance, mean = torch.var_mean(image, dim=(2, 3), correction=0, keepdim=True)
+    wanted_variance, wanted_mean = torch.var_mean(photo, dim=(2, 3), correction=0, keepdim=True)
+    matched = (image - mean) * ((wanted_variance + 1e-6) / (variance + 1e-6)).sqrt() + wanted_mean
+    return 4.0 * ((matched - photo).square().mean(dim=(2, 3)) / (wanted_variance[:, :, 0, 0] + 1e-3)).mean(dim=1)
 
 
 STATISTICS = {"gram": gram, "mean-std": mean_std}
@@ -89,19 +102,28 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class ContentTarget:
-    """What the content term compares with: a photo's features, and the variance of each layer's, (N,)."""
+    """What the content term compares with: a photo's features, and the variance of each layer's, (N,).
+
+    ``photo`` itself, (N, 3, H, W), is needed where the look wanted is :data:`PHOTO`.
+    """
 
     features: dict[str, Tensor]
     variance: dict[str, Tensor] = field(default_factory=dict)
+    photo: Tensor | None = None
+
+
+PHOTO = -1
+"""In place of a style's number: the look wanted is the photo's own."""
 
 
 class PerceptualLoss(nn.Module):
-    """An objective against one style picture; gives its terms for any photos.
+    """An objective against one style picture, or one of several; gives its terms for any photos.
 
     Args:
         network: the loss network.
         objective: layers, statistics and weights.
-        style: the style picture, (1, 3, H, W) in [0, 1].
+        styles: the style pictures, each (1, 3, H, W) in [0, 1].
+        targets: their statistics by layer, (styles, ...), instead of the pictures.
 
     Attributes:
         layers: the layers that are compared.
@@ -110,16 +132,28 @@ class PerceptualLoss(nn.Module):
         UsageError: for a layer that the network has not.
     """
 
-    def __init__(self, network: VGGFeatures, objective: Objective, style: Tensor) -> None:
+    def __init__(
+        self,
+        network: VGGFeatures,
+        objective: Objective,
+        *styles: Tensor,
+        targets: dict[str, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         network.check((*objective.content_layers, *objective.style_layers))
         self.network = network
         self.objective = objective
         self.statistic = STATISTICS[objective.style_statistic]
         self.layers = sorted({*objective.content_layers, *objective.style_layers})
+        if targets is not None:
+            self.style_targets = targets
+            return
         with torch.no_grad():
-            features = network(style, objective.style_layers)
-            self.style_targets = {layer: self.statistic(x) for layer, x in features.items()}
+            each = [network(style, objective.style_layers) for style in styles]
+            self.style_targets = {  # (styles, ...)
+                layer: torch.cat([self.statistic(features[layer]) for features in each])
+                for layer in objective.style_layers
+            }
 
     @torch.no_grad()
     def content_target(self, image: Tensor) -> ContentTarget:
@@ -132,15 +166,31 @@ class PerceptualLoss(nn.Module):
         variance = {layer: x.float().var(dim=(1, 2, 3), correction=0) for layer, x in features.items()}
         return ContentTarget(features, variance)
 
-    def forward(self, image: Tensor, target: ContentTarget, style_weight: float | None = None) -> LossTerms:
+    def forward(
+        self,
+        image: Tensor,
+        target: ContentTarget,
+        style_weight: float | Tensor | None = None,
+        which: Sequence[int] = (0,),
+    ) -> LossTerms:
         """The terms for the painted ``image``, (N, 3, H, W) in [0, 1], against the photo's ``target``.
 
-        ``style_weight`` stands in for the objective's own, for a weight that is ramped up.
+        Args:
+            image: the painted pictures.
+            target: of their photos.
+            style_weight: stands in for the objective's own, one for all or (N,), for a weight that changes.
+            which: the number of each picture's style, or one for all. Where it is :data:`PHOTO`, the style term is
+                that of :func:`reconstruction_error`.
         """
-        return self.compare(self.network(image, self.layers), image, target, style_weight)
+        return self.compare(self.network(image, self.layers), image, target, style_weight, which)
 
     def compare(
-        self, features: dict[str, Tensor], image: Tensor, target: ContentTarget, style_weight: float | None = None
+        self,
+        features: dict[str, Tensor],
+        image: Tensor,
+        target: ContentTarget,
+        style_weight: float | Tensor | None = None,
+        which: Sequence[int] = (0,),
     ) -> LossTerms:
         """The same, from the features of ``image`` at (at least) :attr:`layers`, computed before."""
         objective, balanced = self.objective, self.objective.scaling == "balanced"
@@ -155,13 +205,17 @@ class PerceptualLoss(nn.Module):
 
         style = zero
         for layer in objective.style_layers:
-            wanted = self.style_targets[layer]
+            wanted = self.style_targets[layer][list(which)]
             difference = (self.statistic(features[layer]) - wanted).square()
             if balanced:
-                share = difference.sum(dim=(1, 2)) / wanted.square().sum().clamp_min(1e-30)
+                share = difference.sum(dim=(1, 2)) / wanted.square().sum(dim=(1, 2)).clamp_min(1e-30)
                 style = style + share / len(objective.style_layers)
             else:
                 style = style + difference.mean(dim=(1, 2))
+        if PHOTO in which:
+            assert target.photo is not None
+            wants_photo = torch.tensor([number == PHOTO for number in which], device=image.device)
+            style = torch.where(wants_photo, reconstruction_error(image, target.photo), style)
 
         tv = total_variation(image) if objective.tv_weight else zero
         weight = objective.style_weight if style_weight is None else style_weight

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import TrainingError, UsageError
+from impasto.nn.winograd import FixedConv
 
 Convention = Literal["torchvision", "caffe"]
 
@@ -52,6 +53,7 @@ class VGGFeatures(nn.Module):
         self.convention = convention
         self.pool = F.max_pool2d if pooling == "max" else F.avg_pool2d
         self.layers: list[str] = []
+        self._convolutions: dict[str, FixedConv] = {}
         channels = 3
         for block, count in enumerate(BLOCKS[self.architecture], start=1):
             for index in range(1, count + 1):
@@ -99,10 +101,17 @@ class VGGFeatures(nn.Module):
             name = layer.replace("relu", "conv")
             if layer.endswith("_1") and layer != "relu1_1":
                 x = self.pool(x, 2)
-            x = F.relu(F.conv2d(x, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias"), padding=1))
+            x = F.relu(self._convolution(name)(x))
             if layer in layers:
                 found[layer] = x
         return found
+
+    def _convolution(self, name: str) -> FixedConv:
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        kept = self._convolutions.get(name)
+        if kept is None or kept.weight is not weight:  # moved to another device or layout since
+            kept = self._convolutions[name] = FixedConv(weight, bias)
+        return kept
 
 
 def _named_by_layer(weights: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:

@@ -12,6 +12,7 @@ from impasto.errors import UsageError
 from impasto.nn.losses import Objective
 from impasto.nn.norm import NORMS
 from impasto.nn.vgg import Convention
+from impasto.stylefile import SUFFIX
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -47,7 +48,11 @@ class Recipe:
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other parameters (Johnson 2016: 1e-3 for all)")
+    style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts")
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
+    content_ceiling: float = opt(
+        0.9, "content error above which a style's weight is lowered until the photo is kept; 0: never"
+    )
     decay: float = opt(0.5, "share of the run, at its end, over which learning rates fall to nothing")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
 
@@ -66,9 +71,11 @@ class Recipe:
         for name in ("grow_at", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
-        for name in ("muon_rate", "adam_rate"):
+        for name in ("muon_rate", "adam_rate", "style_rate"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
+        if not 0 <= self.content_ceiling < 100:
+            raise UsageError(f"content-ceiling must be 0 or more, not {self.content_ceiling}")
         if not 32 <= self.photo_from <= self.photo_to <= 4096:
             raise UsageError(
                 f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
@@ -87,7 +94,7 @@ class Recipe:
 class TrainConfig:
     """One run: what to learn, from which pictures, for how long, and where the result goes."""
 
-    style: Path
+    styles: tuple[Path, ...]
     output: Path
     recipe: Recipe = field(default_factory=Recipe)
     preset: str = opt("impasto", "the recipe to start from")
@@ -115,8 +122,24 @@ class TrainConfig:
             raise UsageError(f"threads must be 1 or more, not {self.threads}")
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
-        if self.output.suffix.lower() != ".onnx":
-            raise UsageError(f"{self.output}: a model's name ends in .onnx")
+        if not self.styles:
+            raise UsageError("give at least one style picture")
+        if len({path.stem for path in self.styles}) < len(self.styles):
+            raise UsageError("two style pictures have one name: their styles could not be told apart")
+        if len(self.styles) > 1:
+            if self.output.suffix:
+                raise UsageError(f"{self.output}: several styles make a folder: give a name without an extension")
+        elif self.output.suffix not in (".onnx", SUFFIX):
+            raise UsageError(
+                f"{self.output}: a model's name ends in .onnx, a style's for the shared network in {SUFFIX}"
+            )
+        if self.style_only and self.recipe.start != "base":
+            raise UsageError(f"a style alone ({SUFFIX}) is learnt on the shared network: leave --start out")
+
+    @property
+    def style_only(self) -> bool:
+        """Whether only a style is learnt, on the package's network, and the rest stays as it is."""
+        return len(self.styles) == 1 and self.output.suffix == SUFFIX
 
 
 # The published recipes. Where a value is not the paper's own, or the bundled loss network asks for another, the line
@@ -130,7 +153,9 @@ _PUBLISHED = Recipe(
     pool=0,
     muon_rate=0.0,
     adam_rate=1e-3,
+    style_rate=1e-3,
     ramp=0.0,
+    content_ceiling=0.0,
     decay=0.0,
 )
 _JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -177,6 +202,7 @@ PRESETS: Mapping[str, Recipe] = {
             style_weight=1e5,
         ),
         adam_rate=1e-1,
+        style_rate=1e-1,
         batch=4,
     ),
     # Ulyanov, Vedaldi, Lempitsky 2016 (the instance normalisation paper; texture_nets, master, train.lua): the same

@@ -15,7 +15,7 @@ from torch import Tensor
 from impasto.errors import ImageError, TrainingError
 from impasto.image import Pixels, find_images, load_image, resize_short_side
 from impasto.nn.generators import Generator
-from impasto.nn.losses import ContentTarget, PerceptualLoss
+from impasto.nn.losses import PHOTO, ContentTarget, PerceptualLoss
 
 CACHE_BYTES = 600_000_000
 """Content features are kept while they fit in this much memory."""
@@ -197,9 +197,11 @@ class ContentTargets:
         photos = [self.pool.cut(index, size).to(self.device) for index in indices]
         each = [self._target(index, photo) for index, photo in zip(indices, photos, strict=True)]
         layers = each[0].features
-        return torch.cat(photos).contiguous(memory_format=torch.channels_last), ContentTarget(
+        batch = torch.cat(photos).contiguous(memory_format=torch.channels_last)
+        return batch, ContentTarget(
             {layer: torch.cat([target.features[layer] for target in each]) for layer in layers},
             {layer: torch.cat([target.variance[layer] for target in each]) for layer in layers},
+            batch,
         )
 
     def _target(self, index: int, photo: Tensor) -> ContentTarget:
@@ -212,6 +214,21 @@ class ContentTargets:
             self.bytes += size
             self.kept[index] = target
         return target
+
+
+def draw_styles(items: range, styles: int, seed: int) -> list[int]:
+    """The number of the style that each of these places of the run is painted in.
+
+    One style is 0 everywhere. Of several each has its turn before one comes again, and so has :data:`PHOTO`, the
+    photo's own look.
+    """
+    if styles == 1:
+        return [0] * len(items)
+    drawn = []
+    for item in items:
+        turn, place = divmod(item, styles + 1)
+        drawn.append(int(np.random.default_rng([seed, 4, turn]).permutation(styles + 1)[place]))
+    return [PHOTO if number == styles else number for number in drawn]
 
 
 def draw_noise(

@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from impasto.catalogue import NETWORK, network_hash
 from impasto.errors import ModelError
 from impasto.modelfile import ModelInfo, write_model
 from impasto.nn.generators import (
@@ -28,11 +29,64 @@ from impasto.nn.generators import (
     UpsampleConv,
 )
 from impasto.nn.norm import BatchNorm, ContrastNorm, InstanceNorm, NoNorm
+from impasto.stylefile import SUFFIX, Style, StyleInfo, write_style
+from impasto.train.base import Base
+from impasto.train.config import TrainConfig
 
 OPSET = 18
 IR_VERSION = 9
 TOLERANCE = 1 / 255
 """How far ONNX Runtime's pixels may lie from torch's, in [0, 1]."""
+
+
+def write_result(generator: Generator, config: TrainConfig, training: dict[str, Any], base: Base | None) -> None:
+    """Write what a run learnt: a model file; a style file for the shared network; or a network and its style files.
+
+    Raises:
+        ModelError: as :func:`export_generator`, or a file cannot be written.
+    """
+    names = [path.stem for path in config.styles]
+    title = config.title or names[0]
+    if config.style_only:
+        assert base is not None
+        record = StyleInfo(
+            name=config.output.stem,
+            network=base.network,
+            title=title,
+            licence=config.licence,
+            source=config.source,
+            training=training,
+        )
+        code, photo = generator.codes()[0], base.codes[-1]
+        write_style(config.output, Style(record, _vector(code), _vector(photo)))
+        return
+    alone = len(names) == 1
+    info = ModelInfo(
+        architecture=config.recipe.generator,
+        arguments=config.recipe.generator_arguments(),
+        styles=tuple(names),
+        minimum_size=generator.minimum_size,
+        noise_channels=generator.noise_channels,
+        style_size=0 if alone else generator.codes().shape[1],
+        style_title=title if alone else "",
+        licence=config.licence,
+        source=config.source,
+        training=training,
+    )
+    if alone:
+        export_generator(generator, info, config.output)
+        return
+    config.output.mkdir(parents=True, exist_ok=True)
+    network = config.output / NETWORK
+    export_generator(generator, info, network)
+    *codes, photo = generator.codes()
+    for name, code in zip(names, codes, strict=True):
+        record = StyleInfo(name=name, network=network_hash(network), title=name, training=training)
+        write_style(config.output / f"{name}{SUFFIX}", Style(record, _vector(code), _vector(photo)))
+
+
+def _vector(code: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return code.cpu().float().numpy()
 
 
 def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
@@ -43,9 +97,9 @@ def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
     Raises:
         ModelError: if the two runtimes differ by more than 1/255 anywhere, or the file cannot be written.
     """
-    model = to_onnx(generator, len(info.styles))
+    model = to_onnx(generator)
     for height, width in ((96, 112), (generator.minimum_size + 3, generator.minimum_size + 14)):
-        inputs = example_inputs(generator, len(info.styles), height=height, width=width)
+        inputs = example_inputs(generator, height=height, width=width)
         difference = disagreement(generator, model, inputs)
         if not difference <= TOLERANCE:
             raise ModelError(
@@ -55,14 +109,14 @@ def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
     write_model(path, model, info)
 
 
-def example_inputs(generator: Generator, styles: int, *, height: int, width: int, batch: int = 2) -> dict[str, Tensor]:
-    """Random inputs by the names the file gives them; seeded."""
+def example_inputs(generator: Generator, *, height: int, width: int, batch: int = 2) -> dict[str, Tensor]:
+    """Random inputs of the generator; seeded. All pictures of the batch have one style, a mixture."""
     source = torch.Generator().manual_seed(0)
     inputs = {"image": torch.rand(batch, 3, height, width, generator=source)}
     if generator.noise_channels:
         inputs["noise"] = torch.rand(batch, generator.noise_channels, height, width, generator=source)
-    if styles > 1:
-        inputs["style"] = torch.rand(batch, styles, generator=source).softmax(dim=1)
+    if generator.styles > 1:
+        inputs["style"] = torch.rand(1, generator.styles, generator=source).softmax(dim=1).expand(batch, -1)
     return inputs
 
 
@@ -70,7 +124,10 @@ def example_inputs(generator: Generator, styles: int, *, height: int, width: int
 def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) -> float:
     """The greatest difference of any pixel between ONNX Runtime and torch on these inputs, in [0, 1]."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (theirs,) = session.run(None, {name: x.numpy() for name, x in inputs.items()})
+    arrays = {name: x.numpy() for name, x in inputs.items()}
+    if "style" in inputs:
+        arrays["style"] = (inputs["style"][0] @ generator.codes().cpu()).numpy()
+    (theirs,) = session.run(None, arrays)
     device = next(generator.parameters()).device
     training = generator.training
     ours = generator.eval()(**{name: x.to(device) for name, x in inputs.items()}).clamp(0, 1).cpu().numpy()
@@ -80,14 +137,17 @@ def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) 
     return float(np.abs(ours - theirs).max())
 
 
-def to_onnx(generator: Generator, styles: int = 1) -> bytes:
-    """The generator as a serialised ONNX model that keeps the contract of :mod:`impasto.modelfile`."""
-    graph = _Graph()
+def to_onnx(generator: Generator) -> bytes:
+    """The generator as a serialised ONNX model that keeps the contract of :mod:`impasto.modelfile`.
+
+    A network of one style holds its scales and shifts; one of several takes them as its input ``style``.
+    """
+    graph = _Graph(generator)
     shapes: dict[str, list[str | int]] = {"image": ["batch", 3, "height", "width"]}
     if generator.noise_channels:
         shapes["noise"] = ["batch", generator.noise_channels, "height", "width"]
-    if styles > 1:
-        shapes["style"] = ["batch", styles]
+    if generator.styles > 1:
+        shapes["style"] = [generator.codes().shape[1]]
     noise = "noise" if "noise" in shapes else None
     style = "style" if "style" in shapes else None
     mean = generator.mean.cpu().numpy()
@@ -124,9 +184,18 @@ def to_onnx(generator: Generator, styles: int = 1) -> bytes:
 
 
 class _Graph:
-    """An ONNX graph under construction: ``add`` appends a node and returns its output's name."""
+    """An ONNX graph under construction: ``add`` appends a node and returns its output's name.
 
-    def __init__(self) -> None:
+    Weights keep the names they have in the generator.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.parameter_names = {id(x): name for name, x in generator.named_parameters()}
+        self.places: dict[nn.Module, int] = {}  # where in a style each normalisation's scales begin; shifts follow
+        place = 0
+        for norm in generator.conditional_norms():
+            self.places[norm] = place
+            place += 2 * norm.weight.shape[1]
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.last_name = ""
@@ -140,7 +209,7 @@ class _Graph:
 
     def _constant(self, x: Any) -> str:
         array = np.asarray(x.detach().cpu().float().contiguous() if isinstance(x, Tensor) else x)
-        name = f"constant_{len(self.constants)}"
+        name = self.parameter_names.get(id(x), f"constant_{len(self.constants)}")
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         return name
 
@@ -192,7 +261,7 @@ def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str 
         if level == 0:
             below = x
             continue
-        below = _upsample(graph, below)
+        below = _upsample(graph, below, "nearest")
         branch = _layer(graph, net.join_branch[level - 1], x, style)
         below = _layer(graph, net.join_below[level - 1], below, style)
         below = _chain(graph, net.merges[level - 1], graph.add("Concat", branch, below, axis=1), style)
@@ -221,7 +290,7 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
                 x = _pad(graph, x, layer.border, {"replicate": "edge"}.get(layer.mode, layer.mode))
             return _convolution(graph, "Conv", layer.conv, x)
         case UpsampleConv():
-            return _layer(graph, layer.conv, _upsample(graph, x), style)
+            return _layer(graph, layer.conv, _upsample(graph, x, layer.mode), style)
         case nn.ConvTranspose2d():
             return _convolution(graph, "ConvTranspose", layer, x, output_padding=list(layer.output_padding))
         case ConvNorm():
@@ -235,15 +304,12 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
                 x = graph.add("Slice", x, _ints(2, 2), _ints(-2, -2), _ints(2, 3))
             return graph.add("Add", x, y)
         case InstanceNorm():
-            if style is None:
-                return graph.add("InstanceNormalization", x, layer.weight[0], layer.bias[0], epsilon=layer.eps)
-            one = torch.ones(layer.weight.shape[1])
-            normal = graph.add("InstanceNormalization", x, one, 0 * one, epsilon=layer.eps)
-            return _affine(graph, layer.weight, layer.bias, normal, style)
+            return graph.add("InstanceNormalization", x, *_scale_and_shift(graph, layer, style), epsilon=layer.eps)
         case ContrastNorm():
             mean = _mean_of(graph, graph.add("Abs", x), 2, 3)
             divisor = graph.add("Max", mean, np.float32(torch.finfo(torch.float32).tiny))
-            return _affine(graph, layer.weight, layer.bias, graph.add("Div", x, divisor), style)
+            scale, shift = (graph.add("Reshape", y, _ints(-1, 1, 1)) for y in _scale_and_shift(graph, layer, style))
+            return graph.add("Add", graph.add("Mul", graph.add("Div", x, divisor), scale), shift)
         case BatchNorm():
             assert layer.running_mean is not None
             assert layer.running_var is not None
@@ -254,14 +320,13 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
     raise TypeError(f"no ONNX for {type(layer).__name__}")
 
 
-def _affine(graph: _Graph, weight: Tensor, bias: Tensor, x: str, style: str | None) -> str:
-    """The scale and shift after a normalisation, mixed by ``style`` when there are several."""
-    axes = _ints(2, 3)
+def _scale_and_shift(graph: _Graph, norm: InstanceNorm | ContrastNorm, style: str | None) -> tuple[Any, Any]:
+    """The (C,) scale and shift after a normalisation: constants, or parts of the style."""
     if style is None:
-        return graph.add("Add", graph.add("Mul", x, weight[0][:, None, None]), bias[0][:, None, None])
-    scale = graph.add("Unsqueeze", graph.add("MatMul", style, weight), axes)
-    shift = graph.add("Unsqueeze", graph.add("MatMul", style, bias), axes)
-    return graph.add("Add", graph.add("Mul", x, scale), shift)
+        return norm.weight[0], norm.bias[0]
+    place, channels = graph.places[norm], norm.weight.shape[1]
+    scale = graph.add("Slice", style, _ints(place), _ints(place + channels))
+    return scale, graph.add("Slice", style, _ints(place + channels), _ints(place + 2 * channels))
 
 
 def _convolution(graph: _Graph, operator: str, conv: Any, x: str, **attributes: Sequence[int]) -> str:
@@ -283,8 +348,10 @@ def _wrap(graph: _Graph, x: str, border: int) -> str:
     return x
 
 
-def _upsample(graph: _Graph, x: str) -> str:
+def _upsample(graph: _Graph, x: str, mode: str) -> str:
     scales = np.array([1, 1, 2, 2], dtype=np.float32)
+    if mode == "bilinear":
+        return graph.add("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
     settings = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.add("Resize", x, "", scales, **settings)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.atomic import check_writable, replacing
 from impasto.errors import TrainingError, UsageError
 from impasto.image import Pixels, check_saving, load_image, resize_short_side, save_image
 from impasto.nn.losses import Objective, PerceptualLoss
-from impasto.nn.vgg import Convention
+from impasto.nn.vgg import Convention, VGGFeatures
 from impasto.train.config import opt
 from impasto.train.data import to_picture, to_tensor
 from impasto.train.weights import load_loss_network
@@ -30,6 +31,7 @@ class GatysConfig:
     method: Literal["lbfgs", "adam"] = opt("lbfgs", "L-BFGS with line search (the paper's choice), or Adam")
     start: Literal["content", "noise"] = opt("content", "the first picture: the photo, or white noise")
     evaluations: int = opt(200, "evaluations of the objective (Gatys' code: 1000 iterations)")
+    goal: float | None = opt(None, "objective at which to stop before")
     size: int = opt(512, "short side of photo and result, pixels")
     style_size: int | None = opt(None, "short side of the style picture, pixels; as the photo when absent")
     adam_rate: float = opt(0.02, "Adam's learning rate, of a pixel range of 1")
@@ -72,14 +74,48 @@ class GatysResult:
     finished: bool
 
 
+YARDSTICK_SIZE = 512
+"""Short side of photo and style picture, pixels, at which results are judged in every report."""
+REFINED_PIXELS = 1_000_000
+"""Pixels that are optimised at once: the loss network's features take some 2 KB a pixel."""
+
+
+class Look:
+    """A style's statistics without its picture: Gram matrices by layer, as (C, rank) factors F with G = F F^T."""
+
+    def __init__(self, factors: dict[str, Tensor]) -> None:
+        self.factors = factors
+
+    @classmethod
+    def of(cls, loss: PerceptualLoss, rank: int) -> "Look":
+        """The look of the first style of ``loss``, reduced to the ``rank`` strongest directions of each layer."""
+        factors = {}
+        for layer, gram in loss.style_targets.items():
+            values, vectors = torch.linalg.eigh(gram[0].double())
+            factors[layer] = (vectors[:, -rank:] * values[-rank:].clamp_min(0).sqrt()).float()
+        return cls(factors)
+
+    def loss(self, network: VGGFeatures, objective: Objective) -> PerceptualLoss:
+        """An objective against this look; its style layers must be among those of the look."""
+        grams = {layer: (factor @ factor.T)[None] for layer, factor in self.factors.items()}
+        return PerceptualLoss(network, objective, targets=grams)
+
+
 class _Enough(Exception):
     """Raised inside the optimiser to leave it."""
 
 
 def optimize(
-    content: Pixels, style: Pixels, config: GatysConfig, report: Callable[[Evaluated], None] = lambda _: None
+    content: Pixels,
+    style: Pixels | Look,
+    config: GatysConfig,
+    report: Callable[[Evaluated], None] = lambda _: None,
+    *,
+    begin: Pixels | None = None,
 ) -> GatysResult:
     """Return the picture that minimises the objective of ``content`` and ``style``, pictures as uint8 (H, W, 3).
+
+    The first picture is ``begin``, of any size, or what ``config.start`` says. A style may also be its statistics.
 
     The pixels are free while they are optimised and clipped to [0, 1] in the end, as in Gatys' code. Ctrl-C ends the
     search; the best picture so far is returned.
@@ -90,13 +126,22 @@ def optimize(
     """
     network, _ = load_loss_network(config.loss_network, config.convention)
     photo = to_tensor(resize_short_side(content, config.size))
-    painted_style = to_tensor(resize_short_side(style, config.style_size or config.size))
-    loss = PerceptualLoss(network, config.objective, painted_style)
+    if isinstance(style, Look):
+        loss = style.loss(network, config.objective)
+    else:
+        loss = PerceptualLoss(
+            network, config.objective, to_tensor(resize_short_side(style, config.style_size or config.size))
+        )
     target = loss.content_target(photo)
 
     source = torch.Generator().manual_seed(config.seed)
-    start = photo.contiguous().clone() if config.start == "content" else torch.rand(photo.shape, generator=source)
-    pixels = start.requires_grad_(True)
+    if begin is not None:
+        start = F.interpolate(to_tensor(begin), photo.shape[2:], mode="bicubic", antialias=True)
+    elif config.start == "content":
+        start = photo
+    else:
+        start = torch.rand(photo.shape, generator=source)
+    pixels = start.contiguous().clone().requires_grad_(True)
     curve: list[Evaluated] = []
     best, best_value = pixels.detach().clone(), float("inf")
     begun = time.perf_counter()
@@ -116,6 +161,8 @@ def optimize(
         seconds = time.perf_counter() - begun
         curve.append(Evaluated(len(curve) + 1, seconds, content, style_term, value))
         report(curve[-1])
+        if config.goal is not None and value <= config.goal:
+            raise _Enough
         return total
 
     optimizer: torch.optim.Optimizer
@@ -141,7 +188,46 @@ def optimize(
             raise
     if not best_value < float("inf"):
         raise TrainingError("the objective is not finite: lower --style-weight")
-    return GatysResult(to_picture(best), tuple(curve), len(curve) == config.evaluations)
+    reached = config.goal is not None and best_value <= config.goal
+    return GatysResult(to_picture(best), tuple(curve), reached or len(curve) == config.evaluations)
+
+
+def refine(
+    picture: Pixels,
+    photo: Pixels,
+    style: Pixels | Look,
+    evaluations: int,
+    report: Callable[[Evaluated], None] = lambda _: None,
+) -> Pixels:
+    """Go on from a network's ``picture`` of ``photo`` by optimising its pixels; the same size, uint8 (H, W, 3).
+
+    Of a picture of more than :data:`REFINED_PIXELS` a smaller copy is refined, and what changed is enlarged.
+    """
+    height, width = photo.shape[:2]
+    shrink = min(1.0, (REFINED_PIXELS / (height * width)) ** 0.5)
+    size = max(32, round(min(height, width) * shrink))
+    config = GatysConfig(evaluations=evaluations, size=size, style_size=YARDSTICK_SIZE)
+    refined = optimize(photo, style, config, report, begin=picture).picture
+    if refined.shape == picture.shape:
+        return refined
+    before = F.interpolate(to_tensor(picture), refined.shape[:2], mode="bicubic", antialias=True)
+    change = F.interpolate(to_tensor(refined) - before, (height, width), mode="bicubic")
+    return to_picture(to_tensor(picture) + change)
+
+
+def evaluations_to_equal(
+    objective: float,
+    photo: Pixels,
+    style: Pixels,
+    *,
+    start: Literal["content", "noise"],
+    size: int,
+    most: int,
+) -> int | None:
+    """How many evaluations L-BFGS needs to bring the yardstick's objective as low; None if more than ``most``."""
+    config = GatysConfig(evaluations=most, goal=objective, start=start, size=size, style_size=YARDSTICK_SIZE)
+    curve = optimize(photo, style, config).curve
+    return len(curve) if curve[-1].objective <= objective else None
 
 
 def paint(

@@ -5,7 +5,8 @@ import hashlib
 import io
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from torch import Tensor, nn
 
 from impasto.atomic import replacing
 from impasto.errors import TrainingError
-from impasto.nn.generators import build_generator
+from impasto.nn.generators import Generator, build_generator
+from impasto.train.base import Base
 from impasto.train.config import Recipe, TrainConfig
 from impasto.train.muon import Muon
-from impasto.train.weights import base_weights
 
 SETTLING_STEPS = 50
 """Before so many steps no rise of the loss counts as an explosion."""
+
+
+LEAST_SHARE = 0.2
+"""However much of the photo a style costs, it keeps this share of its weight."""
 
 
 @dataclass
@@ -34,6 +39,8 @@ class State:
     content: float = 0.0  # running means of the terms, over some 10 steps,
     style: float = 0.0
     usual: float = 0.0  # and of the objective, over some 100: far above it, the run has exploded
+    contents: list[float] = field(default_factory=list)  # of each style, running means of its content term
+    shares: list[float] = field(default_factory=list)  # and of the full style weight, what it is allowed
 
 
 class Run:
@@ -41,23 +48,43 @@ class Run:
 
     Attributes:
         from_base: whether the generator began with the package's trained weights.
+
+    Args:
+        recipe: what to make.
+        styles: how many styles the generator learns; several share all but their scales and shifts, and with them it
+            learns to give the photo back.
+        seed: of the first weights.
+        device: where it lives.
+        style_only: whether scales and shifts alone learn.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, styles: int, seed: int, device: torch.device, *, style_only: bool) -> None:
         torch.manual_seed(seed)
         self.recipe = recipe
-        self.generator = build_generator(recipe.generator, recipe.generator_arguments()).to(device)
-        base = base_weights(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
-        self.from_base = base is not None
-        if base is not None:
-            self.generator.load_state_dict(base)
+        rows = styles + 1 if styles > 1 else 1  # one more for the photo's own look
+        self.generator = build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": rows}).to(device)
+        self.from_base = False
         channels_last(self.generator)
-        inner, rest = _split_parameters(self.generator, use_muon=recipe.muon_rate > 0)
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
-        if inner:
-            self.optimizers.append((Muon(inner, recipe.muon_rate), recipe.muon_rate))
-        self.optimizers.append((torch.optim.Adam(rest, recipe.adam_rate), recipe.adam_rate))
-        self.state = State()
+        codes = [x for norm in self.generator.conditional_norms() for x in (norm.weight, norm.bias)]
+        if style_only:
+            self.generator.requires_grad_(False)
+            for code in codes:
+                code.requires_grad_(True)
+        else:
+            inner, rest = _split_parameters(self.generator, use_muon=recipe.muon_rate > 0)
+            if inner:
+                self.optimizers.append((Muon(inner, recipe.muon_rate), recipe.muon_rate))
+            self.optimizers.append((torch.optim.Adam(rest, recipe.adam_rate), recipe.adam_rate))
+        if codes:
+            self.optimizers.append((torch.optim.Adam(codes, recipe.style_rate), recipe.style_rate))
+        ceiling = recipe.content_ceiling
+        self.state = State(contents=[ceiling] * rows, shares=[1.0] * rows)
+
+    def begin_with(self, base: Base, codes: Tensor) -> None:
+        """Start from a trained network, with these styles of it."""
+        base.begin(self.generator, codes)
+        self.from_base = True
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on exactly; tensors are the live ones."""
@@ -88,11 +115,26 @@ class Run:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
 
-    def style_weight(self, fraction: float) -> float:
-        """The style weight at this point: it rises while a network from nothing first learns to keep the photo."""
+    def style_weight(self, fraction: float, which: Sequence[int]) -> Tensor:
+        """The weight of each of these styles at this point, (N,).
+
+        All rise while a network from nothing first learns to keep the photo.
+        """
         ramp = 0.0 if self.from_base else self.recipe.ramp
         risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
-        return self.recipe.objective.style_weight * risen
+        shares = torch.tensor([self.state.shares[number] for number in which])
+        return self.recipe.objective.style_weight * risen * shares
+
+    def balance(self, which: Sequence[int], content: float) -> None:
+        """Lower the weight of styles that cost more of the photo than they may; raise it again where there is room."""
+        ceiling = self.recipe.content_ceiling
+        if not ceiling:
+            return
+        contents, shares = self.state.contents, self.state.shares
+        for number in which:
+            contents[number] += 0.05 * (content - contents[number])
+            share = shares[number] * math.exp(0.02 * (ceiling - contents[number]))
+            shares[number] = min(1.0, max(LEAST_SHARE, share))
 
     def exploded(self, content: float, style: float) -> bool:
         """Take in a step's terms; True if the run must go back: not finite, or lastingly at twice the usual.
@@ -177,14 +219,17 @@ def channels_last(module: nn.Module) -> None:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
 
 
-def _split_parameters(generator: nn.Module, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
-    """Kernels of convolutions that a normalisation or another layer follows, for Muon; and all the rest.
+def _split_parameters(generator: Generator, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Kernels of convolutions that a normalisation or another layer follows, for Muon; and the rest but for styles.
 
     The last kernel makes the pixels: how large it is matters there, which an orthogonal step would not respect.
     """
     inner: list[Tensor] = []
     rest: list[Tensor] = []
+    codes = {id(x) for norm in generator.conditional_norms() for x in (norm.weight, norm.bias)}
     for name, parameter in generator.named_parameters():
+        if id(parameter) in codes:
+            continue
         kernel = parameter.ndim == 4 and not name.startswith("last.")
         (inner if kernel and use_muon else rest).append(parameter)
     return inner, rest

@@ -22,14 +22,16 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from impasto import __version__
+from impasto.artefacts import Artefacts
 from impasto.atomic import check_writable, replacing
+from impasto.catalogue import NETWORK
 from impasto.errors import ImpastoError, TrainingError
-from impasto.image import load_image, resize_short_side, save_image
-from impasto.modelfile import ModelInfo
+from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
+from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
-from impasto.train.data import ContentTargets, CropPool, content_photos, draw_noise, to_tensor
-from impasto.train.export import export_generator
+from impasto.train.data import ContentTargets, CropPool, content_photos, draw_noise, draw_styles, to_tensor
+from impasto.train.export import write_result
 from impasto.train.judge import Judge
 from impasto.train.machine import agree, interruptible, mean_terms, processes, use_bfloat16
 from impasto.train.run import (
@@ -50,6 +52,10 @@ REPORT_SECONDS = 60.0
 SNAPSHOT_STEPS = 50
 """How often the state is kept in memory, to go back to when the loss explodes."""
 MOST_ROLLBACKS = 5
+LEAST_STYLE_SIZE = 64
+"""Pixels: of a smaller style picture the loss network's deepest layer sees next to nothing."""
+LEAST_STYLE_DEVIATION = 2.0
+"""Levels of 255 by which the colours of a style picture must vary."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made, and how it went. ``finished`` is False after an interruption: resume goes on from there."""
+    """What a run made, and how it went. ``finished`` is False after an interruption: resume goes on from there.
+
+    ``equal_evaluations`` of Gatys' optimisation bring one held-out photo as low, see :class:`Judge`; None for more
+    than it tries.
+    """
 
     model: Path
     folder: Path
@@ -81,6 +91,8 @@ class TrainResult:
     content_error: float
     style_error: float
     objective: float
+    artefacts: Artefacts
+    equal_evaluations: int | None
     unreadable: dict[Path, str]
 
 
@@ -111,22 +123,29 @@ def train(
     first = rank == 0
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // world))
     recipe = config.recipe
-    check_writable(config.output, TrainingError)  # before the work, not after it
+    if len(config.styles) > 1:
+        _make_folder(config.output)
+    check_writable(
+        config.output / NETWORK if len(config.styles) > 1 else config.output, TrainingError
+    )  # before the work
     if recipe.batch % world:
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
-    style_picture = load_image(config.style)
-    style_sha256 = hashlib.sha256(config.style.read_bytes()).hexdigest()
+    pictures = [_style_picture(path) for path in config.styles]
+    style_sha256 = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in config.styles)
     learning, judges = content_photos(config.content, config.held_out)
     network, network_record = load_loss_network(config.loss_network, config.convention)
     channels_last(network.to(device))
-    style = to_tensor(resize_short_side(style_picture, recipe.style_size)).to(device)
-    loss = PerceptualLoss(network, recipe.objective, style)
-    judge = Judge(network, style_picture, judges, device)
+    styles = [to_tensor(resize_short_side(picture, recipe.style_size)).to(device) for picture in pictures]
+    loss = PerceptualLoss(network, recipe.objective, *styles)
+    judge = Judge(network, pictures, judges, device)
 
     folder = run_folder(config.output)
     checkpoint = folder / "checkpoint.pt"
     identity = identity_of(config, style_sha256, learning)
-    run = Run(recipe, config.seed, device)
+    run = Run(recipe, len(styles), config.seed, device, style_only=config.style_only)
+    base = load_base(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
+    if config.style_only and base is None:
+        raise TrainingError(f"{config.output}: the shared network is another generator: leave its flags out")
     if checkpoint.exists() and not restart:
         saved = read_checkpoint(checkpoint)
         if resume:
@@ -142,6 +161,11 @@ def train(
     bfloat16 = use_bfloat16(config.precision, device)
     pool = CropPool(learning, recipe.pool, (recipe.photo_from, recipe.photo_to), config.seed)
     targets = ContentTargets(loss, pool, device)
+    if base is not None and not resume:
+        begun = time.monotonic()
+        codes = base.nearest(loss, *targets.get([pool.index(0)], recipe.first_crop), device)
+        run.begin_with(base, codes if len(styles) == 1 else torch.cat([codes, base.codes[-1:]]))
+        run.state.seconds = time.monotonic() - begun
     model: nn.Module = run.generator
     if world > 1:
         # Running averages of batch norm stay each process's own; the first one's are saved.
@@ -169,12 +193,14 @@ def train(
             # One step: paint this process's share of the batch, and follow the gradient of the objective.
             run.set_rates(fraction)
             size = recipe.first_crop if fraction < recipe.grow_at else recipe.crop
-            items = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)[rank::world]
+            batch = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)
+            items = batch[rank::world]
             noise = draw_noise(run.generator, items, size, config.seed, device)
+            which = draw_styles(items, len(styles), config.seed)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
-                painted = model(photos, noise)
-                terms = loss(painted, target, run.style_weight(fraction))
+                painted = model(photos, noise, run.generator.choose(which))
+                terms = loss(painted, target, run.style_weight(fraction, which).to(device), which)
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             terms.total.mean().backward()
@@ -192,6 +218,7 @@ def train(
                 continue
             for optimizer, _ in run.optimizers:
                 optimizer.step()
+            run.balance(draw_styles(batch, len(styles), config.seed), content)
             state.step += 1
             if state.step % SNAPSHOT_STEPS == 0:
                 snapshots = [snapshots[-1], copy.deepcopy(run.state_dict())]
@@ -222,30 +249,24 @@ def train(
     preview = folder / "preview.jpg"
     save_image(preview, judge.sheet(run.generator))
     measured = judge.yardstick(run.generator)
-    info = ModelInfo(
-        architecture=recipe.generator,
-        arguments=recipe.generator_arguments(),
-        styles=(config.title or config.style.stem,),
-        minimum_size=run.generator.minimum_size,
-        noise_channels=run.generator.noise_channels,
-        style_title=config.title or config.style.stem,
-        licence=config.licence,
-        source=config.source,
-        training={
-            "preset": config.preset,
-            "start": "base" if run.from_base else "nothing",
-            "steps": run.state.step,
-            "seconds": round(run.state.seconds, 1),
-            "seed": config.seed,
-            "content": "built-in" if config.content is None else config.content.name,
-            "photos": len(learning),
-            "squares": recipe.pool or run.state.step * recipe.batch,
-            "loss_network": network_record,
-            "objective": {name: round(value, 4) for name, value in measured.items()},
-            "impasto": __version__,
-        },
-    )
-    export_generator(run.generator, info, config.output)
+    artefacts = judge.faults(run.generator)
+    equal = judge.equal_evaluations(run.generator)
+    training = {
+        "preset": config.preset,
+        "start": "base" if run.from_base else "nothing",
+        "learnt": "scales and shifts" if config.style_only else "everything",
+        "steps": run.state.step,
+        "seconds": round(run.state.seconds, 1),
+        "seed": config.seed,
+        "content": "built-in" if config.content is None else config.content.name,
+        "photos": len(learning),
+        "squares": recipe.pool or run.state.step * recipe.batch,
+        "loss_network": network_record,
+        "objective": {name: round(value, 4) for name, value in measured.items()},
+        "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items()},
+        "impasto": __version__,
+    }
+    write_result(run.generator, config, training, base)
     if finished:  # not before there is a model: an export that fails can be made up for with resume
         write_checkpoint(checkpoint, identity, run, finished=True)
     if dist.is_initialized():
@@ -260,6 +281,8 @@ def train(
         content_error=measured["content"],
         style_error=measured["style"],
         objective=measured["objective"],
+        artefacts=artefacts,
+        equal_evaluations=equal,
         unreadable={**judge.unreadable, **pool.unreadable},
     )
 
@@ -316,11 +339,35 @@ def _finite_gradients(generator: nn.Module) -> bool:
     return all(bool(p.grad.isfinite().all()) for p in generator.parameters() if p.grad is not None)
 
 
+def _style_picture(path: Path) -> Pixels:
+    """The picture to learn from, if there is a look in it."""
+    picture = load_image(path)
+    height, width = picture.shape[:2]
+    if min(height, width) < LEAST_STYLE_SIZE:
+        raise TrainingError(
+            f"{path}: {width} x {height} pixels are too few to show a look: give one of {LEAST_STYLE_SIZE} or more"
+        )
+    if float(picture.std(axis=(0, 1)).max()) < LEAST_STYLE_DEVIATION:
+        raise TrainingError(f"{path}: is one flat colour, there is no look to learn: give a picture with strokes")
+    return picture
+
+
 def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:
     dist.destroy_process_group()
     nan, folder = float("nan"), run_folder(config.output)
     return TrainResult(
-        config.output, folder, folder / "preview.jpg", run.state.step, run.state.seconds, finished, nan, nan, nan, {}
+        model=config.output,
+        folder=folder,
+        preview=folder / "preview.jpg",
+        steps=run.state.step,
+        seconds=run.state.seconds,
+        finished=finished,
+        content_error=nan,
+        style_error=nan,
+        objective=nan,
+        artefacts=Artefacts(grid=nan, droplets=nan, border=nan, pattern=nan),
+        equal_evaluations=None,
+        unreadable={},
     )
 
 
@@ -328,4 +375,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(f"{folder}: cannot make the run's folder: {error.strerror}") from error
+        raise TrainingError(f"{folder}: cannot make this folder: {error.strerror}") from error

@@ -3,15 +3,12 @@
 import contextlib
 import hashlib
 import io
-import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto.errors import TrainingError
@@ -19,8 +16,6 @@ from impasto.nn.vgg import Convention, VGGFeatures
 
 BUILT_IN = "vgg16_conv_fp16.safetensors"
 LPIPS_HEADS = "lpips_vgg16_lin.safetensors"
-BASE = "base_residual.safetensors"
-"""A generator that has learnt some style already: from there it keeps photos from the first step."""
 
 
 def load_loss_network(
@@ -47,30 +42,6 @@ def load_loss_network(
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     return network, record
-
-
-def base_weights(architecture: str, arguments: dict[str, Any]) -> dict[str, Tensor] | None:
-    """The package's trained weights for this generator, as its state dict; None where they do not fit it."""
-    file = resources.files("impasto") / "data" / BASE
-    with resources.as_file(file) as path, safe_open(path, framework="pt") as base:
-        record = json.loads(base.metadata()["impasto"])
-        if (record["architecture"], record["arguments"]) != (architecture, arguments):
-            return None
-        return {name: base.get_tensor(name).float() for name in base.keys()}  # noqa: SIM118 - not a mapping
-
-
-def save_base(checkpoint: Path, base: Path) -> None:
-    """Make the base file of a run's checkpoint.pt: the generator's weights as float16, and what they are."""
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    config = json.loads(saved["config"])
-    recipe = config["recipe"]
-    record = {
-        "architecture": recipe["generator"],
-        "arguments": {"norm": recipe["norm"], **recipe["arguments"]},
-        "training": {"style": config["title"], "seconds": saved["run"]["state"]["seconds"], "seed": config["seed"]},
-    }
-    tensors = {name: x.half().contiguous() for name, x in saved["run"]["generator"].items()}
-    save_file(tensors, base, metadata={"impasto": json.dumps(record, sort_keys=True)})
 
 
 def packaged(name: str) -> bytes:

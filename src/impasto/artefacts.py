@@ -1,0 +1,150 @@
+"""What goes wrong in pictures made by networks, measured: grids, droplets, borders, patterns in flat places.
+
+Each measure compares the picture with the photo it was made of, so that a photo of a tiled wall is no fault of the
+network's. `limits` say from where on a person sees it; docs/results.md has how they were found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.image import Pixels
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefacts:
+    """How much of each fault there is; more is worse. Means over several pictures with :func:`mean`.
+
+    grid: decibels by which the spectrum's lines at periods of 2, 4 and 8 pixels stand above those beside them, beyond
+        the photo's own: checkerboards of strided layers.
+    droplets: spots of 4 to 16 pixels in a million that stand out of all that surrounds them, where the photo has none.
+    border: levels of 255 by which the outermost 8 pixels are darker or lighter than those within, beyond the photo's
+        own: frames made by zero padding.
+    pattern: levels of 255 of what repeats itself where the photo is flat: curls, scales and ripples of the network's.
+    """
+
+    grid: float
+    droplets: float
+    border: float
+    pattern: float
+
+
+LIMITS = Artefacts(grid=6.0, droplets=60.0, border=12.0, pattern=8.0)
+
+WORDS = {
+    "grid": "a fine grid or checkerboard",
+    "droplets": "droplets: small spots that stand out",
+    "border": "a dark or light frame along the border",
+    "pattern": "a repeating pattern where the photo is flat",
+}
+
+
+def measure(picture: Pixels, photo: Pixels) -> Artefacts:
+    """The faults of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
+    of_picture, of_photo = _luminance(picture), _luminance(photo)
+    return Artefacts(
+        grid=max(0.0, _grid(of_picture) - max(0.0, _grid(of_photo))),
+        droplets=_droplets(of_picture, of_photo),
+        border=_border(of_picture, of_photo),
+        pattern=_pattern(of_picture, of_photo),
+    )
+
+
+def mean(measured: Sequence[Artefacts]) -> Artefacts:
+    """Of several pictures by one network."""
+    return Artefacts(
+        **{f.name: sum(getattr(one, f.name) for one in measured) / len(measured) for f in fields(Artefacts)}
+    )
+
+
+def complaints(found: Artefacts) -> list[str]:
+    """What is beyond its limit, in words."""
+    return [
+        f"{WORDS[name]} ({value:.1f}, limit {getattr(LIMITS, name):g})"
+        for name, value in asdict(found).items()
+        if value > getattr(LIMITS, name)
+    ]
+
+
+def _luminance(picture: Pixels) -> Plane:
+    plane: Plane = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return plane
+
+
+def _grid(plane: Plane) -> float:
+    """How far the strongest line of a grid stands out of the spectrum, decibels."""
+    strongest = 0.0
+    for axis in (0, 1):
+        length = plane.shape[axis] // 8 * 8
+        if length < 64:
+            continue
+        lines = np.moveaxis(plane, axis, 1)[:, :length]
+        lines = np.diff(lines, axis=1, append=lines[:, -1:])  # whitens: pictures have little at high frequencies
+        window = np.hanning(length).astype(np.float32)
+        power = (np.abs(np.fft.rfft(lines * window, axis=1)) ** 2).mean(axis=0)
+        level = 10 * np.log10(power + 1e-3)
+        for period in (8, 4, 8 / 3, 2):
+            line = round(length / period)
+            beside = np.r_[level[max(0, line - 12) : max(0, line - 3)], level[line + 4 : line + 13]]
+            if len(beside):
+                strongest = max(strongest, float(level[max(0, line - 1) : line + 2].max() - np.median(beside)))
+    return max(0.0, strongest - 3.0)  # the highest of three lines of noise lies about that above the median
+
+
+def _droplets(plane: Plane, photo: Plane) -> float:
+    """Spots that stand out, a million pixels."""
+    found = 0
+    for radius in (3, 6):
+        response, usual = (np.abs(_blurred(x, radius) - _blurred(x, 2 * radius)) for x in (plane, photo))
+        scale = np.median(response) / 0.6745 + 1.0
+        spots = (response > 8 * scale) & (usual < 3 * (np.median(usual) / 0.6745 + 1.0))
+        cell = 4 * radius  # one a cell: a spot is counted once
+        height, width = (n // cell * cell for n in spots.shape)
+        found += int(spots[:height, :width].reshape(height // cell, cell, width // cell, cell).any(axis=(1, 3)).sum())
+    return found * 1e6 / plane.size
+
+
+def _border(plane: Plane, photo: Plane) -> float:
+    """By how much the edge differs from what is next to it, levels; the greatest of the four sides."""
+    if min(plane.shape) < 64:
+        return 0.0
+    greatest = 0.0
+    for turn in range(4):
+        steps = [x[:8].mean() - x[12:28].mean() for x in (np.rot90(plane, turn), np.rot90(photo, turn))]
+        greatest = max(greatest, abs(float(steps[0])) - abs(float(steps[1])))
+    return greatest
+
+
+def _pattern(plane: Plane, photo: Plane) -> float:
+    """Levels of what repeats itself in blocks where the photo is flat; 0 where it has none."""
+    block = 64
+    smooth = plane - _blurred(plane, 8)
+    strengths = []
+    for top in range(0, plane.shape[0] - block + 1, block // 2):
+        for left in range(0, plane.shape[1] - block + 1, block // 2):
+            place = np.s_[top : top + block, left : left + block]
+            if photo[place].std() > 6:
+                continue
+            patch = smooth[place] - smooth[place].mean()
+            energy = float(patch.std())
+            window = np.hanning(block).astype(np.float32)
+            spectrum = np.abs(np.fft.rfft2(patch * window[:, None] * window, s=(2 * block, 2 * block))) ** 2
+            again = np.fft.fftshift(np.fft.irfft2(spectrum))[block - 28 : block + 29, block - 28 : block + 29]
+            down, across = np.mgrid[-28:29, -28:29]
+            far = np.hypot(down, across) >= 7
+            strengths.append(energy * max(0.0, float(again[far].max() / (again.max() + 1e-6))))
+    return float(np.mean(strengths)) if strengths else 0.0
+
+
+def _blurred(plane: Plane, radius: int) -> Plane:
+    """Three box filters each way, near a Gaussian; the edge is continued."""
+    side = radius // 2 * 2 + 1
+    for _ in range(6):  # across and down in turn: every pass leaves the picture transposed
+        padded = np.pad(plane, [(0, 0), (side // 2 + 1, side // 2)], mode="edge")
+        total = padded.cumsum(axis=1, dtype=np.float64)
+        plane = ((total[:, side:] - total[:, :-side]) / side).astype(np.float32).T
+    return plane

@@ -1,0 +1,41 @@
+"""The slow last mile: a network's picture as the start of Gatys' optimisation. Needs torch."""
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from impasto.errors import UsageError
+from impasto.image import Pixels, load_image
+from impasto.train.gatys import Look, refine
+
+LOOKS = "looks"
+"""The folder of the package's data with the statistics of each shipped style's picture."""
+
+
+def refined(
+    paint: Callable[[Pixels], Pixels], styles: Mapping[str, float], picture: Path | None, evaluations: int
+) -> Callable[[Pixels], Pixels]:
+    """``paint``, and then so many evaluations of Gatys' optimisation.
+
+    What is wanted is the look of ``picture``; without one, that of the shipped style.
+
+    Raises:
+        UsageError: there is no picture, and not one shipped style alone.
+        ImageError: the picture cannot be read.
+    """
+    look = load_image(picture) if picture is not None else _shipped_look(styles)
+
+    def both(photo: Pixels) -> Pixels:
+        return refine(paint(photo), photo, look, evaluations)
+
+    return both
+
+
+def _shipped_look(styles: Mapping[str, float]) -> Look:
+    file = resources.files("impasto") / "data" / LOOKS / f"{next(iter(styles), '')}.safetensors"
+    if len(styles) != 1 or not file.is_file():
+        raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
+    with resources.as_file(file) as path:
+        return Look({layer: factor.float() for layer, factor in load_file(path).items()})

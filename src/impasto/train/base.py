@@ -1,0 +1,68 @@
+"""What training begins with: the package's network of many styles, see :mod:`impasto.catalogue`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from impasto.catalogue import network_hash, shipped, shipped_network
+from impasto.modelfile import read_info
+from impasto.nn.generators import Generator, build_generator
+from impasto.nn.losses import ContentTarget, PerceptualLoss
+
+
+@dataclass(frozen=True)
+class Base:
+    """A trained network: ``network`` is its model file's hash, ``codes`` (styles, numbers) what it learnt.
+
+    The last code gives the photo back, as in :func:`impasto.train.data.draw_styles`.
+    """
+
+    architecture: str
+    arguments: dict[str, Any]
+    network: str
+    weights: dict[str, Tensor]
+    codes: Tensor
+
+    def begin(self, generator: Generator, codes: Tensor) -> None:
+        """Give ``generator``, of this architecture and these arguments, the weights and these styles."""
+        generator.load_state_dict(self.weights, strict=False)  # without the normalisations' scales and shifts
+        generator.set_codes(codes)
+
+    @torch.no_grad()
+    def nearest(self, loss: PerceptualLoss, photos: Tensor, target: ContentTarget, device: torch.device) -> Tensor:
+        """For each style of ``loss`` the code whose picture of these photos suits it best, (styles, numbers)."""
+        count = len(self.codes) - 1
+        arguments = {**self.arguments, "styles": count + 1}
+        generator = build_generator(self.architecture, arguments).to(device)
+        self.begin(generator, self.codes)
+        styles = len(loss.style_targets[loss.objective.style_layers[0]])
+        totals = torch.zeros(styles, count)
+        for number in range(count):
+            painted = generator(photos, None, generator.choose([number] * len(photos)))
+            features = loss.network(painted, loss.layers)
+            for style in range(styles):
+                totals[style, number] = loss.compare(features, painted, target, which=[style]).total.mean()
+        return self.codes[totals.argmin(dim=1)]
+
+
+def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
+    """The package's network, if it is of this architecture and these arguments; else None."""
+    path = shipped_network()
+    info = read_info(path)
+    if (info.architecture, info.arguments) != (architecture, arguments):
+        return None
+    constants = onnx.load(path).graph.initializer
+    names = set(build_generator(architecture, arguments).state_dict())
+    weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in names}
+    styles = [*shipped().values()]
+    codes = [style.code for style in styles] + [styles[0].photo]
+    return Base(architecture, arguments, network_hash(path), weights, _stacked(codes))
+
+
+def _stacked(codes: Sequence[Any]) -> Tensor:
+    return torch.stack([torch.from_numpy(code) for code in codes])
