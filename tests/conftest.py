@@ -26,6 +26,7 @@ def judged_small(monkeypatch):
     """Runs look at their results at a size that costs nothing."""
     for name in ("YARDSTICK_SIZE", "GLANCE_SIZE", "SHEET_SIZE"):
         monkeypatch.setattr(judge, name, 64)
+    monkeypatch.setattr(judge, "MOST_EVALUATIONS", 3)
 
 
 @pytest.fixture(scope="session")

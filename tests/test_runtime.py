@@ -13,6 +13,7 @@ from impasto import runtime
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.modelfile import ModelInfo
 from impasto.runtime import BACKENDS, FakeBackend, Stylizer, load, load_foreign
+from impasto.stylefile import Style, StyleInfo
 from tests.graphs import CONVOLVE, IMAGE, INVERT, NOISE, make_onnx, write_test_model
 
 ENGINES = sorted(BACKENDS)
@@ -119,18 +120,25 @@ def test_noise_is_uniform_and_decided_by_the_seed():
 
 def test_no_noise_and_no_style_for_models_without():
     names = []
-    fake(lambda inputs: names.extend(inputs) or inputs["image"])(random_picture(20, 20), seed=3, style="a")
+    fake(lambda inputs: names.extend(inputs) or inputs["image"])(random_picture(20, 20), seed=3)
     assert names == ["image"]
 
 
-def test_styles_are_chosen_by_name_and_the_first_is_the_default():
+def test_a_style_is_an_input_and_its_strength_lies_between():
     seen = []
-    stylizer = fake(lambda inputs: seen.append(inputs["style"].tolist()) or inputs["image"], styles=("a", "b", "c"))
-    for style in (None, "a", "c"):
-        stylizer(random_picture(20, 20), style=style)
-    assert seen == [[[1, 0, 0]], [[1, 0, 0]], [[0, 0, 1]]]
-    with pytest.raises(UsageError, match="no style 'd'; it has a, b, c"):
-        stylizer(random_picture(20, 20), style="d")
+    info = ModelInfo(architecture="residual", arguments={}, styles=("a",), style_size=2)
+    style = Style(StyleInfo(name="a", network=""), np.array([4, 8], np.float32), np.array([0, 2], np.float32))
+    backend = FakeBackend(lambda inputs: seen.append(inputs["style"].tolist()) or inputs["image"])
+    stylizer = Stylizer(backend, info, style)
+    picture = random_picture(20, 20)
+    assert (stylizer(picture) == picture).all()
+    stylizer(picture, strength=0.25)
+    assert seen == [[4, 8], [1, 3.5], [0, 2]]
+
+
+def test_a_model_of_its_own_has_one_strength():
+    with pytest.raises(UsageError, match="this model has one strength"):
+        fake()(random_picture(20, 20), strength=0.5)
 
 
 # ---- engines --------------------------------------------------------------------------------------------------
@@ -227,7 +235,7 @@ def test_bytes_flipped_in_a_graph_are_one_line(tmp_path, engine):
 def test_what_cannot_be_loaded(tmp_path, monkeypatch):
     path = write_test_model(tmp_path / "m.onnx")
     with pytest.raises(ModelError, match="no such model file"):
-        load("wave")
+        load("wave.onnx")
     with pytest.raises(BackendError, match="unknown backend 'cuda'; use auto, openvino, onnxruntime"):
         load(path, backend="cuda")
     with pytest.raises(UsageError, match="use 1 or more"):

@@ -169,7 +169,9 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
         def evaluations(
             start: Literal["content", "noise"], reached: float = reached, photo: Pixels = photo
         ) -> int | None:
-            return evaluations_to_equal(reached, photo, picture, start=start, size=size, most=MOST_EVALUATIONS)
+            return evaluations_to_equal(
+                reached, photo, picture, start=start, size=size, most=MOST_EVALUATIONS, network=network
+            )
 
         found.append(Equal(path.name, reached, evaluations("content"), evaluations("noise")))
     return tuple(found)

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.losses import Objective, PerceptualLoss, gram, mean_std, total_variation
+from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, mean_std, total_variation
 
 
 @pytest.fixture
@@ -112,3 +114,31 @@ def test_wrong_objectives_name_the_right_ones(tiny_vgg):
         Objective(style_weight=-1)
     with pytest.raises(UsageError, match="unknown objective scaling"):
         Objective(scaling="log")
+
+
+def test_each_picture_of_a_batch_has_its_own_style(tiny_vgg):
+    styles, pictures = torch.rand(3, 1, 3, 40, 40), torch.rand(2, 3, 40, 40)
+    together = PerceptualLoss(tiny_vgg, Objective(), *styles)
+    terms = together(pictures, together.content_target(pictures), which=[2, 0])
+    for place, number in enumerate([2, 0]):
+        alone = PerceptualLoss(tiny_vgg, Objective(), styles[number])
+        one = pictures[place : place + 1]
+        torch.testing.assert_close(terms.style[place : place + 1], alone(one, alone.content_target(one)).style)
+
+
+def test_the_photos_own_look_is_reached_by_the_photo_in_any_contrast(tiny_vgg):
+    loss, photo = PerceptualLoss(tiny_vgg, Objective(), torch.rand(1, 3, 40, 40)), torch.rand(2, 3, 40, 40)
+    target = replace(loss.content_target(photo), photo=photo)
+    assert loss(0.5 * photo + 0.2, target, which=[PHOTO, PHOTO]).style.max() < 1e-3
+    blurred = torch.nn.functional.avg_pool2d(photo, 3, 1, 1)
+    assert loss(blurred, target, which=[PHOTO, PHOTO]).style.min() > 0.5
+    mixed = loss(photo, target, which=[0, PHOTO]).style
+    assert mixed[0] > 0.01 > mixed[1]
+
+
+def test_statistics_can_stand_in_for_the_style_picture(tiny_vgg):
+    style, photo = torch.rand(1, 3, 40, 40), torch.rand(1, 3, 40, 40)
+    loss = PerceptualLoss(tiny_vgg, Objective(), style)
+    other = PerceptualLoss(tiny_vgg, Objective(), targets=loss.style_targets)
+    target = loss.content_target(photo)
+    assert float(loss(photo, target).total) == float(other(photo, target).total)

@@ -12,17 +12,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
 
 import impasto
+from impasto.catalogue import shipped
 from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.modelfile import read_info
-from impasto.nn.losses import Objective
+from impasto.nn.generators import build_generator
+from impasto.nn.losses import PHOTO, Objective, PerceptualLoss
+from impasto.stylefile import read_style
 from impasto.train import trainer
+from impasto.train.base import load_base
 from impasto.train.config import Recipe, TrainConfig
+from impasto.train.data import draw_styles, to_picture, to_tensor
 from impasto.train.run import Run, run_folder
 from impasto.train.trainer import SNAPSHOT_STEPS, train
-from impasto.train.weights import save_base
+from tests.conftest import make_photo
 
 SMALL = Recipe(
     arguments={"width": 4, "blocks": 1},
@@ -39,7 +43,7 @@ SMALL = Recipe(
 @pytest.fixture
 def config(tmp_path, style_file, photo_folder, tiny_vgg_file):
     return TrainConfig(
-        style=style_file,
+        styles=(style_file,),
         output=tmp_path / "model.onnx",
         recipe=SMALL,
         content=photo_folder,
@@ -151,7 +155,7 @@ def test_resume_wants_the_same_run(config, photo_folder):
     with pytest.raises(TrainingError, match="it differs in recipe"):
         train(replace(config, recipe=replace(SMALL, adam_rate=1e-4)), resume=True)
     with pytest.raises(TrainingError, match="it differs in style"):
-        train(replace(config, style=photo_folder / "2.JPG"), resume=True)
+        train(replace(config, styles=(photo_folder / "2.JPG",)), resume=True)
     assert train(replace(config, steps=4), resume=True).steps == 4  # the budget may change
 
 
@@ -167,9 +171,9 @@ def test_resume_wants_the_same_photos(config, tmp_path, photo_folder):
 
 def test_a_style_picture_that_vanishes_does_not_stop_a_run(config, tmp_path, monkeypatch):
     style = tmp_path / "style.png"
-    style.write_bytes(config.style.read_bytes())
+    style.write_bytes(config.styles[0].read_bytes())
     monkeypatch.setattr(trainer, "REPORT_SECONDS", 0.0)
-    result = train(replace(config, style=style), report=lambda _: style.unlink(missing_ok=True))
+    result = train(replace(config, styles=(style,)), report=lambda _: style.unlink(missing_ok=True))
     assert result.finished
 
 
@@ -240,7 +244,7 @@ def test_a_run_that_keeps_exploding_gives_up(config, monkeypatch):
 
 
 def test_a_lasting_rise_is_an_explosion_and_one_odd_photo_is_not():
-    run = Run(SMALL, 0, torch.device("cpu"))
+    run = Run(SMALL, 1, 0, torch.device("cpu"), style_only=False)
     for step in range(400):
         run.state.step = step
         assert not run.exploded(20.0 if step % 100 == 99 else 2.0, 0.1)
@@ -248,11 +252,11 @@ def test_a_lasting_rise_is_an_explosion_and_one_odd_photo_is_not():
 
 
 def test_rates_and_style_weight_follow_the_run():
-    run = Run(replace(SMALL, ramp=0.4, decay=0.5, decay_every=100), 0, torch.device("cpu"))
-    assert run.style_weight(0.0) == pytest.approx(4.0 * 0.05)
-    assert run.style_weight(0.4) == run.style_weight(1.0) == 4.0
+    run = Run(replace(SMALL, ramp=0.4, decay=0.5, decay_every=100), 1, 0, torch.device("cpu"), style_only=False)
+    assert run.style_weight(0.0, [0]).tolist() == pytest.approx([4.0 * 0.05])
+    assert run.style_weight(0.4, [0]).tolist() == run.style_weight(1.0, [0]).tolist() == [4.0]
     run.set_rates(0.2)
-    assert [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups] == [0.02, 2e-3]
+    assert [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups] == [0.02, 2e-3, 2e-3]
     run.state.step = 200
     run.set_rates(0.75)
     assert run.optimizers[1][0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.5 * 0.64)
@@ -261,8 +265,8 @@ def test_rates_and_style_weight_follow_the_run():
 def gradients(config):
     """Each parameter's gradient in the first step, from the optimisers' momenta: (1 - beta) times it."""
     saved = torch.load(run_folder(config.output) / "checkpoint.pt", weights_only=True)
-    muon, adam = (optimizer["state"] for optimizer in saved["run"]["optimizers"])
-    return [s["momentum"] / 0.05 for s in muon.values()] + [s["exp_avg"] / 0.1 for s in adam.values()]
+    muon, *adams = (optimizer["state"] for optimizer in saved["run"]["optimizers"])
+    return [s["momentum"] / 0.05 for s in muon.values()] + [s["exp_avg"] / 0.1 for adam in adams for s in adam.values()]
 
 
 def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
@@ -284,7 +288,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     flags |= {"photo-to": 80, "pool": 6, "batch": 2, "set.width": 4, "set.blocks": 1}
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "impasto"]
-    command = [*launch, "train", str(config.style), *words]
+    command = [*launch, "train", str(config.styles[0]), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("learnt after 1 steps") == 1  # one of them speaks
@@ -303,7 +307,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
 
 def test_bad_input_is_said_before_any_work(config, tmp_path):
     with pytest.raises(ImageError, match="no such file"):
-        train(replace(config, style=tmp_path / "nothing.jpg"))
+        train(replace(config, styles=(tmp_path / "nothing.jpg",)))
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(TrainingError, match="no pictures in this folder"):
@@ -388,24 +392,124 @@ def test_the_preview_shows_style_photo_and_result(config):
     assert np.ptp(sheet) > 200
 
 
-def test_the_default_network_begins_with_the_packages_weights_and_others_with_none():
-    base = Run(Recipe(), 0, torch.device("cpu"))
-    assert base.from_base
-    assert base.style_weight(0.0) == Recipe().objective.style_weight  # it keeps photos already
-    other = Run(Recipe(), 1, torch.device("cpu"))
-    assert torch.equal(base.generator.last.conv.weight, other.generator.last.conv.weight)
-    nothing = Run(Recipe(start="nothing"), 0, torch.device("cpu"))
-    assert not nothing.from_base
-    assert not torch.equal(base.generator.last.conv.weight, nothing.generator.last.conv.weight)
-    for recipe in (Recipe(norm="batch"), Recipe(generator="texture"), Recipe(arguments={"width": 32})):
-        assert not Run(recipe, 0, torch.device("cpu")).from_base
+# ---- several styles, and the package's network -------------------------------------------------------------------
+
+REAL = replace(SMALL, arguments={})
+"""A recipe whose generator is the package's network's."""
 
 
-def test_a_run_can_become_the_base(config, tmp_path):
-    result = train(config)
-    save_base(result.folder / "checkpoint.pt", tmp_path / "base.safetensors")
-    with safe_open(tmp_path / "base.safetensors", framework="pt") as base:
-        record = json.loads(base.metadata()["impasto"])
-        tensors = {name: base.get_tensor(name).float() for name in base.keys()}  # noqa: SIM118
-    assert record["arguments"] == {"norm": "instance", "width": 4, "blocks": 1}
-    assert_same_weights(weights(config), tensors, atol=1e-3, rtol=1e-3)
+def test_several_styles_share_a_network_and_each_has_a_file(config, photo_folder, tmp_path):
+    several = replace(config, styles=(*config.styles, photo_folder / "2.JPG"), output=tmp_path / "made")
+    result = train(several)
+    assert {path.name for path in result.model.iterdir()} == {"network.onnx", "stripes.safetensors", "2.safetensors"}
+    photo = impasto.load_image(photo_folder / "4.JPG")
+    one, other = (impasto.load(result.model / name)(photo) for name in ("stripes.safetensors", "2.safetensors"))
+    assert one.shape == photo.shape
+    assert (one != other).any()
+    assert (impasto.load(result.model / "2.safetensors")(photo, strength=0) == photo).all()
+    assert read_info(result.model / "network.onnx").styles == ("stripes", "2")
+
+
+def test_several_styles_stop_and_resume_too(config, photo_folder, tmp_path):
+    straight = replace(config, styles=(*config.styles, photo_folder / "2.JPG"), output=tmp_path / "made")
+    broken = replace(straight, output=tmp_path / "broken")
+    train(straight)
+    assert not train(broken, report=stop_after(5)).finished
+    assert train(broken, resume=True).finished
+    assert_same_weights(weights(straight), weights(broken))
+
+
+def test_every_style_has_its_turn():
+    drawn = draw_styles(range(40), 3, seed=1)
+    for turn in range(10):
+        assert sorted(drawn[4 * turn : 4 * turn + 4]) == [PHOTO, 0, 1, 2]
+    assert drawn == [number for item in range(40) for number in draw_styles(range(item, item + 1), 3, seed=1)]
+    assert draw_styles(range(5), 1, seed=1) == [0] * 5
+
+
+def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path):
+    alone = replace(config, output=tmp_path / "mine.safetensors", recipe=REAL, steps=4)
+    result = train(alone)
+    assert result.model.stat().st_size < 20_000
+    trained = {name: x for name, x in weights(alone).items() if x.ndim != 2}
+    base = load_base("residual", {"norm": "instance"})
+    for name, x in base.weights.items():
+        assert torch.equal(trained[name], x), name  # only scales and shifts have moved
+    style = read_style(result.model)
+    assert not any(np.allclose(style.code, code) for code in base.codes.numpy())
+    photo = impasto.load_image(next(config.content.glob("*.JPG")))
+    assert impasto.load(result.model)(photo).shape == photo.shape
+    with pytest.raises(TrainingError, match="the shared network is another generator"):
+        train(replace(alone, recipe=SMALL), restart=True)
+
+
+def test_the_base_is_the_packages_network_and_its_styles():
+    base = load_base("residual", {"norm": "instance"})
+    generator = build_generator("residual", {"norm": "instance"})
+    number = [*shipped()].index("udnie")
+    base.begin(generator, base.codes[number : number + 1])
+    photo = to_tensor(make_photo(5, 64, 64))
+    with torch.no_grad():
+        painted = to_picture(generator(photo))
+    difference = painted.astype(float) - impasto.load("udnie")(to_picture(photo))
+    assert np.abs(difference).max() <= 1
+    for architecture, arguments in (("texture", {}), ("residual", {"norm": "batch"})):
+        assert load_base(architecture, arguments) is None
+
+
+def test_a_run_begins_with_the_nearest_style(tiny_vgg):
+    base = load_base("residual", {"norm": "instance"})
+    photo = to_tensor(make_photo(5, 64, 64))
+    generator = build_generator("residual", {"norm": "instance"})
+    for number in (0, 5):
+        base.begin(generator, base.codes[number : number + 1])
+        with torch.no_grad():
+            loss = PerceptualLoss(tiny_vgg, Objective(content_weight=0.0), generator(photo))
+        nearest = base.nearest(loss, photo, loss.content_target(photo), torch.device("cpu"))
+        assert torch.equal(nearest[0], base.codes[number])
+
+
+def test_a_default_run_begins_with_the_base_and_keeps_the_photo_from_the_start(config):
+    based, nothing = (
+        replace(config, recipe=replace(REAL, start=start), output=config.output.with_name(f"{start}.onnx"), steps=1)
+        for start in ("base", "nothing")
+    )
+    results = [train(each) for each in (based, nothing)]
+    assert [read_info(result.model).training["start"] for result in results] == ["base", "nothing"]
+    assert results[0].content_error < 0.7 * results[1].content_error
+
+
+def test_the_style_gives_way_where_the_photo_suffers():
+    run = Run(replace(SMALL, content_ceiling=0.9), 1, 0, torch.device("cpu"), style_only=False)
+    for _ in range(100):
+        run.balance([0], 1.5)
+    low = run.state.shares[0]
+    assert low < 0.8
+    for _ in range(1000):
+        run.balance([0], 0.5)
+    assert run.state.shares == [1.0]
+    free = Run(replace(SMALL, content_ceiling=0.0), 1, 0, torch.device("cpu"), style_only=False)
+    free.balance([0], 9.0)
+    assert free.state.shares == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((20, 300, 3), np.uint8), "300 x 20 pixels are too few to show a look: give one of 64 or more"),
+        (np.full((90, 90, 3), 77, np.uint8), "is one flat colour, there is no look to learn"),
+    ],
+    ids=["tiny", "flat"],
+)
+def test_a_picture_without_a_look_is_said(config, tmp_path, picture, message):
+    impasto.save_image(tmp_path / "style.png", picture)
+    with pytest.raises(TrainingError, match=message):
+        train(replace(config, styles=(tmp_path / "style.png",)))
+    assert not run_folder(config.output).exists()
+
+
+@pytest.mark.parametrize("kind", ["grey", "photo"])
+def test_grey_pictures_and_photos_are_learnt(config, tmp_path, kind):
+    picture = make_photo(9, 90, 90)
+    impasto.save_image(tmp_path / "style.png", picture if kind == "photo" else picture[:, :, :1].repeat(3, axis=2))
+    assert train(replace(config, styles=(tmp_path / "style.png",))).finished

@@ -112,10 +112,12 @@ def optimize(
     report: Callable[[Evaluated], None] = lambda _: None,
     *,
     begin: Pixels | None = None,
+    network: VGGFeatures | None = None,
 ) -> GatysResult:
     """Return the picture that minimises the objective of ``content`` and ``style``, pictures as uint8 (H, W, 3).
 
-    The first picture is ``begin``, of any size, or what ``config.start`` says. A style may also be its statistics.
+    The first picture is ``begin``, of any size, or what ``config.start`` says. A style may also be its statistics. The
+    loss network is ``network``, or what the configuration names.
 
     The pixels are free while they are optimised and clipped to [0, 1] in the end, as in Gatys' code. Ctrl-C ends the
     search; the best picture so far is returned.
@@ -124,7 +126,8 @@ def optimize(
         UsageError: for a layer the loss network has not.
         TrainingError: if the objective is not finite from the start.
     """
-    network, _ = load_loss_network(config.loss_network, config.convention)
+    if network is None:
+        network, _ = load_loss_network(config.loss_network, config.convention)
     photo = to_tensor(resize_short_side(content, config.size))
     if isinstance(style, Look):
         loss = style.loss(network, config.objective)
@@ -223,10 +226,11 @@ def evaluations_to_equal(
     start: Literal["content", "noise"],
     size: int,
     most: int,
+    network: VGGFeatures | None = None,
 ) -> int | None:
     """How many evaluations L-BFGS needs to bring the yardstick's objective as low; None if more than ``most``."""
     config = GatysConfig(evaluations=most, goal=objective, start=start, size=size, style_size=YARDSTICK_SIZE)
-    curve = optimize(photo, style, config).curve
+    curve = optimize(photo, style, config, network=network).curve
     return len(curve) if curve[-1].objective <= objective else None
 
 

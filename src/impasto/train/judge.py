@@ -30,6 +30,7 @@ class Judge:
         self, network: VGGFeatures, styles: Sequence[Pixels], photos: list[Path], device: torch.device
     ) -> None:
         self.device = device
+        self.network = network
         self.styles = styles
         self.unreadable: dict[Path, str] = {}
         self.photos = [photo for _, photo in itertools.islice(read_photos(photos, self.unreadable), PHOTOS)]
@@ -62,7 +63,13 @@ class Judge:
         photo = resize_short_side(self.photos[0], GLANCE_SIZE)
         reached = self._measure(generator, [(0, 0)], GLANCE_SIZE)["objective"]
         return evaluations_to_equal(
-            reached, photo, self.styles[0], start="content", size=GLANCE_SIZE, most=MOST_EVALUATIONS
+            reached,
+            photo,
+            self.styles[0],
+            start="content",
+            size=GLANCE_SIZE,
+            most=MOST_EVALUATIONS,
+            network=self.network,
         )
 
     def sheet(self, generator: Generator) -> Pixels:

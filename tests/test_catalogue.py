@@ -1,0 +1,147 @@
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import impasto
+from impasto import artefacts
+from impasto.catalogue import find_style, network_hash, shipped, shipped_network
+from impasto.cli import main
+from impasto.errors import ModelError, UsageError
+from impasto.modelfile import read_info
+from impasto.stylefile import write_style
+from tests.conftest import make_photo
+
+PHOTO = make_photo(3, 96, 120)
+
+
+def distance(one, other):
+    return float(np.abs(one.astype(float) - other.astype(float)).mean())
+
+
+def test_every_shipped_style_says_what_it_is_and_fits_the_network():
+    assert len(impasto.styles()) >= 12
+    info = read_info(shipped_network())
+    for style in shipped().values():
+        assert style.info.network == network_hash(shipped_network())
+        assert style.code.shape == (info.style_size,)
+        for text in ("name", "title", "artist", "year", "licence"):
+            assert getattr(style.info, text), (style.info.name, text)
+        assert style.info.training["steps"] > 0
+
+
+def test_all_shipped_styles_together_are_small():
+    data = shipped_network().parent
+    files = [shipped_network(), *(data / "styles").iterdir(), *(data / "looks").iterdir()]
+    assert sum(path.stat().st_size for path in files) < 8e6
+
+
+def test_no_shipped_style_is_beyond_a_limit():
+    for style in impasto.styles():
+        found = artefacts.Artefacts(**style.training["artefacts"])
+        assert artefacts.complaints(found) == [], style.name
+
+
+def test_styles_differ():
+    pictures = {style.name: impasto.load(style.name)(PHOTO) for style in impasto.styles()}
+    names = [*pictures]
+    for i, one in enumerate(names):
+        for other in names[:i]:
+            assert distance(pictures[one], pictures[other]) > 5, (one, other)
+
+
+def test_a_misspelt_style_gets_near_names():
+    with pytest.raises(UsageError, match=r"no style is called 'udny': did you mean udnie"):
+        impasto.load("udny")
+    with pytest.raises(UsageError, match=r"no style is called 'qqqqqq': `impasto styles` lists all"):
+        find_style("qqqqqq")
+
+
+def test_mixing_goes_from_one_style_to_the_other():
+    one, other = impasto.load("udnie")(PHOTO), impasto.load("great_wave")(PHOTO)
+    mixes = [impasto.load({"udnie": 1 - share, "great_wave": share})(PHOTO) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert distance(mixes[0], one) < 0.01
+    assert distance(mixes[-1], other) < 0.01
+    away = [distance(mix, one) for mix in mixes]
+    assert away == sorted(away)
+    assert distance(impasto.load({"udnie": 3, "great_wave": 1})(PHOTO), mixes[1]) < 0.01  # shares are relative
+
+
+@pytest.mark.parametrize("shares", [{}, {"udnie": -1}, {"udnie": 0}, {"udnie": float("nan")}])
+def test_shares_that_make_no_sense_are_refused(shares):
+    with pytest.raises(UsageError, match="shares of 0 or more"):
+        impasto.load(shares)
+
+
+def test_strength_goes_from_the_photo_to_the_style():
+    stylizer = impasto.load("udnie")
+    pictures = [stylizer(PHOTO, strength=strength) for strength in np.linspace(0, 1, 9)]
+    assert (pictures[0] == PHOTO).all()
+    assert (pictures[-1] == stylizer(PHOTO)).all()
+    away = [distance(picture, PHOTO) for picture in pictures]
+    assert away == sorted(away)
+    steps = [distance(a, b) for a, b in itertools.pairwise(pictures)]
+    assert max(steps) < 0.5 * away[-1]  # no jump
+    faded = (PHOTO.astype(float) + pictures[-1]) / 2
+    assert distance(pictures[4], faded) > 2  # not a cross-fade
+    for strength in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="strength must be from 0"):
+            stylizer(PHOTO, strength=strength)
+
+
+def test_a_style_file_finds_its_network(tmp_path):
+    style = shipped()["udnie"]
+    write_style(tmp_path / "mine.safetensors", style)
+    assert distance(impasto.load(tmp_path / "mine.safetensors")(PHOTO), impasto.load("udnie")(PHOTO)) == 0
+    write_style(tmp_path / "other.safetensors", replace(style, info=replace(style.info, network="0" * 64)))
+    with pytest.raises(ModelError, match=r"its network \(000000000000\.\.\.\) is not here: put its network\.onnx"):
+        impasto.load(tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match="is a network, which paints in no style of its own"):
+        impasto.load(shipped_network())
+
+
+@pytest.fixture
+def photo_file(tmp_path) -> Path:
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
+    assert main(["styles"]) == 0
+    assert "udnie" in capsys.readouterr().out
+    assert main(["styles", "--json"]) == 0
+    assert {style["name"] for style in json.loads(capsys.readouterr().out)} == set(shipped())
+    assert main(["styles", "--sheet", str(photo_file), "-o", str(tmp_path / "sheet.png")]) == 0
+    assert Image.open(tmp_path / "sheet.png").width > 1000
+    words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png")]
+    assert main([*words, "--style", "udnie:0.7", "--style", "great_wave:0.3", "--strength", "0.8"]) == 0
+    wanted = impasto.load({"udnie": 0.7, "great_wave": 0.3})(PHOTO, strength=0.8)
+    assert (np.asarray(Image.open(tmp_path / "out.png")) == wanted).all()
+    assert main(["info", "udnie"]) == 0
+    assert "a style alone: scales and shifts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give either a style, --style NAME"),
+        (["--style", "udnie", "--model", "x.onnx"], "give either a style, --style NAME"),
+        (["--style", "udnie", "--style", "udnie:0.5"], "udnie is given twice"),
+        (["--style", "udnie:-1"], "shares of 0 or more"),
+        (["--style", "udnie:lots"], "no style is called 'udnie:lots'"),
+        (["--style", "udnie", "--strength", "2"], "strength must be from 0"),
+        (["--style", "udnie", "--strength", "much"], "strength"),
+        (["--style", "udnie", "--strength", "0.5", "--refine", "3"], "leave --strength out"),
+        (["--style", "udnie", "--style", "the_scream", "--refine", "3"], "give its picture: --picture FILE"),
+    ],
+)
+def test_wrong_usage_is_one_line(tmp_path, photo_file, capsys, words, message):
+    assert main(["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out.png").exists()
