@@ -2,7 +2,8 @@
 
     python benchmarks/quality.py DATA MODELS [--photos 40]
 
-DATA holds content/open, styles and peers; MODELS holds great_wave.onnx, starry_night.onnx and udnie.onnx, made with
+DATA holds content/open, styles and peers. The shipped styles are measured, and what MODELS holds of great_wave.onnx,
+starry_night.onnx and udnie.onnx, made with
 
     impasto train DATA/styles/udnie.jpg -o MODELS/udnie.onnx --content DATA/content/open \\
         --held-out benchmarks/held_out.txt --minutes 10
@@ -69,28 +70,35 @@ def main() -> None:
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
-    print("| style | model | content | style | objective | LPIPS | contrast | seconds |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| style | model | content | style | objective | LPIPS | contrast | grid | droplets | border | pattern | s |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name, others in peers(options.data / "peers").items():
         style = options.data / "styles" / f"{name}.jpg"
-        everyone = {"impasto": load(options.models / f"{name}.onnx"), **others}
+        trained = options.models / f"{name}.onnx"
+        ours = {"impasto, trained": load(trained)} if trained.exists() else {}
+        everyone = {"impasto, shipped": load(name), **ours, **others}
         for model, stylizer in everyone.items():
             result = evaluate(stylizer, style, photos, name=model)
             found.append({**asdict(result), "style": name})
             print(f"| {name} | {model} | {line(result)} |", flush=True)
         best_peer = next(iter(others))
         for photo in shown:
-            rows.append([load_image(style), photo, everyone["impasto"](photo), others[best_peer](photo)])
+            painted = [
+                stylizer(photo) for stylizer in (everyone["impasto, shipped"], *ours.values(), others[best_peer])
+            ]
+            rows.append([load_image(style), photo, *painted])
     (options.models / "quality.json").write_text(json.dumps({"photos": [p.name for p in photos], "found": found}))
-    labels = ("style", "photo", "impasto", "peer")
-    save_image(options.models / "sheet.jpg", contact_sheet(rows, labels=labels, cell=512), quality=88)
+    captions = [["style", "photo", "shipped", *["trained"] * (len(row) - 4), "peer"] for row in rows]
+    save_image(options.models / "sheet.jpg", contact_sheet(rows, captions=captions, cell=512), quality=88)
     print(f"\n{len(photos)} photos, {os.cpu_count()} cores; sheet: {options.models / 'sheet.jpg'}")
 
 
 def line(found: Evaluation) -> str:
     return (
         f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | {found.lpips:.3f} | "
-        f"{found.contrast_change:.1f} | {found.seconds:.2f}"
+        f"{found.contrast_change:.1f} | "
+        + " | ".join(f"{value:.1f}" for value in asdict(found.artefacts).values())
+        + f" | {found.seconds:.2f}"
     )
 
 

@@ -28,7 +28,7 @@ TORCH_FREE = {
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "nn"},
     "train": {"errors", "atomic", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train", ""},
-    "refine": {"errors", "image", "train"},
+    "refine": {"errors", "image", "nn", "train"},
     "evaluate": {"errors", "image", "modelfile", "runtime", "artefacts", "temporal", "nn", "train"},
     "": {"errors", "image", "runtime", "catalogue"},  # impasto/__init__.py
     "__main__": {"cli"},

@@ -31,6 +31,9 @@ DATA = Path(impasto.__file__).parent / "data"
 if __name__ == "__main__":
     made, manifest = Path(sys.argv[1]), Path(sys.argv[2])
     pictures = {Path(row["file"]).stem: row for row in csv.DictReader(manifest.open(encoding="utf-8"))}
+    missing = [path.stem for path in made.glob(f"*{SUFFIX}") if path.stem not in pictures]
+    if missing:
+        sys.exit(f"{manifest} knows nothing of {', '.join(missing)}")
     for folder in ("styles", LOOKS):
         shutil.rmtree(DATA / folder, ignore_errors=True)
         (DATA / folder).mkdir()

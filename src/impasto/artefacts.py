@@ -1,7 +1,7 @@
 """What goes wrong in pictures made by networks, measured: grids, droplets, borders, patterns in flat places.
 
 Each measure compares the picture with the photo it was made of, so that a photo of a tiled wall is no fault of the
-network's. `limits` say from where on a person sees it; docs/results.md has how they were found.
+network's. `LIMITS` say from where on a person sees it; docs/results.md has how they were found.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ Plane = NDArray[np.float32]
 class Artefacts:
     """How much of each fault there is; more is worse. Means over several pictures with :func:`mean`.
 
-    grid: decibels by which the spectrum's lines at periods of 2, 4 and 8 pixels stand above those beside them, beyond
-        the photo's own: checkerboards of strided layers.
-    droplets: spots of 4 to 16 pixels in a million that stand out of all that surrounds them, where the photo has none.
+    grid: decibels by which the spectrum's lines at periods of 8, 4, 8/3 and 2 pixels stand above those beside them,
+        beyond the photo's own: checkerboards of strided layers.
+    droplets: round spots, some 6 and 12 pixels wide, in a million pixels, where the photo has none.
     border: levels of 255 by which the outermost 8 pixels are darker or lighter than those within, beyond the photo's
         own: frames made by zero padding.
     pattern: levels of 255 of what repeats itself where the photo is flat: curls, scales and ripples of the network's.
@@ -47,7 +47,7 @@ def measure(picture: Pixels, photo: Pixels) -> Artefacts:
     """The faults of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
     of_picture, of_photo = _luminance(picture), _luminance(photo)
     return Artefacts(
-        grid=max(0.0, _grid(of_picture) - max(0.0, _grid(of_photo))),
+        grid=max(0.0, _grid(of_picture) - _grid(of_photo)),
         droplets=_droplets(of_picture, of_photo),
         border=_border(of_picture, of_photo),
         pattern=_pattern(of_picture, of_photo),
@@ -138,6 +138,9 @@ def _pattern(plane: Plane, photo: Plane) -> float:
     """Levels of what repeats itself in blocks where the photo is flat; 0 where it has none."""
     block = 64
     smooth = plane - _blurred(plane, 8)
+    window = np.hanning(block).astype(np.float32)
+    down, across = np.mgrid[-28:29, -28:29]
+    far = np.hypot(down, across) >= 7
     strengths = []
     for top in range(0, plane.shape[0] - block + 1, block // 2):
         for left in range(0, plane.shape[1] - block + 1, block // 2):
@@ -146,11 +149,8 @@ def _pattern(plane: Plane, photo: Plane) -> float:
                 continue
             patch = smooth[place] - smooth[place].mean()
             energy = float(patch.std())
-            window = np.hanning(block).astype(np.float32)
             spectrum = np.abs(np.fft.rfft2(patch * window[:, None] * window, s=(2 * block, 2 * block))) ** 2
             again = np.fft.fftshift(np.fft.irfft2(spectrum))[block - 28 : block + 29, block - 28 : block + 29]
-            down, across = np.mgrid[-28:29, -28:29]
-            far = np.hypot(down, across) >= 7
             strengths.append(energy * max(0.0, float(again[far].max() / (again.max() + 1e-6))))
     return float(np.mean(strengths)) if strengths else 0.0
 

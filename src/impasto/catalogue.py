@@ -30,6 +30,13 @@ def styles() -> tuple[StyleInfo, ...]:
     return tuple(style.info for style in shipped().values())
 
 
+def is_style(name_or_path: str | os.PathLike[str]) -> bool:
+    """Whether this means a style, and not a model file: a shipped name, a style file, or nothing that is there."""
+    path = Path(name_or_path)
+    shipped_name = os.fspath(name_or_path) in shipped()
+    return shipped_name or path.suffix == SUFFIX or not (path.exists() or path.suffix.lower() == ".onnx")
+
+
 def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
     """A shipped style by name, or any by its file; and its network's model file.
 
@@ -47,6 +54,8 @@ def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
         near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(f"no style is called {name!r}: {hint}`impasto styles` lists all")
+    if not is_style(path):
+        raise ModelError(f"{path}: is no style file; a model file is given with --model")
     style = read_style(path)
     for network in (shipped_network(), path.with_name(NETWORK)):
         if network.exists() and network_hash(network) == style.info.network:

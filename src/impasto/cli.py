@@ -167,6 +167,8 @@ def stylize(
     stylizer = load(model or _shares(style or []), backend=backend, threads=threads)
     stylizer.check(strength)
     paint: Callable[[Pixels], Pixels] = partial(stylizer, seed=seed, strength=strength)
+    if picture is not None and not refine:
+        raise UsageError("--picture is the style picture to refine with: give --refine too")
     if refine:
         if strength < 1:
             raise UsageError("--refine goes towards the full style: leave --strength out")
@@ -294,12 +296,12 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         file: The model or style file, or the name of a shipped style.
         as_json: Print it as JSON.
     """
-    from impasto.catalogue import find_style
+    from impasto.catalogue import find_style, shipped
     from impasto.modelfile import read_info
 
     path = Path(file)
     found: ModelInfo | StyleInfo
-    if path.suffix.lower() == ".onnx" or path.is_dir():
+    if (file not in shipped() and path.exists() and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
         found = read_info(path)
         rows = _model_rows(found)
     else:
@@ -307,7 +309,7 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         found = style.info
         rows = _style_rows(found, network)
     size: int | None = None
-    if path.exists():
+    if file not in shipped():
         try:
             size = path.stat().st_size
         except OSError as cause:
@@ -389,6 +391,8 @@ def styles(
         from impasto.runtime import load
 
         check_saving(output)
+        if output.resolve() == sheet.resolve():
+            raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
         photo = resize_short_side(load_image(sheet), SHEET_SIZE)
         pictures = {"photo": photo}
         with _progress(found, "painting", quiet=as_json) as todo:
@@ -405,6 +409,6 @@ def styles(
 # ---- commands that need torch -------------------------------------------------------------------------------------
 # Their flags come from dataclasses of the torch half, so they live in a module that is imported when one is used.
 
-app.command("impasto.cli_train:train_command", name="train", help="Learn the look of one picture.")
+app.command("impasto.cli_train:train_command", name="train", help="Learn the look of a picture.")
 app.command("impasto.cli_train:gatys_command", name="gatys", help="Repaint one photo by optimising its pixels.")
 app.command("impasto.cli_train:evaluate_command", name="evaluate", help="Measure a model on held-out photos.")

@@ -115,7 +115,8 @@ def train_command(
         f"objective {result.objective:.2f} on held-out photos"
     )
     equal = f"about {result.equal_evaluations}" if result.equal_evaluations else f"more than {MOST_EVALUATIONS}"
-    print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
+    if result.finished:
+        print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
     faults = complaints(result.artefacts)
     print(f"check for artefacts: {'; '.join(faults) + ': look closely, and learn longer' if faults else 'none found'}")
     print(f"preview: {result.preview}")
@@ -272,7 +273,7 @@ def evaluate_command(
         as_json: Print everything, photo by photo, as one JSON object.
     """
     from impasto.artefacts import LIMITS, WORDS, complaints
-    from impasto.evaluate import MOST_EVALUATIONS, equal_evaluations, evaluate
+    from impasto.evaluate import MOST_COMPARED, equal_evaluations, evaluate
     from impasto.image import find_images
     from impasto.runtime import load, load_foreign
     from impasto.train.data import content_photos
@@ -310,7 +311,7 @@ def evaluate_command(
     for fault in complaints(found.artefacts):
         print(f"warning: {fault}")
     for one in equal:
-        counts = [MOST_EVALUATIONS if n is None else n for n in (one.from_content, one.from_noise)]
+        counts = [f"more than {MOST_COMPARED}" if n is None else str(n) for n in (one.from_content, one.from_noise)]
         print(
             f"{one.photo}: objective {one.objective:.2f}, equal to Gatys' after {counts[0]} iterations from the photo, "
             f"{counts[1]} from noise"

@@ -145,7 +145,8 @@ class Equal:
     from_noise: int | None
 
 
-MOST_EVALUATIONS = 150
+MOST_COMPARED = 150
+"""Evaluations of Gatys' optimisation tried to equal a model."""
 
 
 def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 384) -> tuple[Equal, ...]:
@@ -170,7 +171,7 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
             start: Literal["content", "noise"], reached: float = reached, photo: Pixels = photo
         ) -> int | None:
             return evaluations_to_equal(
-                reached, photo, picture, start=start, size=size, most=MOST_EVALUATIONS, network=network
+                reached, photo, picture, start=start, size=size, most=MOST_COMPARED, network=network
             )
 
         found.append(Equal(path.name, reached, evaluations("content"), evaluations("noise")))

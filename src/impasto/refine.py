@@ -7,8 +7,11 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from impasto.errors import UsageError
-from impasto.image import Pixels, load_image
-from impasto.train.gatys import Look, refine
+from impasto.image import Pixels, load_image, resize_short_side
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.train.data import to_tensor
+from impasto.train.gatys import YARDSTICK_SIZE, Look, refine
+from impasto.train.weights import load_loss_network
 
 LOOKS = "looks"
 """The folder of the package's data with the statistics of each shipped style's picture."""
@@ -25,10 +28,15 @@ def refined(
         UsageError: there is no picture, and not one shipped style alone.
         ImageError: the picture cannot be read.
     """
-    look = load_image(picture) if picture is not None else _shipped_look(styles)
+    network, _ = load_loss_network()
+    if picture is None:
+        look = _shipped_look(styles)
+    else:
+        style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
+        look = Look.of(PerceptualLoss(network, YARDSTICK, style))
 
     def both(photo: Pixels) -> Pixels:
-        return refine(paint(photo), photo, look, evaluations)
+        return refine(paint(photo), photo, look, evaluations, network=network)
 
     return both
 

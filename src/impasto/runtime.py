@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.catalogue import find_style
+from impasto.catalogue import find_style, is_style
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.image import Pixels
 from impasto.modelfile import ModelInfo, check_complete, read_info
@@ -275,12 +275,14 @@ def load(
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
         style, path = _mixed(name_or_path)
-    elif Path(name_or_path).suffix.lower() == ".onnx":
-        path = Path(name_or_path)
-    else:
+    elif is_style(name_or_path):
         style, path = find_style(name_or_path)
+    else:
+        path = Path(name_or_path)
     info = read_info(path)
-    if (len(style.code) if style else 0) != info.style_size:
+    if style is not None and len(style.code) != info.style_size:
+        raise ModelError(f"the style {style.info.name} does not fit its network {path}; make it again")
+    if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
     return Stylizer(_make_backend(path, backend, threads, precision), info, style)
 
@@ -340,6 +342,8 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     for other, path in found[1:]:
         if other.info.network != style.info.network:
             raise ModelError(f"{network} and {path}: styles of different networks cannot be mixed")
+        if len(other.code) != len(style.code):
+            raise ModelError(f"the style {other.info.name} does not fit its network {path}; make it again")
     weights = np.array([*shares.values()], np.float64) / sum(shares.values())
     codes = np.stack([one.code for one, _ in found])
     return Style(style.info, (weights @ codes).astype(np.float32), style.photo), network

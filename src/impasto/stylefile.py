@@ -78,7 +78,7 @@ def read_style(path: str | os.PathLike[str]) -> Style:
         raise ModelError(f"{path}: no such style file; check the name") from None
     except OSError as cause:
         raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
-    except SafetensorError:
+    except (SafetensorError, TypeError):  # TypeError: of a number type that numpy has not
         raise ModelError(f"{path}: is no style file, or damaged; copy or download it again") from None
     for vector in (code, photo):
         if (

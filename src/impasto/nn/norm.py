@@ -109,6 +109,8 @@ class NoNorm(nn.Module):
     """No normalisation, for ablations."""
 
     def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
+        if styles > 1:
+            raise UsageError("norm 'none' takes one style: use --norm instance for several")
         super().__init__()
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:

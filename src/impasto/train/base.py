@@ -1,6 +1,5 @@
 """What training begins with: the package's network of many styles, see :mod:`impasto.catalogue`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,8 @@ class Base:
 
     def begin(self, generator: Generator, codes: Tensor) -> None:
         """Give ``generator``, of this architecture and these arguments, the weights and these styles."""
-        generator.load_state_dict(self.weights, strict=False)  # without the normalisations' scales and shifts
+        missing, _ = generator.load_state_dict(self.weights, strict=False)
+        assert len(missing) == 2 * len(generator.conditional_norms())  # the scales and shifts, and nothing else
         generator.set_codes(codes)
 
     @torch.no_grad()
@@ -60,9 +60,5 @@ def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
     names = set(build_generator(architecture, arguments).state_dict())
     weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in names}
     styles = [*shipped().values()]
-    codes = [style.code for style in styles] + [styles[0].photo]
-    return Base(architecture, arguments, network_hash(path), weights, _stacked(codes))
-
-
-def _stacked(codes: Sequence[Any]) -> Tensor:
-    return torch.stack([torch.from_numpy(code) for code in codes])
+    codes = torch.stack([torch.from_numpy(code) for code in [style.code for style in styles] + [styles[0].photo]])
+    return Base(architecture, arguments, network_hash(path), weights, codes)

@@ -47,7 +47,7 @@ class Recipe:
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
-    adam_rate: float = opt(2e-3, "Adam's learning rate, for all other parameters (Johnson 2016: 1e-3 for all)")
+    adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
     style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts")
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
     content_ceiling: float = opt(
@@ -83,7 +83,7 @@ class Recipe:
 
         for name in ("norm", "styles"):
             if name in self.arguments:
-                raise UsageError(f"'{name}' is not for --set: a run learns one style, and --norm names its norm")
+                raise UsageError(f"'{name}' is not for --set: the number of pictures and --norm say it")
 
     def generator_arguments(self) -> dict[str, Any]:
         """The keyword arguments of the generator's constructor, as the model file records them."""
@@ -124,6 +124,8 @@ class TrainConfig:
             raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
         if not self.styles:
             raise UsageError("give at least one style picture")
+        if len(self.styles) > 1 and (self.title or self.recipe.norm not in ("instance", "contrast")):
+            raise UsageError("several styles: leave --title out, and use --norm instance or contrast")
         if len({path.stem for path in self.styles}) < len(self.styles):
             raise UsageError("two style pictures have one name: their styles could not be told apart")
         if len(self.styles) > 1:

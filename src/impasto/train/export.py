@@ -76,12 +76,16 @@ def write_result(generator: Generator, config: TrainConfig, training: dict[str, 
     if alone:
         export_generator(generator, info, config.output)
         return
-    config.output.mkdir(parents=True, exist_ok=True)
     network = config.output / NETWORK
+    for stale in config.output.glob(f"*{SUFFIX}"):  # of another network, soon
+        stale.unlink()
     export_generator(generator, info, network)
+    sha256 = network_hash(network)
     *codes, photo = generator.codes()
     for name, code in zip(names, codes, strict=True):
-        record = StyleInfo(name=name, network=network_hash(network), title=name, training=training)
+        record = StyleInfo(
+            name=name, network=sha256, title=name, licence=config.licence, source=config.source, training=training
+        )
         write_style(config.output / f"{name}{SUFFIX}", Style(record, _vector(code), _vector(photo)))
 
 

@@ -12,13 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.atomic import check_writable, replacing
-from impasto.errors import TrainingError, UsageError
+from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.image import Pixels, check_saving, load_image, resize_short_side, save_image
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.nn.vgg import Convention, VGGFeatures
 from impasto.train.config import opt
 from impasto.train.data import to_picture, to_tensor
 from impasto.train.weights import load_loss_network
+
+LEAST_SIZE = 32
+"""Short side of pictures, pixels."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class GatysConfig:
             raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
         if not 0 < self.adam_rate < 10:
             raise UsageError(f"adam-rate must be more than 0 and less than 10, not {self.adam_rate}")
-        if self.size < 32 or (self.style_size is not None and self.style_size < 32):
-            raise UsageError("size must be 32 pixels or more: the loss network shrinks pictures eightfold")
+        if self.size < LEAST_SIZE or (self.style_size is not None and self.style_size < LEAST_SIZE):
+            raise UsageError(f"size must be {LEAST_SIZE} pixels or more: the loss network shrinks pictures eightfold")
 
 
 @dataclass(frozen=True)
@@ -87,17 +90,17 @@ class Look:
         self.factors = factors
 
     @classmethod
-    def of(cls, loss: PerceptualLoss, rank: int) -> "Look":
-        """The look of the first style of ``loss``, reduced to the ``rank`` strongest directions of each layer."""
+    def of(cls, loss: PerceptualLoss, rank: int | None = None) -> "Look":
+        """The look of the first style of ``loss``; of each layer the ``rank`` strongest directions, None for all."""
         factors = {}
         for layer, gram in loss.style_targets.items():
             values, vectors = torch.linalg.eigh(gram[0].double())
-            factors[layer] = (vectors[:, -rank:] * values[-rank:].clamp_min(0).sqrt()).float()
+            factors[layer] = (vectors[:, -(rank or 0) :] * values[-(rank or 0) :].clamp_min(0).sqrt()).float()
         return cls(factors)
 
     def loss(self, network: VGGFeatures, objective: Objective) -> PerceptualLoss:
         """An objective against this look; its style layers must be among those of the look."""
-        grams = {layer: (factor @ factor.T)[None] for layer, factor in self.factors.items()}
+        grams = {layer: (x @ x.T)[None].to(network.mean.device) for layer, x in self.factors.items()}
         return PerceptualLoss(network, objective, targets=grams)
 
 
@@ -128,12 +131,13 @@ def optimize(
     """
     if network is None:
         network, _ = load_loss_network(config.loss_network, config.convention)
-    photo = to_tensor(resize_short_side(content, config.size))
+    device = network.mean.device
+    photo = to_tensor(resize_short_side(content, config.size)).to(device)
     if isinstance(style, Look):
         loss = style.loss(network, config.objective)
     else:
         loss = PerceptualLoss(
-            network, config.objective, to_tensor(resize_short_side(style, config.style_size or config.size))
+            network, config.objective, to_tensor(resize_short_side(style, config.style_size or config.size)).to(device)
         )
     target = loss.content_target(photo)
 
@@ -144,7 +148,7 @@ def optimize(
         start = photo
     else:
         start = torch.rand(photo.shape, generator=source)
-    pixels = start.contiguous().clone().requires_grad_(True)
+    pixels = start.to(device).contiguous().clone().requires_grad_(True)
     curve: list[Evaluated] = []
     best, best_value = pixels.detach().clone(), float("inf")
     begun = time.perf_counter()
@@ -198,19 +202,29 @@ def optimize(
 def refine(
     picture: Pixels,
     photo: Pixels,
-    style: Pixels | Look,
+    style: Look,
     evaluations: int,
-    report: Callable[[Evaluated], None] = lambda _: None,
+    *,
+    network: VGGFeatures | None = None,
 ) -> Pixels:
     """Go on from a network's ``picture`` of ``photo`` by optimising its pixels; the same size, uint8 (H, W, 3).
 
     Of a picture of more than :data:`REFINED_PIXELS` a smaller copy is refined, and what changed is enlarged.
+
+    Raises:
+        ImageError: if the picture is too narrow for the loss network.
+        KeyboardInterrupt: after Ctrl-C: half refined is not what was asked for.
     """
     height, width = photo.shape[:2]
     shrink = min(1.0, (REFINED_PIXELS / (height * width)) ** 0.5)
-    size = max(32, round(min(height, width) * shrink))
+    size = round(min(height, width) * shrink)
+    if size < LEAST_SIZE:
+        raise ImageError(f"a picture of {width} x {height} is too narrow to refine: leave --refine out")
     config = GatysConfig(evaluations=evaluations, size=size, style_size=YARDSTICK_SIZE)
-    refined = optimize(photo, style, config, report, begin=picture).picture
+    result = optimize(photo, style, config, begin=picture, network=network)
+    if not result.finished:
+        raise KeyboardInterrupt
+    refined = result.picture
     if refined.shape == picture.shape:
         return refined
     before = F.interpolate(to_tensor(picture), refined.shape[:2], mode="bicubic", antialias=True)
@@ -230,7 +244,10 @@ def evaluations_to_equal(
 ) -> int | None:
     """How many evaluations L-BFGS needs to bring the yardstick's objective as low; None if more than ``most``."""
     config = GatysConfig(evaluations=most, goal=objective, start=start, size=size, style_size=YARDSTICK_SIZE)
-    curve = optimize(photo, style, config, network=network).curve
+    result = optimize(photo, style, config, network=network)
+    if not result.finished:
+        raise KeyboardInterrupt
+    curve = result.curve
     return len(curve) if curve[-1].objective <= objective else None
 
 

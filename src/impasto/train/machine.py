@@ -43,6 +43,16 @@ def mean_terms(terms: LossTerms, world: int) -> tuple[float, float]:
     return float(both[0]), float(both[1])
 
 
+def content_terms(terms: LossTerms, world: int) -> list[float]:
+    """The content term of each picture of the batch, in the batch's order."""
+    own = terms.content.detach()
+    if world == 1:
+        return own.tolist()
+    everyone = [torch.empty_like(own) for _ in range(world)]
+    dist.all_gather(everyone, own)
+    return torch.stack(everyone, dim=1).flatten().tolist()  # process r has pictures r, r + world ...
+
+
 def use_bfloat16(precision: str, device: torch.device) -> bool:
     """Whether to compute in bfloat16: only where it is native is it faster than float32."""
     if precision != "auto":

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from impasto.atomic import replacing
 from impasto.errors import TrainingError
 from impasto.nn.generators import Generator, build_generator
+from impasto.nn.losses import PHOTO
 from impasto.train.base import Base
 from impasto.train.config import Recipe, TrainConfig
 from impasto.train.muon import Muon
@@ -100,7 +101,7 @@ class Run:
         self.generator.load_state_dict(saved["generator"])
         for (optimizer, _), state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(copy.deepcopy(state))
-        self.state = State(**saved["state"])
+        self.state = State(**copy.deepcopy(saved["state"]))
         self.from_base = saved["from_base"]
 
     def set_rates(self, fraction: float) -> None:
@@ -125,14 +126,20 @@ class Run:
         shares = torch.tensor([self.state.shares[number] for number in which])
         return self.recipe.objective.style_weight * risen * shares
 
-    def balance(self, which: Sequence[int], content: float) -> None:
-        """Lower the weight of styles that cost more of the photo than they may; raise it again where there is room."""
+    def balance(self, which: Sequence[int], content: Sequence[float]) -> None:
+        """Lower the weight of styles that cost more of the photo than they may; raise it again where there is room.
+
+        Args:
+            which: the styles of a step's pictures.
+            content: their content terms.
+        """
         ceiling = self.recipe.content_ceiling
         if not ceiling:
             return
         contents, shares = self.state.contents, self.state.shares
-        for number in which:
-            contents[number] += 0.05 * (content - contents[number])
+        for number in {*which} - {PHOTO}:
+            of_style = [term for term, style in zip(content, which, strict=True) if style == number]
+            contents[number] += 0.05 * (sum(of_style) / len(of_style) - contents[number])
             share = shares[number] * math.exp(0.02 * (ceiling - contents[number]))
             shares[number] = min(1.0, max(LEAST_SHARE, share))
 
@@ -145,11 +152,11 @@ class Run:
         if not math.isfinite(content + style):
             return True
         if state.step == 0:
-            state.content, state.style = content, style
-            state.usual = self.objective(content, style)
-        state.content += 0.1 * (content - state.content)
-        state.style += 0.1 * (style - state.style)
-        state.usual += 0.01 * (self.objective(content, style) - state.usual)
+            state.content, state.style, state.usual = 0.0, 0.0, 0.0
+        soon, late = (max(share, 1 / (state.step + 1)) for share in (0.1, 0.01))
+        state.content += soon * (content - state.content)
+        state.style += soon * (style - state.style)
+        state.usual += late * (self.objective(content, style) - state.usual)
         return state.step > SETTLING_STEPS and self.objective(state.content, state.style) > 2.0 * state.usual
 
     def objective(self, content: float, style: float) -> float:
@@ -158,8 +165,10 @@ class Run:
 
 
 def run_folder(output: Path) -> Path:
-    """Where the run that makes the model ``output`` keeps its files."""
-    return output.with_suffix(".run")
+    """Where the run that makes ``output`` keeps its files: a model, a style, or a folder of several styles."""
+    if not output.suffix:
+        return output / "run"
+    return output.with_suffix(".run" if output.suffix == ".onnx" else f"{output.suffix}.run")
 
 
 def config_json(config: TrainConfig) -> str:
@@ -169,20 +178,21 @@ def config_json(config: TrainConfig) -> str:
     return json.dumps(plain, sort_keys=True, indent=1, default=str)
 
 
-def identity_of(config: TrainConfig, style_sha256: str, photos: list[Path]) -> dict[str, str]:
+def identity_of(config: TrainConfig, style_sha256: str, photos: list[Path], network: str) -> dict[str, str]:
     """What makes a run this one and no other; a checkpoint keeps it, and resuming compares it."""
     names = "\n".join(sorted(path.name for path in photos))
     return {
         "config": config_json(config),
         "style": style_sha256,
         "content": hashlib.sha256(names.encode()).hexdigest(),
+        "network": network,
     }
 
 
 def write_checkpoint(path: Path, identity: dict[str, str], run: Run, *, finished: bool) -> None:
     """Write everything needed to go on, whole or not at all."""
     content = io.BytesIO()  # torch reports a full disk in ways of its own
-    torch.save({"format": 1, **identity, "finished": finished, "run": run.state_dict()}, content)
+    torch.save({"format": 2, **identity, "finished": finished, "run": run.state_dict()}, content)
     with replacing(path, TrainingError) as part:
         part.write_bytes(content.getvalue())
 
@@ -195,8 +205,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["format"] != 1:
-            raise TrainingError(f"{path}: a checkpoint of format {saved['format']}; this Impasto knows 1")
+        if saved["format"] != 2:
+            raise TrainingError(f"{path}: a checkpoint of format {saved['format']}; this Impasto knows 2: --restart")
     except TrainingError:
         raise
     except Exception as error:
@@ -206,10 +216,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def check_same(identity: dict[str, str], saved: dict[str, Any], path: Path) -> None:
     """Raise TrainingError if the run saved at ``path`` is not this one, its budget and places apart."""
-    free = {"minutes", "steps", "output", "style", "content", "held_out", "threads"}
+    free = {"minutes", "steps", "output", "styles", "content", "held_out", "threads"}
     old, new = json.loads(saved["config"]), json.loads(identity["config"])
     changed = sorted(name for name in new if name not in free and old.get(name) != new[name])
-    changed += [name for name in ("style", "content") if saved[name] != identity[name]]
+    changed += [name for name in ("style", "content", "network") if saved[name] != identity[name]]
     if changed:
         raise TrainingError(f"{path}: another run, it differs in {', '.join(changed)}: give the same, or --restart")
 

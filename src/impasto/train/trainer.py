@@ -32,8 +32,9 @@ from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
 from impasto.train.data import ContentTargets, CropPool, content_photos, draw_noise, draw_styles, to_tensor
 from impasto.train.export import write_result
+from impasto.train.gatys import YARDSTICK_SIZE
 from impasto.train.judge import Judge
-from impasto.train.machine import agree, interruptible, mean_terms, processes, use_bfloat16
+from impasto.train.machine import agree, content_terms, interruptible, mean_terms, processes, use_bfloat16
 from impasto.train.run import (
     Run,
     State,
@@ -79,7 +80,7 @@ class TrainResult:
     """What a run made, and how it went. ``finished`` is False after an interruption: resume goes on from there.
 
     ``equal_evaluations`` of Gatys' optimisation bring one held-out photo as low, see :class:`Judge`; None for more
-    than it tries.
+    than it tries, and for a run that is not finished.
     """
 
     model: Path
@@ -130,7 +131,7 @@ def train(
     )  # before the work
     if recipe.batch % world:
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
-    pictures = [_style_picture(path) for path in config.styles]
+    pictures = [_style_picture(path, max(recipe.style_size, YARDSTICK_SIZE)) for path in config.styles]
     style_sha256 = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in config.styles)
     learning, judges = content_photos(config.content, config.held_out)
     network, network_record = load_loss_network(config.loss_network, config.convention)
@@ -141,11 +142,12 @@ def train(
 
     folder = run_folder(config.output)
     checkpoint = folder / "checkpoint.pt"
-    identity = identity_of(config, style_sha256, learning)
     run = Run(recipe, len(styles), config.seed, device, style_only=config.style_only)
     base = load_base(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
     if config.style_only and base is None:
         raise TrainingError(f"{config.output}: the shared network is another generator: leave its flags out")
+    network_sha256 = base.network if config.style_only and base is not None else ""
+    identity = identity_of(config, style_sha256, learning, network_sha256)
     if checkpoint.exists() and not restart:
         saved = read_checkpoint(checkpoint)
         if resume:
@@ -166,6 +168,7 @@ def train(
         codes = base.nearest(loss, *targets.get([pool.index(0)], recipe.first_crop), device)
         run.begin_with(base, codes if len(styles) == 1 else torch.cat([codes, base.codes[-1:]]))
         run.state.seconds = time.monotonic() - begun
+        targets = ContentTargets(loss, pool, device)  # nothing kept: what a step sees must not depend on this
     model: nn.Module = run.generator
     if world > 1:
         # Running averages of batch norm stay each process's own; the first one's are saved.
@@ -214,11 +217,11 @@ def train(
                 run.state.rate = 0.5**run.state.rollbacks
                 message = f"the loss exploded at step {state.step}: back to {run.state.step} at half the learning rate"
                 if run.state.rollbacks > MOST_ROLLBACKS:
-                    raise TrainingError(f"{folder}: the loss keeps exploding: lower --adam-rate and --muon-rate")
+                    raise TrainingError(f"{folder}: it keeps exploding: lower --muon-rate, --adam-rate, --style-rate")
                 continue
             for optimizer, _ in run.optimizers:
                 optimizer.step()
-            run.balance(draw_styles(batch, len(styles), config.seed), content)
+            run.balance(draw_styles(batch, len(styles), config.seed), content_terms(terms, world))
             state.step += 1
             if state.step % SNAPSHOT_STEPS == 0:
                 snapshots = [snapshots[-1], copy.deepcopy(run.state_dict())]
@@ -250,7 +253,6 @@ def train(
     save_image(preview, judge.sheet(run.generator))
     measured = judge.yardstick(run.generator)
     artefacts = judge.faults(run.generator)
-    equal = judge.equal_evaluations(run.generator)
     training = {
         "preset": config.preset,
         "start": "base" if run.from_base else "nothing",
@@ -267,8 +269,10 @@ def train(
         "impasto": __version__,
     }
     write_result(run.generator, config, training, base)
+    equal = None
     if finished:  # not before there is a model: an export that fails can be made up for with resume
         write_checkpoint(checkpoint, identity, run, finished=True)
+        equal = judge.equal_evaluations(run.generator)
     if dist.is_initialized():
         dist.destroy_process_group()
     return TrainResult(
@@ -339,14 +343,15 @@ def _finite_gradients(generator: nn.Module) -> bool:
     return all(bool(p.grad.isfinite().all()) for p in generator.parameters() if p.grad is not None)
 
 
-def _style_picture(path: Path) -> Pixels:
-    """The picture to learn from, if there is a look in it."""
+def _style_picture(path: Path, size: int) -> Pixels:
+    """The picture to learn from, of a short side of at most ``size``, if there is a look in it."""
     picture = load_image(path)
     height, width = picture.shape[:2]
     if min(height, width) < LEAST_STYLE_SIZE:
         raise TrainingError(
             f"{path}: {width} x {height} pixels are too few to show a look: give one of {LEAST_STYLE_SIZE} or more"
         )
+    picture = resize_short_side(picture, min(height, width, size))
     if float(picture.std(axis=(0, 1)).max()) < LEAST_STYLE_DEVIATION:
         raise TrainingError(f"{path}: is one flat colour, there is no look to learn: give a picture with strokes")
     return picture
