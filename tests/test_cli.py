@@ -173,12 +173,12 @@ def test_info_of_what_is_no_model_of_ours(here, capsys, content):
     assert "other.onnx: is " in fails(capsys, 1, "info", "other.onnx")
 
 
-@pytest.mark.parametrize("arguments", [["--traceback", "info", "x"], ["info", "x", "--traceback"]])
+@pytest.mark.parametrize("arguments", [["--traceback", "info", "x.onnx"], ["info", "x.onnx", "--traceback"]])
 def test_traceback_shows_the_rest(here, capsys, arguments):
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert "Traceback" in error
-    assert error.splitlines()[-1].startswith("impasto: error: x: no such model file")
+    assert error.splitlines()[-1].startswith("impasto: error: x.onnx: no such model file")
 
 
 def test_a_missing_extra_is_named(here, capsys, monkeypatch):

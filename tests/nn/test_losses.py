@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, mean_std, total_variation
+from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, grid_energy, mean_std, total_variation
 
 
 @pytest.fixture
@@ -142,3 +142,16 @@ def test_statistics_can_stand_in_for_the_style_picture(tiny_vgg):
     other = PerceptualLoss(tiny_vgg, Objective(), targets=loss.style_targets)
     target = loss.content_target(photo)
     assert float(loss(photo, target).total) == float(other(photo, target).total)
+
+
+def test_grid_energy_sees_a_grid_at_every_offset_and_no_strokes():
+    source = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, 130, 192, generator=source)
+    rows = torch.arange(130)
+    grid = 0.02 * (rows % 4 < 2).float()[:, None]
+    strokes = float(grid_energy(picture))
+    assert strokes < 1e-3
+    assert float(grid_energy(grid[:128].expand(1, 3, 128, 192))) == pytest.approx(1e-4, rel=1e-3)
+    shifted = (0.02 * ((rows + 1) % 4 < 2).float())[:128, None].expand(1, 3, 128, 192)
+    assert float(grid_energy(shifted)) == pytest.approx(1e-4, rel=1e-3)
+    assert grid_energy(torch.ones(2, 3, 9, 3)).tolist() == [0, 0]  # too small for one cell

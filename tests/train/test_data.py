@@ -3,7 +3,7 @@ import torch
 from PIL import Image
 
 from impasto.errors import TrainingError
-from impasto.train.data import CropPool, built_in_photos, content_photos, to_picture, to_tensor
+from impasto.train.data import CropPool, built_in_photos, content_photos, draw_frame, to_picture, to_tensor
 from tests.conftest import make_photo
 
 
@@ -123,3 +123,11 @@ def test_tiny_and_long_photos_are_enlarged(tmp_path):
     Image.new("RGB", (300, 2), "blue").save(tmp_path / "line.png")
     p = pool(sorted(tmp_path.iterdir()))
     assert all(p.cut(index, 48).shape == (1, 3, 48, 48) for index in range(6))
+
+
+def test_a_square_meets_every_offset_of_the_pooling_and_keeps_its_size():
+    frames = [draw_frame(item, 4, seed=3) for item in range(400)]
+    assert all(left + right == above + below == 3 for left, right, above, below in frames)
+    assert {(left, above) for left, _, above, _ in frames} == {(i, j) for i in range(4) for j in range(4)}
+    assert draw_frame(7, 4, seed=3) == frames[7]
+    assert draw_frame(7, 0, seed=3) == [0, 0, 0, 0]

@@ -284,7 +284,15 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     train(straight)
     shared = replace(straight, output=tmp_path / "shared.onnx")
     flags = {"content": noisy, "loss-network": config.loss_network, "output": shared.output, "threads": 1, "steps": 1}
-    flags |= {"style-weight": 4, "tv-weight": 0.5, "style-size": 64, "crop": 48, "first-crop": 32, "photo-from": 48}
+    flags |= {
+        "style-weight": 4,
+        "tv-weight": 0.5,
+        "grid-weight": 0,
+        "style-size": 64,
+        "crop": 48,
+        "first-crop": 32,
+        "photo-from": 48,
+    }
     flags |= {"photo-to": 80, "pool": 6, "batch": 2, "set.width": 4, "set.blocks": 1}
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "impasto"]
@@ -401,7 +409,8 @@ REAL = replace(SMALL, arguments={})
 def test_several_styles_share_a_network_and_each_has_a_file(config, photo_folder, tmp_path):
     several = replace(config, styles=(*config.styles, photo_folder / "2.JPG"), output=tmp_path / "made")
     result = train(several)
-    assert {path.name for path in result.model.iterdir()} == {"network.onnx", "stripes.safetensors", "2.safetensors"}
+    made = {path.name for path in result.model.iterdir()}
+    assert made == {"network.onnx", "stripes.safetensors", "2.safetensors", "run"}
     photo = impasto.load_image(photo_folder / "4.JPG")
     one, other = (impasto.load(result.model / name)(photo) for name in ("stripes.safetensors", "2.safetensors"))
     assert one.shape == photo.shape

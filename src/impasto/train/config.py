@@ -32,7 +32,7 @@ class Recipe:
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
     )
     objective: Objective = field(
-        default=Objective(style_weight=2.5, tv_weight=1.0),
+        default=Objective(style_weight=2.5, tv_weight=1.0, grid_weight=5000.0),
         metadata={"help": "layers, statistics and weights of the loss"},
     )
     start: Literal["base", "nothing"] = opt(
@@ -45,6 +45,7 @@ class Recipe:
     photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
+    jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
@@ -65,9 +66,19 @@ class Recipe:
             raise UsageError(f"unknown norm '{self.norm}': choose one of {', '.join(NORMS)}")
         if self.start not in ("base", "nothing"):
             raise UsageError(f"unknown start '{self.start}': choose one of base, nothing")
-        for name, least in (("style_size", 32), ("crop", 32), ("first_crop", 32), ("batch", 1), ("pool", 0)):
+        for name, least in (
+            ("style_size", 32),
+            ("crop", 32),
+            ("first_crop", 32),
+            ("batch", 1),
+            ("pool", 0),
+            ("jitter", 0),
+        ):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
+        for name in ("pool", "jitter"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for name in ("grow_at", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
@@ -150,6 +161,7 @@ _PUBLISHED = Recipe(
     start="nothing",
     style_size=256,
     first_crop=256,
+    jitter=0,
     grow_at=0.0,
     photo_to=256,
     pool=0,

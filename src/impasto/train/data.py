@@ -231,6 +231,18 @@ def draw_styles(items: range, styles: int, seed: int) -> list[int]:
     return [PHOTO if number == styles else number for number in drawn]
 
 
+def draw_frame(item: int, jitter: int, seed: int) -> list[int]:
+    """By how much a square is extended at this place of the run: left, right, above, below, in pixels.
+
+    Left and right make ``jitter - 1`` together, as above and below do. So the generator's strides and the loss
+    network's pooling meet at every offset, and no grid can please the pooling at one of them.
+    """
+    if jitter < 2:
+        return [0, 0, 0, 0]
+    left, above = (int(x) for x in np.random.default_rng([seed, 5, item]).integers(0, jitter, 2))
+    return [left, jitter - 1 - left, above, jitter - 1 - above]
+
+
 def draw_noise(
     generator: Generator, items: range, size: int | tuple[int, ...], seed: int, device: torch.device
 ) -> Tensor | None:

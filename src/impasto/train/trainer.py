@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -30,7 +31,7 @@ from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
 from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
-from impasto.train.data import ContentTargets, CropPool, content_photos, draw_noise, draw_styles, to_tensor
+from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, draw_styles, to_tensor
 from impasto.train.export import write_result
 from impasto.train.gatys import YARDSTICK_SIZE
 from impasto.train.judge import Judge
@@ -198,11 +199,13 @@ def train(
             size = recipe.first_crop if fraction < recipe.grow_at else recipe.crop
             batch = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)
             items = batch[rank::world]
-            noise = draw_noise(run.generator, items, size, config.seed, device)
+            noise = draw_noise(run.generator, items, size + max(0, recipe.jitter - 1), config.seed, device)
             which = draw_styles(items, len(styles), config.seed)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
-                painted = model(photos, noise, run.generator.choose(which))
+                frame = draw_frame(batch[0], recipe.jitter, config.seed)
+                painted = model(F.pad(photos, frame, mode="reflect"), noise, run.generator.choose(which))
+                painted = painted[:, :, frame[2] : frame[2] + size, frame[0] : frame[0] + size]
                 terms = loss(painted, target, run.style_weight(fraction, which).to(device), which)
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
