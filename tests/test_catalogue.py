@@ -43,7 +43,7 @@ def test_all_shipped_styles_together_are_small():
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="the shipped network was trained before its grid was penalised: 11 to 13 dB",
+    reason="the shipped network was trained before its grid was penalised: 11 to 15 dB",
 )
 def test_no_shipped_style_is_beyond_a_limit():
     for style in impasto.styles():

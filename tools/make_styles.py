@@ -1,6 +1,6 @@
 """Make the package's network and styles from a finished run over several pictures.
 
-impasto train PICTURES/*.jpg -o made --content PHOTOS --held-out benchmarks/held_out.txt --pool 512 --minutes 76
+impasto train PICTURES/*.jpg -o made --content PHOTOS --held-out benchmarks/held_out.txt --pool 512 --minutes 70
 python tools/make_styles.py made PICTURES/manifest.csv
 
 PICTURES/manifest.csv names titles, artists, years and licences; the pictures stay where they are, and only their

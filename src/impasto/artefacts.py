@@ -1,7 +1,8 @@
 """What goes wrong in pictures made by networks, measured: grids, droplets, borders, patterns in flat places.
 
 Each measure compares the picture with the photo it was made of, so that a photo of a tiled wall is no fault of the
-network's. `LIMITS` say from where on a person sees it; docs/results.md has how they were found.
+network's. `LIMITS` are first guesses, looked at beside a few networks' pictures; they are not calibrated yet, and the
+droplets' does not know that a mosaic's stones are meant to be there (docs/results.md).
 """
 
 from collections.abc import Sequence

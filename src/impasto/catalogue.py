@@ -33,8 +33,9 @@ def styles() -> tuple[StyleInfo, ...]:
 def is_style(name_or_path: str | os.PathLike[str]) -> bool:
     """Whether this means a style, and not a model file: a shipped name, a style file, or nothing that is there."""
     path = Path(name_or_path)
-    shipped_name = os.fspath(name_or_path) in shipped()
-    return shipped_name or path.suffix == SUFFIX or not (path.exists() or path.suffix.lower() == ".onnx")
+    if path.suffix.lower() == ".onnx":  # the usual model: no need to read every style for it
+        return False
+    return path.suffix == SUFFIX or not path.exists() or os.fspath(name_or_path) in shipped()
 
 
 def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:

@@ -6,8 +6,10 @@ import pytest
 
 import impasto
 from impasto.errors import ImageError, TrainingError, UsageError
-from impasto.nn.losses import Objective
-from impasto.train.gatys import GatysConfig, curve_file, optimize, paint
+from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
+from impasto.train import gatys
+from impasto.train.data import to_tensor
+from impasto.train.gatys import GatysConfig, Look, curve_file, optimize, paint, refine
 from tests.conftest import make_photo
 
 
@@ -115,3 +117,28 @@ def test_an_interruption_keeps_the_best_picture(config):
     result = optimize(make_photo(1), make_photo(2), config, interrupt)
     assert not result.finished
     assert len(result.curve) == 7
+
+
+def test_a_goal_ends_the_search_as_soon_as_it_is_reached(config):
+    curve = optimize(make_photo(1), make_photo(2), config).curve
+    goal = curve[9].objective
+    result = optimize(make_photo(1), make_photo(2), replace(config, goal=goal))
+    assert result.finished
+    assert result.curve[-1].objective <= goal < min(point.objective for point in result.curve[:-1])
+
+
+@pytest.mark.parametrize("most", [1_000_000, 60 * 48], ids=["whole", "smaller-copy"])
+def test_refining_goes_on_from_a_picture_at_its_size(tiny_vgg, monkeypatch, most):
+    monkeypatch.setattr(gatys, "REFINED_PIXELS", most)
+    photo, picture = make_photo(1), make_photo(3)
+    loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
+    refined = refine(picture, photo, Look.of(loss), 10, network=tiny_vgg)
+    assert refined.shape == photo.shape
+    before, after = (float(loss(to_tensor(x), loss.content_target(to_tensor(photo))).total) for x in (picture, refined))
+    assert after < 0.9 * before
+
+
+def test_a_picture_too_narrow_to_refine_is_said(tiny_vgg):
+    look = Look.of(PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2))))
+    with pytest.raises(ImageError, match="100 x 20 is too narrow to refine"):
+        refine(make_photo(1, 20, 100), make_photo(1, 20, 100), look, 3, network=tiny_vgg)

@@ -76,9 +76,6 @@ class Recipe:
         ):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
-        for name in ("pool", "jitter"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for name in ("grow_at", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
