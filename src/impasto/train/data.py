@@ -197,7 +197,7 @@ class ContentTargets:
         photos = [self.pool.cut(index, size).to(self.device) for index in indices]
         each = [self._target(index, photo) for index, photo in zip(indices, photos, strict=True)]
         layers = each[0].features
-        batch = torch.cat(photos).contiguous(memory_format=torch.channels_last)
+        batch = torch.cat(photos)
         return batch, ContentTarget(
             {layer: torch.cat([target.features[layer] for target in each]) for layer in layers},
             {layer: torch.cat([target.variance[layer] for target in each]) for layer in layers},

@@ -65,7 +65,6 @@ class Run:
         rows = styles + 1 if styles > 1 else 1  # one more for the photo's own look
         self.generator = build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": rows}).to(device)
         self.from_base = False
-        channels_last(self.generator)
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
         codes = [x for norm in self.generator.conditional_norms() for x in (norm.weight, norm.bias)]
         if style_only:
