@@ -1,8 +1,8 @@
 """What goes wrong in pictures made by networks, measured: grids, droplets, borders, patterns in flat places.
 
 Each measure compares the picture with the photo it was made of, so that a photo of a tiled wall is no fault of the
-network's. `LIMITS` are first guesses, looked at beside a few networks' pictures; they are not calibrated yet, and the
-droplets' does not know that a mosaic's stones are meant to be there (docs/results.md).
+network's. `LIMITS` lie between networks of other projects that are clean to the eye and those that are known for the
+fault (docs/results.md has both sides).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ class Artefacts:
 
     grid: decibels by which the spectrum's lines at periods of 8, 4, 8/3 and 2 pixels stand above those beside them,
         beyond the photo's own: checkerboards of strided layers.
-    droplets: round spots, some 6 and 12 pixels wide, in a million pixels, where the photo has none.
+    droplets: lone round spots, some 6 and 12 pixels wide, in a million pixels, where the photo has none. Spots among
+        spots, as a mosaic's stones, are a texture and do not count.
     border: levels of 255 by which the outermost 8 pixels are darker or lighter than those within, beyond the photo's
         own: frames made by zero padding.
     pattern: levels of 255 of what repeats itself where the photo is flat: curls, scales and ripples of the network's.
@@ -97,10 +98,11 @@ def _grid(plane: Plane) -> float:
 
 
 def _droplets(plane: Plane, photo: Plane) -> float:
-    """Round spots that stand out where the photo has none, a million pixels."""
+    """Round spots that stand out, alone, where the photo has none, a million pixels."""
     found = 0
     for radius in (3, 6):
         of_picture, of_photo = _spots(plane, radius), _spots(photo, radius)
+        of_picture = np.where(of_picture > 10 * _blurred(of_picture, 6 * radius), of_picture, 0)
         cell = 4 * radius  # one a cell: a spot is counted once
         height, width = (n // cell * cell for n in plane.shape)
         cells = [x[:height, :width].reshape(height // cell, cell, width // cell, cell) for x in (of_picture, of_photo)]

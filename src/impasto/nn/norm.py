@@ -24,8 +24,8 @@ AffineInit = Literal["ones", "uniform"]
 def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
     """Each channel of each image brought to mean 0 and variance 1 over space (eq. 3), then scaled and shifted.
 
-    The variance is the biased one. Statistics are (at least) float32 whatever the precision of ``x``: squares of bf16 or fp16
-    features lose or overflow. There is no running average, so training and use cannot differ.
+    The variance is the biased one. Statistics are at least float32 whatever the precision of ``x``: squares of bf16
+    or fp16 features lose or overflow. There is no running average, so training and use cannot differ.
 
     Args:
         x: (N, C, H, W).
