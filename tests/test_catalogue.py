@@ -109,6 +109,15 @@ def test_a_style_file_finds_its_network(tmp_path):
         impasto.load(shipped_network())
 
 
+def test_a_loaded_network_paints_in_its_other_styles_too(tmp_path):
+    udnie = impasto.load("udnie")
+    mixed = {"udnie": 0.7, "great_wave": 0.3}
+    assert distance(udnie.restyled("great_wave")(PHOTO), impasto.load("great_wave")(PHOTO)) == 0
+    assert distance(udnie.restyled(mixed)(PHOTO), impasto.load(mixed)(PHOTO)) == 0
+    with pytest.raises(UsageError, match="no style is called 'udnei'"):
+        udnie.restyled("udnei")
+
+
 @pytest.fixture
 def photo_file(tmp_path) -> Path:
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")

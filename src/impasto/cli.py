@@ -358,10 +358,6 @@ def _style_rows(style: "StyleInfo", network: Path) -> dict[str, str]:
 
 # ---- styles -----------------------------------------------------------------------------------------------------
 
-SHEET_SIZE = 384
-"""Short side of the pictures on a sheet of all styles, pixels."""
-SHEET_COLUMNS = 4
-
 
 @app.command
 def styles(
@@ -387,20 +383,13 @@ def styles(
         for style in found:
             print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}")
     if sheet is not None:
-        from impasto.image import check_saving, contact_sheet, load_image, resize_short_side, save_image
-        from impasto.runtime import load
+        from impasto.image import check_saving, load_image, save_image
+        from impasto.runtime import style_sheet
 
         check_saving(output)
         if output.resolve() == sheet.resolve():
             raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
-        photo = resize_short_side(load_image(sheet), SHEET_SIZE)
-        pictures = {"photo": photo}
-        with _progress(found, "painting", quiet=as_json) as todo:
-            for style in todo:
-                pictures[style.name] = load(style.name)(photo)
-        rows = [[*pictures.values()][i : i + SHEET_COLUMNS] for i in range(0, len(pictures), SHEET_COLUMNS)]
-        names = [[*pictures][i : i + SHEET_COLUMNS] for i in range(0, len(pictures), SHEET_COLUMNS)]
-        save_image(output, contact_sheet(rows, captions=names, cell=SHEET_SIZE))
+        save_image(output, style_sheet(load_image(sheet)))
         if not as_json:
             print(f"sheet: {output}")
     return 0

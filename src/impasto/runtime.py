@@ -18,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.catalogue import find_style, is_style
+from impasto.catalogue import find_style, is_style, shipped
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
-from impasto.image import Pixels
+from impasto.image import Pixels, contact_sheet, resize_short_side
 from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.stylefile import Style
 
@@ -237,6 +237,19 @@ class Stylizer:
         lost = batch - _match(returned, batch, np.float32(1))
         return _to_pixels(_match(between, batch, kept) + kept * lost, height, width)
 
+    def restyled(self, name_or_path: str | os.PathLike[str] | Mapping[str, float]) -> "Stylizer":
+        """This network, which is not loaded again, in another of its styles: as in :func:`load`.
+
+        Raises:
+            ModelError, UsageError: As :func:`load`; or the style is another network's.
+        """
+        if self._style is None:
+            raise ModelError("a model of its own has one style; load the other")
+        style, network = _mixed(name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0})
+        if style.info.network != self._style.info.network:
+            raise ModelError(f"the style {style.info.name} is of another network, {network}; load it by itself")
+        return Stylizer(self._backend, self.info, style)
+
     def check(self, strength: float) -> None:
         """Raise UsageError unless this model can paint in this strength."""
         if not 0 <= strength <= 1:
@@ -285,6 +298,22 @@ def load(
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
     return Stylizer(_make_backend(path, backend, threads, precision), info, style)
+
+
+def style_sheet(photo: Pixels, *, size: int = 384, columns: int = 4) -> Pixels:
+    """One picture that shows ``photo``, uint8 (H, W, 3), in every shipped style, each named.
+
+    Args:
+        photo: The photo; it is shown first.
+        size: Short side it is painted at, pixels.
+        columns: How many pictures stand side by side.
+    """
+    photo = resize_short_side(photo, size)
+    names = [*shipped()]
+    first = load(names[0])
+    pictures = {"photo": photo, **{name: first.restyled(name)(photo) for name in names}}
+    rows = [[*pictures][i : i + columns] for i in range(0, len(pictures), columns)]
+    return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)
 
 
 def load_foreign(

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import impasto
 from impasto.errors import ImageError, TrainingError, UsageError
@@ -42,6 +43,25 @@ def test_the_noise_is_seeded(config):
     )
     assert (one == two).all()
     assert (one != other).any()
+
+
+@pytest.mark.parametrize("size", [(33, 48), (48, 33), (40, 40)])
+def test_refining_begins_at_the_picture_and_can_change_every_pixel(size):
+    start = torch.rand(1, 3, *size)
+    variable, pixels_of = gatys._spectrum(start)
+    assert torch.equal(pixels_of(variable), start)
+    moved = pixels_of(torch.randn(variable.shape)) - start
+    assert torch.linalg.matrix_rank(moved[0, 0]) == min(size)
+
+
+def test_refining_uses_its_first_evaluations(config):
+    photo, style = make_photo(1), make_photo(2)
+    begin = optimize(photo, style, replace(config, evaluations=3)).picture
+    few = replace(config, evaluations=4)
+    in_pixels = optimize(begin, style, few).curve  # from a photo the line search begins with a tiny step
+    refining = optimize(photo, style, few, begin=begin).curve
+    assert refining[1].objective < 0.98 * refining[0].objective
+    assert in_pixels[1].objective > 0.98 * in_pixels[0].objective
 
 
 def test_lbfgs_beats_adam_at_equal_evaluations(config):

@@ -119,8 +119,8 @@ def optimize(
 ) -> GatysResult:
     """Return the picture that minimises the objective of ``content`` and ``style``, pictures as uint8 (H, W, 3).
 
-    The first picture is ``begin``, of any size, or what ``config.start`` says. A style may also be its statistics. The
-    loss network is ``network``, or what the configuration names.
+    The first picture is ``begin``, a good one of any size, or what ``config.start`` says. A style may also be its
+    statistics. The loss network is ``network``, or what the configuration names.
 
     The pixels are free while they are optimised and clipped to [0, 1] in the end, as in Gatys' code. Ctrl-C ends the
     search; the best picture so far is returned.
@@ -148,9 +148,11 @@ def optimize(
         start = photo
     else:
         start = torch.rand(photo.shape, generator=source)
-    pixels = start.to(device).contiguous().clone().requires_grad_(True)
+    start = start.to(device).contiguous()
+    variable, pixels_of = (start.clone(), _same) if begin is None else _spectrum(start)
+    variable.requires_grad_(True)
     curve: list[Evaluated] = []
-    best, best_value = pixels.detach().clone(), float("inf")
+    best, best_value = start, float("inf")
     begun = time.perf_counter()
 
     def closure() -> Tensor:
@@ -158,6 +160,7 @@ def optimize(
         if len(curve) == config.evaluations:
             raise _Enough
         optimizer.zero_grad()
+        pixels = pixels_of(variable)
         terms = loss(pixels, target)
         total: Tensor = terms.total.sum()
         total.backward()  # type: ignore[no-untyped-call]  # missing in torch's annotations
@@ -175,7 +178,7 @@ def optimize(
     optimizer: torch.optim.Optimizer
     if config.method == "lbfgs":
         optimizer = torch.optim.LBFGS(
-            [pixels],
+            [variable],
             max_iter=config.evaluations,
             max_eval=2 * config.evaluations,
             history_size=20,
@@ -184,7 +187,7 @@ def optimize(
             line_search_fn="strong_wolfe",
         )
     else:
-        optimizer = torch.optim.Adam([pixels], lr=config.adam_rate)
+        optimizer = torch.optim.Adam([variable], lr=config.adam_rate)
     try:
         while len(curve) < config.evaluations:
             optimizer.step(closure)  # type: ignore[no-untyped-call]  # of LBFGS, in torch's own annotations
@@ -197,6 +200,36 @@ def optimize(
         raise TrainingError("the objective is not finite: lower --style-weight")
     reached = config.goal is not None and best_value <= config.goal
     return GatysResult(to_picture(best), tuple(curve), reached or len(curve) == config.evaluations)
+
+
+FIRST_STEP = 0.01
+"""Root mean square change of the pixels in the first step from a picture that is good already, of a range of 1."""
+
+
+def _same(pixels: Tensor) -> Tensor:
+    return pixels
+
+
+def _spectrum(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Coordinates in which L-BFGS goes on from the picture ``start``, (1, 3, H, W), quickly; and what pixels they mean.
+
+    They are the change's Fourier coefficients, those of low frequencies enlarged: the loss network's gradient is
+    mostly fine noise, and large shapes, of which there are few coefficients, move late in pixels. And they are scaled
+    so that torch's first step, 1 over the gradient's sum of magnitudes, is of a useful length; in pixels it is so
+    short that the line search spends four or five evaluations on lengthening it.
+    """
+    height, width = start.shape[2:]
+    down = torch.fft.fftfreq(height, device=start.device)[:, None]
+    across = torch.fft.rfftfreq(width, device=start.device)[None]
+    weight = torch.hypot(down, across).clamp_min(1 / 64).rsqrt()
+    weight = weight / weight.mean() * FIRST_STEP * start.numel()
+    zero = torch.zeros(*start.shape[:2], height, width // 2 + 1, 2, device=start.device)
+
+    def pixels(coefficients: Tensor) -> Tensor:
+        change: Tensor = torch.fft.irfft2(torch.view_as_complex(coefficients) * weight, s=start.shape[2:], norm="ortho")
+        return start + change
+
+    return zero, pixels
 
 
 def refine(
