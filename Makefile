@@ -1,5 +1,6 @@
 # make demo    learn a style and repaint photos with it, in minutes on two cores
 # make test    all quick tests, and an install without torch
+# make paper   test the papers' claims and write docs/paper: hours, DATA=folder; make paper-quick: minutes, tiny
 # make check   formatting, lint and types
 # make clean   remove what the others made
 
@@ -8,7 +9,7 @@ MINUTES ?= 3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test check clean
+.PHONY: demo test check paper paper-quick clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
@@ -24,8 +25,14 @@ check: $(INSTALLED)
 # The stamp makes a second call quick, and a change of the requirements installs again.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,openvino,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,openvino,eval,dev]'
 	touch $@
+
+paper: $(INSTALLED)
+	$(BIN)/python -m experiments --data $(DATA)
+
+paper-quick: $(INSTALLED)
+	$(BIN)/python -m experiments --quick --work runs/paper-quick
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

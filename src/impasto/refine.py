@@ -30,7 +30,9 @@ def refined(
     """
     network, _ = load_loss_network()
     if picture is None:
-        look = _shipped_look(styles)
+        if len(styles) != 1:
+            raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
+        look = shipped_look(next(iter(styles)))
     else:
         style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
         look = Look.of(PerceptualLoss(network, YARDSTICK, style))
@@ -41,9 +43,14 @@ def refined(
     return both
 
 
-def _shipped_look(styles: Mapping[str, float]) -> Look:
-    file = resources.files("impasto") / "data" / LOOKS / f"{next(iter(styles), '')}.safetensors"
-    if len(styles) != 1 or not file.is_file():
-        raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
+def shipped_look(name: str) -> Look:
+    """The look of a shipped style's picture.
+
+    Raises:
+        UsageError: there is no shipped style of that name.
+    """
+    file = resources.files("impasto") / "data" / LOOKS / f"{name}.safetensors"
+    if not file.is_file():
+        raise UsageError("to refine with anything but a shipped style, give its picture: --picture FILE")
     with resources.as_file(file) as path:
         return Look({layer: factor.float() for layer, factor in load_file(path).items()})

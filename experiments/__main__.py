@@ -1,0 +1,67 @@
+"""Test the papers' claims and write the page.
+
+    python -m experiments [NAME ...] [--data FOLDER] [--quick] [--work FOLDER]
+
+NAME is one of norms, in_use, contrast, few_photos, iterations, samples, why, recipes; all when none is given. The full
+budget takes hours on two cores, can be stopped at any time, and goes on where it was; it writes experiments/results and
+docs/paper. With --quick everything is tiny and goes to the work folder: it shows that all runs, and nothing else.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from experiments.lab import FULL, HERE, QUICK, Lab
+from experiments.page import Plots, render
+from impasto.errors import ImpastoError
+
+NAMES = ("norms", "in_use", "contrast", "few_photos", "iterations", "samples", "why", "recipes")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument(
+        "--data", type=Path, help="folder with content/research and styles; the built-in photos if absent"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny budgets: shows that everything runs")
+    parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "paper", help="where networks are kept")
+    parser.add_argument("--page-only", action="store_true", help="write the page from the results there are")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"unknown claim {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+    budget = QUICK if options.quick else FULL
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
+
+    try:
+        lab = Lab(options.data, budget, options.work, say)
+        for name in options.names or NAMES:
+            if options.page_only:
+                break
+            say(f"claim: {name}")
+            started = time.monotonic()
+            found = importlib.import_module(f"experiments.{name}").measure(lab)
+            lab.keep_result(name, found, time.monotonic() - started)
+    except ImpastoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    sections = []
+    for name in NAMES:
+        file = lab.results / f"{name}.json"
+        if file.exists():
+            record = json.loads(file.read_text(encoding="utf-8"))
+            section = importlib.import_module(f"experiments.{name}").report(record["found"], Plots(lab.page))
+            sections.append((name, section, record, file))
+    results = "../../experiments/results" if budget.name == "full" else "../results"
+    say(f"page: {render(lab.page, sections, 'python -m experiments --data DATA', results)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Claim 3: the result should not depend on the contrast of the content picture.
+
+arXiv:1607.08022, section 2 and figure 2: Gatys' result does not change much with the photo's contrast, a batch-
+normalised network's does, and instance normalisation takes the contrast out.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.lab import Lab
+from experiments.norms import arms
+from experiments.page import Plots, Section, sheet, spread, table, words_of_order
+from impasto.evaluate import Lpips
+from impasto.image import Pixels
+from impasto.train.data import to_picture, to_tensor
+from impasto.train.gatys import GatysConfig, optimize
+
+CONTRASTS = (1.0, 0.5, 0.25, 0.1)
+BRIGHTNESS = (-40, 40)
+"""Levels of 255 added to a photo at half its contrast, which leaves it room."""
+NETWORKS = ("instance", "batch", "contrast")
+GATYS = "Gatys"
+
+
+def changed(photo: Pixels, contrast: float, shift: float = 0.0) -> Pixels:
+    """The photo with its distances from middle grey multiplied, and brightened; rounded to 8 bits."""
+    moved = (photo.astype(np.float32) - 127.5) * contrast + 127.5 + shift
+    rounded: Pixels = np.rint(np.clip(moved, 0, 255)).astype(np.uint8)
+    return rounded
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    distance = Lpips(lab.network)
+    conditions = {
+        **{f"contrast {contrast:g}": (contrast, 0.0) for contrast in CONTRASTS},
+        **{f"brightness {shift:+d}": (0.5, float(shift)) for shift in BRIGHTNESS},
+    }
+    found: dict[str, Any] = {}
+
+    def note(system: str, number: int, seed: int, paint: Any) -> list[Pixels]:
+        pictures = []
+        for condition, (contrast, shift) in conditions.items():
+            picture = paint(changed(lab.held_out[number], contrast, shift))
+            pictures.append(picture)
+            reference = to_tensor(pictures[0])
+            values = {
+                "levels": 255 * float((to_tensor(picture) - reference).abs().mean()),
+                "lpips": float(distance(to_tensor(picture), reference)),
+                "style": lab.terms(to_tensor(picture), number)[1],
+            }
+            for measure_, value in values.items():
+                by_seed = found.setdefault(f"{system}, {condition}", {}).setdefault(measure_, {})
+                by_seed.setdefault(str(seed), []).append(value)
+        return pictures
+
+    shown = {}
+    for norm in NETWORKS:
+        for learnt in arms(lab, "residual", norm):
+            for number in range(len(lab.judges)):
+                pictures = note(
+                    norm,
+                    number,
+                    learnt.arm.seed,
+                    lambda photo, network=learnt.generator: to_picture(lab.paint(network, to_tensor(photo))),
+                )
+                shown.setdefault(norm, pictures)
+    config = GatysConfig(
+        evaluations=lab.budget.evaluations // 2, size=lab.budget.judge_size, style_size=lab.budget.judge_size
+    )
+    for number in range(lab.budget.gatys_photos):
+        pictures = note(
+            GATYS,
+            number,
+            number,  # one start, the photo: the spread is over photos
+            lambda photo: optimize(photo, lab.style, config, network=lab.network).picture,
+        )
+        shown.setdefault(GATYS, pictures)
+    rows = [[changed(lab.held_out[0], contrast) for contrast in CONTRASTS]]
+    rows += [shown[system][: len(CONTRASTS)] for system in (*NETWORKS, GATYS)]
+    names = ("photo", *NETWORKS, GATYS)
+    captions = [[f"{name}, contrast {contrast:g}" for contrast in CONTRASTS] for name in names]
+    sheet(lab, "contrast", rows, captions=captions)
+    return found
+
+
+def _by_seed(found: dict[str, Any], system: str, condition: str, what: str) -> list[float]:
+    return [float(np.mean(values)) for values in found[f"{system}, {condition}"][what].values()]
+
+
+def report(found: dict[str, Any], plots: Plots) -> Section:
+    systems = (*NETWORKS, GATYS)
+    lines = {}
+    for system in systems:
+        by_contrast = [_by_seed(found, system, f"contrast {contrast:g}", "levels") for contrast in CONTRASTS]
+        lines[system] = (list(CONTRASTS), [list(seed) for seed in zip(*by_contrast, strict=True)])
+    conditions = [f"contrast {contrast:g}" for contrast in CONTRASTS[1:]] + [f"brightness {x:+d}" for x in BRIGHTNESS]
+    rows = [
+        [
+            system,
+            condition,
+            *(spread(_by_seed(found, system, condition, what)) for what in ("levels", "lpips", "style")),
+        ]
+        for system in systems
+        for condition in conditions
+    ]
+    verdict = words_of_order(*(_by_seed(found, norm, "contrast 0.25", "levels") for norm in ("instance", "batch")))
+    return Section(
+        title="Contrast",
+        claim="With instance normalisation the photo's contrast drops out; with batch normalisation it does not.",
+        verdict=verdict,
+        reason="Judged by the mean change of the picture when the photo has a quarter of its contrast. Photos are "
+        "rounded to 8 bits after the change, so that not even an exact invariance gives 0. Brightness is moved at half "
+        "the contrast.",
+        figures=[
+            plots.curves("contrast_change", lines, x="contrast of the photo", y="mean change, levels of 255"),
+            ("contrast.jpg", "One photo at falling contrast, and what each system makes of it (the paper's figure 2)."),
+        ],
+        tables=[table(["system", "photo", "change, levels of 255", "change, LPIPS", "style error"], rows)],
+    )

@@ -1,0 +1,118 @@
+"""Claim 2: instance normalisation belongs to test time too.
+
+arXiv:1607.08022, section 3: "the normalization layer is applied at test time as well". What if not: a network trained
+with instance normalisation but used with running averages (as `InstanceNorm2d(track_running_stats=True)` in eval()
+does), and the reverse, a network trained with batch normalisation but used with the statistics of the one picture.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from experiments.lab import Lab
+from experiments.norms import GENERATORS, arms
+from experiments.page import Plots, Section, sheet, spread, table
+from impasto.nn.generators import Generator
+from impasto.nn.norm import BatchNorm, InstanceNorm
+from impasto.train.data import CropPool, draw_noise
+
+WAYS = ("as trained", "the other way")
+
+
+def other_way(lab: Lab, generator: Generator, norm: str) -> Generator:
+    """The same weights with the other kind of statistics in use."""
+    changed = copy.deepcopy(generator).eval()
+    if norm == "batch":
+        _replace(changed, BatchNorm, _instance_from)
+        return changed
+    # Running averages of each picture's mean and variance over training photos, as torch's layer keeps them.
+    sums: dict[nn.Module, list[torch.Tensor]] = {}
+
+    def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        variance, mean = torch.var_mean(inputs[0], dim=(2, 3))
+        both = torch.stack([mean, variance]).mean(dim=1)
+        sums.setdefault(layer, []).append(both)
+
+    handles = [layer.register_forward_pre_hook(note) for layer in changed.modules() if isinstance(layer, InstanceNorm)]
+    pool = CropPool(lab.learning, 0, (lab.budget.crop, 2 * lab.budget.crop), seed=1)
+    with torch.no_grad():
+        for index in range(32):
+            crop = pool.cut(index, lab.budget.crop)
+            changed(crop, draw_noise(changed, range(index, index + 1), lab.budget.crop, 1, torch.device("cpu")))
+    for handle in handles:
+        handle.remove()
+
+    def averaged(layer: nn.Module) -> nn.Module:
+        assert isinstance(layer, InstanceNorm)
+        made = BatchNorm(layer.weight.shape[1])
+        mean, variance = torch.stack(sums[layer]).mean(dim=0)
+        made.load_state_dict(
+            {"weight": layer.weight[0], "bias": layer.bias[0], "running_mean": mean, "running_var": variance},
+            strict=False,
+        )
+        return made.eval()
+
+    _replace(changed, InstanceNorm, averaged)
+    return changed
+
+
+def _instance_from(layer: nn.Module) -> nn.Module:
+    assert isinstance(layer, BatchNorm)
+    made = InstanceNorm(layer.num_features)
+    made.load_state_dict({"weight": layer.weight[None], "bias": layer.bias[None]})
+    return made
+
+
+def _replace(module: nn.Module, kind: type, make: Any) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, kind):
+            setattr(module, name, make(child))
+        else:
+            _replace(child, kind, make)
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for generator in GENERATORS:
+        columns = []
+        for norm in ("instance", "batch"):
+            for way in WAYS:
+                used = [
+                    one.generator if way == WAYS[0] else other_way(lab, one.generator, norm)
+                    for one in arms(lab, generator, norm)
+                ]
+                found[f"{generator}, {norm}, {way}"] = [lab.judge(network) for network in used]
+                columns.append([lab.picture(used[0], number) for number in range(min(3, len(lab.judges)))])
+        rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
+        labels = ("photo", "instance", "inst., averages", "batch", "batch, own")
+        sheet(lab, f"in_use_{generator}", rows, labels)
+    return found
+
+
+def report(found: dict[str, Any], plots: Plots) -> Section:
+    rows, worse = [], []
+    for generator in GENERATORS:
+        for norm in ("instance", "batch"):
+            as_trained, other = (
+                [objective for _, _, objective in found[f"{generator}, {norm}, {way}"]] for way in WAYS
+            )
+            statistics = ("its own", "running averages") if norm == "instance" else ("running averages", "its own")
+            for name, way in zip(statistics, WAYS, strict=True):
+                columns = zip(*found[f"{generator}, {norm}, {way}"], strict=True)
+                rows.append([generator, norm, name, *(spread(list(column)) for column in columns)])
+            if norm == "instance":
+                worse.append(min(other) > max(as_trained))
+    return Section(
+        title="At test time too",
+        claim="A network trained with instance normalisation needs each picture's own statistics in use as well.",
+        verdict="holds" if all(worse) else "holds in part" if any(worse) else "does not hold here",
+        reason="It holds where running averages are worse for every seed than the picture's own statistics. "
+        "The reverse, a batch-normalised network with the picture's own statistics, is given beside it.",
+        figures=[
+            (f"in_use_{generator}.jpg", f"{generator}: trained as named, used as trained and the other way.")
+            for generator in GENERATORS
+        ],
+        tables=[table(["generator", "trained with", "used with", "content error", "style error", "objective"], rows)],
+    )

@@ -1,0 +1,292 @@
+"""What all experiments share: photos, the style, networks learnt under one equal budget, and results on disk.
+
+A network is learnt by one plain loop, the same for every arm: Adam, the balanced objective at the yardstick's style
+weight, batches of squares, held-out photos looked at on the way, in eval() as in use. What it makes is kept in the
+work folder under a hash of everything that determines it; a run that is stopped goes on where it was.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto import __version__
+from impasto.atomic import replacing
+from impasto.errors import TrainingError
+from impasto.image import Pixels, find_images, load_image, resize_short_side
+from impasto.nn.generators import Generator, build_generator
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.train.data import ContentTargets, CropPool, built_in_photos, draw_noise, to_picture, to_tensor
+from impasto.train.weights import load_loss_network
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PAGE = HERE.parent / "docs" / "paper"
+SAVE_EVERY = 50
+"""Steps between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much of everything; equal for all arms of a comparison."""
+
+    name: str
+    steps: int
+    """Of training, each network."""
+    batch: int
+    crop: int
+    """Side of the squares learnt from, pixels."""
+    seeds: tuple[int, ...]
+    marks: tuple[int, ...]
+    """Steps at which held-out photos are looked at."""
+    judges: int
+    """Held-out photos."""
+    judge_size: int
+    """Their short side, pixels, and the style picture's."""
+    photos: tuple[int, ...]
+    """Sizes of the training sets compared by few_photos."""
+    evaluations: int
+    """Of L-BFGS, at most."""
+    gatys: tuple[tuple[int, int, int], ...]
+    """Where Gatys' optimisation is run to its end: short side in pixels, photos, evaluations."""
+    gatys_photos: int
+    """For comparisons of results."""
+    samples: int
+    """Noise samples a photo."""
+
+
+QUICK = Budget(
+    name="quick",
+    steps=12,
+    batch=2,
+    crop=64,
+    seeds=(0, 1),
+    marks=(0, 6, 12),
+    judges=2,
+    judge_size=96,
+    photos=(1, 8),
+    evaluations=10,
+    gatys=((64, 1, 10), (96, 1, 6)),
+    gatys_photos=1,
+    samples=2,
+)
+FULL = Budget(
+    name="full",
+    steps=300,
+    batch=4,
+    crop=128,
+    seeds=(0, 1, 2),
+    marks=(0, 10, 25, 50, 100, 150, 200, 250, 300),
+    judges=6,
+    judge_size=256,
+    photos=(1, 4, 16, 64, 256, 1000),
+    evaluations=100,
+    gatys=((256, 3, 100), (512, 2, 100), (1024, 1, 50)),
+    gatys_photos=3,
+    samples=4,
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One network to learn: all that tells it from its rivals."""
+
+    generator: str
+    norm: str
+    seed: int
+    photos: int = 0
+    """How many training photos; 0 for all."""
+    content_weight: float = 1.0
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The yardstick's terms on the held-out photos after so many steps; means over photos."""
+
+    step: int
+    content: float
+    style: float
+    objective: float
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A trained network and how it got there."""
+
+    arm: Arm
+    generator: Generator
+    curve: tuple[Point, ...]
+    seconds: float
+
+    @property
+    def last(self) -> Point:
+        return self.curve[-1]
+
+
+class Lab:
+    """Photos, the style, the budget and the networks learnt so far.
+
+    Args:
+        data: a folder with content/research and styles; None for the package's photos and the repository's style.
+        budget: how much of everything.
+        work: where networks are kept between runs.
+        say: told what is going on.
+    """
+
+    LEARNING_RATE = 2e-3
+
+    def __init__(self, data: Path | None, budget: Budget, work: Path, say: Callable[[str], None]) -> None:
+        self.budget, self.work, self.say = budget, work, say
+        photos = built_in_photos() if data is None else find_images(data / "content" / "research")
+        # Every k-th photo judges and is never learnt from, whatever the arm.
+        every = len(photos) // budget.judges
+        held_out = photos[every // 2 :: every][: budget.judges]
+        self.learning = [path for path in photos if path not in held_out]
+        self._paths = held_out
+        self.page = PAGE if budget.name == "full" else work / "page"
+        self.results = RESULTS if budget.name == "full" else work / "results"
+        self.held_out = [resize_short_side(load_image(path), budget.judge_size) for path in held_out]
+        self.judges = [to_tensor(photo) for photo in self.held_out]
+        style = HERE.parent / "examples" / "style.jpg" if data is None else data / "styles" / "starry_night.jpg"
+        self.style = load_image(style)
+        self.network, record = load_loss_network()
+        self.network.to(memory_format=torch.channels_last)
+        self.loss = self.objective(budget.judge_size)
+        self.targets = [self.loss.content_target(photo) for photo in self.judges]
+        self.origin = {
+            "data": "content/research" if data is not None else "the package's photos",
+            "learning": _digest(path.name for path in self.learning),
+            "held_out": [path.name for path in held_out],
+            "style": style.name,
+            "loss_network": record["sha256"],
+        }
+
+    def objective(self, style_size: int, **changed: float) -> PerceptualLoss:
+        """The yardstick's objective against the style picture at this short side, with terms' weights changed."""
+        style = to_tensor(resize_short_side(self.style, style_size))
+        return PerceptualLoss(self.network, replace(YARDSTICK, **changed), style)  # type: ignore[arg-type]
+
+    def learn(self, arm: Arm) -> Learnt:
+        """The network of this arm: from the work folder, or learnt now."""
+        budget = self.budget
+        photos = (
+            self.learning[:: max(1, len(self.learning) // arm.photos)][: arm.photos] if arm.photos else self.learning
+        )
+        identity = {
+            "arm": asdict(arm),
+            "budget": [budget.steps, budget.batch, budget.crop, budget.marks, budget.judge_size],
+            "rate": self.LEARNING_RATE,
+            **self.origin,
+        }
+        file = self.work / f"{_digest([json.dumps(identity, sort_keys=True)])}.pt"
+        torch.manual_seed(arm.seed)
+        generator = build_generator(arm.generator, {"norm": arm.norm, **arm.arguments})
+        optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
+        step, seconds, curve = 0, 0.0, list[Point]()
+        if file.exists():
+            kept = torch.load(file, weights_only=True)
+            generator.load_state_dict(kept["generator"])
+            optimizer.load_state_dict(kept["optimizer"])
+            step, seconds, curve = kept["step"], kept["seconds"], [Point(*point) for point in kept["curve"]]
+        else:
+            self.say(f"learning {arm}")
+
+        loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
+        pool = CropPool(photos, 0, (budget.crop, 2 * budget.crop), arm.seed)
+        targets = ContentTargets(loss, pool, torch.device("cpu"))
+        begun = time.monotonic()
+        while True:
+            if step in budget.marks and (not curve or curve[-1].step < step):
+                curve.append(Point(step, *self.judge(generator)))
+            done = step == budget.steps
+            if (done or step % SAVE_EVERY == 0) and time.monotonic() - begun > 1e-3:
+                seconds += time.monotonic() - begun
+                begun = time.monotonic()
+                self._keep(file, generator, optimizer, step, seconds, curve)
+            if done:
+                return Learnt(arm, generator.eval(), tuple(curve), seconds)
+            items = range(step * budget.batch, (step + 1) * budget.batch)
+            crops, target = targets.get([pool.index(item) for item in items], budget.crop)
+            noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
+            optimizer.zero_grad(set_to_none=True)
+            total = loss(generator.train()(crops, noise), target).total.mean()
+            if not torch.isfinite(total):
+                raise TrainingError(f"{arm} exploded at step {step}")
+            total.backward()
+            optimizer.step()
+            step += 1
+
+    def judge(self, generator: Generator) -> tuple[float, float, float]:
+        """The yardstick's terms, content, style and objective: means over the held-out photos, in eval()."""
+        found = [self.terms(self.paint(generator, photo), number) for number, photo in enumerate(self.judges)]
+        content, style, objective = (sum(column) / len(found) for column in zip(*found, strict=True))
+        return content, style, objective
+
+    @torch.no_grad()
+    def terms(self, painted: Tensor, number: int) -> tuple[float, float, float]:
+        """The yardstick's terms of a picture of held-out photo ``number``."""
+        terms = self.loss(painted, self.targets[number])
+        return float(terms.content), float(terms.style), float(terms.total)
+
+    @torch.no_grad()
+    def paint(self, generator: Generator, photo: Tensor, seed: int = 0) -> Tensor:
+        """``photo``, (1, 3, H, W), repainted in eval(), clipped to [0, 1]."""
+        noise = draw_noise(generator, range(1), photo.shape[2:], seed, torch.device("cpu"))
+        painted: Tensor = generator.eval()(photo, noise).clamp(0, 1)
+        return painted
+
+    def whole(self, number: int) -> Pixels:
+        """Held-out photo ``number`` in its own size."""
+        return load_image(self._paths[number])
+
+    def picture(self, generator: Generator, number: int) -> Pixels:
+        """Held-out photo ``number`` repainted."""
+        return to_picture(self.paint(generator, self.judges[number]))
+
+    def keep_result(self, name: str, found: Mapping[str, Any], seconds: float) -> None:
+        """Write a claim's result, with all that it came from, to results/NAME.json."""
+        self.results.mkdir(parents=True, exist_ok=True)
+        record = {
+            "claim": name,
+            "version": __version__,
+            "budget": asdict(self.budget),
+            "origin": self.origin,
+            "machine": {"threads": torch.get_num_threads(), "torch": torch.__version__},
+            "seconds": round(seconds, 1),
+            "found": found,
+        }
+        with replacing(self.results / f"{name}.json", TrainingError) as part:
+            part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def _keep(
+        self,
+        file: Path,
+        generator: Generator,
+        optimizer: torch.optim.Optimizer,
+        step: int,
+        seconds: float,
+        curve: list[Point],
+    ) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file, TrainingError) as part:
+            torch.save(
+                {
+                    "generator": generator.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step,
+                    "seconds": seconds,
+                    "curve": [[point.step, point.content, point.style, point.objective] for point in curve],
+                },
+                part,
+            )
+
+
+def _digest(words: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]

@@ -1,0 +1,188 @@
+"""How results become pictures, tables and one page: docs/paper/index.html, readable on a phone, without a server."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impasto.atomic import replacing
+from impasto.errors import ImpastoError
+from impasto.image import Pixels, contact_sheet, save_image
+
+if TYPE_CHECKING:
+    from experiments.lab import Lab
+
+COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+VERDICTS = ("holds", "holds in part", "does not hold here")
+
+Figure = tuple[str, str]
+"""A file beside the page, and what it shows."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One claim on the page."""
+
+    title: str
+    claim: str
+    verdict: str
+    reason: str
+    figures: Sequence[Figure] = field(default_factory=tuple)
+    tables: Sequence[str] = field(default_factory=tuple)
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """The mean, and in brackets the least and greatest."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def words_of_order(low: Sequence[float], high: Sequence[float]) -> str:
+    """How far it is true that ``low`` is below ``high``: of all seeds, of the means, or not."""
+    if max(low) < min(high):
+        return "holds"
+    return "holds in part" if mean(low) < mean(high) else "does not hold here"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """An HTML table."""
+    head = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def sheet(
+    lab: "Lab",
+    name: str,
+    rows: Sequence[Sequence[Pixels]],
+    labels: Sequence[str] = (),
+    captions: Sequence[Sequence[str]] = (),
+) -> None:
+    """Save a contact sheet as NAME.jpg beside the page."""
+    lab.page.mkdir(parents=True, exist_ok=True)
+    save_image(lab.page / f"{name}.jpg", contact_sheet(rows, labels=labels, captions=captions, cell=256), quality=85)
+
+
+class Plots:
+    """Plots in one style, saved beside the page."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def curves(
+        self,
+        name: str,
+        lines: Mapping[str, tuple[Sequence[float], Sequence[Sequence[float]]]],
+        *,
+        x: str,
+        y: str,
+        title: str = "",
+        log: bool = False,
+        levels: Mapping[str, float] | None = None,
+    ) -> Figure:
+        """Means over seeds with the band from the least to the greatest; levels are drawn across."""
+        figure, axes = self._axes(x, y, title)
+        for (label, (xs, seeds)), color, marker in zip(lines.items(), _cycle(COLORS), _cycle(MARKERS), strict=False):
+            columns = list(zip(*seeds, strict=True))
+            every = max(1, len(columns) // 12)
+            axes.plot(xs, [mean(c) for c in columns], color=color, marker=marker, markevery=every, ms=4, label=label)
+            axes.fill_between(xs, [min(c) for c in columns], [max(c) for c in columns], color=color, alpha=0.18, lw=0)
+        for (label, level), color in zip((levels or {}).items(), _cycle(COLORS[::-1]), strict=False):
+            axes.axhline(level, color=color, ls="--", lw=1, label=label)
+        if log:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
+        axes.legend(frameon=False, fontsize=8)
+        return self._saved(figure, name, f"{title + ': ' if title else ''}{y} against {x}; mean and range over seeds.")
+
+    def points(
+        self, name: str, groups: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = ""
+    ) -> Figure:
+        """Groups of points."""
+        figure, axes = self._axes(x, y, title)
+        for (label, points), color, marker in zip(groups.items(), _cycle(COLORS), _cycle(MARKERS), strict=False):
+            axes.scatter(*zip(*points, strict=True), color=color, marker=marker, label=label)
+        axes.legend(frameon=False, fontsize=8)
+        return self._saved(figure, name, f"{y} against {x}, one point a seed.")
+
+    def _axes(self, x: str, y: str, title: str) -> tuple[Any, Any]:
+        from matplotlib.figure import Figure as Canvas  # its own canvas: no window system, no global state
+
+        figure = Canvas(figsize=(6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xlabel=x, ylabel=y, title=title)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        return figure, axes
+
+    def _saved(self, figure: Any, name: str, caption: str) -> Figure:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(self.folder / f"{name}.png", dpi=150, metadata={"Software": None})
+        return f"{name}.png", caption
+
+
+def _cycle(values: Sequence[Any]) -> Any:
+    while True:
+        yield from values
+
+
+STYLE = """
+:root{color-scheme:light dark}
+body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem}
+h1{line-height:1.2}h2{margin-top:3rem;border-top:1px solid #8886;padding-top:1.5rem}
+img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption{font-size:.9rem;opacity:.8}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
+th,td{padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;white-space:nowrap}
+.verdict{font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
+.v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}
+code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
+"""
+
+
+def render(
+    folder: Path, sections: Sequence[tuple[str, Section, dict[str, Any], Path]], command: str, results: str
+) -> Path:
+    """Write index.html; each section comes with its module's name, its record and the JSON file it is in."""
+    rows = [
+        [str(number), section.title, section.claim, section.verdict]
+        for number, (_, section, _, _) in enumerate(sections, 1)
+    ]
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
+        f"<title>The papers, measured</title><style>{STYLE}</style><h1>The papers, measured</h1>",
+        "<p>The claims of <a href='https://arxiv.org/abs/1607.08022'>Ulyanov, Vedaldi, Lempitsky 2016</a> and of the "
+        "two papers it builds on, each tested with this code. Every figure comes from the JSON named below it and is "
+        "made again by the command; budgets are equal between the arms of a comparison; means are over seeds, with the "
+        "least and the greatest in brackets, on photos that nothing learnt from.</p>",
+        table(["", "claim", "in words", "verdict"], rows),
+    ]
+    for number, (name, section, record, file) in enumerate(sections, 1):
+        kind = VERDICTS.index(section.verdict)
+        made_from = json.dumps({key: record[key] for key in ("budget", "origin", "machine")}, indent=1)
+        source = f"<code>{command} {name}</code>, <a href='{results}/{file.name}'>{file.name}</a>"
+        parts += [
+            f"<h2 id={name}>{number}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
+            f"<span class='verdict v{kind}'>{section.verdict}</span></p><p>{html.escape(section.reason)}</p>",
+            *section.tables,
+            *(
+                f"<figure><img src='{image}' alt='{html.escape(caption)}' loading=lazy>"
+                f"<figcaption>{html.escape(caption)} Made by {source}.</figcaption></figure>"
+                for image, caption in section.figures
+            ),
+            f"<details><summary>Budget, data and time: {record['seconds']:.0f} s, version {record['version']}</summary>"
+            f"<pre>{html.escape(made_from)}</pre></details>",
+        ]
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    with replacing(page, ImpastoError) as part:
+        part.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    return page

@@ -1,0 +1,89 @@
+"""The experiments outside the package: their arithmetic, and one quick run of all."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import in_use, page
+from experiments.lab import QUICK, Arm, Lab
+from impasto.nn.generators import build_generator
+from impasto.nn.norm import BatchNorm, InstanceNorm
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return Lab(None, QUICK, tmp_path_factory.mktemp("work"), lambda _: None)
+
+
+def test_verdicts_take_the_spread_into_account():
+    assert page.words_of_order([1, 2], [3, 4]) == "holds"
+    assert page.words_of_order([1, 3], [2, 4]) == "holds in part"
+    assert page.words_of_order([3, 4], [1, 2]) == "does not hold here"
+    assert page.spread([1.0, 2.0, 6.0]) == "3.000 (1.000 to 6.000)"
+
+
+def test_no_photo_is_learnt_from_and_judged_by(lab):
+    assert not {path.name for path in lab.learning} & set(lab.origin["held_out"])
+    assert len(lab.held_out) == QUICK.judges
+
+
+def test_an_arm_is_learnt_once_and_found_again(lab):
+    said = []
+    lab.say = said.append
+    one = lab.learn(Arm("residual", "instance", 0))
+    again = lab.learn(Arm("residual", "instance", 0))
+    assert len(said) == 1
+    assert again.curve == one.curve
+    assert [point.step for point in one.curve] == list(QUICK.marks)
+    for name, value in one.generator.state_dict().items():
+        assert torch.equal(value, again.generator.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_the_other_way_changes_the_statistics_and_nothing_else(lab, norm):
+    torch.manual_seed(0)
+    generator = build_generator("residual", {"norm": norm})
+    photo = torch.rand(1, 3, 64, 64)
+    for _ in range(3):
+        generator.train()(torch.rand(2, 3, 64, 64))  # running averages for batch norm
+    other = in_use.other_way(lab, generator, norm)
+    kinds = {type(layer) for layer in other.modules()} & {InstanceNorm, BatchNorm}
+    assert kinds == {BatchNorm if norm == "instance" else InstanceNorm}
+    with torch.no_grad():
+        as_trained, changed = generator.eval()(photo), other(photo)
+        assert (as_trained - changed).abs().max() > 1e-3
+        if norm == "batch":  # of one picture, its own statistics are what training would use
+            assert torch.allclose(generator.train()(photo), changed, atol=1e-5)
+
+
+def test_the_page_names_command_and_file_at_every_figure(tmp_path):
+    plots = page.Plots(tmp_path)
+    figure = plots.curves("c", {"a": ([1, 2], [[2.0, 1.0], [3.0, 2.0]])}, x="steps", y="objective", levels={"b": 1.5})
+    section = page.Section("Title", "a < b", "holds", "because", [figure], [page.table(["x"], [["<1>"]])])
+    record = {"seconds": 1.0, "version": "0", "budget": {}, "origin": {}, "machine": {}}
+    written = page.render(tmp_path, [("norms", section, record, Path("norms.json"))], "run", "../results")
+    text = written.read_text()
+    assert (tmp_path / "c.png").stat().st_size > 5000
+    assert "<code>run norms</code>" in text
+    assert "../results/norms.json" in text
+    assert "a &lt; b" in text
+    assert "&lt;1&gt;" in text
+
+
+@pytest.mark.slow
+def test_all_claims_run_in_quick_mode(tmp_path):
+    command = [sys.executable, "-m", "experiments", "--quick", "--work", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "page" / "index.html").read_text()
+    assert text.count("<h2") == 8
+    for image in {part.split("'")[0] for part in text.split("<img src='")[1:]}:
+        assert (tmp_path / "page" / image).stat().st_size > 1000
+    results = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*.json")]
+    assert all(result["version"] and result["origin"]["held_out"] for result in results)
