@@ -82,7 +82,7 @@ def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo
         (["--minutes", "0"], 2, "either minutes or steps"),
         (["--preset", "gatys2015"], 2, "unknown preset 'gatys2015': choose one of impasto, johnson2016"),
         (["--norm", "layer"], 2, "unknown norm 'layer': choose one of instance, batch, contrast, none"),
-        (["--generator", "unet"], 2, "unknown generator 'unet': choose one of residual, texture"),
+        (["--generator", "unet"], 2, "unknown generator 'unet': choose one of residual, light, texture"),
         (["--content-layers", "relu8_1"], 2, "unknown layer 'relu8_1': vgg16 has relu1_1"),
         (["--set.depth", "3"], 2, "cannot be made with"),
         (["--set.blocks", "-1"], 2, "blocks must be a whole number of 0 or more, not -1"),

@@ -30,7 +30,7 @@ from impasto.errors import ModelError
 FORMATS = (1,)
 """The format versions this code reads. It writes the last."""
 
-ARCHITECTURES = ("texture", "residual")
+ARCHITECTURES = ("texture", "residual", "light")
 """The generators this code knows, see `impasto.nn.generators`."""
 
 _KEY = b"impasto"

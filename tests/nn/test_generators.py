@@ -2,11 +2,15 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.generators import GENERATORS, Conv, build_generator
+from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
 from impasto.nn.norm import NORMS
 from impasto.train.config import PRESETS
 
-SMALL = {"residual": {"width": 4, "blocks": 1}, "texture": {"width": 4, "levels": 3}}
+SMALL = {
+    "residual": {"width": 4, "blocks": 1},
+    "light": {"width": 8, "blocks": 1},
+    "texture": {"width": 4, "levels": 3},
+}
 
 
 def small(name, **arguments):
@@ -46,6 +50,25 @@ def test_johnsons_receptive_border_is_40_pixels():
     assert generator.border == 40  # fast-neural-style, "reflect-start"
     assert [layer.conv.conv.padding for layer in generator.down] == [(4, 4), (1, 1), (1, 1)]
     assert [block.conv.conv.padding for block in generator.blocks] == [(0, 0)] * 5
+
+
+@pytest.mark.parametrize("size", [(20, 20), (21, 20), (20, 23), (9, 11)])
+def test_the_narrow_convolution_is_the_plain_one(size):
+    """Another arrangement of the same sums: equal results and gradients."""
+    conv = torch.nn.Conv2d(5, 3, 9).double()
+    x = torch.randn(2, 5, *size, dtype=torch.float64, requires_grad=True)
+    found = []
+    for y in (conv(x), _narrow_conv(x, conv)):
+        weights = torch.linspace(-1, 1, y.numel(), dtype=torch.float64).reshape(y.shape)
+        found.append((y, *torch.autograd.grad((y * weights).sum(), [x, conv.weight, conv.bias])))
+    for plain, narrow in zip(*found, strict=True):
+        torch.testing.assert_close(plain, narrow)
+
+
+def test_the_light_network_costs_what_it_says():
+    generator = build_generator("light", {})
+    kernels = sum(p.numel() for p in generator.parameters() if p.ndim == 4)
+    assert round(kernels / generator.CELL**2, -2) == 17_300
 
 
 def test_authors_scales_start_in_0_to_1():
@@ -159,7 +182,7 @@ def test_a_flat_picture_has_no_border():
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("diffusion", {}, "unknown generator 'diffusion': choose one of residual, texture"),
+        ("diffusion", {}, "unknown generator 'diffusion': choose one of residual, light, texture"),
         ("residual", {"depth": 3}, "cannot be made with"),
         ("residual", {"norm": "group"}, "unknown norm 'group'"),
         ("residual", {"padding": "mirror"}, "unknown padding 'mirror'"),

@@ -350,7 +350,7 @@ def test_impossible_budgets_are_refused(config, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"generator": "unet"}, "unknown generator 'unet': choose one of residual, texture"),
+        ({"generator": "unet"}, "unknown generator 'unet': choose one of residual, light, texture"),
         ({"start": "middle"}, "unknown start 'middle': choose one of base, nothing"),
         ({"norm": "layer"}, "unknown norm 'layer': choose one of instance, batch, contrast, none"),
         ({"arguments": {"norm": "batch"}}, "'norm' is not for --set"),

@@ -1,9 +1,10 @@
 """Generators: a picture in, the picture repainted out, in one pass.
 
 Every generator takes RGB in [0, 1], (N, 3, H, W), of any size, and returns exactly that size. The residual network is
-Johnson, Alahi, Fei-Fei 2016; the texture network is the multi-scale pyramid of Ulyanov et al. 2016. Presets with the
-originals' exact layers are in :mod:`impasto.train.config`; the defaults here are ours: pictures are reflected at
-the border and enlarged before a convolution instead of by a transposed one, against frames and checkerboards.
+Johnson, Alahi, Fei-Fei 2016; the texture network is the multi-scale pyramid of Ulyanov et al. 2016; the light network is
+ours. Presets with the originals' exact layers are in :mod:`impasto.train.config`; the defaults here are ours: pictures
+are reflected at the border and enlarged before a convolution instead of by a transposed one, against frames and
+checkerboards.
 """
 
 from collections.abc import Callable, Sequence
@@ -185,6 +186,57 @@ class ResidualGenerator(Generator):
         return y
 
 
+class LightGenerator(Generator):
+    """For speed: everything happens at a quarter of the size, where convolutions of many channels run at full tilt.
+
+    Squares of 4 x 4 pixels become 48 channels, pass ``blocks`` residual blocks of ``width`` channels, and become pixels
+    again. No layer sees a full-size feature map: at width 64 and three blocks a pixel costs 17,300
+    multiplications, against 43,000 of :class:`ResidualGenerator` at half width.
+
+    Args:
+        width: channels of the blocks.
+        blocks: residual blocks.
+        norm: one of :data:`impasto.nn.norm.NORMS`.
+        styles: number of styles (conditional instance normalisation) the network holds.
+        padding: of every convolution.
+        output: "sigmoid", or the originals' "tanh150" or "linear".
+        norm_init: the normalisation's first scales.
+    """
+
+    CELL = 4
+
+    def __init__(
+        self,
+        *,
+        width: int = 64,
+        blocks: int = 3,
+        norm: str = "instance",
+        styles: int = 1,
+        padding: Padding = "reflect",
+        output: Output = "sigmoid",
+        norm_init: AffineInit = "ones",
+    ) -> None:
+        super().__init__(output, styles)
+        check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
+        check_choice("padding", padding, PADDINGS)
+
+        def normalize() -> nn.Module:
+            return make_norm(norm, width, styles=styles, init=norm_init)
+
+        channels = 3 * self.CELL**2
+        self.first = ConvNorm(Conv(channels, width, 3, padding=padding), normalize())
+        self.blocks = nn.ModuleList([ResidualBlock(width, normalize, padding=padding) for _ in range(blocks)])
+        self.last = Conv(width, channels, 3, padding=padding)
+
+    def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
+        """The layers, see :meth:`Generator.paint`; the picture is extended to whole cells."""
+        below, right = -image.shape[2] % self.CELL, -image.shape[3] % self.CELL
+        x: Tensor = self.first(_space_to_depth(F.pad(image, [0, right, 0, below], mode="replicate"), self.CELL), style)
+        for block in self.blocks:
+            x = block(x, style)
+        return F.pixel_shuffle(self.last(x), self.CELL)
+
+
 class TextureGenerator(Generator):
     """Ulyanov 2016: a pyramid that paints from coarse to fine, with fresh noise z at every scale.
 
@@ -363,6 +415,7 @@ class ResidualBlock(nn.Module):
 
 GENERATORS: dict[str, Callable[..., Generator]] = {
     "residual": ResidualGenerator,
+    "light": LightGenerator,
     "texture": TextureGenerator,
 }
 
@@ -379,6 +432,13 @@ def build_generator(architecture: str, arguments: dict[str, object]) -> Generato
         return GENERATORS[architecture](**arguments)
     except TypeError as error:
         raise UsageError(f"generator '{architecture}' cannot be made with {arguments}: {error}") from error
+
+
+def _space_to_depth(x: Tensor, cell: int) -> Tensor:
+    """(N, C, H, W) -> (N, cell^2 C, H / cell, W / cell), the place in the cell before the channel, as ONNX has it."""
+    n, c, height, width = x.shape
+    cells = x.reshape(n, c, height // cell, cell, width // cell, cell)
+    return cells.permute(0, 3, 5, 1, 2, 4).reshape(n, cell * cell * c, height // cell, width // cell)
 
 
 def _extend(x: Tensor, minimum: int) -> Tensor:

@@ -23,6 +23,7 @@ from impasto.nn.generators import (
     Conv,
     ConvNorm,
     Generator,
+    LightGenerator,
     ResidualBlock,
     ResidualGenerator,
     TextureGenerator,
@@ -232,6 +233,15 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
     return _layer(graph, net.last, x, style)
 
 
+def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
+    """LightGenerator.paint."""
+    assert isinstance(net, LightGenerator)
+    x = graph.add("SpaceToDepth", _whole_cells(graph, x, net.CELL)(x), blocksize=net.CELL)
+    for layer in (net.first, *net.blocks, net.last):
+        x = _layer(graph, layer, x, style)
+    return graph.add("DepthToSpace", x, blocksize=net.CELL, mode="CRD")
+
+
 def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str | None) -> str:
     """TextureGenerator.paint."""
     assert isinstance(net, TextureGenerator)
@@ -240,13 +250,10 @@ def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str 
         variance = _mean_of(graph, graph.add("Mul", centred, centred), 1, 2, 3)
         deviation = graph.add("Sqrt", graph.add("Add", variance, np.float32(1e-5)))
         image = graph.add("Div", centred, deviation)
-    # What is missing to whole cells of the coarsest scale: (-size) mod cell, below and at the right.
-    sizes = graph.add("Slice", graph.add("Shape", image), _ints(2), _ints(4))
-    missing = graph.add("Mod", graph.add("Neg", sizes), _ints(net.ratios[0], net.ratios[0]))
-    border = graph.add("Concat", _ints(0, 0, 0, 0, 0, 0), missing, axis=0)
-    image = graph.add("Pad", image, border, mode="edge")
+    extended = _whole_cells(graph, image, net.ratios[0])
+    image = extended(image)
     if noise is not None:
-        noise = graph.add("Pad", noise, border, mode="edge")
+        noise = extended(noise)
 
     below = ""
     for level, ratio in enumerate(net.ratios):
@@ -272,8 +279,17 @@ def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str 
     return _layer(graph, net.last, below, style)
 
 
+def _whole_cells(graph: _Graph, image: str, cell: int) -> Callable[[str], str]:
+    """What continues a picture of this one's size by its edge, below and at the right, to whole cells."""
+    sizes = graph.add("Slice", graph.add("Shape", image), _ints(2), _ints(4))
+    missing = graph.add("Mod", graph.add("Neg", sizes), _ints(cell, cell))
+    border = graph.add("Concat", _ints(0, 0, 0, 0, 0, 0), missing, axis=0)
+    return lambda x: graph.add("Pad", x, border, mode="edge")
+
+
 _PAINTERS: dict[type, Callable[[_Graph, Any, str, str | None, str | None], str]] = {
     ResidualGenerator: _residual,
+    LightGenerator: _light,
     TextureGenerator: _texture,
 }
 
