@@ -262,6 +262,18 @@ def test_rates_and_style_weight_follow_the_run():
     assert run.optimizers[1][0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.5 * 0.64)
 
 
+def test_from_the_base_a_style_is_found_before_the_network_is_bent_to_it():
+    run = Run(replace(SMALL, style_first=0.2, decay=0.0), 1, 0, torch.device("cpu"), style_only=False)
+    rates = lambda: [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups]  # noqa: E731
+    run.set_rates(0.1)
+    assert rates() == [0.02, 2e-3, 2e-3]  # from nothing there is no such time
+    run.from_base = True
+    run.set_rates(0.1)
+    assert rates() == [0.0, 0.0, 2e-3]
+    run.set_rates(0.2)
+    assert rates() == [0.02, 2e-3, 2e-3]
+
+
 def gradients(config):
     """Each parameter's gradient in the first step, from the optimisers' momenta: (1 - beta) times it."""
     saved = torch.load(run_folder(config.output) / "checkpoint.pt", weights_only=True)

@@ -50,6 +50,9 @@ class Recipe:
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
     style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts")
+    style_first: float = opt(
+        0.1, "share of a run from the base in which scales and shifts alone learn, before everything does"
+    )
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
     content_ceiling: float = opt(
         0.9, "content error above which a style's weight is lowered until the photo is kept; 0: never"
@@ -76,7 +79,7 @@ class Recipe:
         ):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
-        for name in ("grow_at", "ramp", "decay"):
+        for name in ("grow_at", "style_first", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
         for name in ("muon_rate", "adam_rate", "style_rate"):

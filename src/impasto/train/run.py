@@ -111,9 +111,11 @@ class Run:
             factor *= min(1.0, (1.0 - fraction) / recipe.decay)
         if recipe.decay_every:
             factor *= 0.8 ** (self.state.step // recipe.decay_every)
+        # One style begins with the code of another: before the network is bent to it, its own is found.
+        codes_only = self.from_base and self.generator.styles == 1 and fraction < recipe.style_first
         for optimizer, rate in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * factor
+                group["lr"] = 0.0 if codes_only and optimizer is not self.optimizers[-1][0] else rate * factor
 
     def style_weight(self, fraction: float, which: Sequence[int]) -> Tensor:
         """The weight of each of these styles at this point, (N,).
