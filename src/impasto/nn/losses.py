@@ -1,6 +1,6 @@
 """What makes a good picture: the content, style and smoothness terms, and the objectives made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from impasto.errors import UsageError
 from impasto.nn.vgg import VGGFeatures
 
-StyleStatistic = Literal["gram", "mean-std"]
+StyleStatistic = Literal["gram", "gram-covariance", "mean-std"]
 Scaling = Literal["balanced", "raw"]
 
 
@@ -23,6 +23,19 @@ def gram(features: Tensor) -> Tensor:
     n, c, h, w = features.shape
     flat = features.float().reshape(n, c, h * w)
     return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def gram_covariance(features: Tensor) -> Tensor:
+    """Gram matrices and those of the centred features, (N, C, H, W) -> (N, 2, C, C), both divided by C * H * W.
+
+    Features are not negative, so a Gram matrix is mostly the square of their means: a flat picture of the right
+    colours has nearly the right one. What varies, contrast and strokes, is in the covariance.
+    """
+    n, c, h, w = features.shape
+    flat = features.float().reshape(n, c, h * w)
+    mean = flat.mean(dim=2)
+    product = flat @ flat.transpose(1, 2) / (c * h * w)
+    return torch.stack([product, product - mean[:, :, None] * mean[:, None, :] / c], dim=1)
 
 
 def mean_std(features: Tensor) -> Tensor:
@@ -71,7 +84,12 @@ def grid_energy(image: Tensor) -> Tensor:
     return means.var(dim=(3, 5), correction=0).mean(dim=(1, 2, 3))
 
 
-STATISTICS = {"gram": gram, "mean-std": mean_std}
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gram": lambda features: gram(features)[:, None],
+    "gram-covariance": gram_covariance,
+    "mean-std": lambda features: mean_std(features)[:, None],
+}
+"""Style statistics by name: features (N, C, H, W) -> (N, parts, rows, C); each part is compared by itself."""
 
 
 def _option(default: Any, help: str) -> Any:
@@ -84,13 +102,14 @@ class Objective:
 
     "balanced" scaling makes each term relative, so that one style weight serves every style:
     content is mean((phi(y) - phi(x))^2) / var(phi(x)), style the mean over layers of ||S(y) - S(s)||^2 / ||S(s)||^2
-    with S the statistic. "raw" is the papers': mean squared differences, style summed over layers.
+    with S the statistic (of "gram-covariance" the mean of both). "raw" is the papers': mean squared differences, style
+    summed over layers.
     """
 
     scaling: Scaling = _option("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
     content_layers: tuple[str, ...] = _option(("relu3_3",), "layers of the content term")
     style_layers: tuple[str, ...] = _option(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), "layers of the style term")
-    style_statistic: StyleStatistic = _option("gram", "what of the style is matched: gram or mean-std")
+    style_statistic: StyleStatistic = _option("gram", "what of the style is matched: gram, gram-covariance or mean-std")
     content_weight: float = _option(1.0, "weight of the content term")
     style_weight: float = _option(4.0, "weight of the style term")
     tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
@@ -145,7 +164,7 @@ class PerceptualLoss(nn.Module):
         network: the loss network.
         objective: layers, statistics and weights.
         styles: the style pictures, each (1, 3, H, W) in [0, 1].
-        targets: their statistics by layer, (styles, ...), instead of the pictures.
+        targets: their statistics by layer, (styles, parts, rows, C), instead of the pictures.
 
     Attributes:
         layers: the layers that are compared.
@@ -172,7 +191,7 @@ class PerceptualLoss(nn.Module):
             return
         with torch.no_grad():
             each = [network(style, objective.style_layers) for style in styles]
-            self.style_targets = {  # (styles, ...)
+            self.style_targets = {  # (styles, parts, rows, C)
                 layer: torch.cat([self.statistic(features[layer]) for features in each])
                 for layer in objective.style_layers
             }
@@ -230,10 +249,10 @@ class PerceptualLoss(nn.Module):
             wanted = self.style_targets[layer][list(which)]
             difference = (self.statistic(features[layer]) - wanted).square()
             if balanced:
-                share = difference.sum(dim=(1, 2)) / wanted.square().sum(dim=(1, 2)).clamp_min(1e-30)
-                style = style + share / len(objective.style_layers)
+                share = difference.sum(dim=(2, 3)) / wanted.square().sum(dim=(2, 3)).clamp_min(1e-30)
+                style = style + share.mean(dim=1) / len(objective.style_layers)
             else:
-                style = style + difference.mean(dim=(1, 2))
+                style = style + difference.mean(dim=(1, 2, 3))
         if PHOTO in which:
             assert target.photo is not None
             wants_photo = torch.tensor([number == PHOTO for number in which], device=image.device)

@@ -94,13 +94,13 @@ class Look:
         """The look of the first style of ``loss``; of each layer the ``rank`` strongest directions, None for all."""
         factors = {}
         for layer, gram in loss.style_targets.items():
-            values, vectors = torch.linalg.eigh(gram[0].double())
+            values, vectors = torch.linalg.eigh(gram[0, 0].double())
             factors[layer] = (vectors[:, -(rank or 0) :] * values[-(rank or 0) :].clamp_min(0).sqrt()).float()
         return cls(factors)
 
     def loss(self, network: VGGFeatures, objective: Objective) -> PerceptualLoss:
         """An objective against this look; its style layers must be among those of the look."""
-        grams = {layer: (x @ x.T)[None].to(network.mean.device) for layer, x in self.factors.items()}
+        grams = {layer: (x @ x.T)[None, None].to(network.mean.device) for layer, x in self.factors.items()}
         return PerceptualLoss(network, objective, targets=grams)
 
 
