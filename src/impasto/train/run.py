@@ -141,7 +141,7 @@ class Run:
         for number in {*which} - {PHOTO}:
             of_style = [term for term, style in zip(content, which, strict=True) if style == number]
             contents[number] += 0.05 * (sum(of_style) / len(of_style) - contents[number])
-            share = shares[number] * math.exp(0.02 * (ceiling - contents[number]))
+            share = shares[number] * math.exp(0.05 * (ceiling - contents[number]))
             shares[number] = min(1.0, max(LEAST_SHARE, share))
 
     def exploded(self, content: float, style: float) -> bool:
