@@ -17,12 +17,14 @@ TORCH_FREE = {
     "atomic": {"errors"},
     "image": {"errors", "atomic"},
     "video": {"errors", "atomic"},
-    "modelfile": {"errors", "atomic"},
+    "protobuf": set(),
+    "modelfile": {"errors", "atomic", "protobuf"},
+    "graph": {"errors", "protobuf"},
     "temporal": {"errors"},
     "stylefile": {"errors", "atomic"},
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
-    "runtime": {"errors", "image", "modelfile", "stylefile", "temporal", "catalogue"},
+    "runtime": {"errors", "image", "modelfile", "graph", "stylefile", "temporal", "catalogue"},
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
 }
 MAY_IMPORT = TORCH_FREE | {

@@ -2,7 +2,7 @@
 
 Any ONNX runtime can run it. What Impasto needs to know besides the graph, a `ModelInfo`, is one JSON string with
 sorted keys in the file's metadata, under the key `impasto`. Reading it takes neither onnx nor an inference engine:
-an ONNX file is a protobuf message, and the few lines of protobuf needed to walk its top level are below.
+an ONNX file is a protobuf message, of which only the top level is walked (`impasto.protobuf`).
 
 The contract of the graph, opset 17 or later (N, H and W are dynamic):
 
@@ -22,10 +22,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, get_origin
+from typing import Any, BinaryIO, get_origin
 
 from impasto.atomic import replacing
 from impasto.errors import ModelError
+from impasto.protobuf import Field, encode, read_fields
 
 FORMATS = (1,)
 """The format versions this code reads. It writes the last."""
@@ -189,28 +190,19 @@ def write_model(path: str | os.PathLike[str], onnx_bytes: bytes, info: ModelInfo
         ]
     except ModelError as reason:
         raise ModelError(f"{path}: not written, the given ONNX {reason}") from None
-    entry = _encode(1, _KEY) + _encode(2, text.encode())
+    entry = encode(1, _KEY) + encode(2, text.encode())
     # Second, after ONNX's version number and before the graph: found without stepping over the weights, and a file
     # cut short still says what it was. Protobuf allows any order.
-    content = b"".join([kept[0], _encode(_METADATA, entry), *kept[1:]])
+    content = b"".join([kept[0], encode(_METADATA, entry), *kept[1:]])
     with replacing(path, ModelError) as part:
         part.write_bytes(content)
 
 
 # ---- the top level of an ONNX file -----------------------------------------------------------------------------
-# A protobuf message is a row of fields; each starts with a varint `number << 3 | wire type`. Wire type 0 is a varint,
-# 2 is a length (varint) and that many bytes. A ModelProto uses no others.
 
 _IR_VERSION, _GRAPH, _OPSET_IMPORT, _METADATA = 1, 7, 8, 14
 _WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 """The fields of ModelProto in onnx.proto: number -> wire type."""
-
-
-class _Field(NamedTuple):
-    number: int
-    start: int  # of the field
-    body: int  # of its payload
-    stop: int  # of both
 
 
 def _find_info(stream: BinaryIO) -> str | None:
@@ -225,7 +217,7 @@ def _find_info(stream: BinaryIO) -> str | None:
     return found
 
 
-def _model_fields(stream: BinaryIO) -> Iterator[_Field]:
+def _model_fields(stream: BinaryIO) -> Iterator[Field]:
     """The top-level fields of an ONNX file, in order. The stream's position does not matter between them.
 
     Raises:
@@ -236,7 +228,7 @@ def _model_fields(stream: BinaryIO) -> Iterator[_Field]:
         raise ModelError("is empty (0 bytes); copy or download it again")
     seen = set()
     try:
-        for item in _fields(stream, size, _WIRE_TYPES):
+        for item in read_fields(stream, size, _WIRE_TYPES):
             seen.add(item.number)
             yield item
     except EOFError:
@@ -249,54 +241,12 @@ def _model_fields(stream: BinaryIO) -> Iterator[_Field]:
         raise ModelError("is not a complete ONNX file; copy or download it again")
 
 
-def _fields(stream: BinaryIO, size: int, wire_types: dict[int, int]) -> Iterator[_Field]:
-    """The fields of one message that fills the stream; ValueError when it is no such message, EOFError at a cut."""
-    stop = 0
-    while stop < size:
-        start = stream.seek(stop)
-        tag = _read_varint(stream)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_types.get(number) != wire_type:
-            raise ValueError(f"no field {number} of wire type {wire_type}")
-        value = _read_varint(stream)
-        body = stream.tell()
-        stop = body + value if wire_type == 2 else body
-        if stop > size:
-            raise EOFError
-        yield _Field(number, start, body, stop)
-
-
 def _parse_entry(data: bytes) -> tuple[bytes, bytes]:
     """Key and value of a StringStringEntryProto."""
     values = {1: b"", 2: b""}
     try:
-        for item in _fields(io.BytesIO(data), len(data), {1: 2, 2: 2}):
+        for item in read_fields(io.BytesIO(data), len(data), {1: 2, 2: 2}):
             values[item.number] = data[item.body : item.stop]
     except (EOFError, ValueError):
         raise ModelError("has damaged metadata; copy or download it again") from None
     return values[1], values[2]
-
-
-def _read_varint(stream: BinaryIO) -> int:
-    value = 0
-    for shift in range(0, 70, 7):  # 64 bits take at most ten bytes of seven
-        byte = stream.read(1)
-        if not byte:
-            raise EOFError
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
-    raise ValueError("a number of more than 64 bits")
-
-
-def _encode(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

@@ -1,0 +1,145 @@
+"""A model's graph in other forms, made of the file's bytes: with its statistics as results, and with them as inputs.
+
+Instance normalisation at a layer is y = a x + b for each channel, a and b made of the whole picture's statistics. The
+*measuring* form gives x and y of every such layer besides the picture, from which a and b follow; the *frozen* form
+takes them as inputs, and then no layer looks at the whole picture: it can be painted in tiles, and a film's frames with
+statistics that change slowly (Chen et al. 2022, "thumbnail instance normalization").
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import ModelError
+from impasto.protobuf import encode, split_fields, varint
+
+Array = NDArray[np.float32]
+
+# Numbers of fields in onnx.proto.
+_MODEL_GRAPH = 7
+_NODE, _INPUT, _OUTPUT = 1, 11, 12
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR = 1, 2, 3, 4
+_MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
+_GRAPH_FIELDS = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
+_NODE_FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2}
+
+_GLOBAL = {b"ReduceMean", b"GlobalAveragePool", b"ReduceSum"}
+"""Operators by which a layer looks at the whole picture in ways other than instance normalisation."""
+
+
+@dataclass(frozen=True)
+class Norm:
+    """One instance normalisation of a graph: the names of what it takes and gives."""
+
+    taken: str
+    given: str
+
+    @property
+    def scale(self) -> str:
+        """The name of the frozen graph's input for a, float32 (1, C, 1, 1)."""
+        return f"{self.given}_scale"
+
+    @property
+    def shift(self) -> str:
+        """The name of the frozen graph's input for b, float32 (1, C, 1, 1)."""
+        return f"{self.given}_shift"
+
+
+def norms(model: bytes) -> tuple[Norm, ...]:
+    """The instance normalisations of a model, in the graph's order.
+
+    Raises:
+        ModelError: the graph looks at the whole picture in another way as well, or its bytes are damaged.
+    """
+    found = []
+    for number, _, body in _graph(model):
+        if number != _NODE:
+            continue
+        operator, taken, given = _node(body)
+        if operator in _GLOBAL:
+            raise ModelError(
+                "its normalisation is not instance normalisation alone: it can only paint a picture as a whole"
+            )
+        if operator == b"InstanceNormalization":
+            found.append(Norm(taken[0], given))
+    return tuple(found)
+
+
+def measuring(model: bytes) -> bytes:
+    """The model with what every instance normalisation takes and gives as further results, in order."""
+    outputs = b"".join(encode(_OUTPUT, _value(name)) for norm in norms(model) for name in (norm.taken, norm.given))
+    return model + encode(_MODEL_GRAPH, outputs)  # protobuf: a message given twice is the two merged
+
+
+def frozen(model: bytes) -> bytes:
+    """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`."""
+    parts = []
+    for number, field, body in _graph(model):
+        norm = None
+        if number == _NODE:
+            operator, taken, given = _node(body)
+            norm = Norm(taken[0], given) if operator == b"InstanceNormalization" else None
+        if norm is None:
+            parts.append(field)
+            continue
+        between = f"{norm.given}_scaled"
+        parts += [
+            encode(_NODE, _operation("Mul", (norm.taken, norm.scale), between)),
+            encode(_NODE, _operation("Add", (between, norm.shift), norm.given)),
+            encode(_INPUT, _value(norm.scale, 1, "C", 1, 1)),
+            encode(_INPUT, _value(norm.shift, 1, "C", 1, 1)),
+        ]
+    rest = b"".join(field for number, field, _ in split_fields(model, _MODEL) if number != _MODEL_GRAPH)
+    return rest + encode(_MODEL_GRAPH, b"".join(parts))
+
+
+def affine(taken: Array, given: Array) -> tuple[Array, Array]:
+    """The a and b, each (1, C, 1, 1), with which given = a taken + b; both are (1, C, H, W).
+
+    Found by regression, in which rounding errors of single positions do not matter. A channel that is the same
+    everywhere has a = 0.
+    """
+    axes = (0, 2, 3)
+    x, y = taken.astype(np.float64), given.astype(np.float64)
+    x_mean, y_mean = x.mean(axis=axes, keepdims=True), y.mean(axis=axes, keepdims=True)
+    variance = np.square(x - x_mean).mean(axis=axes, keepdims=True)
+    covariance = ((x - x_mean) * (y - y_mean)).mean(axis=axes, keepdims=True)
+    a = covariance / np.maximum(variance, 1e-30)
+    return a.astype(np.float32), (y_mean - a * x_mean).astype(np.float32)
+
+
+def _graph(model: bytes) -> list[tuple[int, bytes, bytes]]:
+    try:
+        (graph,) = [body for number, _, body in split_fields(model, _MODEL) if number == _MODEL_GRAPH]
+        return split_fields(graph, _GRAPH_FIELDS)
+    except (EOFError, ValueError):
+        raise ModelError("is damaged, or not a model Impasto wrote; make it again") from None
+
+
+def _node(body: bytes) -> tuple[bytes, list[str], str]:
+    """A node's operator, the names it takes, and the first it gives."""
+    values: dict[int, list[bytes]] = {}
+    for number, _, value in split_fields(body, _NODE_FIELDS):
+        values.setdefault(number, []).append(value)
+    taken = [name.decode() for name in values.get(_NODE_INPUT, [])]
+    return values[_NODE_OPERATOR][0], taken, values[_NODE_OUTPUT][0].decode()
+
+
+def _operation(operator: str, taken: Sequence[str], given: str) -> bytes:
+    """A NodeProto."""
+    inputs = b"".join(encode(_NODE_INPUT, name.encode()) for name in taken)
+    names = encode(_NODE_OUTPUT, given.encode()) + encode(_NODE_NAME, given.encode())
+    return inputs + names + encode(_NODE_OPERATOR, operator.encode())
+
+
+def _value(name: str, *shape: Any) -> bytes:
+    """A ValueInfoProto of float32; numbers are sizes, strings names of sizes. Without a shape: four unknown sizes."""
+    dimensions = b"".join(
+        encode(1, varint(1 << 3) + varint(size) if isinstance(size, int) else encode(2, size.encode()))
+        for size in shape or (f"{name}_{axis}" for axis in range(4))
+    )
+    tensor = varint(1 << 3) + varint(1) + encode(2, dimensions)  # elem_type FLOAT, shape
+    return encode(1, name.encode()) + encode(2, encode(1, tensor))

@@ -1,0 +1,83 @@
+"""The other forms of a graph: what they give must follow from the plain one."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from impasto import graph
+from impasto.errors import ModelError
+from impasto.nn.generators import build_generator
+from impasto.train.export import to_onnx
+
+IMAGE = np.random.default_rng(0).random((1, 3, 40, 56), dtype=np.float32)
+
+
+@pytest.fixture(scope="module", params=["residual", "light"])
+def model(request):
+    torch.manual_seed(0)
+    return to_onnx(build_generator(request.param, {"width": 4, "blocks": 2}))
+
+
+def run(model, inputs):
+    return onnxruntime.InferenceSession(model).run(None, inputs)
+
+
+def measured(model, image=IMAGE):
+    picture, *features = run(graph.measuring(model), {"image": image})
+    pairs = zip(features[::2], features[1::2], strict=True)
+    affines = [graph.affine(taken, given) for taken, given in pairs]
+    inputs = {}
+    for norm, (scale, shift) in zip(graph.norms(model), affines, strict=True):
+        inputs |= {norm.scale: scale, norm.shift: shift}
+    return picture, inputs
+
+
+def test_both_forms_are_valid_onnx(model):
+    for form in (graph.measuring(model), graph.frozen(model)):
+        onnx.checker.check_model(onnx.load_from_string(form), full_check=True)
+    operators = [node.op_type for node in onnx.load_from_string(graph.frozen(model)).graph.node]
+    assert "InstanceNormalization" not in operators
+
+
+def test_the_measuring_form_paints_the_same_picture(model):
+    picture, inputs = measured(model)
+    assert np.array_equal(picture, run(model, {"image": IMAGE})[0])
+    assert len(inputs) == 2 * len(graph.norms(model)) > 0
+
+
+def test_frozen_with_its_own_statistics_is_the_plain_pass(model):
+    picture, inputs = measured(model)
+    again = run(graph.frozen(model), {"image": IMAGE, **inputs})[0]
+    assert np.abs(again - picture).max() < 1e-4
+
+
+def test_frozen_with_anothers_statistics_is_another_picture(model):
+    """Contrast comes back: with the statistics of the one, a dimmed picture stays dim."""
+    _, inputs = measured(model)
+    dim = 0.25 * IMAGE
+    kept = run(graph.frozen(model), {"image": dim, **inputs})[0]
+    assert np.abs(kept - run(model, {"image": dim})[0]).mean() > 0.01
+
+
+def test_the_affine_map_of_a_flat_channel_is_its_value():
+    taken = np.zeros((1, 2, 3, 4), np.float32)
+    taken[0, 1] = np.arange(12).reshape(3, 4)
+    given = np.stack([np.full((3, 4), 5.0), -2.0 * taken[0, 1] + 1.0])[None].astype(np.float32)
+    scale, shift = graph.affine(taken, given)
+    assert scale.ravel().tolist() == pytest.approx([0, -2])
+    assert shift.ravel().tolist() == pytest.approx([5, 1])
+
+
+@pytest.mark.parametrize("norm", ["contrast", "instance"])
+def test_what_looks_at_the_whole_picture_otherwise_is_refused(norm):
+    generator = build_generator("texture" if norm == "instance" else "residual", {"norm": norm})
+    with pytest.raises(ModelError, match="can only paint a picture as a whole"):
+        graph.norms(to_onnx(generator))
+
+
+def test_damaged_bytes_are_refused(model):
+    for damaged in (b"", model[:-5], b"\x07" * 40):
+        with pytest.raises(ModelError, match="is damaged"):
+            graph.norms(damaged)
