@@ -34,23 +34,29 @@ def main() -> int:
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"unknown claim {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
     budget = QUICK if options.quick else FULL
+    if options.data is None and not options.quick:
+        parser.error("the full budget needs photos: --data FOLDER; or try --quick")
     begun = time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
 
+    failed = False
     try:
         lab = Lab(options.data, budget, options.work, say)
-        for name in options.names or NAMES:
-            if options.page_only:
-                break
-            say(f"claim: {name}")
-            started = time.monotonic()
-            found = importlib.import_module(f"experiments.{name}").measure(lab)
-            lab.keep_result(name, found, time.monotonic() - started)
     except ImpastoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    for name in [] if options.page_only else options.names or NAMES:
+        say(f"claim: {name}")
+        started = time.monotonic()
+        try:
+            found = importlib.import_module(f"experiments.{name}").measure(lab)
+        except ImpastoError as error:  # the other claims are worth having
+            print(f"error: {name}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        lab.keep_result(name, found, time.monotonic() - started)
     sections = []
     for name in NAMES:
         file = lab.results / f"{name}.json"
@@ -59,9 +65,14 @@ def main() -> int:
             section = importlib.import_module(f"experiments.{name}").report(record["found"], Plots(lab.page))
             sections.append((name, section, record, file))
     results = "../../experiments/results" if budget.name == "full" else "../results"
-    say(f"page: {render(lab.page, sections, 'python -m experiments --data DATA', results)}")
-    return 0
+    arguments = "--quick" if options.quick else "--data DATA"
+    say(f"page: {render(lab.page, sections, f'python -m experiments {arguments}', results)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on", file=sys.stderr)
+        sys.exit(130)

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from experiments.lab import Lab
-from experiments.norms import GENERATORS, arms
-from experiments.page import Plots, Section, sheet, spread, table
+from experiments.norms import GENERATORS
+from experiments.page import Plots, Section, combined, ordered, sheet, spread, table
 from impasto.nn.generators import Generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
 from impasto.train.data import CropPool, draw_noise
@@ -81,7 +81,7 @@ def measure(lab: Lab) -> dict[str, Any]:
             for way in WAYS:
                 used = [
                     one.generator if way == WAYS[0] else other_way(lab, one.generator, norm)
-                    for one in arms(lab, generator, norm)
+                    for one in lab.arms(generator, norm)
                 ]
                 found[f"{generator}, {norm}, {way}"] = [lab.judge(network) for network in used]
                 columns.append([lab.picture(used[0], number) for number in range(min(3, len(lab.judges)))])
@@ -92,24 +92,23 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
-    rows, worse = [], []
+    rows, words = [], {}
     for generator in GENERATORS:
         for norm in ("instance", "batch"):
-            as_trained, other = (
-                [objective for _, _, objective in found[f"{generator}, {norm}, {way}"]] for way in WAYS
-            )
             statistics = ("its own", "running averages") if norm == "instance" else ("running averages", "its own")
             for name, way in zip(statistics, WAYS, strict=True):
                 columns = zip(*found[f"{generator}, {norm}, {way}"], strict=True)
                 rows.append([generator, norm, name, *(spread(list(column)) for column in columns)])
-            if norm == "instance":
-                worse.append(min(other) > max(as_trained))
+        own, averages = ([terms[2] for terms in found[f"{generator}, instance, {way}"]] for way in WAYS)
+        words[generator] = ordered(own, averages)
     return Section(
         title="At test time too",
         claim="A network trained with instance normalisation needs each picture's own statistics in use as well.",
-        verdict="holds" if all(worse) else "holds in part" if any(worse) else "does not hold here",
-        reason="It holds where running averages are worse for every seed than the picture's own statistics. "
-        "The reverse, a batch-normalised network with the picture's own statistics, is given beside it.",
+        verdict=combined([*words.values()]),
+        rule="Holds where, for both generators, every seed is better with the picture's own statistics than any is "
+        "with running averages; in part where means are, or for one generator. The reverse, a batch-normalised "
+        "network with the picture's own statistics, is beside it.",
+        reason="; ".join(f"{generator}: {word}" for generator, word in words.items()) + ".",
         figures=[
             (f"in_use_{generator}.jpg", f"{generator}: trained as named, used as trained and the other way.")
             for generator in GENERATORS

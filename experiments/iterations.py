@@ -6,75 +6,64 @@ iterations at 256, 512 and 1024 px, three orders of magnitude faster (on a GPU, 
 
 import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 
-import impasto
 from experiments.lab import Lab
-from experiments.norms import arms
 from experiments.page import Plots, Section, mean, spread, table
 from impasto.image import resize_short_side
-from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.train.data import to_picture, to_tensor
-from impasto.train.gatys import GatysConfig, optimize
+from impasto.train.data import to_tensor
+from impasto.train.gatys import GatysConfig
 
 STARTS = ("content", "noise")
 NETWORKS = tuple((generator, norm) for generator in ("residual", "texture") for norm in ("instance", "batch"))
-SHIPPED = "starry_night"
+JUDGED = "residual, instance"
+"""The network the claim is judged by, chosen before any was measured: Johnson's, with the paper's normalisation."""
 
 
 def measure(lab: Lab) -> dict[str, Any]:
     found: dict[str, Any] = {"sizes": [size for size, _, _ in lab.budget.gatys]}
-    painters: dict[str, list[Callable[[Tensor], Tensor]]] = {
-        f"{generator}, {norm}": [lambda x, g=one.generator: lab.paint(g, x) for one in arms(lab, generator, norm)]
-        for generator, norm in NETWORKS
-    }
-    shipped = impasto.load(SHIPPED)
-    painters["shipped"] = [lambda x: to_tensor(shipped(to_picture(x)))]
-    style = to_tensor(resize_short_side(lab.style, 512 if lab.budget.judge_size > 200 else lab.budget.judge_size))
-    loss = PerceptualLoss(lab.network, YARDSTICK, style)
     for size, photos, evaluations in lab.budget.gatys:
         for number in range(photos):
             photo = resize_short_side(lab.whole(number), size)
             for start in STARTS:
-                config = GatysConfig(evaluations=evaluations, size=size, style_size=min(style.shape[2:]), start=start)
-                curve = optimize(photo, lab.style, config, network=lab.network).curve
+                # The objective the networks learnt: the style picture at the size they know.
+                config = GatysConfig(evaluations=evaluations, size=size, style_size=lab.budget.judge_size, start=start)
+                curve = lab.gatys(f"photo {number}", photo, config).curve
                 found.setdefault(f"{size}, {start}", []).append(
                     {"objective": [p.objective for p in curve], "seconds": [p.seconds for p in curve]}
                 )
             x = to_tensor(photo)
-            target = loss.content_target(x)
-            for name, seeds in painters.items():
+            target = lab.loss.content_target(x)
+            for generator, norm in NETWORKS:
                 reached, seconds = [], []
-                for paint in seeds:
-                    paint(x)  # the first pass plans
+                for learnt in lab.arms(generator, norm):
+                    lab.paint(learnt.generator, x)  # the first pass plans
                     begun = time.perf_counter()
-                    painted = paint(x)
+                    painted = lab.paint(learnt.generator, x)
                     seconds.append(time.perf_counter() - begun)
                     with torch.no_grad():
-                        reached.append(float(loss(painted, target).total))
-                found.setdefault(f"{size}, {name}", []).append(
+                        reached.append(float(lab.loss(painted, target).total))
+                found.setdefault(f"{size}, {generator}, {norm}", []).append(
                     {"objective": reached, "seconds": statistics.median(seconds)}
                 )
     return found
 
 
-def _equal(curve: dict[str, Any], objective: float) -> tuple[float, float]:
-    """After how many evaluations, and seconds, a curve is as low; infinity beyond its end."""
+def equal(curve: dict[str, Any], objective: float) -> tuple[int, float]:
+    """After how many evaluations, and seconds, a curve is as low; one more than it has, where it never is."""
     for count, (value, seconds) in enumerate(zip(curve["objective"], curve["seconds"], strict=True), 1):
         if value <= objective:
             return count, seconds
-    return float("inf"), float("inf")
+    return len(curve["objective"]) + 1, curve["seconds"][-1]
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
-    names = [*(f"{generator}, {norm}" for generator, norm in NETWORKS), "shipped"]
-    figures, rows, best = [], [], 0.0
+    names = [f"{generator}, {norm}" for generator, norm in NETWORKS]
+    figures, rows, judged = [], [], {}
     for size in found["sizes"]:
-        levels = {name: mean([mean(one["objective"]) for one in found[f"{size}, {name}"]]) for name in names}
+        ones = {name: found[f"{size}, {name}"] for name in names}
         lines = {
             f"L-BFGS from {'the photo' if start == 'content' else 'noise'}": (
                 list(range(1, len(found[f"{size}, {start}"][0]["objective"]) + 1)),
@@ -82,6 +71,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             )
             for start in STARTS
         }
+        levels = {name: mean([mean(one["objective"]) for one in each]) for name, each in ones.items()}
         figures.append(
             plots.curves(
                 f"iterations_{size}",
@@ -89,52 +79,49 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 x="evaluations of the objective",
                 y="objective",
                 title=f"{size} px",
+                over="photos",
                 log=True,
                 levels=levels,
             )
         )
-        for name in names:
-            ones = found[f"{size}, {name}"]
+        for name, each in ones.items():
             cells: list[str] = []
             for start in STARTS:
-                equal = [
-                    _equal(curve, objective)
-                    for curve, one in zip(found[f"{size}, {start}"], ones, strict=True)
+                curves = found[f"{size}, {start}"]
+                length = len(curves[0]["objective"])
+                pairs = [
+                    (*equal(curve, objective), one["seconds"])
+                    for curve, one in zip(curves, each, strict=True)
                     for objective in one["objective"]
                 ]
-                counts = [count for count, _ in equal]
-                beyond = any(count == float("inf") for count in counts)
-                quicker = [
-                    seconds / one["seconds"]
-                    for (_, seconds), one in zip(equal, [o for o in ones for _ in o["objective"]], strict=True)
-                ]
-                cells += ["beyond the curve" if beyond else spread(counts, digits=0)]
-                cells += ["" if beyond else f"{statistics.median(quicker):.0f} x"]
-                if start == "noise" and not beyond:
-                    best = max(best, mean(counts))
-            reached = spread([objective for one in ones for objective in one["objective"]])
-            rows.append([f"{size} px", name, reached, *cells, f"{mean([one['seconds'] for one in ones]):.2f} s"])
+                count = statistics.median(count for count, _, _ in pairs)
+                faster = statistics.median(slow / quick for _, slow, quick in pairs)
+                more = "more than " if count > length else ""
+                cells += [f"{more}{min(count, length):.0f}", f"{more}{faster:.0f} x"]
+                if name == JUDGED and start == "noise":
+                    judged[size] = count
+            reached = spread([objective for one in each for objective in one["objective"]])
+            rows.append([f"{size} px", name, reached, *cells, f"{mean([one['seconds'] for one in each]):.2f} s"])
+    header = [
+        "size",
+        "network",
+        "objective",
+        "equals, from the photo",
+        "faster by",
+        "from noise",
+        "faster by",
+        "a pass",
+    ]
+    least = min(judged.values())
+    told = ", ".join(f"{count:.0f} at {size} px" for size, count in judged.items())
     return Section(
         title="As good as how many Gatys iterations?",
         claim="One pass of the network is as good as 50 to 100 iterations of L-BFGS.",
-        verdict="holds" if best >= 50 else "holds in part" if best >= 10 else "does not hold here",
-        reason=f"The best network here equals {best:.0f} evaluations from noise. The papers' networks had learnt for "
-        "hours on a GPU, ours for the minutes that the budget below says (the shipped one longer). Photos smaller than "
-        "a size are enlarged to it.",
+        verdict="holds" if least >= 50 else "holds in part" if least >= 10 else "does not hold here",
+        rule=f"Judged by the network {JUDGED}, from noise, the median over photos and seeds: holds with 50 or more at "
+        "every size, in part with 10. A network better than the whole curve counts as one more than it has.",
+        reason=f"It equals {told}. The paper's networks had learnt for hours on a GPU, these for the budget's steps. "
+        "Photos smaller than a size are enlarged to it.",
         figures=figures,
-        tables=[
-            table(
-                [
-                    "size",
-                    "network",
-                    "objective",
-                    "equals, from the photo",
-                    "faster by",
-                    "from noise",
-                    "faster by",
-                    "a pass",
-                ],
-                rows,
-            )
-        ],
+        tables=[table(header, rows)],
     )

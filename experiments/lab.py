@@ -2,14 +2,16 @@
 
 A network is learnt by one plain loop, the same for every arm: Adam, the balanced objective at the yardstick's style
 weight, batches of squares, held-out photos looked at on the way, in eval() as in use. What it makes is kept in the
-work folder under a hash of everything that determines it; a run that is stopped goes on where it was.
+work folder under a hash of what determines it (of the code: `VERSION`, raised by hand when the arithmetic changes); a
+run that is stopped goes on where it was.
 """
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,31 @@ from torch import Tensor
 from impasto import __version__
 from impasto.atomic import replacing
 from impasto.errors import TrainingError
-from impasto.image import Pixels, find_images, load_image, resize_short_side
+from impasto.image import Pixels, find_images, load_image, resize_short_side, save_image
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.train.data import ContentTargets, CropPool, built_in_photos, draw_noise, to_picture, to_tensor
+from impasto.train.data import (
+    ContentTargets,
+    CropPool,
+    built_in_photos,
+    content_photos,
+    draw_noise,
+    to_picture,
+    to_tensor,
+)
+from impasto.train.gatys import Evaluated, GatysConfig, GatysResult, optimize
 from impasto.train.weights import load_loss_network
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "paper"
+HELD_OUT = HERE.parent / "benchmarks" / "held_out.txt"
+VERSION = 1
+"""Of everything that makes a network or a curve: raise it, and what is kept in the work folder counts no more."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
+EXPLODED = 99.0
+"""In place of terms that are not finite: far above anything that is learnt."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +116,14 @@ class Arm:
     generator: str
     norm: str
     seed: int
-    photos: int = 0
-    """How many training photos; 0 for all."""
+    photos: int | None = None
+    """How many training photos, drawn by the seed; all when None."""
     content_weight: float = 1.0
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """The generator's, with which only the normalisation tells one arm from another."""
+        # Ours would bring every photo to one contrast before the texture network: what is to be tested.
+        return {"norm": self.norm, **({"standardize": False} if self.generator == "texture" else {})}
 
 
 @dataclass(frozen=True)
@@ -123,7 +143,6 @@ class Learnt:
     arm: Arm
     generator: Generator
     curve: tuple[Point, ...]
-    seconds: float
 
     @property
     def last(self) -> Point:
@@ -131,97 +150,133 @@ class Learnt:
 
 
 class Lab:
-    """Photos, the style, the budget and the networks learnt so far.
+    """Photos, the style, the budget and what was made so far.
 
     Args:
-        data: a folder with content/research and styles; None for the package's photos and the repository's style.
+        data: a folder with content/research to learn from, content/open to judge by, and styles; None for the
+            package's photos and the repository's style.
         budget: how much of everything.
-        work: where networks are kept between runs.
+        work: where networks and curves are kept between runs.
         say: told what is going on.
+
+    Raises:
+        TrainingError: there are too few photos.
     """
 
     LEARNING_RATE = 2e-3
 
     def __init__(self, data: Path | None, budget: Budget, work: Path, say: Callable[[str], None]) -> None:
         self.budget, self.work, self.say = budget, work, say
-        photos = built_in_photos() if data is None else find_images(data / "content" / "research")
-        # Every k-th photo judges and is never learnt from, whatever the arm.
-        every = len(photos) // budget.judges
-        held_out = photos[every // 2 :: every][: budget.judges]
-        self.learning = [path for path in photos if path not in held_out]
+        if data is None:
+            photos = built_in_photos()
+            held_out = _spread(photos, budget.judges)
+            self.learning = [path for path in photos if path not in held_out]
+        else:
+            self.learning = find_images(data / "content" / "research")
+            held_out = _spread(content_photos(data / "content" / "open", HELD_OUT)[1], budget.judges)
+        if len(held_out) < budget.judges or not self.learning:
+            raise TrainingError(f"{data}: too few photos in content/research and content/open")
         self._paths = held_out
         self.page = PAGE if budget.name == "full" else work / "page"
         self.results = RESULTS if budget.name == "full" else work / "results"
         self.held_out = [resize_short_side(load_image(path), budget.judge_size) for path in held_out]
         self.judges = [to_tensor(photo) for photo in self.held_out]
-        style = HERE.parent / "examples" / "style.jpg" if data is None else data / "styles" / "starry_night.jpg"
-        self.style = load_image(style)
+        self.style_file = (
+            HERE.parent / "examples" / "style.jpg" if data is None else data / "styles" / "starry_night.jpg"
+        )
+        self.style = load_image(self.style_file)
         self.network, record = load_loss_network()
         self.network.to(memory_format=torch.channels_last)
         self.loss = self.objective(budget.judge_size)
         self.targets = [self.loss.content_target(photo) for photo in self.judges]
         self.origin = {
-            "data": "content/research" if data is not None else "the package's photos",
-            "learning": _digest(path.name for path in self.learning),
+            "lab": VERSION,
+            "learning": f"{len(self.learning)} photos, names' hash {digest(path.name for path in self.learning)}",
             "held_out": [path.name for path in held_out],
-            "style": style.name,
+            "style": self.style_file.name,
+            "objective": asdict(YARDSTICK),
             "loss_network": record["sha256"],
         }
 
     def objective(self, style_size: int, **changed: float) -> PerceptualLoss:
         """The yardstick's objective against the style picture at this short side, with terms' weights changed."""
         style = to_tensor(resize_short_side(self.style, style_size))
-        return PerceptualLoss(self.network, replace(YARDSTICK, **changed), style)  # type: ignore[arg-type]
+        return PerceptualLoss(self.network, replace(YARDSTICK, **changed), style)
+
+    def count(self, photos: int) -> int:
+        """How many photos a training set of this size really has."""
+        return min(photos, len(self.learning))
+
+    def arms(self, generator: str, norm: str, **changed: Any) -> list[Learnt]:
+        """This network, once for each seed."""
+        return [self.learn(Arm(generator, norm, seed, **changed)) for seed in self.budget.seeds]
 
     def learn(self, arm: Arm) -> Learnt:
-        """The network of this arm: from the work folder, or learnt now."""
+        """The network of this arm: from the work folder, or learnt now. One that explodes ends at :data:`EXPLODED`."""
         budget = self.budget
-        photos = (
-            self.learning[:: max(1, len(self.learning) // arm.photos)][: arm.photos] if arm.photos else self.learning
-        )
-        identity = {
-            "arm": asdict(arm),
-            "budget": [budget.steps, budget.batch, budget.crop, budget.marks, budget.judge_size],
-            "rate": self.LEARNING_RATE,
-            **self.origin,
-        }
-        file = self.work / f"{_digest([json.dumps(identity, sort_keys=True)])}.pt"
+        photos = self.learning
+        if arm.photos is not None and arm.photos < len(photos):
+            photos = random.Random(arm.seed).sample(photos, arm.photos)
+        else:
+            arm = replace(arm, photos=None)
+        file = self.work / "networks" / f"{self._key('network', asdict(arm), arm.arguments())}.pt"
         torch.manual_seed(arm.seed)
-        generator = build_generator(arm.generator, {"norm": arm.norm, **arm.arguments})
+        generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
-        step, seconds, curve = 0, 0.0, list[Point]()
+        step, curve = 0, list[Point]()
         if file.exists():
             kept = torch.load(file, weights_only=True)
             generator.load_state_dict(kept["generator"])
             optimizer.load_state_dict(kept["optimizer"])
-            step, seconds, curve = kept["step"], kept["seconds"], [Point(*point) for point in kept["curve"]]
-        else:
-            self.say(f"learning {arm}")
+            step, curve = kept["step"], [Point(*point) for point in kept["curve"]]
+            if curve and curve[-1].step == budget.steps:
+                return Learnt(arm, generator.eval(), tuple(curve))
+        self.say(f"learning {arm}" + (f", from step {step}" if step else ""))
 
         loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
         pool = CropPool(photos, 0, (budget.crop, 2 * budget.crop), arm.seed)
         targets = ContentTargets(loss, pool, torch.device("cpu"))
-        begun = time.monotonic()
         while True:
             if step in budget.marks and (not curve or curve[-1].step < step):
                 curve.append(Point(step, *self.judge(generator)))
-            done = step == budget.steps
-            if (done or step % SAVE_EVERY == 0) and time.monotonic() - begun > 1e-3:
-                seconds += time.monotonic() - begun
-                begun = time.monotonic()
-                self._keep(file, generator, optimizer, step, seconds, curve)
-            if done:
-                return Learnt(arm, generator.eval(), tuple(curve), seconds)
+            if step == budget.steps:
+                break
             items = range(step * budget.batch, (step + 1) * budget.batch)
             crops, target = targets.get([pool.index(item) for item in items], budget.crop)
             noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
             optimizer.zero_grad(set_to_none=True)
             total = loss(generator.train()(crops, noise), target).total.mean()
             if not torch.isfinite(total):
-                raise TrainingError(f"{arm} exploded at step {step}")
+                self.say(f"{arm} exploded at step {step}")
+                curve += [Point(mark, EXPLODED, EXPLODED, EXPLODED) for mark in budget.marks if mark > curve[-1].step]
+                break
             total.backward()
             optimizer.step()
             step += 1
+            if step % SAVE_EVERY == 0:
+                _keep(file, generator, optimizer, step, curve)
+        _keep(file, generator, optimizer, step, curve)
+        return Learnt(arm, generator.eval(), tuple(curve))
+
+    def gatys(self, name: str, photo: Pixels, config: GatysConfig) -> GatysResult:
+        """Gatys' optimisation of ``photo``, known by ``name``, and the style; kept in the work folder.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C: a curve cut short must not be taken for a whole one.
+        """
+        stem = self.work / "gatys" / self._key("gatys", name, digest([photo.tobytes().hex()]), asdict(config))
+        picture, points = stem.with_suffix(".png"), stem.with_suffix(".json")
+        if not points.exists():
+            self.say(f"Gatys, {config.evaluations} evaluations at {config.size} px: {name}")
+            result = optimize(photo, self.style, config, network=self.network)
+            if not result.finished:
+                raise KeyboardInterrupt
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            save_image(picture, result.picture)
+            with replacing(points, TrainingError) as part:
+                part.write_text(json.dumps([asdict(point) for point in result.curve]))
+        curve = tuple(Evaluated(**point) for point in json.loads(points.read_text()))
+        return GatysResult(load_image(picture), curve, finished=True)
 
     def judge(self, generator: Generator) -> tuple[float, float, float]:
         """The yardstick's terms, content, style and objective: means over the held-out photos, in eval()."""
@@ -233,7 +288,8 @@ class Lab:
     def terms(self, painted: Tensor, number: int) -> tuple[float, float, float]:
         """The yardstick's terms of a picture of held-out photo ``number``."""
         terms = self.loss(painted, self.targets[number])
-        return float(terms.content), float(terms.style), float(terms.total)
+        found = float(terms.content), float(terms.style), float(terms.total)
+        return found if all(map(math.isfinite, found)) else (EXPLODED, EXPLODED, EXPLODED)
 
     @torch.no_grad()
     def paint(self, generator: Generator, photo: Tensor, seed: int = 0) -> Tensor:
@@ -265,28 +321,31 @@ class Lab:
         with replacing(self.results / f"{name}.json", TrainingError) as part:
             part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
-    def _keep(
-        self,
-        file: Path,
-        generator: Generator,
-        optimizer: torch.optim.Optimizer,
-        step: int,
-        seconds: float,
-        curve: list[Point],
-    ) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file, TrainingError) as part:
-            torch.save(
-                {
-                    "generator": generator.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                    "seconds": seconds,
-                    "curve": [[point.step, point.content, point.style, point.objective] for point in curve],
-                },
-                part,
-            )
+    def _key(self, *made_of: Any) -> str:
+        budget = asdict(self.budget)
+        used = [budget[name] for name in ("steps", "batch", "crop", "marks", "judge_size")]
+        return digest([json.dumps([made_of, used, self.LEARNING_RATE, self.origin], sort_keys=True, default=str)])
 
 
-def _digest(words: Iterable[str]) -> str:
+def digest(words: Iterable[str]) -> str:
+    """A short hash."""
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+
+
+def _keep(
+    file: Path, generator: Generator, optimizer: torch.optim.Optimizer, step: int, curve: Sequence[Point]
+) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "generator": generator.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "curve": [[point.step, point.content, point.style, point.objective] for point in curve],
+    }
+    with replacing(file, TrainingError) as part:
+        torch.save(content, part)
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """So many of them, evenly spread."""
+    return [paths[int((i + 0.5) * len(paths) / count)] for i in range(min(count, len(paths)))]

@@ -4,6 +4,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-VERDICTS = ("holds", "holds in part", "does not hold here")
+VERDICTS = ("holds", "holds in part", "does not hold here", "shown")
+"""Of claims; what only shows something holds nothing."""
 
 Figure = tuple[str, str]
 """A file beside the page, and what it shows."""
@@ -29,6 +31,8 @@ class Section:
     title: str
     claim: str
     verdict: str
+    rule: str
+    """When the verdict is which, and what its spread is over."""
     reason: str
     figures: Sequence[Figure] = field(default_factory=tuple)
     tables: Sequence[str] = field(default_factory=tuple)
@@ -45,11 +49,16 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
     return f"{mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def words_of_order(low: Sequence[float], high: Sequence[float]) -> str:
+def ordered(low: Sequence[float], high: Sequence[float]) -> str:
     """How far it is true that ``low`` is below ``high``: of all seeds, of the means, or not."""
     if max(low) < min(high):
         return "holds"
     return "holds in part" if mean(low) < mean(high) else "does not hold here"
+
+
+def combined(verdicts: Sequence[str]) -> str:
+    """The verdict on a claim of several parts: what all say, else in part."""
+    return verdicts[0] if len(set(verdicts)) == 1 else "holds in part"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -85,31 +94,32 @@ class Plots:
         x: str,
         y: str,
         title: str = "",
+        over: str = "seeds",
         log: bool = False,
         levels: Mapping[str, float] | None = None,
     ) -> Figure:
-        """Means over seeds with the band from the least to the greatest; levels are drawn across."""
+        """Means over seeds (or what ``over`` says) with the band from least to greatest; levels are drawn across."""
         figure, axes = self._axes(x, y, title)
-        for (label, (xs, seeds)), color, marker in zip(lines.items(), _cycle(COLORS), _cycle(MARKERS), strict=False):
+        for (label, (xs, seeds)), color, marker in zip(lines.items(), cycle(COLORS), cycle(MARKERS), strict=False):
             columns = list(zip(*seeds, strict=True))
             every = max(1, len(columns) // 12)
             axes.plot(xs, [mean(c) for c in columns], color=color, marker=marker, markevery=every, ms=4, label=label)
             axes.fill_between(xs, [min(c) for c in columns], [max(c) for c in columns], color=color, alpha=0.18, lw=0)
-        for (label, level), color in zip((levels or {}).items(), _cycle(COLORS[::-1]), strict=False):
+        for (label, level), color in zip((levels or {}).items(), cycle(COLORS[::-1]), strict=False):
             axes.axhline(level, color=color, ls="--", lw=1, label=label)
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter("{x:g}")
         axes.legend(frameon=False, fontsize=8)
-        return self._saved(figure, name, f"{title + ': ' if title else ''}{y} against {x}; mean and range over seeds.")
+        return self._saved(figure, name, f"{title + ': ' if title else ''}{y} against {x}; mean and range over {over}.")
 
     def points(
         self, name: str, groups: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = ""
     ) -> Figure:
         """Groups of points."""
         figure, axes = self._axes(x, y, title)
-        for (label, points), color, marker in zip(groups.items(), _cycle(COLORS), _cycle(MARKERS), strict=False):
+        for (label, points), color, marker in zip(groups.items(), cycle(COLORS), cycle(MARKERS), strict=False):
             axes.scatter(*zip(*points, strict=True), color=color, marker=marker, label=label)
         axes.legend(frameon=False, fontsize=8)
         return self._saved(figure, name, f"{y} against {x}, one point a seed.")
@@ -130,11 +140,6 @@ class Plots:
         return f"{name}.png", caption
 
 
-def _cycle(values: Sequence[Any]) -> Any:
-    while True:
-        yield from values
-
-
 STYLE = """
 :root{color-scheme:light dark}
 body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem}
@@ -143,7 +148,7 @@ img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
 th,td{padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;white-space:nowrap}
 .verdict{font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
-.v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}
+.v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
 code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
 """
 
@@ -160,9 +165,10 @@ def render(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>The papers, measured</title><style>{STYLE}</style><h1>The papers, measured</h1>",
         "<p>The claims of <a href='https://arxiv.org/abs/1607.08022'>Ulyanov, Vedaldi, Lempitsky 2016</a> and of the "
-        "two papers it builds on, each tested with this code. Every figure comes from the JSON named below it and is "
-        "made again by the command; budgets are equal between the arms of a comparison; means are over seeds, with the "
-        "least and the greatest in brackets, on photos that nothing learnt from.</p>",
+        "two papers it builds on, each tested with this code. Every plot, table and verdict comes from the JSON "
+        "named below; the command makes it again, and with it the sheets of pictures. Budgets are equal between the "
+        "arms of a comparison. A figure is a mean with the least and the greatest in brackets, over seeds unless it is "
+        "said otherwise, on photos that nothing learnt from.</p>",
         table(["", "claim", "in words", "verdict"], rows),
     ]
     for number, (name, section, record, file) in enumerate(sections, 1):
@@ -171,7 +177,8 @@ def render(
         source = f"<code>{command} {name}</code>, <a href='{results}/{file.name}'>{file.name}</a>"
         parts += [
             f"<h2 id={name}>{number}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
-            f"<span class='verdict v{kind}'>{section.verdict}</span></p><p>{html.escape(section.reason)}</p>",
+            f"<span class='verdict v{kind}'>{section.verdict}</span></p><p>{html.escape(section.reason)} "
+            f"<small>{html.escape(section.rule)}</small></p>",
             *section.tables,
             *(
                 f"<figure><img src='{image}' alt='{html.escape(caption)}' loading=lazy>"

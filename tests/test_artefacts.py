@@ -55,6 +55,13 @@ def test_droplets_are_found(photo, clean):
     assert found.droplets > 5 * measure(clean, photo).droplets
 
 
+def test_spots_among_spots_are_a_texture(photo, clean):
+    rows, columns = np.indices(clean.shape[:2])
+    stones = np.where(np.hypot(rows % 12 - 6, columns % 12 - 6) < 4, 60.0, -60.0)
+    mosaic = measure(spoilt(clean // 2 + 64, stones[:, :, None]), photo)
+    assert mosaic.droplets < LIMITS.droplets
+
+
 def test_a_frame_is_found(photo, clean):
     change = np.zeros(clean.shape[:2])
     change[:8] = change[-8:] = change[:, :8] = change[:, -8:] = -50

@@ -116,6 +116,11 @@ def test_a_loaded_network_paints_in_its_other_styles_too(tmp_path):
     assert distance(udnie.restyled(mixed)(PHOTO), impasto.load(mixed)(PHOTO)) == 0
     with pytest.raises(UsageError, match="no style is called 'udnei'"):
         udnie.restyled("udnei")
+    style = shipped()["udnie"]
+    short = replace(style, code=style.code[:-1], photo=style.photo[:-1])
+    write_style(tmp_path / "short.safetensors", short)
+    with pytest.raises(ModelError, match="does not fit its network"):
+        udnie.restyled(tmp_path / "short.safetensors")
 
 
 @pytest.fixture

@@ -389,7 +389,9 @@ def styles(
         check_saving(output)
         if output.resolve() == sheet.resolve():
             raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
-        save_image(output, style_sheet(load_image(sheet)))
+        photo = load_image(sheet)
+        with _progress([style.name for style in found], "painting", quiet=as_json) as names:
+            save_image(output, style_sheet(photo, names))
         if not as_json:
             print(f"sheet: {output}")
     return 0

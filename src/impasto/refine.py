@@ -30,7 +30,7 @@ def refined(
     """
     network, _ = load_loss_network()
     if picture is None:
-        if len(styles) != 1:
+        if len(styles) != 1 or not looks().issuperset(styles):
             raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
         look = shipped_look(next(iter(styles)))
     else:
@@ -43,14 +43,12 @@ def refined(
     return both
 
 
-def shipped_look(name: str) -> Look:
-    """The look of a shipped style's picture.
+def looks() -> set[str]:
+    """The shipped styles whose picture's look comes along."""
+    return {Path(file.name).stem for file in (resources.files("impasto") / "data" / LOOKS).iterdir()}
 
-    Raises:
-        UsageError: there is no shipped style of that name.
-    """
-    file = resources.files("impasto") / "data" / LOOKS / f"{name}.safetensors"
-    if not file.is_file():
-        raise UsageError("to refine with anything but a shipped style, give its picture: --picture FILE")
-    with resources.as_file(file) as path:
+
+def shipped_look(name: str) -> Look:
+    """The look of a shipped style's picture; ``name`` is one of :func:`looks`."""
+    with resources.as_file(resources.files("impasto") / "data" / LOOKS / f"{name}.safetensors") as path:
         return Look({layer: factor.float() for layer, factor in load_file(path).items()})

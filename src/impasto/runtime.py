@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -238,16 +238,21 @@ class Stylizer:
         return _to_pixels(_match(between, batch, kept) + kept * lost, height, width)
 
     def restyled(self, name_or_path: str | os.PathLike[str] | Mapping[str, float]) -> "Stylizer":
-        """This network, which is not loaded again, in another of its styles: as in :func:`load`.
+        """This network, which is not loaded again, in another of its styles.
+
+        Args:
+            name_or_path: A shipped style's name, a style file, or several and their shares, as in :func:`load`.
 
         Raises:
-            ModelError, UsageError: As :func:`load`; or the style is another network's.
+            ModelError: No such style file, or damaged; it is another network's; or this model has one style only.
+            UsageError: No shipped style of that name, or shares that make no sense.
         """
         if self._style is None:
             raise ModelError("a model of its own has one style; load the other")
         style, network = _mixed(name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0})
         if style.info.network != self._style.info.network:
             raise ModelError(f"the style {style.info.name} is of another network, {network}; load it by itself")
+        _check_fit(style, self.info, network)
         return Stylizer(self._backend, self.info, style)
 
     def check(self, strength: float) -> None:
@@ -293,25 +298,25 @@ def load(
     else:
         path = Path(name_or_path)
     info = read_info(path)
-    if style is not None and len(style.code) != info.style_size:
-        raise ModelError(f"the style {style.info.name} does not fit its network {path}; make it again")
+    if style is not None:
+        _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
     return Stylizer(_make_backend(path, backend, threads, precision), info, style)
 
 
-def style_sheet(photo: Pixels, *, size: int = 384, columns: int = 4) -> Pixels:
-    """One picture that shows ``photo``, uint8 (H, W, 3), in every shipped style, each named.
+def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int = 384, columns: int = 4) -> Pixels:
+    """One picture that shows ``photo``, uint8 (H, W, 3), in shipped styles, each named.
 
     Args:
         photo: The photo; it is shown first.
+        names: The styles; all when None.
         size: Short side it is painted at, pixels.
         columns: How many pictures stand side by side.
     """
     photo = resize_short_side(photo, size)
-    names = [*shipped()]
-    first = load(names[0])
-    pictures = {"photo": photo, **{name: first.restyled(name)(photo) for name in names}}
+    first = load(next(iter(shipped())))
+    pictures = {"photo": photo, **{name: first.restyled(name)(photo) for name in names or shipped()}}
     rows = [[*pictures][i : i + columns] for i in range(0, len(pictures), columns)]
     return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)
 
@@ -360,6 +365,11 @@ def load_foreign(
 
     info = ModelInfo(architecture="foreign", arguments={}, styles=(path.stem,), multiple_of=8, minimum_size=64)
     return Stylizer(FakeBackend(run), info)
+
+
+def _check_fit(style: Style, info: ModelInfo, network: Path) -> None:
+    if len(style.code) != info.style_size:
+        raise ModelError(f"the style {style.info.name} does not fit its network {network}; make it again")
 
 
 def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:

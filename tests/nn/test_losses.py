@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, grid_energy, mean_std, total_variation
+from impasto.nn.losses import (
+    PHOTO,
+    Objective,
+    PerceptualLoss,
+    gram,
+    gram_covariance,
+    grid_energy,
+    mean_std,
+    total_variation,
+)
 
 
 @pytest.fixture
@@ -16,6 +25,22 @@ def test_gram_is_its_definition():
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     expected = torch.einsum("tijk,tljk->til", x, x) / (3 * 4 * 5)
     torch.testing.assert_close(gram(x).double(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_gram_covariance_is_its_definition():
+    x = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    centred = x - x.mean(dim=(2, 3), keepdim=True)
+    expected = torch.stack([torch.einsum("tijk,tljk->til", y, y) / (3 * 4 * 5) for y in (x, centred)], dim=1)
+    torch.testing.assert_close(gram_covariance(x).double(), expected, atol=1e-6, rtol=1e-4)
+
+
+def test_the_parts_of_a_statistic_are_compared_each_by_itself(tiny_vgg, pictures):
+    objective = Objective(style_statistic="gram-covariance", style_layers=("relu2_2",))
+    loss = PerceptualLoss(tiny_vgg, objective, pictures[:1])
+    found = loss(pictures[1:], loss.content_target(pictures[1:]))
+    a, b = (gram_covariance(tiny_vgg(x, ("relu2_2",))["relu2_2"])[0] for x in (pictures[1:], pictures[:1]))
+    expected = sum((a[k] - b[k]).square().sum() / b[k].square().sum() for k in (0, 1)) / 2
+    torch.testing.assert_close(found.style[0], expected)
 
 
 def test_mean_std_is_torchs():
@@ -96,7 +121,7 @@ def test_a_style_weight_can_stand_in(tiny_vgg, pictures):
     torch.testing.assert_close(terms.total, terms.content + 0.5 * terms.style)
 
 
-@pytest.mark.parametrize("statistic", ["gram", "mean-std"])
+@pytest.mark.parametrize("statistic", ["gram", "gram-covariance", "mean-std"])
 def test_every_statistic_has_a_gradient(tiny_vgg, pictures, statistic):
     loss = PerceptualLoss(tiny_vgg, Objective(style_statistic=statistic), torch.rand(1, 3, 40, 40))
     painted = pictures[:1].clone().requires_grad_()
@@ -108,7 +133,7 @@ def test_every_statistic_has_a_gradient(tiny_vgg, pictures, statistic):
 def test_wrong_objectives_name_the_right_ones(tiny_vgg):
     with pytest.raises(UsageError, match=r"unknown layer 'relu9_9': vgg16 has relu1_1, .*relu4_3"):
         PerceptualLoss(tiny_vgg, Objective(style_layers=("relu9_9",)), torch.rand(1, 3, 40, 40))
-    with pytest.raises(UsageError, match="unknown style statistic 'histogram': choose one of gram, mean-std"):
+    with pytest.raises(UsageError, match="unknown style statistic 'histogram': choose one of gram, gram-cov"):
         Objective(style_statistic="histogram")
     with pytest.raises(UsageError, match="style weight must be 0 or more"):
         Objective(style_weight=-1)

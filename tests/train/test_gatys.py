@@ -11,6 +11,7 @@ from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
 from impasto.train import gatys
 from impasto.train.data import to_tensor
 from impasto.train.gatys import GatysConfig, Look, curve_file, optimize, paint, refine
+from impasto.train.weights import load_loss_network
 from tests.conftest import make_photo
 
 
@@ -52,6 +53,13 @@ def test_refining_begins_at_the_picture_and_can_change_every_pixel(size):
     assert torch.equal(pixels_of(variable), start)
     moved = pixels_of(torch.randn(variable.shape)) - start
     assert torch.linalg.matrix_rank(moved[0, 0]) == min(size)
+
+
+def test_a_look_is_of_gram_matrices_only(tiny_vgg_file):
+    network, _ = load_loss_network(tiny_vgg_file)
+    look = Look.of(PerceptualLoss(network, YARDSTICK, to_tensor(make_photo(2))))
+    with pytest.raises(UsageError, match="cannot be compared by gram-covariance"):
+        look.loss(network, replace(YARDSTICK, style_statistic="gram-covariance"))
 
 
 def test_refining_uses_its_first_evaluations(config):

@@ -28,8 +28,8 @@ def gram(features: Tensor) -> Tensor:
 def gram_covariance(features: Tensor) -> Tensor:
     """Gram matrices and those of the centred features, (N, C, H, W) -> (N, 2, C, C), both divided by C * H * W.
 
-    Features are not negative, so a Gram matrix is mostly the square of their means: a flat picture of the right
-    colours has nearly the right one. What varies, contrast and strokes, is in the covariance.
+    Compared by itself, what varies about the mean weighs as much as the whole. In VGG's features that is most of the
+    Gram matrix anyway: the two react to a loss of contrast alike, but for the first layer (docs/results.md).
     """
     n, c, h, w = features.shape
     flat = features.float().reshape(n, c, h * w)

@@ -92,6 +92,7 @@ class Look:
     @classmethod
     def of(cls, loss: PerceptualLoss, rank: int | None = None) -> "Look":
         """The look of the first style of ``loss``; of each layer the ``rank`` strongest directions, None for all."""
+        assert loss.objective.style_statistic == "gram"
         factors = {}
         for layer, gram in loss.style_targets.items():
             values, vectors = torch.linalg.eigh(gram[0, 0].double())
@@ -99,7 +100,13 @@ class Look:
         return cls(factors)
 
     def loss(self, network: VGGFeatures, objective: Objective) -> PerceptualLoss:
-        """An objective against this look; its style layers must be among those of the look."""
+        """An objective against this look; its style layers must be among those of the look.
+
+        Raises:
+            UsageError: its statistic is another than the Gram matrix.
+        """
+        if objective.style_statistic != "gram":
+            raise UsageError(f"a look holds Gram matrices: it cannot be compared by {objective.style_statistic}")
         grams = {layer: (x @ x.T)[None, None].to(network.mean.device) for layer, x in self.factors.items()}
         return PerceptualLoss(network, objective, targets=grams)
 
@@ -149,7 +156,8 @@ def optimize(
     else:
         start = torch.rand(photo.shape, generator=source)
     start = start.to(device).contiguous()
-    variable, pixels_of = (start.clone(), _same) if begin is None else _spectrum(start)
+    refining = begin is not None and config.method == "lbfgs"
+    variable, pixels_of = _spectrum(start) if refining else (start.clone(), _same)
     variable.requires_grad_(True)
     curve: list[Evaluated] = []
     best, best_value = start, float("inf")
