@@ -45,9 +45,7 @@ def main() -> None:
     network, _ = load_loss_network()
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     photos = held_out[:: len(held_out) // len(STYLES)][: len(STYLES)]
-    print(
-        "| photo | style | network | refined | photo, 25 likewise | + 25 | + 50 | + 100 | equals | s, refined | s, + 100 |"
-    )
+    print("| photo | style | network | refined | photo, 25 likewise | 25 | 50 | 100 | equals | s, refined | s, 100 |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     columns, rows = [], []
     for path, name in zip(photos, STYLES, strict=True):
