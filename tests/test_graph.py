@@ -25,12 +25,10 @@ def run(model, inputs):
 
 
 def measured(model, image=IMAGE):
-    picture, *features = run(graph.measuring(model), {"image": image})
-    pairs = zip(features[::2], features[1::2], strict=True)
-    affines = [graph.affine(taken, given) for taken, given in pairs]
+    picture, *results = run(graph.measuring(model), {"image": image})
     inputs = {}
-    for norm, (scale, shift) in zip(graph.norms(model), affines, strict=True):
-        inputs |= {norm.scale: scale, norm.shift: shift}
+    for number, norm in enumerate(graph.norms(model)):
+        inputs[norm.scale], inputs[norm.shift] = graph.affine(*results[4 * number : 4 * number + 4])
     return picture, inputs
 
 
@@ -62,12 +60,10 @@ def test_frozen_with_anothers_statistics_is_another_picture(model):
 
 
 def test_the_affine_map_of_a_flat_channel_is_its_value():
-    taken = np.zeros((1, 2, 3, 4), np.float32)
-    taken[0, 1] = np.arange(12).reshape(3, 4)
-    given = np.stack([np.full((3, 4), 5.0), -2.0 * taken[0, 1] + 1.0])[None].astype(np.float32)
-    scale, shift = graph.affine(taken, given)
-    assert scale.ravel().tolist() == pytest.approx([0, -2])
-    assert shift.ravel().tolist() == pytest.approx([5, 1])
+    each = [np.array(x, np.float32).reshape(1, 2, 1, 1) for x in ([7, 3], [5, -5], [0, 4], [0, -8])]
+    scale, shift = graph.affine(*each)
+    assert scale.ravel().tolist() == [0, -2]
+    assert shift.ravel().tolist() == [5, 1]
 
 
 @pytest.mark.parametrize("norm", ["contrast", "instance"])

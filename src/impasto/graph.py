@@ -1,14 +1,13 @@
 """A model's graph in other forms, made of the file's bytes: with its statistics as results, and with them as inputs.
 
 Instance normalisation at a layer is y = a x + b for each channel, a and b made of the whole picture's statistics. The
-*measuring* form gives x and y of every such layer besides the picture, from which a and b follow; the *frozen* form
-takes them as inputs, and then no layer looks at the whole picture: it can be painted in tiles, and a film's frames with
-statistics that change slowly (Chen et al. 2022, "thumbnail instance normalization").
+*measuring* form gives them besides the picture; the *frozen* form takes them as inputs, and then no layer looks at the
+whole picture: it can be painted in tiles, and a film's frames with statistics that change slowly (Chen et al. 2022,
+"thumbnail instance normalization").
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ Array = NDArray[np.float32]
 
 # Numbers of fields in onnx.proto.
 _MODEL_GRAPH = 7
-_NODE, _INPUT, _OUTPUT = 1, 11, 12
+_NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR = 1, 2, 3, 4
 _MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH_FIELDS = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
@@ -56,32 +55,53 @@ def norms(model: bytes) -> tuple[Norm, ...]:
     """
     found = []
     for number, _, body in _graph(model):
-        if number != _NODE:
-            continue
-        operator, taken, given = _node(body)
-        if operator in _GLOBAL:
+        if number == _NODE and _node(body)[0] in _GLOBAL:
             raise ModelError(
                 "its normalisation is not instance normalisation alone: it can only paint a picture as a whole"
             )
-        if operator == b"InstanceNormalization":
-            found.append(Norm(taken[0], given))
+        norm = _norm(number, body)
+        if norm is not None:
+            found.append(norm)
     return tuple(found)
 
 
 def measuring(model: bytes) -> bytes:
-    """The model with what every instance normalisation takes and gives as further results, in order."""
-    outputs = b"".join(encode(_OUTPUT, _value(name)) for norm in norms(model) for name in (norm.taken, norm.given))
-    return model + encode(_MODEL_GRAPH, outputs)  # protobuf: a message given twice is the two merged
+    """The model with four more results for every instance normalisation, in order; :func:`affine` takes them.
+
+    They are the means of x and y, the variance of x, and the covariance of both, each float32 (1, C, 1, 1). They follow
+    at once where x and y are at hand, so that nothing is kept for them.
+    """
+    axes = "impasto_axes"
+    parts = [encode(_INITIALIZER, _integers(axes, 2, 3))]
+    outputs = []
+    for number, field, body in _graph(model):
+        parts.append(field)
+        norm = _norm(number, body)
+        if norm is None:
+            continue
+        centred, squared, product = (f"{norm.given}_{name}" for name in ("centred", "squared", "product"))
+        results = _results(norm)
+        parts += [
+            encode(_NODE, _operation(operator, taken, given))
+            for operator, taken, given in (
+                ("ReduceMean", (norm.taken, axes), results[0]),
+                ("ReduceMean", (norm.given, axes), results[1]),
+                ("Sub", (norm.taken, results[0]), centred),
+                ("Mul", (centred, centred), squared),
+                ("ReduceMean", (squared, axes), results[2]),
+                ("Mul", (centred, norm.given), product),
+                ("ReduceMean", (product, axes), results[3]),
+            )
+        ]
+        outputs += [encode(_OUTPUT, _value(name, 1, "C", 1, 1)) for name in results]
+    return _with_graph(model, parts + outputs)  # after the picture
 
 
 def frozen(model: bytes) -> bytes:
     """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`."""
     parts = []
     for number, field, body in _graph(model):
-        norm = None
-        if number == _NODE:
-            operator, taken, given = _node(body)
-            norm = Norm(taken[0], given) if operator == b"InstanceNormalization" else None
+        norm = _norm(number, body)
         if norm is None:
             parts.append(field)
             continue
@@ -92,23 +112,33 @@ def frozen(model: bytes) -> bytes:
             encode(_INPUT, _value(norm.scale, 1, "C", 1, 1)),
             encode(_INPUT, _value(norm.shift, 1, "C", 1, 1)),
         ]
+    return _with_graph(model, parts)
+
+
+def affine(x_mean: Array, y_mean: Array, variance: Array, covariance: Array) -> tuple[Array, Array]:
+    """The a and b, each (1, C, 1, 1), with which y = a x + b, from what :func:`measuring` gives.
+
+    A channel that is the same everywhere has a = 0.
+    """
+    a = (covariance / np.maximum(variance, 1e-20)).astype(np.float32)
+    return a, y_mean - a * x_mean
+
+
+def _norm(number: int, body: bytes) -> Norm | None:
+    """The instance normalisation that this field of a graph is, if it is one."""
+    if number != _NODE:
+        return None
+    operator, taken, given = _node(body)
+    return Norm(taken[0], given) if operator == b"InstanceNormalization" else None
+
+
+def _results(norm: Norm) -> tuple[str, ...]:
+    return tuple(f"{norm.given}_{name}" for name in ("x_mean", "y_mean", "variance", "covariance"))
+
+
+def _with_graph(model: bytes, parts: Sequence[bytes]) -> bytes:
     rest = b"".join(field for number, field, _ in split_fields(model, _MODEL) if number != _MODEL_GRAPH)
     return rest + encode(_MODEL_GRAPH, b"".join(parts))
-
-
-def affine(taken: Array, given: Array) -> tuple[Array, Array]:
-    """The a and b, each (1, C, 1, 1), with which given = a taken + b; both are (1, C, H, W).
-
-    Found by regression, in which rounding errors of single positions do not matter. A channel that is the same
-    everywhere has a = 0.
-    """
-    axes = (0, 2, 3)
-    x, y = taken.astype(np.float64), given.astype(np.float64)
-    x_mean, y_mean = x.mean(axis=axes, keepdims=True), y.mean(axis=axes, keepdims=True)
-    variance = np.square(x - x_mean).mean(axis=axes, keepdims=True)
-    covariance = ((x - x_mean) * (y - y_mean)).mean(axis=axes, keepdims=True)
-    a = covariance / np.maximum(variance, 1e-30)
-    return a.astype(np.float32), (y_mean - a * x_mean).astype(np.float32)
 
 
 def _graph(model: bytes) -> list[tuple[int, bytes, bytes]]:
@@ -135,11 +165,24 @@ def _operation(operator: str, taken: Sequence[str], given: str) -> bytes:
     return inputs + names + encode(_NODE_OPERATOR, operator.encode())
 
 
-def _value(name: str, *shape: Any) -> bytes:
-    """A ValueInfoProto of float32; numbers are sizes, strings names of sizes. Without a shape: four unknown sizes."""
+def _integers(name: str, *values: int) -> bytes:
+    """A TensorProto of int64, one dimension."""
+    numbers = b"".join(value.to_bytes(8, "little", signed=True) for value in values)
+    return (
+        varint(1 << 3)
+        + varint(len(values))
+        + varint(2 << 3)
+        + varint(7)
+        + encode(8, name.encode())
+        + encode(9, numbers)
+    )
+
+
+def _value(name: str, *shape: int | str) -> bytes:
+    """A ValueInfoProto of float32; numbers are sizes, strings names of sizes."""
     dimensions = b"".join(
         encode(1, varint(1 << 3) + varint(size) if isinstance(size, int) else encode(2, size.encode()))
-        for size in shape or (f"{name}_{axis}" for axis in range(4))
+        for size in shape
     )
     tensor = varint(1 << 3) + varint(1) + encode(2, dimensions)  # elem_type FLOAT, shape
     return encode(1, name.encode()) + encode(2, encode(1, tensor))
