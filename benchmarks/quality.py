@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from impasto.backends import Backend, OnnxRuntimeBackend
 from impasto.evaluate import Evaluation, evaluate
 from impasto.image import contact_sheet, load_image, resize_short_side, save_image
 from impasto.modelfile import ModelInfo
-from impasto.runtime import Backend, OnnxRuntimeBackend, Stylizer, load, load_foreign
+from impasto.runtime import Stylizer, load, load_foreign
 from impasto.train.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
@@ -37,8 +38,8 @@ class OneOfMany(Backend):
         self.graph = OnnxRuntimeBackend(path)
         self.weights = np.eye(26, dtype=np.float32)[style]
 
-    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        return self.graph.run({"image": inputs["image"], "style_weights": self.weights})
+    def run_all(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return self.graph.run_all({"image": inputs["image"], "style_weights": self.weights})
 
 
 def peers(data: Path, photo: Path) -> dict[str, dict[str, Stylizer]]:

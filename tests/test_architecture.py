@@ -20,11 +20,12 @@ TORCH_FREE = {
     "protobuf": set(),
     "modelfile": {"errors", "atomic", "protobuf"},
     "graph": {"errors", "protobuf"},
+    "backends": {"errors"},
     "temporal": {"errors"},
     "stylefile": {"errors", "atomic"},
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
-    "runtime": {"errors", "image", "modelfile", "graph", "stylefile", "temporal", "catalogue"},
+    "runtime": {"errors", "image", "modelfile", "graph", "backends", "stylefile", "temporal", "catalogue"},
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
 }
 MAY_IMPORT = TORCH_FREE | {

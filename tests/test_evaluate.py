@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from impasto.backends import FakeBackend
 from impasto.evaluate import Lpips, evaluate
 from impasto.modelfile import ModelInfo
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.runtime import FakeBackend, Stylizer
+from impasto.runtime import Stylizer
 from impasto.train.data import to_tensor
 from impasto.train.weights import LPIPS_HEADS, load_loss_network, packaged
 from tests.conftest import make_photo

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from impasto import runtime
+from impasto import backends, runtime
+from impasto.backends import BACKENDS, FakeBackend
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.modelfile import ModelInfo
-from impasto.runtime import BACKENDS, FakeBackend, Stylizer, load, load_foreign
+from impasto.runtime import Stylizer, load, load_foreign
 from impasto.stylefile import Style, StyleInfo
 from tests.graphs import CONVOLVE, IMAGE, INVERT, NOISE, make_onnx, write_test_model
 
@@ -172,7 +173,7 @@ def test_noise_reaches_the_graph(tmp_path, engine):
 def test_engines_agree(tmp_path):
     path = write_test_model(tmp_path / "m.onnx", CONVOLVE)
     picture = random_picture(65, 43)
-    painted = [load(path, backend=name)(picture).astype(int) for name in ENGINES if runtime.find_spec(name)]
+    painted = [load(path, backend=name)(picture).astype(int) for name in ENGINES if backends.find_spec(name)]
     assert all(np.abs(other - painted[0]).max() <= 1 for other in painted)
 
 

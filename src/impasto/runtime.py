@@ -1,180 +1,107 @@
 """Stylising: a picture in, the repainted picture out, on a CPU and without torch.
 
-A `Stylizer` knows about pictures: sizes, padding, rounding, noise. A `Backend` knows about one inference engine and
-has one method. Engines are imported when their backend is made, so importing this module is cheap.
+A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What computes is a `Backend`, see
+:mod:`impasto.backends`.
 """
 
-import ctypes
+import functools
 import os
-import sys
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from impasto import graph
+from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
-from impasto.errors import BackendError, ImageError, ModelError, UsageError
+from impasto.errors import ImageError, ModelError, UsageError
 from impasto.image import Pixels, contact_sheet, resize_short_side
 from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.stylefile import Style
 
-Array = NDArray[np.float32]
-Precision = Literal["f32", "auto"]
-
-
 MAX_PIXELS = 40_000_000
-"""Larger pictures are refused: the layers' features take some 300 bytes a pixel, and all must be there at once."""
+"""What cannot be painted in tiles is refused beyond this: features take some 300 bytes a pixel, all at once."""
+WHOLE_PIXELS = 4_200_000
+"""Larger pictures are painted in tiles, for which memory does not grow."""
+THUMBNAIL_PIXELS = 2_000_000
+"""Of the smaller copy whose statistics the tiles are painted with."""
+TILE = 1024
+"""Side of a tile, pixels, without the margin that its neighbours need."""
 
 
-class Backend(ABC):
-    """An inference engine with a model loaded. Safe to call from several threads."""
+class Forms:
+    """A model's other graphs, see :mod:`impasto.graph`; each is loaded when it is first needed."""
 
-    @abstractmethod
-    def run(self, inputs: dict[str, Array]) -> Array:
-        """The graph's output for its named inputs, float32 arrays as in the contract of `impasto.modelfile`.
-
-        Raises:
-            ModelError: The graph fails on these inputs.
-        """
-
-
-class OnnxRuntimeBackend(Backend):
-    """ONNX Runtime on the CPU: runs anywhere.
-
-    Args:
-        path: An ONNX file.
-        threads: How many threads one call may use; None for all cores.
-
-    Raises:
-        ModelError: The graph is damaged or uses what this engine does not know.
-        BackendError: ONNX Runtime is not installed.
-    """
-
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        try:
-            import onnxruntime
-        except ImportError as cause:
-            raise BackendError("ONNX Runtime is not installed; pip install onnxruntime") from cause
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what goes wrong is said once, in our words
-        options.intra_op_num_threads = threads or 0
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as cause:  # its errors share no base class
-            raise ModelError(f"{path}: ONNX Runtime cannot load the graph: {_brief(cause)}") from cause
+    def __init__(self, path: Path, make: Callable[[bytes], Backend]) -> None:
         self._path = path
+        self._make = make
 
-    @property
-    def inputs(self) -> dict[str, list[Any]]:
-        """The graph's inputs: name -> shape, in which a dynamic size is a name or None."""
-        return {item.name: list(item.shape) for item in self._session.get_inputs()}
+    @functools.cached_property
+    def norms(self) -> tuple[graph.Norm, ...]:
+        """The model's instance normalisations."""
+        return graph.norms(self._path.read_bytes())
 
-    def run(self, inputs: dict[str, Array]) -> Array:
-        """See `Backend.run`."""
-        try:
-            output: Array = self._session.run(None, inputs)[0]
-        except Exception as cause:  # its errors share no base class
-            raise ModelError(f"{self._path}: ONNX Runtime cannot run the graph: {_brief(cause)}") from cause
-        return output
+    @functools.cached_property
+    def measuring(self) -> Backend:
+        """The graph with its statistics as further results."""
+        return self._make(graph.measuring(self._path.read_bytes()))
+
+    @functools.cached_property
+    def frozen(self) -> Backend:
+        """The graph with statistics as inputs."""
+        return self._make(graph.frozen(self._path.read_bytes()))
+
+    def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
+        picture, *results = self.measuring.run_all(inputs)
+        statistics = {}
+        for number, norm in enumerate(self.norms):
+            statistics[norm.scale], statistics[norm.shift] = graph.affine(*results[4 * number : 4 * number + 4])
+        return picture, statistics
 
 
-class OpenVINOBackend(Backend):
-    """OpenVINO on the CPU: the fastest on x86.
+class Tile(NamedTuple):
+    """A part of a picture, as index pairs: what is painted of it, what that needs, and where the first is in it."""
 
-    Args:
-        path: An ONNX file.
-        threads: How many threads one call may use; None for all cores.
-        precision: "f32" computes like every other backend. "auto" leaves it to OpenVINO, which uses bf16 on CPUs
-            that have it: faster, but results differ by several levels of 255 and between machines.
+    inner: tuple[slice, slice]
+    outer: tuple[slice, slice]
+    kept: tuple[slice, slice]
 
-    Raises:
-        ModelError: The graph is damaged or uses what this engine does not know.
-        BackendError: OpenVINO is not installed.
+
+def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
+    """Tiles that cover a picture, each with a margin where there is more picture.
+
+    ``size`` and ``margin`` are multiples of all strides of the network, so that it sees every tile in step.
     """
-
-    def __init__(self, path: Path, *, threads: int | None = None, precision: Precision = "f32") -> None:
-        try:
-            import openvino
-        except ImportError as cause:
-            raise BackendError("OpenVINO is not installed; pip install 'impasto[openvino]'") from cause
-        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            config["INFERENCE_NUM_THREADS"] = threads
-        if precision == "f32":
-            config["INFERENCE_PRECISION_HINT"] = "f32"
-        try:
-            with _keeping_the_signal_stack():
-                self._model = openvino.Core().compile_model(str(path), "CPU", config)
-        except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
-            raise ModelError(f"{path}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
-        self._path = path
-        self._one_at_a_time = threading.Lock()  # a compiled model shares one request between its calls
-
-    @property
-    def inputs(self) -> dict[str, list[Any]]:
-        """The graph's inputs: name -> shape, in which a dynamic size is None."""
-        return {
-            item.get_any_name(): [size.get_length() if size.is_static else None for size in item.get_partial_shape()]
-            for item in self._model.inputs
-        }
-
-    def run(self, inputs: dict[str, Array]) -> Array:
-        """See `Backend.run`."""
-        try:
-            with self._one_at_a_time:
-                output: Array = self._model(inputs)[0].copy()  # the next call overwrites the original
-        except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
-            raise ModelError(f"{self._path}: OpenVINO cannot run the graph: {_brief(cause)}") from cause
-        return output
+    for top in range(0, height, size):
+        for left in range(0, width, size):
+            spans = []
+            for start, whole in ((top, height), (left, width)):
+                stop = min(start + size, whole)
+                first, last = max(0, start - margin), min(whole, stop + margin)
+                spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
+            yield Tile(*zip(*spans, strict=True))
 
 
-class _SignalStack(ctypes.Structure):
-    """stack_t of sigaltstack(2)."""
+def _radius(info: ModelInfo) -> int:
+    """How far, in pixels, the picture reaches that a result's pixel depends on, but for statistics; a multiple of 16.
 
-    _fields_ = (("pointer", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
-
-
-@contextmanager
-def _keeping_the_signal_stack() -> Iterator[None]:
-    """Leave this thread the stack it had for signal handlers.
-
-    OpenVINO's CPU plug-in gives the thread one that it frees with the engine, putting back what was there before. Of
-    two engines freed in the order they were made, the second puts back the first's, which is gone: the next signal,
-    a Ctrl-C, would be a segmentation fault.
+    0 where that is not known, or where there are other statistics than instance normalisation's.
     """
-    sigaltstack = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "sigaltstack", None)
-    before = _SignalStack()
-    if sigaltstack is None or sigaltstack(None, ctypes.byref(before)) != 0:
-        yield
-        return
-    try:
-        yield
-    finally:
-        sigaltstack(ctypes.byref(before), None)
-
-
-class FakeBackend(Backend):
-    """A Python function in place of a model: tests of what surrounds a model need no model."""
-
-    def __init__(self, function: Callable[[dict[str, Array]], Array]) -> None:
-        self._function = function
-
-    def run(self, inputs: dict[str, Array]) -> Array:
-        """See `Backend.run`."""
-        return self._function(inputs)
-
-
-BACKENDS: dict[str, type[OnnxRuntimeBackend] | type[OpenVINOBackend]] = {
-    "openvino": OpenVINOBackend,
-    "onnxruntime": OnnxRuntimeBackend,
-}
-"""The inference engines by name, the one preferred by "auto" first."""
+    if info.arguments.get("norm", "instance") != "instance":
+        return 0
+    match info.architecture:
+        case "residual":
+            if info.arguments.get("padding") == "reflect-start":
+                return 0  # it reflects 40 pixels at every border, a tile's own too
+            reach = 18 + 8 * int(info.arguments.get("blocks", 5))
+        case "light":
+            reach = 12 + 8 * int(info.arguments.get("blocks", 3))
+        case _:
+            return 0
+    return -(-reach // 16) * 16
 
 
 class Stylizer:
@@ -186,10 +113,13 @@ class Stylizer:
         info: What the model file says about itself.
     """
 
-    def __init__(self, backend: Backend, info: ModelInfo, style: Style | None = None) -> None:
+    def __init__(
+        self, backend: Backend, info: ModelInfo, style: Style | None = None, forms: "Forms | None" = None
+    ) -> None:
         self.info = info
         self._backend = backend
         self._style = style
+        self._forms = forms if _radius(info) else None
 
     def __call__(self, image: Pixels, *, seed: int = 0, strength: float = 1.0) -> Pixels:
         """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out.
@@ -202,7 +132,8 @@ class Stylizer:
                 shifts lie between the style's and those that give the photo back.
 
         Raises:
-            ImageError: `image` is not such an array, or has more than `MAX_PIXELS` pixels.
+            ImageError: `image` is not such an array, or has more than `MAX_PIXELS` pixels and the model cannot paint
+                in tiles.
             ModelError: The graph fails, or breaks the contract of its output.
             UsageError: `strength` is out of range, or the model has one fixed strength.
         """
@@ -210,32 +141,57 @@ class Stylizer:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
         height, width = image.shape[:2]
-        if height * width > MAX_PIXELS:
+        if height * width > MAX_PIXELS and self._forms is None:
             raise ImageError(
-                f"{width} x {height} pixels are more than are painted at once ({MAX_PIXELS // 1_000_000} million): "
-                "make the picture smaller first"
+                f"{width} x {height} pixels are more than are painted at once ({MAX_PIXELS // 1_000_000} million), and "
+                "this model cannot paint in tiles: make the picture smaller first"
             )
+        codes = self._codes(strength)
+        if height * width > WHOLE_PIXELS and self._forms is not None:
+            return self._in_tiles(image, codes, strength)
+        inputs = self._inputs(image, seed)
+        outputs = [self._backend.run({**inputs, **code}) for code in codes]
+        combined = _combination(outputs, inputs["image"], strength)(outputs, inputs["image"])
+        return _to_pixels(combined, height, width)
+
+    def _codes(self, strength: float) -> list[dict[str, Array]]:
+        """The passes that a picture in this strength takes, as what they are given besides the picture."""
+        if self._style is None:
+            return [{}]
+        code, photo = self._style.code, self._style.photo
+        if strength == 1:
+            return [{"style": code}]
+        return [{"style": photo + np.float32(strength) * (code - photo)}, {"style": photo}]
+
+    def _inputs(self, image: Pixels, seed: int) -> dict[str, Array]:
+        """What the graph takes besides a style, for a picture of any size."""
+        height, width = image.shape[:2]
         padding = [(0, self._padding(height)), (0, self._padding(width)), (0, 0)]
         # Beyond the first reflection numpy goes on reflecting, and a single row or column is repeated.
         padded = np.pad(image, padding, mode="reflect") if np.any(padding) else image
         batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[np.newaxis], dtype=np.float32) / np.float32(255)
-
         inputs = {"image": batch}
         if self.info.noise_channels:
             shape = (1, self.info.noise_channels, *padded.shape[:2])
             inputs["noise"] = np.random.default_rng(seed).random(shape, dtype=np.float32)
-        if self._style is None:
-            return _to_pixels(self._backend.run(inputs), height, width)
-        code, photo = self._style.code, self._style.photo
-        if strength == 1:
-            return _to_pixels(self._backend.run({**inputs, "style": code}), height, width)
-        # Normalisation drops the photo's colours and contrast, and the network blurs a little when it gives the photo
-        # back: both are put right by the share of the photo that is wanted, wholly at 0.
-        kept = np.float32(1 - strength)
-        between = self._backend.run({**inputs, "style": photo + np.float32(strength) * (code - photo)})
-        returned = self._backend.run({**inputs, "style": photo})
-        lost = batch - _match(returned, batch, np.float32(1))
-        return _to_pixels(_match(between, batch, kept) + kept * lost, height, width)
+        return inputs
+
+    def _in_tiles(self, image: Pixels, codes: list[dict[str, Array]], strength: float) -> Pixels:
+        """The same in bounded memory: with the statistics of a smaller copy, tile by tile."""
+        assert self._forms is not None
+        height, width = image.shape[:2]
+        short = round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5)
+        small = self._inputs(resize_short_side(image, max(short, 64)), 0)
+        measured = [self._forms.measure({**small, **code}) for code in codes]
+        combine = _combination([picture for picture, _ in measured], small["image"], strength)
+        given = [{**code, **statistics} for code, (_, statistics) in zip(codes, measured, strict=True)]
+        painted = np.empty_like(image)
+        for tile in tiles(height, width, TILE, _radius(self.info)):
+            inputs = self._inputs(image[tile.outer], 0)
+            outputs = [self._forms.frozen.run({**inputs, **one}) for one in given]
+            size = (tile.outer[0].stop - tile.outer[0].start, tile.outer[1].stop - tile.outer[1].start)
+            painted[tile.inner] = _to_pixels(combine(outputs, inputs["image"]), *size)[tile.kept]
+        return painted
 
     def restyled(self, name_or_path: str | os.PathLike[str] | Mapping[str, float]) -> "Stylizer":
         """This network, which is not loaded again, in another of its styles.
@@ -253,7 +209,7 @@ class Stylizer:
         if style.info.network != self._style.info.network:
             raise ModelError(f"the style {style.info.name} is of another network, {network}; load it by itself")
         _check_fit(style, self.info, network)
-        return Stylizer(self._backend, self.info, style)
+        return Stylizer(self._backend, self.info, style, self._forms)
 
     def check(self, strength: float) -> None:
         """Raise UsageError unless this model can paint in this strength."""
@@ -302,7 +258,8 @@ def load(
         _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
-    return Stylizer(_make_backend(path, backend, threads, precision), info, style)
+    make = partial(make_backend, backend=backend, threads=threads, precision=precision)
+    return Stylizer(make(path), info, style, Forms(path, make))
 
 
 def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int = 384, columns: int = 4) -> Pixels:
@@ -348,7 +305,7 @@ def load_foreign(
         raise UsageError(f"a value range of {value_range} makes no sense; use 255 or 1")
     path = Path(path)
     check_complete(path)
-    engine = _make_backend(path, backend, threads, "f32")
+    engine = make_backend(path, backend=backend, threads=threads, precision="f32")
     inputs = engine.inputs
     if len(inputs) != 1:
         raise ModelError(f"{path}: takes {len(inputs)} inputs ({', '.join(inputs)}); only one, a picture, is supported")
@@ -388,27 +345,31 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     return Style(style.info, (weights @ codes).astype(np.float32), style.photo), network
 
 
-def _make_backend(
-    path: Path, backend: str, threads: int | None, precision: Precision
-) -> OnnxRuntimeBackend | OpenVINOBackend:
-    if threads is not None and threads < 1:
-        raise UsageError(f"{threads} threads make no sense; use 1 or more")
-    if backend == "auto":
-        backend = next(name for name in BACKENDS if find_spec(name) or name == "onnxruntime")
-    if backend not in BACKENDS:
-        raise BackendError(f"unknown backend {backend!r}; use auto, {', '.join(BACKENDS)}")
-    if backend == "openvino":
-        return OpenVINOBackend(path, threads=threads, precision=precision)
-    return OnnxRuntimeBackend(path, threads=threads)
+def _combination(outputs: Sequence[Array], photo: Array, strength: float) -> Callable[[Sequence[Array], Array], Array]:
+    """How a picture of this strength is made of the passes' outputs and the photo, seen on a whole (small) picture.
+
+    Normalisation drops the photo's colours and contrast, and the network blurs a little when it gives the photo back:
+    both are put right by the share of the photo that is wanted, wholly at strength 0.
+    """
+    if len(outputs) == 1:
+        return lambda outputs, photo: outputs[0]
+    kept = np.float32(1 - strength)
+    between, returned = _match(outputs[0], photo, kept), _match(outputs[1], photo, np.float32(1))
+    return lambda outputs, photo: between(outputs[0]) + kept * (photo - returned(outputs[1]))
 
 
-def _match(picture: Array, photo: Array, share: np.float32) -> Array:
-    """The picture with each channel's mean and deviation moved by this share of the way to the photo's."""
+def _match(picture: Array, photo: Array, share: np.float32) -> Callable[[Array], Array]:
+    """What moves each channel's mean and deviation by this share of the way to the photo's."""
     axes = (2, 3)
     mean, deviation = picture.mean(axes, keepdims=True), picture.std(axes, keepdims=True)
     wanted_mean = mean + share * (photo.mean(axes, keepdims=True) - mean)
     wanted_deviation = deviation + share * (photo.std(axes, keepdims=True) - deviation)
-    matched: Array = (picture - mean) * (wanted_deviation / (deviation + np.float32(1e-6))) + wanted_mean
+    scale = wanted_deviation / (deviation + np.float32(1e-6))
+
+    def matched(picture: Array) -> Array:
+        moved: Array = (picture - mean) * scale + wanted_mean
+        return moved
+
     return matched
 
 
@@ -420,9 +381,3 @@ def _to_pixels(output: Array, height: int, width: int) -> Pixels:
     if not np.isfinite(picture).all():
         raise ModelError("the model's output is not finite; its training went wrong, train it again")
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-
-
-def _brief(error: Exception) -> str:
-    """An engine's message, often many lines of source positions, as one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + " ..."

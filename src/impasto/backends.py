@@ -1,0 +1,206 @@
+"""Inference engines, each behind the same method. They are imported when their backend is made."""
+
+import ctypes
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import BackendError, ModelError, UsageError
+
+Array = NDArray[np.float32]
+Precision = Literal["f32", "auto"]
+
+
+class Backend(ABC):
+    """An inference engine with a model loaded. Safe to call from several threads."""
+
+    def run(self, inputs: dict[str, Array]) -> Array:
+        """The graph's (first) output for its named inputs, float32 arrays as in the contract of `impasto.modelfile`.
+
+        Raises:
+            ModelError: The graph fails on these inputs.
+        """
+        return self.run_all(inputs)[0]
+
+    @abstractmethod
+    def run_all(self, inputs: dict[str, Array]) -> list[Array]:
+        """All of the graph's outputs; see `run`."""
+
+
+class OnnxRuntimeBackend(Backend):
+    """ONNX Runtime on the CPU: runs anywhere.
+
+    Args:
+        model: An ONNX file, or what is in one.
+        threads: How many threads one call may use; None for all cores.
+
+    Raises:
+        ModelError: The graph is damaged or uses what this engine does not know.
+        BackendError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, model: Path | bytes, *, threads: int | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError as cause:
+            raise BackendError("ONNX Runtime is not installed; pip install onnxruntime") from cause
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is said once, in our words
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as cause:  # its errors share no base class
+            raise ModelError(f"{_name(model)}: ONNX Runtime cannot load the graph: {_brief(cause)}") from cause
+        self._name = _name(model)
+
+    @property
+    def inputs(self) -> dict[str, list[Any]]:
+        """The graph's inputs: name -> shape, in which a dynamic size is a name or None."""
+        return {item.name: list(item.shape) for item in self._session.get_inputs()}
+
+    def run_all(self, inputs: dict[str, Array]) -> list[Array]:
+        """See `Backend.run_all`."""
+        try:
+            outputs: list[Array] = self._session.run(None, inputs)
+        except Exception as cause:  # its errors share no base class
+            raise ModelError(f"{self._name}: ONNX Runtime cannot run the graph: {_brief(cause)}") from cause
+        return outputs
+
+
+class OpenVINOBackend(Backend):
+    """OpenVINO on the CPU: the fastest on x86.
+
+    Args:
+        model: An ONNX file, or what is in one.
+        threads: How many threads one call may use; None for all cores.
+        precision: "f32" computes like every other backend. "auto" leaves it to OpenVINO, which uses bf16 on CPUs
+            that have it: faster, but results differ by several levels of 255 and between machines.
+
+    Raises:
+        ModelError: The graph is damaged or uses what this engine does not know.
+        BackendError: OpenVINO is not installed.
+    """
+
+    def __init__(self, model: Path | bytes, *, threads: int | None = None, precision: Precision = "f32") -> None:
+        try:
+            import openvino
+        except ImportError as cause:
+            raise BackendError("OpenVINO is not installed; pip install 'impasto[openvino]'") from cause
+        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            config["INFERENCE_NUM_THREADS"] = threads
+        if precision == "f32":
+            config["INFERENCE_PRECISION_HINT"] = "f32"
+        try:
+            with _keeping_the_signal_stack():
+                core = openvino.Core()
+                self._model = core.compile_model(core.read_model(model), "CPU", config)
+        except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
+            raise ModelError(f"{_name(model)}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
+        self._name = _name(model)
+        self._one_at_a_time = threading.Lock()  # a compiled model shares one request between its calls
+
+    @property
+    def inputs(self) -> dict[str, list[Any]]:
+        """The graph's inputs: name -> shape, in which a dynamic size is None."""
+        return {
+            item.get_any_name(): [size.get_length() if size.is_static else None for size in item.get_partial_shape()]
+            for item in self._model.inputs
+        }
+
+    def run_all(self, inputs: dict[str, Array]) -> list[Array]:
+        """See `Backend.run_all`."""
+        try:
+            with self._one_at_a_time:
+                results = self._model(inputs)
+                return [results[number].copy() for number in range(len(results))]  # the next call overwrites them
+        except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
+            raise ModelError(f"{self._name}: OpenVINO cannot run the graph: {_brief(cause)}") from cause
+
+
+class _SignalStack(ctypes.Structure):
+    """stack_t of sigaltstack(2)."""
+
+    _fields_ = (("pointer", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def _keeping_the_signal_stack() -> Iterator[None]:
+    """Leave this thread the stack it had for signal handlers.
+
+    OpenVINO's CPU plug-in gives the thread one that it frees with the engine, putting back what was there before. Of
+    two engines freed in the order they were made, the second puts back the first's, which is gone: the next signal,
+    a Ctrl-C, would be a segmentation fault.
+    """
+    sigaltstack = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "sigaltstack", None)
+    before = _SignalStack()
+    if sigaltstack is None or sigaltstack(None, ctypes.byref(before)) != 0:
+        yield
+        return
+    try:
+        yield
+    finally:
+        sigaltstack(ctypes.byref(before), None)
+
+
+class FakeBackend(Backend):
+    """A Python function in place of a model: tests of what surrounds a model need no model."""
+
+    def __init__(self, function: Callable[[dict[str, Array]], Array]) -> None:
+        self._function = function
+
+    def run_all(self, inputs: dict[str, Array]) -> list[Array]:
+        """See `Backend.run_all`."""
+        return [self._function(inputs)]
+
+
+BACKENDS: dict[str, type[OnnxRuntimeBackend] | type[OpenVINOBackend]] = {
+    "openvino": OpenVINOBackend,
+    "onnxruntime": OnnxRuntimeBackend,
+}
+"""The inference engines by name, the one preferred by "auto" first."""
+
+
+def make_backend(
+    model: Path | bytes, *, backend: str, threads: int | None, precision: Precision
+) -> OnnxRuntimeBackend | OpenVINOBackend:
+    """The engine of that name with a model loaded; "auto" is the first of :data:`BACKENDS` that is installed.
+
+    Args:
+        model: An ONNX file, or what is in one.
+        backend: Its name, or "auto".
+        threads: How many threads one call may use; None for all cores.
+        precision: See `OpenVINOBackend`.
+
+    Raises:
+        UsageError: `threads` is less than 1.
+        BackendError: An unknown backend, or one that is not installed.
+        ModelError: The graph is damaged.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads make no sense; use 1 or more")
+    if backend == "auto":
+        backend = next(name for name in BACKENDS if find_spec(name) or name == "onnxruntime")
+    if backend not in BACKENDS:
+        raise BackendError(f"unknown backend {backend!r}; use auto, {', '.join(BACKENDS)}")
+    if backend == "openvino":
+        return OpenVINOBackend(model, threads=threads, precision=precision)
+    return OnnxRuntimeBackend(model, threads=threads)
+
+
+def _name(model: Path | bytes) -> str:
+    return str(model) if isinstance(model, Path) else "the model's graph for tiles"
+
+
+def _brief(error: Exception) -> str:
+    """An engine's message, often many lines of source positions, as one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + " ..."

@@ -1,0 +1,92 @@
+"""Painting in tiles: the tiles cover the picture, and with equal statistics they give what one pass gives."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import impasto
+from impasto import runtime
+from impasto.backends import BACKENDS
+from impasto.modelfile import ModelInfo
+from impasto.nn.generators import build_generator
+from impasto.runtime import load, tiles
+from impasto.train.export import export_generator
+from tests.conftest import make_photo
+
+NETWORKS = {"residual": {"width": 4, "blocks": 1}, "light": {"width": 8, "blocks": 1}}
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([16, 32]), st.sampled_from([0, 16]))
+@settings(max_examples=40, deadline=None)
+def test_every_pixel_is_painted_once_with_its_margin(height, width, size, margin):
+    picture = np.arange(height * width).reshape(height, width)
+    times = np.zeros((height, width), int)
+    for tile in tiles(height, width, size, margin):
+        times[tile.inner] += 1
+        assert (picture[tile.outer][tile.kept] == picture[tile.inner]).all()
+        for inner, outer, whole in zip(tile.inner, tile.outer, (height, width), strict=True):
+            assert outer.start in (0, inner.start - margin)
+            assert outer.stop in (whole, inner.stop + margin)
+    assert (times == 1).all()
+
+
+@pytest.fixture(params=[*NETWORKS])
+def model(request, tmp_path):
+    torch.manual_seed(0)
+    generator = build_generator(request.param, NETWORKS[request.param])
+    info = ModelInfo(architecture=request.param, arguments=NETWORKS[request.param], styles=("s",))
+    export_generator(generator, info, tmp_path / "model.onnx")
+    return tmp_path / "model.onnx"
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_tiles_with_the_whole_pictures_statistics_are_the_plain_pass(model, backend, monkeypatch):
+    photo = make_photo(4, 150, 203)
+    whole = load(model, backend=backend)(photo)
+    monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
+    monkeypatch.setattr(runtime, "TILE", 64)
+    tiled = load(model, backend=backend)(photo)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
+def test_a_shipped_style_in_tiles_has_no_seams_and_any_strength(strength, monkeypatch):
+    photo = make_photo(5, 200, 180)
+    stylizer = impasto.load("udnie")
+    whole = stylizer(photo, strength=strength)
+    monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
+    monkeypatch.setattr(runtime, "TILE", 64)
+    tiled = stylizer(photo, strength=strength)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+    if strength == 0:
+        assert np.abs(tiled.astype(int) - photo).max() <= 1
+
+
+@pytest.mark.parametrize("name", [*NETWORKS])
+def test_the_margin_is_what_a_pixel_depends_on(name):
+    """Without normalisation, the reach of a pixel's gradient; normalisation is a matter of statistics."""
+    arguments = NETWORKS[name] | {"norm": "none", "output": "linear"}
+    generator = build_generator(name, arguments).double()
+    for parameter in generator.parameters():
+        nn.init.constant_(parameter, 0.01)  # nothing cancels, no ReLU closes
+    image = torch.full((1, 3, 161, 161), 0.9, dtype=torch.float64, requires_grad=True)
+    reach = 0
+    for place in range(80, 84):
+        (gradient,) = torch.autograd.grad(generator(image)[0, 0, place, place], image)
+        touched = gradient.abs().sum(dim=(0, 1, 3)).nonzero().ravel()
+        reach = max(reach, int(place - touched.min()), int(touched.max() - place))
+    margin = runtime._radius(ModelInfo(architecture=name, arguments=NETWORKS[name], styles=("s",)))
+    assert reach <= margin < reach + 20
+
+
+@pytest.mark.parametrize(
+    ("architecture", "arguments"),
+    [("texture", {}), ("residual", {"norm": "batch"}), ("residual", {"padding": "reflect-start"})],
+)
+def test_what_cannot_be_tiled_is_painted_whole(architecture, arguments):
+    assert runtime._radius(ModelInfo(architecture=architecture, arguments=arguments, styles=("s",))) == 0
