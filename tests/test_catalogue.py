@@ -144,6 +144,18 @@ def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
     assert "a style alone: scales and shifts" in capsys.readouterr().out
 
 
+def test_stylize_keeps_transparency_and_the_cameras_record(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    alpha = np.full(PHOTO.shape[:2], 255, np.uint8)
+    alpha[:20] = 0
+    Image.fromarray(np.dstack([PHOTO, alpha])).save(tmp_path / "a.png", exif=exif)
+    assert main(["stylize", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--style", "udnie"]) == 0
+    with Image.open(tmp_path / "b.png") as painted:
+        assert (np.asarray(painted.getchannel("A")) == alpha).all()
+        assert painted.getexif()[0x010F] == "Camera"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

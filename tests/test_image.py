@@ -1,13 +1,22 @@
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from impasto import image as image_module
 from impasto.errors import ImageError
-from impasto.image import contact_sheet, find_images, load_image, resize_short_side, save_image
+from impasto.image import (
+    contact_sheet,
+    find_images,
+    load_image,
+    read_picture,
+    resize_short_side,
+    save_image,
+    save_picture,
+)
 from tests.conftest import make_photo
 
 
@@ -94,6 +103,89 @@ def test_pixels_without_a_defined_range_are_refused(tmp_path, samples):
     Image.fromarray(samples).save(tmp_path / "a.tif")
     with pytest.raises(ImageError, match=r"a\.tif: has .*8 or 16 bits"):
         load_image(tmp_path / "a.tif")
+
+
+# ---- what is kept beside the pixels ---------------------------------------------------------------------------
+
+
+def with_hole(height=24, width=32):
+    """Red with a transparent middle whose hidden colour is green, and a half-seen blue corner."""
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[:, :, 0], pixels[:, :, 3] = 200, 255
+    pixels[8:16, 8:24] = (0, 255, 0, 0)
+    pixels[:4, :4] = (0, 0, 250, 128)
+    return pixels
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_transparency_is_kept(tmp_path, suffix):
+    Image.fromarray(with_hole()).save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png")
+    assert (picture.alpha == with_hole()[:, :, 3]).all()
+    save_picture(tmp_path / f"b{suffix}", picture, quality=100)
+    again = np.asarray(Image.open(tmp_path / f"b{suffix}").convert("RGBA"))
+    assert (again[:, :, 3] == picture.alpha).all()
+
+
+def test_the_colours_beneath_are_those_of_what_is_seen(tmp_path):
+    Image.fromarray(with_hole()).save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png")
+    seen = picture.alpha > 0
+    assert (picture.pixels[seen] == with_hole()[:, :, :3][seen]).all()
+    assert (picture.pixels[8:16, 8:24, 1] == 0).all()  # no green
+    assert (picture.pixels[8:16, 8:24, 0] > 150).all()
+
+
+def test_what_is_wholly_hidden_has_some_colour(tmp_path):
+    Image.new("RGBA", (5, 3), (9, 9, 9, 0)).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png").pixels.shape == (3, 5, 3)
+
+
+def test_an_opaque_alpha_channel_is_dropped(tmp_path):
+    Image.new("RGBA", (5, 3), (9, 9, 9, 255)).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png").alpha is None
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_where_a_format_has_no_transparency_there_is_white(tmp_path, suffix):
+    Image.fromarray(with_hole()).save(tmp_path / "a.png")
+    save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.png"), quality=100)
+    assert (load_image(tmp_path / f"b{suffix}")[10:14, 12:20] > 240).all()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Make] = "Camera"
+    exif[ExifTags.Base.ImageWidth] = 9999
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=exif)
+    save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.jpg"))
+    with Image.open(tmp_path / f"b{suffix}") as written:
+        kept = written.getexif()
+        assert written.size == (40, 60)  # upright
+        assert kept.get(ExifTags.Base.Orientation, 1) == 1
+        assert kept[ExifTags.Base.Make] == "Camera"
+        assert kept.get(ExifTags.Base.ImageWidth) in (None, 40)
+        if suffix == ".tif":
+            return
+        assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] == 400
+        assert kept.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
+def test_a_damaged_record_does_not_spoil_the_picture(tmp_path):
+    Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+    assert read_picture(tmp_path / "a.jpg").pixels.shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_pictures_say_that_they_are_srgb(tmp_path, suffix):
+    save_image(tmp_path / f"a{suffix}", noise())
+    with Image.open(tmp_path / f"a{suffix}") as written:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(written.info["icc_profile"]))
+    assert ImageCms.getProfileDescription(profile).startswith("sRGB")
 
 
 def swapped_profile():

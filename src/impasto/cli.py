@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -209,12 +209,13 @@ def _shares(styles: Sequence[str]) -> dict[str, float]:
 
 
 def _paint(paint: Callable[["Pixels"], "Pixels"], job: _Job, quality: int) -> dict[str, Any]:
-    from impasto.image import load_image, save_image
+    from impasto.image import read_picture, save_picture
 
     start = time.perf_counter()
-    picture = paint(load_image(job.source))
+    source = read_picture(job.source)
+    picture = paint(source.pixels)
     _make_folder(job.target.parent)
-    save_image(job.target, picture, quality=quality)
+    save_picture(job.target, replace(source, pixels=picture), quality=quality)
     return {
         "input": str(job.source),
         "output": str(job.target),

@@ -3,15 +3,18 @@
 Everywhere in Impasto outside `impasto.nn`, a picture is a numpy array of uint8, shape (H, W, 3), sRGB.
 """
 
+import functools
 import io
 import os
 import threading
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 from impasto.atomic import check_writable, replacing
 from impasto.errors import ImageError
@@ -43,12 +46,28 @@ _READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG20
 _pillow_limit = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Picture:
+    """What is in a picture file: the colours that are painted, and what is kept beside them."""
+
+    pixels: Pixels
+    """uint8 (H, W, 3), sRGB. Where nothing is seen, the colours of what is seen nearest."""
+    alpha: NDArray[np.uint8] | None = None
+    """Opacity, uint8 (H, W), 255 where nothing shines through; None where that is everywhere."""
+    exif: bytes | None = None
+    """The camera's record, without orientation (the pixels are upright) and thumbnail (it shows something else)."""
+
+
 def load_image(path: str | os.PathLike[str]) -> Pixels:
-    """The picture in a file as a person sees it: uint8 (H, W, 3), sRGB.
+    """The picture in a file as a person sees it, on white: uint8 (H, W, 3), sRGB; see :func:`read_picture`."""
+    return _on_white(read_picture(path))
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """The picture in a file, upright and in sRGB, with its transparency and EXIF.
 
     The EXIF orientation is applied, an embedded colour profile is converted to sRGB (a broken one is ignored),
-    transparency is laid over white, 16-bit samples are rounded to 8 bits, and of an animation the first
-    frame is taken.
+    16-bit samples are rounded to 8 bits, and of an animation the first frame is taken.
 
     Raises:
         ImageError: The file is missing, empty, cut short, not a picture, larger than `MAX_PIXELS`, or in a
@@ -66,14 +85,16 @@ def load_image(path: str | os.PathLike[str]) -> Pixels:
     if not data:
         raise ImageError(f"{path}: is empty (0 bytes); copy or download it again")
     try:
-        image = _open(data)
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError(
-                f"is too large: {image.width} x {image.height} pixels, the limit is "
-                f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
-            )
-        image.load()  # decodes all of it, so a file that is cut short fails here
-        return _to_srgb(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's, about damaged records beside the pixels
+            image = _open(data)
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(
+                    f"is too large: {image.width} x {image.height} pixels, the limit is "
+                    f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
+                )
+            image.load()  # decodes all of it, so a file that is cut short fails here
+            return _picture_of(image)
     except ImageError as refusal:
         raise ImageError(f"{path}: {refusal}") from None
     except UnidentifiedImageError:
@@ -85,11 +106,19 @@ def load_image(path: str | os.PathLike[str]) -> Pixels:
 
 
 def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95) -> None:
-    """Write a picture, uint8 (H, W, 3) sRGB, in the format its extension names; whole or not at all.
+    """Write a picture, uint8 (H, W, 3) sRGB, in the format its extension names; see :func:`save_picture`."""
+    save_picture(path, Picture(array), quality=quality)
+
+
+def save_picture(path: str | os.PathLike[str], picture: Picture, *, quality: int = 95) -> None:
+    """Write a picture in the format its extension names, tagged as sRGB; whole or not at all.
+
+    Transparency is kept where the format has it, and laid over white in JPEG and BMP; EXIF is kept in JPEG, PNG and
+    WebP, and of a TIFF its first part (camera and date, not exposure and place).
 
     Args:
         path: Its extension is one of `WRITABLE_SUFFIXES`, in any case. An existing file is replaced.
-        array: The picture.
+        picture: The picture.
         quality: 1 to 100, for JPEG and WebP; the other formats lose nothing.
 
     Raises:
@@ -100,15 +129,23 @@ def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95
     kind = _format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
-    image = _from_array(array)
+    if picture.alpha is not None and kind in ("PNG", "WEBP", "TIFF"):
+        image = _from_array(picture.pixels)
+        image.putalpha(Image.fromarray(picture.alpha))
+    else:
+        image = _from_array(_on_white(picture))
     options: dict[str, object] = {}
+    if kind != "BMP":
+        options["icc_profile"] = _srgb_profile()
+        if picture.exif:
+            options["exif"] = picture.exif if kind != "TIFF" else _first_directory(picture.exif)
     if kind == "JPEG":
         # Painted pictures are full of saturated edges, which halved colour resolution smears.
-        options = {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True}
+        options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True}
     elif kind == "WEBP":
-        options = {"quality": quality}
+        options |= {"quality": quality}
     elif kind == "TIFF":
-        options = {"compression": "tiff_lzw"}
+        options |= {"compression": "tiff_lzw"}
     with replacing(path, ImageError) as part:
         image.save(part, format=kind, **options)
 
@@ -250,9 +287,10 @@ def _open(data: bytes) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _to_srgb(image: Image.Image) -> Pixels:
+def _picture_of(image: Image.Image) -> Picture:
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    exif = _kept_exif(image)
+    image = _upright(image)
     if image.mode.startswith("I"):
         image = _from_16_bit(image)
     elif image.mode == "F":
@@ -261,15 +299,100 @@ def _to_srgb(image: Image.Image) -> Pixels:
     alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        alpha = image.getchannel("A")
+        alpha = np.asarray(image.getchannel("A"))
         image = image.convert("RGB")
     elif image.mode not in ("L", "CMYK", "LAB"):
         image = image.convert("RGB")
 
-    image = _apply_profile(image, profile)
-    if alpha is not None:
-        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    return np.asarray(image)
+    pixels = np.asarray(_apply_profile(image, profile))
+    if alpha is None or alpha.min() == 255:
+        return Picture(pixels, None, exif)
+    return Picture(_filled(pixels, alpha), alpha, exif)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged record, of which there are many: the picture matters more
+        return image
+
+
+def _kept_exif(image: Image.Image) -> bytes | None:
+    """The camera's record but for what is no longer true of the painted picture."""
+    try:
+        exif = image.getexif()
+        # Pillow writes the first directory, and the camera's and the place's below it; thumbnails are in the second.
+        kept = Image.Exif()
+        kept.update({tag: value for tag, value in exif.items() if tag not in _OF_THE_FILE})
+        for directory in _BELOW:
+            below = exif.get_ifd(directory)
+            if below:
+                kept.get_ifd(directory).update({k: v for k, v in below.items() if k != ExifTags.Base.MakerNote})
+        return kept.tobytes() if len(kept) else None
+    except Exception:
+        return None
+
+
+def _first_directory(data: bytes) -> Image.Exif:
+    """A record without the directories below its first, which Pillow cannot write into a compressed TIFF."""
+    exif = Image.Exif()
+    exif.load(data)
+    for directory in _BELOW:
+        exif.pop(directory, None)
+    return exif
+
+
+_BELOW = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_OF_THE_FILE = {
+    *range(0x00FE, 0x0108),  # sizes, depth and compression of a TIFF file's pixels
+    *(ExifTags.Base.Orientation, ExifTags.Base.XMLPacket, ExifTags.Base.InterColorProfile),
+    *(0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x0152, 0x0153),
+    *range(0x0211, 0x0215),
+    *_BELOW,  # where in the old file these directories were
+}
+"""EXIF tags that say how a file stores its pixels, not how the picture was taken."""
+
+
+def _filled(pixels: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
+    """The colours of what is seen, continued to where nothing is: painting spreads what lies beside.
+
+    Pulled together at ever half the size, weighted by opacity, and pushed back to where there is none.
+    """
+    opacity = alpha.astype(np.float32) / np.float32(255)
+    levels = [((pixels * opacity[:, :, None]).astype(np.float32), opacity)]
+    while max(levels[-1][1].shape) > 1:
+        levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
+    filled = np.zeros((1, 1, 3), np.float32)
+    for colours, weight in reversed(levels):
+        height, width = weight.shape
+        filled = filled.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+        some = weight > 0
+        filled[some] = colours[some] / weight[some][:, None]
+    hidden = alpha == 0
+    result = pixels.copy()
+    result[hidden] = np.rint(filled[hidden]).clip(0, 255).astype(np.uint8)
+    return result
+
+
+def _halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of 2 x 2 places, of an odd edge with its repetition."""
+    height, width = values.shape[:2]
+    edges = [(0, height % 2), (0, width % 2), *[(0, 0)] * (values.ndim - 2)]
+    even = np.pad(values, edges, mode="edge")
+    half = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) * np.float32(0.25)
+    return half.astype(np.float32, copy=False)
+
+
+def _on_white(picture: Picture) -> Pixels:
+    if picture.alpha is None:
+        return picture.pixels
+    white = Image.new("RGB", picture.pixels.shape[1::-1], "white")
+    return np.asarray(Image.composite(_from_array(picture.pixels), white, Image.fromarray(picture.alpha)))
+
+
+@functools.cache
+def _srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
