@@ -21,11 +21,12 @@ TORCH_FREE = {
     "modelfile": {"errors", "atomic", "protobuf"},
     "graph": {"errors", "protobuf"},
     "backends": {"errors"},
+    "colors": {"errors", "image"},
     "temporal": {"errors"},
     "stylefile": {"errors", "atomic"},
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
-    "runtime": {"errors", "image", "modelfile", "graph", "backends", "stylefile", "temporal", "catalogue"},
+    "runtime": {"errors", "image", "modelfile", "graph", "backends", "colors", "stylefile", "temporal", "catalogue"},
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
 }
 MAY_IMPORT = TORCH_FREE | {

@@ -11,6 +11,7 @@ import impasto
 from impasto import artefacts
 from impasto.catalogue import find_style, network_hash, shipped, shipped_network
 from impasto.cli import main
+from impasto.colors import keep_colors
 from impasto.errors import ModelError, UsageError
 from impasto.modelfile import read_info
 from impasto.stylefile import write_style
@@ -142,6 +143,15 @@ def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
     assert (impasto.load_image(tmp_path / "out.png") == wanted).all()
     assert main(["info", "udnie"]) == 0
     assert "a style alone: scales and shifts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["luminance", "match"])
+def test_the_photos_colours_are_kept_if_asked(tmp_path, photo_file, method):
+    words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), "--style", "udnie", "--keep-colors", method]
+    assert main(words) == 0
+    kept = impasto.load("udnie")(PHOTO, keep_colors=method)
+    assert (impasto.load_image(tmp_path / "out.png") == kept).all()
+    assert (kept == keep_colors(impasto.load("udnie")(PHOTO), PHOTO, method)).all()
 
 
 def test_stylize_keeps_transparency_and_the_cameras_record(tmp_path):

@@ -26,6 +26,7 @@ from impasto import __version__
 from impasto.errors import ImageError, ImpastoError, ModelError, UsageError
 
 if TYPE_CHECKING:
+    from impasto.colors import Method
     from impasto.image import Pixels
     from impasto.modelfile import ModelInfo
     from impasto.stylefile import StyleInfo
@@ -132,6 +133,7 @@ def stylize(
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     strength: float = 1.0,
+    keep_colors: Literal["luminance", "match"] | None = None,
     refine: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     picture: Path | None = None,
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
@@ -150,6 +152,8 @@ def stylize(
             udnie:0.7 and great_wave:0.3, a mixture.
         model: A model file, instead of a style.
         strength: How much of the style, from 0, the photo, to 1.
+        keep_colors: Keep the photo's colours: of each place (luminance: only lightness is painted), or on the whole
+            (match: the painting's palette is moved to the photo's).
         refine: Steps of Gatys' optimisation from the network's picture on: slower and better; needs impasto[train].
         picture: The style picture, for refining with a style that does not come with Impasto.
         output: A file for one picture; a folder, made if need be, for several or for a folder, whose structure is kept.
@@ -175,6 +179,8 @@ def stylize(
         from impasto.refine import refined
 
         paint = refined(paint, _shares(style or []), picture, refine)
+    if keep_colors is not None:
+        paint = _keeping_colors(paint, keep_colors)
     failed = len(failures)
     for source, failure in failures:
         _report_failure(source, failure, as_json)
@@ -206,6 +212,12 @@ def _shares(styles: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"the style {name} is given twice: give it once, with the sum of its shares")
         shares[name] = value
     return shares
+
+
+def _keeping_colors(paint: Callable[["Pixels"], "Pixels"], method: "Method") -> Callable[["Pixels"], "Pixels"]:
+    from impasto.colors import keep_colors
+
+    return lambda photo: keep_colors(paint(photo), photo, method)
 
 
 def _paint(paint: Callable[["Pixels"], "Pixels"], job: _Job, quality: int) -> dict[str, Any]:

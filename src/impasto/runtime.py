@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from impasto import graph
+from impasto import colors, graph
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
+from impasto.colors import Method
 from impasto.errors import ImageError, ModelError, UsageError
 from impasto.image import Pixels, contact_sheet, resize_short_side
 from impasto.modelfile import ModelInfo, check_complete, read_info
@@ -121,7 +122,9 @@ class Stylizer:
         self._style = style
         self._forms = forms if _radius(info) else None
 
-    def __call__(self, image: Pixels, *, seed: int = 0, strength: float = 1.0) -> Pixels:
+    def __call__(
+        self, image: Pixels, *, seed: int = 0, strength: float = 1.0, keep_colors: Method | None = None
+    ) -> Pixels:
         """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out.
 
         Args:
@@ -130,13 +133,18 @@ class Stylizer:
             seed: Draws the noise, for models that take noise; others ignore it.
             strength: How much of the style, from 0 (the photo as it is) to 1. In between the network's scales and
                 shifts lie between the style's and those that give the photo back.
+            keep_colors: Give the picture the photo's colours, in one of two ways, see :mod:`impasto.colors`.
 
         Raises:
             ImageError: `image` is not such an array, or has more than `MAX_PIXELS` pixels and the model cannot paint
                 in tiles.
             ModelError: The graph fails, or breaks the contract of its output.
-            UsageError: `strength` is out of range, or the model has one fixed strength.
+            UsageError: `strength` is out of range, or the model has one fixed strength; no such `keep_colors`.
         """
+        painted = self._paint(image, seed, strength)
+        return painted if keep_colors is None else colors.keep_colors(painted, image, keep_colors)
+
+    def _paint(self, image: Pixels, seed: int, strength: float) -> Pixels:
         self.check(strength)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
