@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from impasto.errors import UsageError
-from impasto.nn.norm import NORMS, BatchNorm, ContrastNorm, InstanceNorm, contrast_norm, make_norm
+from impasto.nn.norm import NORMS, BatchNorm, ContrastNorm, InstanceNorm, contrast_norm, make_norm, outlier_energy
 
 
 @pytest.fixture
@@ -143,3 +143,14 @@ def test_unknown_norm_names_the_known():
         make_norm("layer", 3)
     with pytest.raises(UsageError, match="one style"):
         make_norm("batch", 3, styles=2)
+
+
+def test_outliers_are_what_lies_beyond_five_deviations():
+    x = torch.randn(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    assert outlier_energy(x).max() < 1e-3
+    x[1, :, 10:14, 10:14] = 30.0
+    z = (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), correction=0, keepdim=True)
+    expected = (z.abs() - 5).clamp_min(0).square().mean((1, 2, 3))
+    torch.testing.assert_close(outlier_energy(x), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(outlier_energy(7 * x - 3), expected, atol=1e-4, rtol=1e-3)
+    assert expected[1] > 100 * expected[0]

@@ -43,6 +43,22 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
     return y.reshape(n, c, height, width).to(x.dtype)
 
 
+OUTLIER = 5.0
+"""Standard deviations from a channel's mean beyond which a feature is an outlier."""
+
+
+def outlier_energy(x: Tensor) -> Tensor:
+    """How much of (N, C, H, W) features lies far out: mean square of what exceeds 5 deviations, (N,).
+
+    Instance normalisation invites blobs: a spot of huge features in all channels raises the deviation, and with it
+    shrinks all the rest, which is how a network can keep a picture quiet that normalisation would make loud (Karras et
+    al. 2020, section 2, found them in StyleGAN). The spot itself is seen in the picture.
+    """
+    n, c, height, width = x.shape
+    z = F.batch_norm(x.reshape(1, n * c, height, width), None, None, training=True)
+    return (z.abs() - OUTLIER).clamp_min(0).square().reshape(n, -1).mean(dim=1)
+
+
 def contrast_norm(x: Tensor) -> Tensor:
     """Each channel of each image divided by its spatial sum (eq. 1), (N, C, H, W) -> same.
 
