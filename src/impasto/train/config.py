@@ -46,7 +46,7 @@ class Recipe:
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     outlier_weight: float = opt(
-        1.0, "weight of features far outside a channel's spread, which make blobs; impasto's own recipe"
+        1.0, "weight of positions where all features are loud at once, which show as blobs; impasto's own recipe"
     )
     jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
