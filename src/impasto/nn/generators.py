@@ -94,10 +94,6 @@ class Generator(nn.Module):
             return None
         return torch.eye(self.styles, device=self.mean.device)[list(styles)]
 
-    def inner_norms(self) -> list[InstanceNorm]:
-        """The normalisations of features that the network made itself, where blobs come from: not the first ones."""
-        return []
-
     def conditional_norms(self) -> list[InstanceNorm | ContrastNorm]:
         """The normalisations that hold a scale and shift for each style, in the order of :meth:`codes`."""
         return [layer for layer in self.modules() if isinstance(layer, InstanceNorm | ContrastNorm)]
@@ -181,10 +177,6 @@ class ResidualGenerator(Generator):
         )
         self.last = Conv(width, 3, 9, padding=outer)
 
-    def inner_norms(self) -> list[InstanceNorm]:
-        """See :meth:`Generator.inner_norms`: all but those on the way down."""
-        return [x for part in (self.blocks, self.up) for x in part.modules() if isinstance(x, InstanceNorm)]
-
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
         """The layers, see :meth:`Generator.paint`."""
         x = F.pad(image, [self.border] * 4, mode="reflect") if self.border else image
@@ -235,10 +227,6 @@ class LightGenerator(Generator):
         self.first = ConvNorm(Conv(channels, width, 3, padding=padding), normalize())
         self.blocks = nn.ModuleList([ResidualBlock(width, normalize, padding=padding) for _ in range(blocks)])
         self.last = Conv(width, channels, 3, padding=padding)
-
-    def inner_norms(self) -> list[InstanceNorm]:
-        """See :meth:`Generator.inner_norms`: those of the blocks."""
-        return [x for x in self.blocks.modules() if isinstance(x, InstanceNorm)]
 
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
         """The layers, see :meth:`Generator.paint`; the picture is extended to whole cells."""

@@ -43,24 +43,6 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
     return y.reshape(n, c, height, width).to(x.dtype)
 
 
-LOUD = 4.0
-"""Mean square of a position's normalised features beyond which it is an outlier; 1 is usual, edges have 3."""
-
-
-def outlier_energy(x: Tensor) -> Tensor:
-    """How much of (N, C, H, W) features lies in positions that are loud in all channels at once, (N,).
-
-    Of the normalised features' mean square over channels, what exceeds 4, squared, mean over positions. Instance
-    normalisation invites such blobs: a spot of huge features in all channels raises the deviations, and with that
-    shrinks all the rest, which is how a network can keep a picture quiet that normalisation would make loud (Karras et
-    al. 2020, section 2, found them in StyleGAN). The spot itself is seen in the picture. To hold down single features
-    does not help: the spot grows wider instead.
-    """
-    n, c, height, width = x.shape
-    z = F.batch_norm(x.reshape(1, n * c, height, width), None, None, training=True).reshape(n, c, height, width)
-    return (z.square().mean(dim=1) - LOUD).clamp_min(0).square().mean(dim=(1, 2))
-
-
 def contrast_norm(x: Tensor) -> Tensor:
     """Each channel of each image divided by its spatial sum (eq. 1), (N, C, H, W) -> same.
 

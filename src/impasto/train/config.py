@@ -45,9 +45,6 @@ class Recipe:
     photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
-    outlier_weight: float = opt(
-        1.0, "weight of positions where all features are loud at once, which show as blobs; impasto's own recipe"
-    )
     jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
@@ -88,8 +85,6 @@ class Recipe:
         for name in ("muon_rate", "adam_rate", "style_rate"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
-        if not 0 <= self.outlier_weight < float("inf"):
-            raise UsageError(f"outlier-weight must be 0 or more, not {self.outlier_weight}")
         if not 0 <= self.content_ceiling < 100:
             raise UsageError(f"content-ceiling must be 0 or more, not {self.content_ceiling}")
         if not 32 <= self.photo_from <= self.photo_to <= 4096:
@@ -166,7 +161,6 @@ _PUBLISHED = Recipe(
     start="nothing",
     style_size=256,
     first_crop=256,
-    outlier_weight=0.0,
     jitter=0,
     grow_at=0.0,
     photo_to=256,

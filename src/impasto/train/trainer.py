@@ -29,7 +29,6 @@ from impasto.catalogue import NETWORK
 from impasto.errors import ImpastoError, TrainingError
 from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
-from impasto.nn.norm import outlier_energy
 from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
 from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, draw_styles, to_tensor
@@ -172,10 +171,6 @@ def train(
         run.state.seconds = time.monotonic() - begun
         targets = ContentTargets(loss, pool, device)  # nothing kept: what a step sees must not depend on this
     model: nn.Module = run.generator
-    outliers: list[torch.Tensor] = []  # of the step under way, from every inner normalisation
-    if recipe.outlier_weight:
-        for norm in run.generator.inner_norms():
-            norm.register_forward_pre_hook(_noting_outliers(outliers))
     if world > 1:
         # Running averages of batch norm stay each process's own; the first one's are saved.
         model = DistributedDataParallel(run.generator, broadcast_buffers=False)
@@ -214,11 +209,7 @@ def train(
                 terms = loss(painted, target, run.style_weight(fraction, which).to(device), which)
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
-            total = terms.total.mean()
-            if outliers:
-                total = total + recipe.outlier_weight * torch.stack(outliers).mean()
-                outliers.clear()
-            total.backward()
+            terms.total.mean().backward()
             content, style_term = mean_terms(terms, world)
 
             if run.exploded(content if _finite_gradients(run.generator) else math.nan, style_term):
@@ -301,16 +292,6 @@ def train(
         equal_evaluations=equal,
         unreadable={**judge.unreadable, **pool.unreadable},
     )
-
-
-def _noting_outliers(noted: list[torch.Tensor]) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-    """A hook that adds the outlier energy of what a layer takes, while it learns."""
-
-    def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if layer.training and torch.is_grad_enabled():
-            noted.append(outlier_energy(inputs[0].float()).mean())
-
-    return note
 
 
 class Log:
