@@ -208,7 +208,7 @@ def test_an_interrupt_is_quiet(here, capsys, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.image.load_image", interrupt)
+    monkeypatch.setattr("impasto.image.read_picture", interrupt)
     assert "interrupted" in fails(capsys, 130, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
 
 
