@@ -169,11 +169,11 @@ class Lab:
         self.budget, self.work, self.say = budget, work, say
         if data is None:
             photos = built_in_photos()
-            held_out = _spread(photos, budget.judges)
+            held_out = evenly(photos, budget.judges)
             self.learning = [path for path in photos if path not in held_out]
         else:
             self.learning = find_images(data / "content" / "research")
-            held_out = _spread(content_photos(data / "content" / "open", HELD_OUT)[1], budget.judges)
+            held_out = evenly(content_photos(data / "content" / "open", HELD_OUT)[1], budget.judges)
         if len(held_out) < budget.judges or not self.learning:
             raise TrainingError(f"{data}: too few photos in content/research and content/open")
         self._paths = held_out
@@ -346,6 +346,6 @@ def _keep(
         torch.save(content, part)
 
 
-def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+def evenly(paths: Sequence[Path], count: int) -> list[Path]:
     """So many of them, evenly spread."""
     return [paths[int((i + 0.5) * len(paths) / count)] for i in range(min(count, len(paths)))]

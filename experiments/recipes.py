@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import impasto
-from experiments.lab import VERSION, Lab, digest
+from experiments.lab import VERSION, Lab, digest, evenly
 from experiments.page import Plots, Section, mean, sheet, spread, table
 from impasto.errors import TrainingError
 from impasto.train.config import PRESETS, TrainConfig
@@ -76,7 +76,7 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
 
 def _photos(lab: Lab, folder: Path) -> Path:
     """Training photos in a folder of their own, evenly taken."""
-    chosen = lab.learning[:: max(1, len(lab.learning) // PHOTOS)][:PHOTOS]
+    chosen = evenly(lab.learning, PHOTOS)
     photos = folder / "photos"
     if not photos.exists():
         part = folder / "photos.part"

@@ -86,7 +86,13 @@ def test_the_margin_is_what_a_pixel_depends_on(name):
 
 @pytest.mark.parametrize(
     ("architecture", "arguments"),
-    [("texture", {}), ("residual", {"norm": "batch"}), ("residual", {"padding": "reflect-start"})],
+    [
+        ("texture", {}),
+        ("residual", {"norm": "batch"}),
+        ("residual", {"padding": "reflect-start"}),
+        ("residual", {"padding": "circular"}),
+        ("light", {"padding": "circular"}),
+    ],
 )
 def test_what_cannot_be_tiled_is_painted_whole(architecture, arguments):
     assert runtime._radius(ModelInfo(architecture=architecture, arguments=arguments, styles=("s",))) == 0

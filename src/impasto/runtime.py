@@ -25,7 +25,7 @@ from impasto.stylefile import Style
 MAX_PIXELS = 40_000_000
 """What cannot be painted in tiles is refused beyond this: features take some 300 bytes a pixel, all at once."""
 WHOLE_PIXELS = 4_200_000
-"""Larger pictures are painted in tiles, for which memory does not grow."""
+"""Larger pictures are painted in tiles: features are there for one tile, or the smaller copy, at a time."""
 THUMBNAIL_PIXELS = 2_000_000
 """Of the smaller copy whose statistics the tiles are painted with."""
 TILE = 1024
@@ -93,10 +93,10 @@ def _radius(info: ModelInfo) -> int:
     """
     if info.arguments.get("norm", "instance") != "instance":
         return 0
+    if info.arguments.get("padding") in ("circular", "reflect-start"):
+        return 0  # of a tile, they would continue its own border in place of the picture's
     match info.architecture:
         case "residual":
-            if info.arguments.get("padding") == "reflect-start":
-                return 0  # it reflects 40 pixels at every border, a tile's own too
             reach = 18 + 8 * int(info.arguments.get("blocks", 5))
         case "light":
             reach = 12 + 8 * int(info.arguments.get("blocks", 3))
@@ -185,7 +185,7 @@ class Stylizer:
         return inputs
 
     def _in_tiles(self, image: Pixels, codes: list[dict[str, Array]], strength: float) -> Pixels:
-        """The same in bounded memory: with the statistics of a smaller copy, tile by tile."""
+        """The same in less memory than all at once: with the statistics of a smaller copy, tile by tile."""
         assert self._forms is not None
         height, width = image.shape[:2]
         short = round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5)
