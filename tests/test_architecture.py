@@ -26,7 +26,12 @@ TORCH_FREE = {
     "stylefile": {"errors", "atomic"},
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
-    "runtime": {"errors", "image", "modelfile", "graph", "backends", "colors", "stylefile", "temporal", "catalogue"},
+    "settings": {"errors", "atomic", "colors"},
+    "tiling": {"errors", "modelfile", "graph", "backends"},
+    "runtime": {
+        *("errors", "image", "modelfile", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),
+        "catalogue",
+    },
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
 }
 MAY_IMPORT = TORCH_FREE | {
@@ -34,7 +39,7 @@ MAY_IMPORT = TORCH_FREE | {
     "train": {"errors", "atomic", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train", ""},
     "refine": {"errors", "image", "nn", "train"},
     "evaluate": {"errors", "image", "modelfile", "runtime", "artefacts", "temporal", "nn", "train"},
-    "": {"errors", "image", "runtime", "catalogue"},  # impasto/__init__.py
+    "": {"errors", "image", "settings", "runtime", "catalogue"},  # impasto/__init__.py
     "__main__": {"cli"},
 }
 """Part of the package -> the parts it may import, at any depth; "" is the package itself, for __version__."""

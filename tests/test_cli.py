@@ -5,10 +5,11 @@ import time
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from impasto import __version__
 from impasto.cli import app, main
-from impasto.image import load_image, save_image
+from impasto.image import decode_picture, load_image, save_image
 from tests.conftest import make_photo
 from tests.graphs import INVERT, NOISE, write_test_model
 
@@ -52,11 +53,107 @@ def test_one_picture_to_a_file_in_a_new_folder_or_into_an_existing_one(here):
     assert (here / "old/a.png").is_file()
 
 
-def test_an_older_result_is_replaced(here):
+def test_an_older_result_is_replaced_only_when_told(here, capsys):
     paints("a.png", "-o", "b.png")
     before = (here / "b.png").stat().st_ino
-    paints("a.png", "-o", "b.png")
+    message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
+    assert "b.png: is there already: add --force" in message
+    assert (here / "b.png").stat().st_ino == before
+    paints("a.png", "-o", "b.png", "--force")
     assert (here / "b.png").stat().st_ino != before
+
+
+def test_resume_leaves_out_what_is_done(here, capsys):
+    save_image("c.png", make_photo(1))
+    paints("a.png", "-o", "out/a.png")
+    before = (here / "out/a.png").stat().st_ino
+    capsys.readouterr()
+    paints("a.png", "c.png", "-o", "out", "--resume")
+    assert capsys.readouterr().out.startswith("1/1 out/c.png")
+    assert (here / "out/a.png").stat().st_ino == before
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(here, capsys):
+    save_image("c.png", make_photo(1))
+    paints("a.png", "c.png", "-o", "out", "--dry-run")
+    assert capsys.readouterr().out.split() == ["out/a.png", "out/c.png"]
+    assert not (here / "out").exists()
+
+
+def test_patterns_that_the_shell_left_alone_are_expanded(here, capsys):
+    save_image("c.png", make_photo(1))
+    paints("*.png", "-o", "out", "--dry-run")
+    assert capsys.readouterr().out.split() == ["out/a.png", "out/c.png"]
+
+
+def test_standard_input_to_standard_output(here):
+    command = [sys.executable, "-m", "impasto", "stylize", "-", "-o", "-", "-m", "m.onnx"]
+    done = subprocess.run(command, input=(here / "a.png").read_bytes(), capture_output=True, check=True)
+    assert (decode_picture(done.stdout, "it").pixels == 255 - load_image("a.png")).all()
+
+
+def test_the_size_of_results_can_be_chosen(here):
+    paints("a.png", "-o", "b.png", "--size", "24")
+    assert min(load_image("b.png").shape[:2]) == 24
+
+
+def test_the_cameras_record_stays_unless_it_is_stripped(here):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Camera"
+    Image.fromarray(make_photo(0)).save("c.jpg", exif=exif)
+    paints("c.jpg", "-o", "d.jpg")
+    paints("c.jpg", "-o", "e.jpg", "--strip")
+    for name, made in (("d.jpg", "Camera"), ("e.jpg", None)):
+        with Image.open(name) as image:
+            assert image.getexif().get(ExifTags.Base.Make) == made
+
+
+def test_of_an_animation_the_first_frame_is_painted_and_said(here, capsys):
+    frames = [Image.fromarray(make_photo(number)) for number in (1, 2)]
+    frames[0].save("b.gif", save_all=True, append_images=frames[1:])
+    paints("b.gif", "-o", "c.png")
+    assert "b.gif: an animation of 2 frames: the first is painted" in capsys.readouterr().err
+
+
+def test_variants_differ_and_have_names(here, capsys):
+    assert "takes no noise" in fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--variants", "2")
+    write_test_model("m.onnx", NOISE, noise_channels=3)
+    paints("a.png", "-o", "b.png", "--variants", "3", "--seed", "4")
+    pictures = [load_image(f"b_{number}.png") for number in (1, 2, 3)]
+    paints("a.png", "-o", "c.png", "--seed", "5")
+    assert (pictures[1] == load_image("c.png")).all()
+    assert (pictures[0] != pictures[2]).any()
+
+
+def test_a_model_of_its_own_keeps_to_its_mask(here):
+    mask = np.zeros(make_photo(0).shape[:2], np.uint8)
+    mask[:, :20] = 255
+    Image.fromarray(mask).save("mask.png")
+    paints("a.png", "-o", "b.png", "--mask", "mask.png")
+    paints("a.png", "-o", "c.png", "--mask", "mask.png", "--background-only")
+    photo = load_image("a.png")
+    for name, painted in (("b.png", mask == 255), ("c.png", mask == 0)):
+        assert (load_image(name)[painted] == 255 - photo[painted]).all()
+        assert (load_image(name)[~painted] == photo[~painted]).all()
+
+
+def test_settings_are_kept_and_taken_again(here, capsys):
+    write_test_model("m.onnx", NOISE, noise_channels=3)
+    paints("a.png", "-o", "b.png", "--seed", "7", "--save-settings", "look.json")
+    assert main(["stylize", "a.png", "-o", "c.png", "--settings", "look.json"]) == 0
+    assert main(["stylize", "a.png", "-o", "d.png", "--settings", "look.json", "--seed", "8"]) == 0
+    assert (load_image("b.png") == load_image("c.png")).all()
+    assert (load_image("b.png") != load_image("d.png")).any()
+    for content, message in [
+        ("no json", "is no file of settings"),
+        ('{"strength": 1}', "is no file of settings"),
+        ('{"impasto": 1, "strenght": 1}', "unknown setting strenght: known are strength,"),
+        ('{"impasto": 1, "strength": "much"}', "strength must be from 0"),
+        ('{"impasto": 1, "style": ["udnie"]}', "style must be names and their shares"),
+    ]:
+        (here / "look.json").write_text(content)
+        error = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "e.png", "--settings", "look.json")
+        assert f"look.json: {message}" in error
 
 
 def test_folders_keep_their_structure(here):
@@ -73,13 +170,11 @@ def test_an_output_inside_the_input_is_not_painted_again(here):
     (here / "in").mkdir()
     save_image("in/x.png", make_photo(1))
     for _ in range(2):
-        paints("in", "-o", "in/out")
+        paints("in", "-o", "in/out", "--force")
     assert sorted(path.name for path in (here / "in").rglob("*")) == ["out", "x.png", "x.png"]
 
 
 def test_a_format_that_is_only_read_becomes_png(here):
-    from PIL import Image
-
     Image.fromarray(make_photo(0)).save("b.gif")
     paints("a.png", "b.gif", "-o", "out")
     assert (here / "out/b.png").is_file()
@@ -138,6 +233,13 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "missing.onnx", "-o", "b.png"], 1, "missing.onnx: no such model file"),
         (["stylize", "a.png", "-m", "a.png", "-o", "b.png"], 1, "a.png: is not an ONNX file"),
         (["stylize", "missing.png", "-m", "m.onnx", "-o", "b.png"], 1, "missing.png: no such file"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--resume"], 2, "give one"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--background-only"], 2, "give --mask FILE"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", *2 * ["--mask", "a.png"]], 2, "2 masks for 1 styles"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "--grid shows styles and strengths"),
+        (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
         (["info"], 2, "FILE"),
         (["info", "missing.onnx"], 1, "missing.onnx: no such model file"),
         (["info", "."], 1, "is a folder"),
@@ -205,10 +307,10 @@ def test_other_missing_modules_are_bugs_and_shown_as_such(here, monkeypatch):
 
 
 def test_an_interrupt_is_quiet(here, capsys, monkeypatch):
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.image.read_picture", interrupt)
+    monkeypatch.setattr("impasto.cli_stylize.read_picture", interrupt)
     assert "interrupted" in fails(capsys, 130, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
 
 

@@ -5,15 +5,18 @@ import threading
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 from onnx import helper
 
 from impasto import backends, runtime
 from impasto.backends import BACKENDS, FakeBackend
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
+from impasto.image import resize, resize_short_side
 from impasto.modelfile import ModelInfo
 from impasto.runtime import Stylizer, load, load_foreign
+from impasto.settings import Settings
 from impasto.stylefile import Style, StyleInfo
 from tests.graphs import CONVOLVE, IMAGE, INVERT, NOISE, make_onnx, write_test_model
 
@@ -33,7 +36,7 @@ def fake(function=lambda inputs: inputs["image"], **changes):
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 32), st.integers(1, 40))
-@settings(max_examples=50, deadline=None)
+@trials(max_examples=50, deadline=None)
 def test_every_size_comes_back_exactly(height, width, multiple_of, minimum_size):
     seen = []
 
@@ -111,9 +114,9 @@ def test_nan_is_an_error_not_black():
 def test_noise_is_uniform_and_decided_by_the_seed():
     stylizer = fake(lambda inputs: inputs["noise"][:, :3], noise_channels=5)
     picture = random_picture(100, 100)
-    first = stylizer(picture, seed=1)
-    assert (first == stylizer(picture, seed=1)).all()
-    assert (first != stylizer(picture, seed=2)).any()
+    first = stylizer(picture, Settings(seed=1))
+    assert (first == stylizer(picture, Settings(seed=1))).all()
+    assert (first != stylizer(picture, Settings(seed=2))).any()
     assert abs(first.mean() / 255 - 0.5) < 0.01
     assert first.min() == 0
     assert first.max() == 255
@@ -121,7 +124,7 @@ def test_noise_is_uniform_and_decided_by_the_seed():
 
 def test_no_noise_and_no_style_for_models_without():
     names = []
-    fake(lambda inputs: names.extend(inputs) or inputs["image"])(random_picture(20, 20), seed=3)
+    fake(lambda inputs: names.extend(inputs) or inputs["image"])(random_picture(20, 20), Settings(seed=3))
     assert names == ["image"]
 
 
@@ -133,13 +136,51 @@ def test_a_style_is_an_input_and_its_strength_lies_between():
     stylizer = Stylizer(backend, info, style)
     picture = random_picture(20, 20)
     assert (stylizer(picture) == picture).all()
-    stylizer(picture, strength=0.25)
-    assert seen == [[4, 8], [1, 3.5], [0, 2]]
+    stylizer(picture, Settings(strength=0.25))
+    stylizer(picture, Settings(strength=1.5))
+    assert seen == [[4, 8], [1, 3.5], [6, 11]]
 
 
 def test_a_model_of_its_own_has_one_strength():
     with pytest.raises(UsageError, match="this model has one strength"):
-        fake()(random_picture(20, 20), strength=0.5)
+        fake()(random_picture(20, 20), Settings(strength=0.5))
+
+
+# ---- the size of strokes ----------------------------------------------------------------------------------------
+
+
+def test_strokes_are_as_large_as_the_picture_is():
+    """The network paints at one size, so the same photo in two sizes has the same strokes."""
+    sizes = []
+    stylizer = fake(lambda inputs: sizes.append(inputs["image"].shape[2:]) or 1 - inputs["image"])
+    large = random_picture(1200, 900)
+    for picture in (large, resize_short_side(large, 700), resize_short_side(large, 300)):
+        assert stylizer(picture).shape == picture.shape
+    stylizer(large, Settings(stroke_size=2.0))
+    stylizer(large, Settings(stroke_size=0.5))
+    assert sizes == [(683, 512), (682, 512), (400, 300), (341, 256), (1200, 900)]
+
+
+def test_an_enlarged_painting_has_a_share_of_the_photos_detail():
+    large = random_picture(1100, 1030)
+    painted = fake(lambda inputs: inputs["image"] * 0 + 0.5)(large)
+    coarse = resize(resize_short_side(large, 512), 1030, 1100)
+    expected = 128 + runtime.DETAIL * (large.astype(float) - coarse)
+    assert np.abs(painted - expected.clip(0, 255)).max() <= 1
+    info = ModelInfo(architecture="residual", arguments={}, styles=("a",), style_size=1)
+    style = Style(StyleInfo(name="a", network=""), np.ones(1, np.float32), np.zeros(1, np.float32))
+    stylizer = Stylizer(FakeBackend(lambda inputs: 1 - inputs["image"]), info, style)
+    assert (stylizer(large, Settings(strength=0)) == large).all()
+    black = np.zeros((4, 4), np.uint8)
+    assert (stylizer(large, mask=black) == large).all()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"stroke_size": 0}, {"stroke_size": 9}, {"stroke_size": "big"}, {"seed": -1}, {"keep_colors": "all"}]
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(UsageError):
+        Settings(**wrong)
 
 
 # ---- engines --------------------------------------------------------------------------------------------------
@@ -167,7 +208,7 @@ def test_auto_finds_an_engine(tmp_path):
 def test_noise_reaches_the_graph(tmp_path, engine):
     stylizer = load(write_test_model(tmp_path / "m.onnx", NOISE, noise_channels=3), backend=engine)
     expected = np.random.default_rng(5).random((1, 3, 24, 24), dtype=np.float32)[0].transpose(1, 2, 0)
-    assert np.abs(stylizer(random_picture(24, 24), seed=5) - expected * 255).max() <= 0.51
+    assert np.abs(stylizer(random_picture(24, 24), Settings(seed=5)) - expected * 255).max() <= 0.51
 
 
 def test_engines_agree(tmp_path):
@@ -307,7 +348,7 @@ def test_foreign_files_that_are_no_model(tmp_path, engine):
 def test_more_pixels_than_fit_are_refused_before_any_work():
     huge = np.zeros((runtime.MAX_PIXELS // 1000 + 1, 1000, 3), np.uint8)
     with pytest.raises(ImageError, match="40 million"):
-        fake(lambda inputs: pytest.fail("must not run"))(huge)
+        fake(lambda inputs: pytest.fail("must not run"))(huge, Settings(stroke_size=0.01))
 
 
 def test_ctrl_c_after_several_openvino_engines_is_only_that(tmp_path):

@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 from torch import nn
 
 import impasto
-from impasto import runtime
+from impasto import runtime, tiling
 from impasto.backends import BACKENDS
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import build_generator
-from impasto.runtime import load, tiles
+from impasto.runtime import load
+from impasto.settings import Settings
+from impasto.tiling import tiles
 from impasto.train.export import export_generator
 from tests.conftest import make_photo
 
@@ -20,7 +23,7 @@ NETWORKS = {"residual": {"width": 4, "blocks": 1}, "light": {"width": 8, "blocks
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([16, 32]), st.sampled_from([0, 16]))
-@settings(max_examples=40, deadline=None)
+@trials(max_examples=40, deadline=None)
 def test_every_pixel_is_painted_once_with_its_margin(height, width, size, margin):
     picture = np.arange(height * width).reshape(height, width)
     times = np.zeros((height, width), int)
@@ -57,11 +60,11 @@ def test_tiles_with_the_whole_pictures_statistics_are_the_plain_pass(model, back
 def test_a_shipped_style_in_tiles_has_no_seams_and_any_strength(strength, monkeypatch):
     photo = make_photo(5, 200, 180)
     stylizer = impasto.load("udnie")
-    whole = stylizer(photo, strength=strength)
+    whole = stylizer(photo, Settings(strength=strength))
     monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
     monkeypatch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
     monkeypatch.setattr(runtime, "TILE", 64)
-    tiled = stylizer(photo, strength=strength)
+    tiled = stylizer(photo, Settings(strength=strength))
     assert np.abs(tiled.astype(int) - whole).max() <= 1
     if strength == 0:
         assert np.abs(tiled.astype(int) - photo).max() <= 1
@@ -80,7 +83,7 @@ def test_the_margin_is_what_a_pixel_depends_on(name):
         (gradient,) = torch.autograd.grad(generator(image)[0, 0, place, place], image)
         touched = gradient.abs().sum(dim=(0, 1, 3)).nonzero().ravel()
         reach = max(reach, int(place - touched.min()), int(touched.max() - place))
-    margin = runtime._radius(ModelInfo(architecture=name, arguments=NETWORKS[name], styles=("s",)))
+    margin = tiling.radius(ModelInfo(architecture=name, arguments=NETWORKS[name], styles=("s",)))
     assert reach <= margin < reach + 20
 
 
@@ -95,4 +98,4 @@ def test_the_margin_is_what_a_pixel_depends_on(name):
     ],
 )
 def test_what_cannot_be_tiled_is_painted_whole(architecture, arguments):
-    assert runtime._radius(ModelInfo(architecture=architecture, arguments=arguments, styles=("s",))) == 0
+    assert tiling.radius(ModelInfo(architecture=architecture, arguments=arguments, styles=("s",))) == 0

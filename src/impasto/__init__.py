@@ -18,7 +18,8 @@ from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, T
 if TYPE_CHECKING:
     from impasto.catalogue import styles
     from impasto.image import load_image, save_image
-    from impasto.runtime import Stylizer, load
+    from impasto.runtime import Stylizer, load, paint_regions
+    from impasto.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -27,19 +28,23 @@ __all__ = [
     "ImageError",
     "ImpastoError",
     "ModelError",
+    "Settings",
     "Stylizer",
     "TrainingError",
     "UsageError",
     "__version__",
     "load",
     "load_image",
+    "paint_regions",
     "save_image",
     "styles",
 ]
 
 _HOME = {
     "load": "impasto.runtime",
+    "Settings": "impasto.settings",
     "Stylizer": "impasto.runtime",
+    "paint_regions": "impasto.runtime",
     "load_image": "impasto.image",
     "save_image": "impasto.image",
     "styles": "impasto.catalogue",

@@ -10,24 +10,19 @@ import contextlib
 import json
 import os
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.validators import Number
 
 from impasto import __version__
-from impasto.errors import ImageError, ImpastoError, ModelError, UsageError
+from impasto.errors import ImpastoError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from impasto.colors import Method
-    from impasto.image import Pixels
     from impasto.modelfile import ModelInfo
     from impasto.stylefile import StyleInfo
 
@@ -53,18 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = app(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         return 130
     except (ImpastoError, CycloptsError) as error:
         if show_traceback:
             traceback.print_exc()
-        _complain(error)
+        complain(error)
         return 2 if isinstance(error, UsageError | CycloptsError) else 1
     except OSError as error:  # of standard output: files have errors of ours
         if show_traceback:
             traceback.print_exc()
         with contextlib.suppress(OSError):
-            _complain(f"cannot write the output: {error.strerror or error}")
+            complain(f"cannot write the output: {error.strerror or error}")
         # What is still buffered cannot be written either; Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -74,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if show_traceback:
             traceback.print_exc()
-        _complain(f"this command needs {missing}; pip install 'impasto[{_EXTRA_OF[missing]}]'")
+        complain(f"this command needs {missing}; pip install 'impasto[{_EXTRA_OF[missing]}]'")
         return 1
     return result if isinstance(result, int) else 0
 
@@ -95,7 +90,8 @@ def _missing_module(error: BaseException | None) -> str:
     return ""
 
 
-def _complain(error: object) -> None:
+def complain(error: object) -> None:
+    """One line on stderr."""
     print("impasto: error:", " ".join(str(error).split()), file=sys.stderr)
 
 
@@ -103,7 +99,7 @@ def _complain(error: object) -> None:
 
 
 @contextmanager
-def _progress(items: Sequence[Any], what: str, *, quiet: bool) -> Iterator[Iterator[Any]]:
+def progress(items: Sequence[Any], what: str, *, quiet: bool) -> Iterator[Iterator[Any]]:
     """The items, one by one, with a bar (rate and time left) on stderr when that is a terminal."""
     if quiet or not sys.stderr.isatty():
         yield iter(items)
@@ -112,190 +108,8 @@ def _progress(items: Sequence[Any], what: str, *, quiet: bool) -> Iterator[Itera
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield iter(progress.track(items, description=what))
-
-
-# ---- stylize ----------------------------------------------------------------------------------------------------
-
-
-class _Job(NamedTuple):
-    source: Path
-    target: Path
-
-
-@app.command
-def stylize(
-    inputs: Annotated[list[Path], Parameter(name="IN", negative="")],
-    /,
-    *,
-    style: Annotated[list[str] | None, Parameter(name=["--style", "-s"], negative="")] = None,
-    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    strength: float = 1.0,
-    keep_colors: Literal["luminance", "match"] | None = None,
-    refine: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
-    picture: Path | None = None,
-    backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
-    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    seed: int = 0,
-    quality: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 95,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> int:
-    """Repaint pictures in a style.
-
-    A picture that fails is named and the others are done; the exit code is then 1.
-
-    Args:
-        inputs: Pictures, and folders whose pictures are all taken, with their subfolders.
-        style: A style that comes with Impasto (`impasto styles` lists them) or a style file; given several times, as
-            udnie:0.7 and great_wave:0.3, a mixture.
-        model: A model file, instead of a style.
-        strength: How much of the style, from 0, the photo, to 1.
-        keep_colors: Keep the photo's colours: of each place (luminance: only lightness is painted), or on the whole
-            (match: the painting's palette is moved to the photo's).
-        refine: Steps of Gatys' optimisation from the network's picture on: slower and better; needs impasto[train].
-        picture: The style picture, for refining with a style that does not come with Impasto.
-        output: A file for one picture; a folder, made if need be, for several or for a folder, whose structure is kept.
-        backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
-        threads: How many threads to use; all cores when not given.
-        seed: Draws the noise, for models that take noise.
-        quality: Of JPEG and WebP files, 1 to 100.
-        as_json: Print one JSON object for each picture.
-    """
-    from impasto.runtime import load
-
-    jobs, failures = _plan(inputs, output)
-    if (style is None) == (model is None):
-        raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
-    stylizer = load(model or _shares(style or []), backend=backend, threads=threads)
-    stylizer.check(strength)
-    paint: Callable[[Pixels], Pixels] = partial(stylizer, seed=seed, strength=strength)
-    if picture is not None and not refine:
-        raise UsageError("--picture is the style picture to refine with: give --refine too")
-    if refine:
-        if strength < 1:
-            raise UsageError("--refine goes towards the full style: leave --strength out")
-        from impasto.refine import refined
-
-        paint = refined(paint, _shares(style or []), picture, refine)
-    if keep_colors is not None:
-        paint = _keeping_colors(paint, keep_colors)
-    failed = len(failures)
-    for source, failure in failures:
-        _report_failure(source, failure, as_json)
-    with _progress(jobs, "painting", quiet=as_json) as todo:
-        for number, job in enumerate(todo, 1):
-            try:
-                done = _paint(paint, job, quality)
-            except ImpastoError as failure:
-                failed += 1
-                _report_failure(job.source, failure, as_json)
-                continue
-            if as_json:
-                print(json.dumps(done), flush=True)
-            elif not sys.stderr.isatty():
-                print(f"{number}/{len(jobs)} {done['output']} {done['seconds']:.2f} s", flush=True)
-    return 1 if failed else 0
-
-
-def _shares(styles: Sequence[str]) -> dict[str, float]:
-    """Styles as the command line has them, NAME or NAME:SHARE, with their shares."""
-    shares: dict[str, float] = {}
-    for text in styles:
-        name, colon, share = text.rpartition(":")
-        try:
-            name, value = (name, float(share)) if colon else (text, 1.0)
-        except ValueError:
-            name, value = text, 1.0  # a path may have colons
-        if name in shares:
-            raise UsageError(f"the style {name} is given twice: give it once, with the sum of its shares")
-        shares[name] = value
-    return shares
-
-
-def _keeping_colors(paint: Callable[["Pixels"], "Pixels"], method: "Method") -> Callable[["Pixels"], "Pixels"]:
-    from impasto.colors import keep_colors
-
-    return lambda photo: keep_colors(paint(photo), photo, method)
-
-
-def _paint(paint: Callable[["Pixels"], "Pixels"], job: _Job, quality: int) -> dict[str, Any]:
-    from impasto.image import read_picture, save_picture
-
-    start = time.perf_counter()
-    source = read_picture(job.source)
-    picture = paint(source.pixels)
-    _make_folder(job.target.parent)
-    save_picture(job.target, replace(source, pixels=picture), quality=quality)
-    return {
-        "input": str(job.source),
-        "output": str(job.target),
-        "width": picture.shape[1],
-        "height": picture.shape[0],
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-
-
-def _report_failure(source: Path, failure: ImpastoError, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"input": str(source), "error": str(failure)}), flush=True)
-    _complain(failure)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause
-
-
-def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[_Job], list[tuple[Path, ImpastoError]]]:
-    """What to read and where to write it, and the inputs that cannot be read at all.
-
-    Raises:
-        UsageError: The output does not suit the inputs, two pictures would become one file, or a picture would be
-            overwritten.
-    """
-    from impasto.image import WRITABLE_SUFFIXES, find_images
-
-    into_folder = len(inputs) > 1 or inputs[0].is_dir() or output.is_dir()
-    if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
-        raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
-    if into_folder and output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: is a file, and several pictures need a folder; give another name with -o")
-    if not into_folder and output.suffix.lower() not in WRITABLE_SUFFIXES:
-        known = ", ".join(WRITABLE_SUFFIXES)
-        raise UsageError(
-            f"{output}: unknown picture extension {output.suffix!r}; use one of {known} or an existing folder"
-        )
-
-    def target_of(relative: Path) -> Path:
-        suffix = relative.suffix if relative.suffix.lower() in WRITABLE_SUFFIXES else ".png"
-        return output / relative.with_suffix(suffix) if into_folder else output
-
-    jobs: list[_Job] = []
-    failures: list[tuple[Path, ImpastoError]] = []
-    for path in inputs:
-        if not path.is_dir():
-            jobs.append(_Job(path, target_of(Path(path.name))))
-            continue
-        # The output may lie inside the input; a second run shall not repaint what the first one painted.
-        found = [item for item in find_images(path) if not item.resolve().is_relative_to(output.resolve())]
-        if not found:
-            failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
-        jobs.extend(_Job(item, target_of(item.relative_to(path))) for item in found)
-
-    sources = {job.source.resolve() for job in jobs}
-    taken: dict[Path, Path] = {}
-    for job in jobs:
-        target = job.target.resolve()
-        if target in sources:
-            raise UsageError(f"{job.target}: is one of the inputs and would be overwritten; choose another output")
-        if target in taken:
-            raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
-        taken[target] = job.source
-    return jobs, failures
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield iter(bar.track(items, description=what))
 
 
 # ---- info -------------------------------------------------------------------------------------------------------
@@ -403,15 +217,17 @@ def styles(
         if output.resolve() == sheet.resolve():
             raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
         photo = load_image(sheet)
-        with _progress([style.name for style in found], "painting", quiet=as_json) as names:
+        with progress([style.name for style in found], "painting", quiet=as_json) as names:
             save_image(output, style_sheet(photo, names))
         if not as_json:
             print(f"sheet: {output}")
     return 0
 
 
-# ---- commands that need torch -------------------------------------------------------------------------------------
-# Their flags come from dataclasses of the torch half, so they live in a module that is imported when one is used.
+# ---- commands whose flags come from dataclasses -------------------------------------------------------------------
+# They live in modules of their own, each imported when one of its commands is used.
+
+app.command("impasto.cli_stylize:stylize", name="stylize", help="Repaint pictures in a style.")
 
 app.command("impasto.cli_train:train_command", name="train", help="Learn the look of a picture.")
 app.command("impasto.cli_train:gatys_command", name="gatys", help="Repaint one photo by optimising its pixels.")

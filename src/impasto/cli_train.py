@@ -10,14 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, field, fields, make_dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from impasto.artefacts import complaints
+from impasto.cli_flags import flags_of, given
 from impasto.errors import UsageError
 from impasto.nn.losses import Objective
 from impasto.train.config import PRESETS, Recipe, TrainConfig
@@ -29,39 +30,16 @@ LINE_SECONDS = 10.0
 """How often a line is printed where there is no terminal to draw a bar on."""
 
 
-def _flags(cls: type, leave_out: tuple[str, ...] = ()) -> Any:
-    """A dataclass with the fields of ``cls``, all None by default: its flags, as the command line has them."""
-    hints = get_type_hints(cls)
-
-    def flag(name: str, help: str, default: Any) -> tuple[str, Any, Any]:
-        shown = "" if default is None or default == "" else f" (default: {_plain(default)})"
-        return name, hints[name] | None, field(default=None, metadata={"help": f"{help}{shown}"})
-
-    made = [flag(f.name, f.metadata["help"], f.default) for f in fields(cls) if f.name not in leave_out]
-    # Without a module of its own the command line's parser cannot resolve the fields.
-    return make_dataclass(f"{cls.__name__}Flags", made, frozen=True, namespace={"__module__": __name__})
-
-
-def _plain(value: Any) -> str:
-    return " ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _given(flags: Any) -> dict[str, Any]:
-    if flags is None:  # not one of them was given
-        return {}
-    return {f.name: value for f in fields(flags) if (value := getattr(flags, f.name)) is not None}
-
-
 if TYPE_CHECKING:
     RunFlags = Any
     RecipeFlags = Any
     ObjectiveFlags = Any
     GatysFlags = Any
 else:
-    RunFlags = _flags(TrainConfig, ("styles", "output", "recipe", "preset"))
-    RecipeFlags = _flags(Recipe, ("objective", "arguments"))
-    ObjectiveFlags = _flags(Objective)
-    GatysFlags = _flags(GatysConfig, ("objective",))
+    RunFlags = flags_of(TrainConfig, ("styles", "output", "recipe", "preset"))
+    RecipeFlags = flags_of(Recipe, ("objective", "arguments"))
+    ObjectiveFlags = flags_of(Objective)
+    GatysFlags = flags_of(GatysConfig, ("objective",))
 
 
 def train_command(
@@ -95,14 +73,14 @@ def train_command(
     base = PRESETS[preset]
     changed = replace(
         base,
-        **_given(recipe),
-        objective=replace(base.objective, **_given(objective)),
+        **given(recipe),
+        objective=replace(base.objective, **given(objective)),
         arguments={**base.arguments, **{name: _value(text) for name, text in (set_ or {}).items()}},
     )
-    given = _given(run)
-    if "steps" in given and "minutes" not in given:
-        given["minutes"] = None
-    config = TrainConfig(styles=tuple(styles), output=output, recipe=changed, preset=preset, **given)
+    chosen = given(run)
+    if "steps" in chosen and "minutes" not in chosen:
+        chosen["minutes"] = None
+    config = TrainConfig(styles=tuple(styles), output=output, recipe=changed, preset=preset, **chosen)
     with _training_progress() as report:
         result = train(config, resume=resume, restart=restart, report=report)
     if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
@@ -210,8 +188,8 @@ def gatys_command(
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
-    terms = replace(PRESETS[preset].objective, **_given(objective))
-    config = GatysConfig(objective=terms, **_given(settings))
+    terms = replace(PRESETS[preset].objective, **given(objective))
+    config = GatysConfig(objective=terms, **given(settings))
     with _gatys_progress(config.evaluations) as report:
         result = paint(content, style, output, config, report)
     best = min(result.curve, key=lambda point: point.objective)

@@ -97,8 +97,11 @@ def measuring(model: bytes) -> bytes:
     return _with_graph(model, parts + outputs)  # after the picture
 
 
-def frozen(model: bytes) -> bytes:
-    """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`."""
+def frozen(model: bytes, *, by_place: bool = False) -> bytes:
+    """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`.
+
+    ``by_place``: the inputs may be (1, C, H, W), of the size that the normalisation works at.
+    """
     parts = []
     for number, field, body in _graph(model):
         norm = _norm(number, body)
@@ -109,8 +112,10 @@ def frozen(model: bytes) -> bytes:
         parts += [
             encode(_NODE, _operation("Mul", (norm.taken, norm.scale), between)),
             encode(_NODE, _operation("Add", (between, norm.shift), norm.given)),
-            encode(_INPUT, _value(norm.scale, 1, "C", 1, 1)),
-            encode(_INPUT, _value(norm.shift, 1, "C", 1, 1)),
+            *(
+                encode(_INPUT, _value(name, 1, "C", *((f"{name}_h", f"{name}_w") if by_place else (1, 1))))
+                for name in (norm.scale, norm.shift)
+            ),
         ]
     return _with_graph(model, parts)
 

@@ -9,7 +9,9 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +39,12 @@ _FORMAT_OF = {
 WRITABLE_SUFFIXES = tuple(_FORMAT_OF)
 """The file extensions `save_image` knows, in lower case."""
 
-READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".avif", ".gif", ".jp2", ".ppm", ".pgm")
+READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".avif", ".gif", ".heic", ".heif", ".jp2", ".ppm", ".pgm")
 """The file extensions by which `find_images` knows a picture, in lower case. `load_image` looks at content."""
 
 # Named, because Pillow's full list holds formats that run other programs (EPS runs Ghostscript).
 _READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 _pillow_limit = threading.Lock()
 
@@ -56,6 +59,8 @@ class Picture:
     """Opacity, uint8 (H, W), 255 where nothing shines through; None where that is everywhere."""
     exif: bytes | None = None
     """The camera's record, without orientation (the pixels are upright) and thumbnail (it shows something else)."""
+    frames: int = 1
+    """Pictures in the file, of which this is the first."""
 
 
 def load_image(path: str | os.PathLike[str]) -> Pixels:
@@ -63,15 +68,22 @@ def load_image(path: str | os.PathLike[str]) -> Pixels:
     return _on_white(read_picture(path))
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """The picture in a file, upright and in sRGB, with its transparency and EXIF.
+def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The lightness of a picture as a mask, uint8 (H, W), 255 where it is white; see :func:`read_picture`.
 
-    The EXIF orientation is applied, an embedded colour profile is converted to sRGB (a broken one is ignored),
-    16-bit samples are rounded to 8 bits, and of an animation the first frame is taken.
+    A picture that is transparent in places, and of one colour where it is not, is taken as a stencil: its opacity.
+    """
+    picture = read_picture(path)
+    if picture.alpha is not None and not np.ptp(picture.pixels[picture.alpha > 0].astype(int), axis=0).any():
+        return picture.alpha
+    return np.asarray(_from_array(_on_white(picture)).convert("L"))
+
+
+def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None) -> Picture:
+    """The picture in a file; see :func:`decode_picture`.
 
     Raises:
-        ImageError: The file is missing, empty, cut short, not a picture, larger than `MAX_PIXELS`, or in a
-            pixel format without a defined range (32-bit integer, floating point).
+        ImageError: The file is missing, or as there.
     """
     path = Path(path)
     if path.is_dir():
@@ -82,8 +94,26 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         raise ImageError(f"{path}: no such file; check the name") from None
     except OSError as cause:
         raise ImageError(f"{path}: cannot read: {cause.strerror or cause}") from cause
+    return decode_picture(data, str(path), short_side=short_side)
+
+
+def decode_picture(data: bytes, name: str, *, short_side: int | None = None) -> Picture:
+    """The picture in a file's bytes, upright and in sRGB, with its transparency and EXIF.
+
+    The EXIF orientation is applied, an embedded colour profile is converted to sRGB (a broken one is ignored),
+    16-bit samples are rounded to 8 bits, and of an animation the first frame is taken.
+
+    Args:
+        data: What is in the file.
+        name: What errors call it.
+        short_side: Scale it to this, pixels. A large JPEG is then decoded at a fraction of its size.
+
+    Raises:
+        ImageError: The file is empty, cut short, not a picture, larger than `MAX_PIXELS`, or in a pixel format
+            without a defined range (32-bit integer, floating point).
+    """
     if not data:
-        raise ImageError(f"{path}: is empty (0 bytes); copy or download it again")
+        raise ImageError(f"{name}: is empty (0 bytes); copy or download it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's, about damaged records beside the pixels
@@ -93,16 +123,31 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
                     f"is too large: {image.width} x {image.height} pixels, the limit is "
                     f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
                 )
+            if short_side:
+                image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
             image.load()  # decodes all of it, so a file that is cut short fails here
-            return _picture_of(image)
+            picture = replace(_picture_of(image), frames=getattr(image, "n_frames", 1))
+            return _scaled(picture, short_side) if short_side else picture
     except ImageError as refusal:
-        raise ImageError(f"{path}: {refusal}") from None
+        raise ImageError(f"{name}: {refusal}") from None
     except UnidentifiedImageError:
-        known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
-        raise ImageError(f"{path}: is not a picture Impasto can read (it reads {known})") from None
+        raise ImageError(f"{name}: {_unreadable(data)}") from None
     except Exception as cause:  # on broken files the decoders raise nearly anything, SyntaxError included
         reason = " ".join(str(cause).split()) or type(cause).__name__
-        raise ImageError(f"{path}: is damaged or cut short ({reason}); copy or download it again") from cause
+        raise ImageError(f"{name}: is damaged or cut short ({reason}); copy or download it again") from cause
+
+
+def _unreadable(data: bytes) -> str:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return "is a HEIC picture, which needs a plug-in: pip install pillow-heif"
+    known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
+    return f"is not a picture Impasto can read (it reads {known})"
+
+
+def _scaled(picture: Picture, short_side: int) -> Picture:
+    pixels = resize_short_side(picture.pixels, short_side)
+    alpha = None if picture.alpha is None else resize(picture.alpha, pixels.shape[1], pixels.shape[0])
+    return replace(picture, pixels=pixels, alpha=alpha)
 
 
 def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95) -> None:
@@ -126,6 +171,14 @@ def save_picture(path: str | os.PathLike[str], picture: Picture, *, quality: int
             not a picture, or the quality is out of range.
     """
     path = Path(path)
+    data = encode_picture(picture, path, quality=quality)
+    with replacing(path, ImageError) as part:
+        part.write_bytes(data)
+
+
+def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: int = 95) -> bytes:
+    """The bytes of a picture file, in the format that the extension of ``path`` names; see :func:`save_picture`."""
+    path = Path(path)
     kind = _format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
@@ -146,8 +199,9 @@ def save_picture(path: str | os.PathLike[str], picture: Picture, *, quality: int
         options |= {"quality": quality}
     elif kind == "TIFF":
         options |= {"compression": "tiff_lzw"}
-    with replacing(path, ImageError) as part:
-        image.save(part, format=kind, **options)
+    file = io.BytesIO()
+    image.save(file, format=kind, **options)
+    return file.getvalue()
 
 
 def check_saving(path: str | os.PathLike[str]) -> None:
@@ -161,7 +215,7 @@ def check_saving(path: str | os.PathLike[str]) -> None:
 
 
 def _format_of(path: Path) -> str:
-    suffix = path.suffix.lower()
+    suffix = (path.suffix or path.name).lower()  # of ".png" alone Path says that it is the name
     if suffix not in _FORMAT_OF:
         known = ", ".join(WRITABLE_SUFFIXES)
         raise ImageError(f"{path}: unknown picture extension {path.suffix!r}; use one of {known}")
@@ -179,7 +233,13 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
     scaled = (max(1, round(width * size / short)), max(1, round(height * size / short)))
     if scaled[0] * scaled[1] > MAX_PIXELS:
         raise ImageError(f"a picture of {width} x {height} is too thin to be made {size} pixels wide; crop it first")
-    return np.asarray(_from_array(array).resize(scaled, Image.Resampling.LANCZOS))
+    return resize(array, *scaled)
+
+
+def resize(array: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A picture, uint8 (H, W, 3), or a mask, uint8 (H, W), at this size (Lanczos)."""
+    image = Image.fromarray(np.ascontiguousarray(array))
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -282,9 +342,18 @@ def _open(data: bytes) -> Image.Image:
     with _pillow_limit:  # the limit is a global of Pillow's; put it back for whoever else uses Pillow
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(io.BytesIO(data), formats=_READABLE_FORMATS)
+            return Image.open(io.BytesIO(data), formats=_readable())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+@functools.cache
+def _readable() -> tuple[str, ...]:
+    """Pillow's names of what is read; HEIC with them where its plug-in is installed."""
+    if not find_spec("pillow_heif"):
+        return _READABLE_FORMATS
+    import_module("pillow_heif").register_heif_opener()
+    return (*_READABLE_FORMATS, "HEIF")
 
 
 def _picture_of(image: Image.Image) -> Picture:

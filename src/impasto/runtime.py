@@ -4,23 +4,23 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What 
 :mod:`impasto.backends`.
 """
 
-import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from impasto import colors, graph
+from impasto import colors
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
-from impasto.colors import Method
 from impasto.errors import ImageError, ModelError, UsageError
-from impasto.image import Pixels, contact_sheet, resize_short_side
+from impasto.image import Pixels, contact_sheet, resize, resize_short_side
 from impasto.modelfile import ModelInfo, check_complete, read_info
+from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
+from impasto.tiling import Forms, radius, tiles
 
 MAX_PIXELS = 40_000_000
 """What cannot be painted in tiles is refused beyond this: features take some 300 bytes a pixel, all at once."""
@@ -30,79 +30,19 @@ THUMBNAIL_PIXELS = 2_000_000
 """Of the smaller copy whose statistics the tiles are painted with."""
 TILE = 1024
 """Side of a tile, pixels, without the margin that its neighbours need."""
+TILE_BY_PLACE = 512
+"""The same where statistics differ from place to place: then they take as much memory as the features."""
+DETAIL = 0.4
+"""How much of the detail that only a large picture has comes back when its small copy has been painted."""
+LEAST_SIDE = 64
+ROWS = 256
+"""Rows of a picture that are computed at once where memory shall not grow with it."""
+NEAR_PHOTO = 0.2
+"""Strength below which what the network blurs is put right in pixels."""
 
-
-class Forms:
-    """A model's other graphs, see :mod:`impasto.graph`; each is loaded when it is first needed."""
-
-    def __init__(self, path: Path, make: Callable[[bytes], Backend]) -> None:
-        self._path = path
-        self._make = make
-
-    @functools.cached_property
-    def norms(self) -> tuple[graph.Norm, ...]:
-        """The model's instance normalisations."""
-        return graph.norms(self._path.read_bytes())
-
-    @functools.cached_property
-    def measuring(self) -> Backend:
-        """The graph with its statistics as further results."""
-        return self._make(graph.measuring(self._path.read_bytes()))
-
-    @functools.cached_property
-    def frozen(self) -> Backend:
-        """The graph with statistics as inputs."""
-        return self._make(graph.frozen(self._path.read_bytes()))
-
-    def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
-        """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
-        picture, *results = self.measuring.run_all(inputs)
-        statistics = {}
-        for number, norm in enumerate(self.norms):
-            statistics[norm.scale], statistics[norm.shift] = graph.affine(*results[4 * number : 4 * number + 4])
-        return picture, statistics
-
-
-class Tile(NamedTuple):
-    """A part of a picture, as index pairs: what is painted of it, what that needs, and where the first is in it."""
-
-    inner: tuple[slice, slice]
-    outer: tuple[slice, slice]
-    kept: tuple[slice, slice]
-
-
-def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
-    """Tiles that cover a picture, each with a margin where there is more picture.
-
-    ``size`` and ``margin`` are multiples of all strides of the network, so that it sees every tile in step.
-    """
-    for top in range(0, height, size):
-        for left in range(0, width, size):
-            spans = []
-            for start, whole in ((top, height), (left, width)):
-                stop = min(start + size, whole)
-                first, last = max(0, start - margin), min(whole, stop + margin)
-                spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
-            yield Tile(*zip(*spans, strict=True))
-
-
-def _radius(info: ModelInfo) -> int:
-    """How far, in pixels, the picture reaches that a result's pixel depends on, but for statistics; a multiple of 16.
-
-    0 where that is not known, or where there are other statistics than instance normalisation's.
-    """
-    if info.arguments.get("norm", "instance") != "instance":
-        return 0
-    if info.arguments.get("padding") in ("circular", "reflect-start"):
-        return 0  # of a tile, they would continue its own border in place of the picture's
-    match info.architecture:
-        case "residual":
-            reach = 18 + 8 * int(info.arguments.get("blocks", 5))
-        case "light":
-            reach = 12 + 8 * int(info.arguments.get("blocks", 3))
-        case _:
-            return 0
-    return -(-reach // 16) * 16
+Mask = NDArray[np.uint8]
+"""Where to paint: uint8 (h, w), 255 for wholly."""
+DEFAULT = Settings()
 
 
 class Stylizer:
@@ -115,68 +55,69 @@ class Stylizer:
     """
 
     def __init__(
-        self, backend: Backend, info: ModelInfo, style: Style | None = None, forms: "Forms | None" = None
+        self, backend: Backend, info: ModelInfo, style: Style | None = None, forms: Forms | None = None
     ) -> None:
         self.info = info
         self._backend = backend
         self._style = style
-        self._forms = forms if _radius(info) else None
+        self._forms = forms if radius(info) else None
 
-    def __call__(
-        self, image: Pixels, *, seed: int = 0, strength: float = 1.0, keep_colors: Method | None = None
-    ) -> Pixels:
+    def __call__(self, image: Pixels, settings: Settings = DEFAULT, *, mask: Mask | None = None) -> Pixels:
         """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out.
 
         Args:
             image: The picture, uint8 (H, W, 3), sRGB; not changed. A size the graph does not take is made up by
                 reflecting the picture at its right and lower edge, and the result is cropped.
-            seed: Draws the noise, for models that take noise; others ignore it.
-            strength: How much of the style, from 0 (the photo as it is) to 1. In between the network's scales and
-                shifts lie between the style's and those that give the photo back.
-            keep_colors: Give the picture the photo's colours, in one of two ways, see :mod:`impasto.colors`.
+            settings: How the style is applied.
+            mask: Where, see :func:`paint_regions`; everywhere when None.
 
         Raises:
             ImageError: `image` is not such an array, or has more than `MAX_PIXELS` pixels and the model cannot paint
-                in tiles.
+                in tiles; `mask` is not one.
             ModelError: The graph fails, or breaks the contract of its output.
-            UsageError: `strength` is out of range, or the model has one fixed strength; no such `keep_colors`.
+            UsageError: The model has one fixed strength and the settings another.
         """
-        painted = self._paint(image, seed, strength)
-        return painted if keep_colors is None else colors.keep_colors(painted, image, keep_colors)
+        if mask is not None:
+            return paint_regions(image, [(self, mask)], settings)
+        self.check(settings)
+        small = _working_copy(image, settings)
+        painted = _enlarged(self._paint(small, settings), small, image, settings)
+        return _recoloured(painted, image, settings)
 
-    def _paint(self, image: Pixels, seed: int, strength: float) -> Pixels:
-        self.check(strength)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    def _paint(self, image: Pixels, settings: Settings) -> Pixels:
+        self._check_size(image)
+        if settings.strength == 0:
+            return image.copy()
+        height, width = image.shape[:2]
+        style = self._given(settings.strength)
+        if height * width > WHOLE_PIXELS and self._forms is not None:
+            return self._in_tiles(image, style, settings.strength)
+        inputs = self._inputs(image, settings.seed)
+        output = self._backend.run({**inputs, **style})
+        return _to_pixels(_towards_photo(output, inputs["image"], settings.strength)(output, inputs["image"]), image)
+
+    def _check_size(self, image: Pixels) -> None:
         height, width = image.shape[:2]
         if height * width > MAX_PIXELS and self._forms is None:
             raise ImageError(
                 f"{width} x {height} pixels are more than are painted at once ({MAX_PIXELS // 1_000_000} million), and "
                 "this model cannot paint in tiles: make the picture smaller first"
             )
-        codes = self._codes(strength)
-        if height * width > WHOLE_PIXELS and self._forms is not None:
-            return self._in_tiles(image, codes, strength)
-        inputs = self._inputs(image, seed)
-        outputs = [self._backend.run({**inputs, **code}) for code in codes]
-        combined = _combination(outputs, inputs["image"], strength)(outputs, inputs["image"])
-        return _to_pixels(combined, height, width)
 
-    def _codes(self, strength: float) -> list[dict[str, Array]]:
-        """The passes that a picture in this strength takes, as what they are given besides the picture."""
+    def _given(self, strength: float) -> dict[str, Array]:
+        """What the graph takes for a style in this strength, besides the picture."""
         if self._style is None:
-            return [{}]
+            return {}
         code, photo = self._style.code, self._style.photo
-        if strength == 1:
-            return [{"style": code}]
-        return [{"style": photo + np.float32(strength) * (code - photo)}, {"style": photo}]
+        return {"style": photo + np.float32(strength) * (code - photo)}
 
     def _inputs(self, image: Pixels, seed: int) -> dict[str, Array]:
         """What the graph takes besides a style, for a picture of any size."""
-        height, width = image.shape[:2]
-        padding = [(0, self._padding(height)), (0, self._padding(width)), (0, 0)]
+        multiple_of = self.info.multiple_of
+        wanted = [-(-max(size, self.info.minimum_size) // multiple_of) * multiple_of for size in image.shape[:2]]
+        padding = [(0, size - there) for size, there in zip(wanted, image.shape[:2], strict=True)]
         # Beyond the first reflection numpy goes on reflecting, and a single row or column is repeated.
-        padded = np.pad(image, padding, mode="reflect") if np.any(padding) else image
+        padded = np.pad(image, [*padding, (0, 0)], mode="reflect") if np.any(padding) else image
         batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[np.newaxis], dtype=np.float32) / np.float32(255)
         inputs = {"image": batch}
         if self.info.noise_channels:
@@ -184,21 +125,18 @@ class Stylizer:
             inputs["noise"] = np.random.default_rng(seed).random(shape, dtype=np.float32)
         return inputs
 
-    def _in_tiles(self, image: Pixels, codes: list[dict[str, Array]], strength: float) -> Pixels:
+    def _in_tiles(self, image: Pixels, style: dict[str, Array], strength: float) -> Pixels:
         """The same in less memory than all at once: with the statistics of a smaller copy, tile by tile."""
         assert self._forms is not None
-        height, width = image.shape[:2]
-        short = round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5)
-        small = self._inputs(resize_short_side(image, max(short, 64)), 0)
-        measured = [self._forms.measure({**small, **code}) for code in codes]
-        combine = _combination([picture for picture, _ in measured], small["image"], strength)
-        given = [{**code, **statistics} for code, (_, statistics) in zip(codes, measured, strict=True)]
+        small = self._inputs(_copy_to_measure(image), 0)
+        picture, statistics = self._forms.measure({**small, **style})
+        finish = _towards_photo(picture, small["image"], strength)
         painted = np.empty_like(image)
-        for tile in tiles(height, width, TILE, _radius(self.info)):
+        height, width = image.shape[:2]
+        for tile in tiles(height, width, TILE, radius(self.info)):
             inputs = self._inputs(image[tile.outer], 0)
-            outputs = [self._forms.frozen.run({**inputs, **one}) for one in given]
-            size = (tile.outer[0].stop - tile.outer[0].start, tile.outer[1].stop - tile.outer[1].start)
-            painted[tile.inner] = _to_pixels(combine(outputs, inputs["image"]), *size)[tile.kept]
+            output = self._forms.frozen.run({**inputs, **style, **statistics})
+            painted[tile.inner] = _to_pixels(finish(output, inputs["image"]), image[tile.outer])[tile.kept]
         return painted
 
     def restyled(self, name_or_path: str | os.PathLike[str] | Mapping[str, float]) -> "Stylizer":
@@ -219,18 +157,79 @@ class Stylizer:
         _check_fit(style, self.info, network)
         return Stylizer(self._backend, self.info, style, self._forms)
 
-    def check(self, strength: float) -> None:
-        """Raise UsageError unless this model can paint in this strength."""
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength must be from 0 (the photo) to 1 (the style), not {strength}")
-        if strength < 1 and self._style is None:
+    def check(self, settings: Settings) -> None:
+        """Raise UsageError unless this model can paint so."""
+        if settings.strength != 1 and self._style is None:
             raise UsageError(
                 "this model has one strength; styles of the shared network, see `impasto styles`, have any"
             )
 
-    def _padding(self, size: int) -> int:
-        wanted = max(size, self.info.minimum_size)
-        return -(-wanted // self.info.multiple_of) * self.info.multiple_of - size
+
+def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
+    """The picture with each region in a style of its own, and what no mask names left as it is.
+
+    Regions of one network's styles blend in its features: at every place all layers normalise by statistics that
+    lie between those of the styles, so that a soft edge is painted as one. Models of their own blend in pixels.
+
+    Args:
+        image: The picture, uint8 (H, W, 3), sRGB.
+        regions: Stylizers, and where each paints: a mask, uint8 (h, w) of any size, 255 for wholly and 0 for not at
+            all. Where masks overlap, each has its share.
+        settings: How the styles are applied.
+
+    Raises:
+        ImageError, ModelError, UsageError: as :meth:`Stylizer.__call__`; there is no region.
+    """
+    if not regions:
+        raise UsageError("give at least one region")
+    first = regions[0][0]
+    for stylizer, mask in regions:
+        stylizer.check(settings)
+        check_mask(mask)
+    small = _working_copy(image, settings)
+    weights = _shares([mask for _, mask in regions], small)
+    shared = all(x._style is not None and x._backend is first._backend for x, _ in regions)
+    if shared and first._forms is not None and settings.strength > 0:
+        painted = _by_place(small, [stylizer for stylizer, _ in regions], weights, settings.strength)
+    else:
+        pictures = [stylizer._paint(small, settings) for stylizer, _ in regions]
+        painted = _to_pixels(_with_rest(pictures, weights, small), small)
+    where = weights.sum(axis=0) if small is image else _shares([mask for _, mask in regions], image).sum(axis=0)
+    return _recoloured(_enlarged(painted, small, image, settings, where), image, settings, where)
+
+
+def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, strength: float) -> Pixels:
+    """:func:`paint_regions` within one network; ``weights``: float32 (regions, H, W), summing to 1 at most."""
+    first = stylizers[0]
+    style, forms = first._style, first._forms
+    assert style is not None
+    assert forms is not None
+    # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
+    small = first._inputs(_copy_to_measure(image), 0)
+    looks = [first._given(0.0), *(stylizer._given(strength) for stylizer in stylizers)]
+    measured = [forms.measure({**small, **look}) for look in looks]
+    statistics = [found for _, found in measured]
+    finish = [
+        _towards_photo(picture, small["image"], kept)
+        for (picture, _), kept in zip(measured, [0.0, *[strength] * len(stylizers)], strict=True)
+    ]
+    shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
+    painted = image.copy()
+    whole_height, whole_width = image.shape[:2]
+    for tile in tiles(whole_height, whole_width, TILE_BY_PLACE, radius(first.info)):
+        if not weights[:, *tile.inner].any():
+            continue
+        inputs = first._inputs(image[tile.outer], 0)
+        there = shares[:, *tile.outer]
+        padding = [(0, whole - size) for whole, size in zip(inputs["image"].shape[2:], there.shape[1:], strict=True)]
+        blend = forms.blended(statistics, np.pad(there, [(0, 0), *padding], mode="edge"), first.info)
+        output = forms.frozen_by_place.run({**inputs, **looks[0], **blend})
+        height, width = there.shape[1:]
+        output, photo = output[:, :, :height, :width], inputs["image"][:, :, :height, :width]
+        mixed = sum(share * one(output, photo) for share, one in zip(there, finish, strict=True))
+        assert isinstance(mixed, np.ndarray)
+        painted[tile.inner] = _to_pixels(mixed, image[tile.outer])[tile.kept]
+    return painted
 
 
 def load(
@@ -353,17 +352,22 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     return Style(style.info, (weights @ codes).astype(np.float32), style.photo), network
 
 
-def _combination(outputs: Sequence[Array], photo: Array, strength: float) -> Callable[[Sequence[Array], Array], Array]:
-    """How a picture of this strength is made of the passes' outputs and the photo, seen on a whole (small) picture.
+def _towards_photo(painted: Array, photo: Array, strength: float) -> Callable[[Array, Array], Array]:
+    """What a picture painted in this strength still lacks of the photo; seen on a whole (small) picture and its photo.
 
-    Normalisation drops the photo's colours and contrast, and the network blurs a little when it gives the photo back:
-    both are put right by the share of the photo that is wanted, wholly at strength 0.
+    Normalisation drops the photo's colours and contrast: their share of the means and deviations is put back. Near
+    strength 0 the network's picture is the photo but for a little blur, and the rest of the way is made in pixels.
     """
-    if len(outputs) == 1:
-        return lambda outputs, photo: outputs[0]
-    kept = np.float32(1 - strength)
-    between, returned = _match(outputs[0], photo, kept), _match(outputs[1], photo, np.float32(1))
-    return lambda outputs, photo: between(outputs[0]) + kept * (photo - returned(outputs[1]))
+    if strength >= 1:
+        return lambda painted, photo: painted
+    matched = _match(painted, photo, np.float32(1 - strength))
+    rest = np.float32(max(0.0, 1 - strength / NEAR_PHOTO))
+
+    def finish(painted: Array, photo: Array) -> Array:
+        picture = matched(painted)
+        return picture + rest * (photo - picture[:, :, : photo.shape[2], : photo.shape[3]]) if rest else picture
+
+    return finish
 
 
 def _match(picture: Array, photo: Array, share: np.float32) -> Callable[[Array], Array]:
@@ -381,8 +385,76 @@ def _match(picture: Array, photo: Array, share: np.float32) -> Callable[[Array],
     return matched
 
 
-def _to_pixels(output: Array, height: int, width: int) -> Pixels:
-    """Crop (1, 3, h, w) in [0, 1] to uint8 (height, width, 3), rounding to nearest."""
+def _copy_to_measure(image: Pixels) -> Pixels:
+    """The picture, or a smaller copy of it where it is large."""
+    height, width = image.shape[:2]
+    if height * width <= THUMBNAIL_PIXELS:
+        return image
+    return resize_short_side(image, max(64, round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5)))
+
+
+def _working_copy(image: Pixels, settings: Settings) -> Pixels:
+    """The picture at the size at which its strokes come out as they are wanted; never larger than it is."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    size = max(LEAST_SIDE, round(STROKES_AT / settings.stroke_size))
+    return image if min(image.shape[:2]) <= size else resize_short_side(image, size)
+
+
+def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings, where: Array | None = None) -> Pixels:
+    """A painted small copy at the picture's size, with a share of the detail that only the picture has.
+
+    What is not painted, by strength or by place, has all of its detail: it is the photo again.
+    """
+    if small is image:
+        return painted
+    height, width = image.shape[:2]
+    large, coarse = (resize(x, width, height).copy() for x in (painted, small))
+    lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))
+    for top in range(0, height, ROWS):
+        rows = slice(top, top + ROWS)
+        share = 1 - lost if where is None else 1 - lost * where[rows, :, np.newaxis]
+        detail = image[rows].astype(np.float32) - coarse[rows]
+        large[rows] = np.rint(np.clip(large[rows] + share * detail, 0, 255))
+    return large
+
+
+def check_mask(mask: Mask) -> None:
+    """Raise ImageError unless it is uint8 (h, w)."""
+    if mask.dtype != np.uint8 or mask.ndim != 2 or mask.size == 0:
+        raise ImageError(f"expected a mask, uint8 (h, w), got {mask.dtype} {mask.shape}")
+
+
+def _shares(masks: Sequence[Mask], image: Pixels) -> Array:
+    """The share of each mask at each place of a picture, float32 (masks, H, W), summing to 1 at most."""
+    height, width = image.shape[:2]
+    fitted = [mask if mask.shape == (height, width) else resize(mask, width, height) for mask in masks]
+    shares = np.stack(fitted).astype(np.float32) / np.float32(255)
+    shares /= np.maximum(shares.sum(axis=0), 1)
+    return shares
+
+
+def _with_rest(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
+    """Pictures and what is left of the photo, mixed in pixels: float32 (1, 3, H, W), 0 to 1."""
+    rest = 1 - weights.sum(axis=0)
+    mixed = rest[..., np.newaxis] * image.astype(np.float32)
+    for picture, weight in zip(pictures, weights, strict=True):
+        mixed += weight[..., np.newaxis] * picture
+    batch: Array = mixed.transpose(2, 0, 1)[np.newaxis] / np.float32(255)
+    return batch
+
+
+def _recoloured(painted: Pixels, photo: Pixels, settings: Settings, where: Array | None = None) -> Pixels:
+    """The painted picture with the photo's colours if they are to be kept; what is not painted has them already."""
+    if settings.keep_colors is None:
+        return painted
+    kept = colors.keep_colors(painted, photo, settings.keep_colors)
+    return kept if where is None else np.where(where[..., np.newaxis] > 0, kept, painted)
+
+
+def _to_pixels(output: Array, image: Pixels) -> Pixels:
+    """Crop (1, 3, h, w) in [0, 1] to the size of ``image``, uint8 (H, W, 3), rounding to nearest."""
+    height, width = image.shape[:2]
     if output.ndim != 4 or output.shape[:2] != (1, 3) or output.shape[2] < height or output.shape[3] < width:
         raise ModelError(f"the model made {output.shape} of a {width} x {height} picture; it is not a stylising model")
     picture = output[0, :, :height, :width].transpose(1, 2, 0)

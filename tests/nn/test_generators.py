@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
+from impasto.nn.generators import GENERATORS, Conv, _Bounded, _narrow_conv, build_generator
 from impasto.nn.norm import NORMS
 from impasto.train.config import PRESETS
 
@@ -166,6 +166,37 @@ def test_several_styles_differ_and_mix():
     assert not torch.allclose(mixed, a)
 
 
+@pytest.mark.parametrize("name", ["residual", "light"])
+def test_no_place_of_the_residual_stream_is_louder_than_the_bound(name):
+    """A spot far brighter than the rest is just what instance normalisation makes loud."""
+    photo = 0.2 + 0.01 * torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    photo[:, :, 40:44, 40:44] = 1.0
+    loudest = {}
+    for bound in (0.0, 1.5):
+        generator = small(name, bound=bound)
+        seen = []
+        for block in generator.blocks:
+            block.register_forward_hook(lambda module, taken, given, seen=seen: seen.append(given.abs().max().item()))
+        with torch.no_grad():
+            generator(photo)
+        loudest[bound] = max(seen)
+    assert loudest[0.0] > 5.0
+    assert loudest[1.5] == 1.5
+
+
+def test_beyond_the_bound_gradients_lead_back_only():
+    x = torch.tensor([-3.0, -3.0, -1.0, 1.0, 3.0, 3.0], requires_grad=True)
+    y = _Bounded.apply(x, 2.0)
+    assert y.tolist() == [-2.0, -2.0, -1.0, 1.0, 2.0, 2.0]
+    y.backward(torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0, -1.0]))  # a step goes against the gradient
+    assert x.grad.tolist() == [0.0, -1.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_the_originals_have_no_bound():
+    recipe = PRESETS["johnson2016"]
+    assert all(block.bound == 0 for block in build_generator("residual", recipe.generator_arguments()).blocks)
+
+
 @pytest.mark.parametrize("padding", ["reflect", "replicate", "circular", "zero"])
 def test_convolution_keeps_the_size_and_strides_round_up(padding):
     assert Conv(3, 4, 9, padding=padding)(torch.rand(1, 3, 11, 13)).shape == (1, 4, 11, 13)
@@ -188,6 +219,8 @@ def test_a_flat_picture_has_no_border():
         ("residual", {"padding": "mirror"}, "unknown padding 'mirror'"),
         ("residual", {"upsample": "bicubic"}, "unknown upsampling 'bicubic'"),
         ("texture", {"output": "relu"}, "unknown output 'relu'"),
+        ("residual", {"bound": -1.0}, "bound must be a number of 0 or more, not -1.0"),
+        ("light", {"bound": float("inf")}, "bound must be a number of 0 or more, not inf"),
     ],
 )
 def test_wrong_arguments_name_the_right_ones(name, arguments, message):

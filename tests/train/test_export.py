@@ -9,6 +9,7 @@ from impasto.modelfile import ModelInfo, read_info
 from impasto.nn.generators import GENERATORS, build_generator
 from impasto.nn.norm import NORMS
 from impasto.runtime import load
+from impasto.settings import Settings
 from impasto.train import export
 from impasto.train.config import PRESETS
 from impasto.train.data import to_picture, to_tensor
@@ -93,7 +94,7 @@ def test_the_stylizer_paints_what_torch_paints(name, tmp_path):
     export_generator(generator, info, tmp_path / "model.onnx")
     assert read_info(tmp_path / "model.onnx") == info
     photo = make_photo(1, 101, 90)
-    picture = load(tmp_path / "model.onnx", backend="onnxruntime")(photo, seed=3)
+    picture = load(tmp_path / "model.onnx", backend="onnxruntime")(photo, Settings(seed=3))
     noise = None
     if generator.noise_channels:
         shape = (1, generator.noise_channels, 101, 90)

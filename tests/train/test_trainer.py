@@ -427,7 +427,7 @@ def test_several_styles_share_a_network_and_each_has_a_file(config, photo_folder
     one, other = (impasto.load(result.model / name)(photo) for name in ("stripes.safetensors", "2.safetensors"))
     assert one.shape == photo.shape
     assert (one != other).any()
-    assert (impasto.load(result.model / "2.safetensors")(photo, strength=0) == photo).all()
+    assert (impasto.load(result.model / "2.safetensors")(photo, impasto.Settings(strength=0)) == photo).all()
     assert read_info(result.model / "network.onnx").styles == ("stripes", "2")
 
 

@@ -8,7 +8,7 @@ and checkerboards.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,9 @@ from impasto.nn.norm import AffineInit, ContrastNorm, InstanceNorm, make_norm
 Padding = Literal["reflect", "replicate", "circular", "zero"]
 Output = Literal["sigmoid", "tanh150", "linear"]
 PADDINGS = ("reflect", "replicate", "circular", "zero")
+
+BOUND = 4.0
+"""Of what residual blocks add up, see :class:`ResidualBlock`; that of a fresh network deviates by 1 to 2."""
 
 # Mean RGB of ImageNet, 0..255: what the original networks' inputs are centred on (VGG's own preprocessing).
 IMAGENET_MEAN = (123.68, 116.779, 103.939)
@@ -36,6 +39,12 @@ def check_counts(**counts: tuple[object, int]) -> None:
     for name, (value, least) in counts.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UsageError(f"{name} must be a whole number of {least} or more, not {value}")
+
+
+def check_bound(bound: object) -> None:
+    """Raise UsageError unless it is a number of 0 or more."""
+    if not isinstance(bound, int | float) or isinstance(bound, bool) or not 0 <= bound < float("inf"):
+        raise UsageError(f"bound must be a number of 0 or more, not {bound}")
 
 
 class Generator(nn.Module):
@@ -132,6 +141,10 @@ class ResidualGenerator(Generator):
             zeros around the outer convolutions, and residual blocks without padding.
         output: "sigmoid", or the original's "tanh150" (150 * tanh plus the ImageNet mean).
         norm_init: the normalisation's first scales.
+        bound: of what the residual blocks add up, see :class:`ResidualBlock`; 0, as in the original: none.
+        negative_slope: of the (leaky) ReLU after each enlargement; 0 in the original. Where a plain ReLU lets nothing
+            of the last features through, the picture is the last layer's bias, grey, and nothing is learnt any more:
+            so flat dark places end.
     """
 
     def __init__(
@@ -145,9 +158,12 @@ class ResidualGenerator(Generator):
         padding: Literal["reflect", "replicate", "circular", "zero", "reflect-start"] = "reflect",
         output: Output = "sigmoid",
         norm_init: AffineInit = "ones",
+        bound: float = BOUND,
+        negative_slope: float = 0.2,
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
+        check_bound(bound)
         check_choice("upsampling", upsample, ("bilinear", "nearest", "transposed"))
         check_choice("padding", padding, (*PADDINGS, "reflect-start"))
         self.border = 8 * blocks if padding == "reflect-start" else 0  # each block eats 2 pixels at a quarter size
@@ -167,12 +183,12 @@ class ResidualGenerator(Generator):
             ]
         )
         self.blocks = nn.ModuleList(
-            [ResidualBlock(4 * width, lambda: normalize(4 * width), padding=inner) for _ in range(blocks)]
+            [ResidualBlock(4 * width, lambda: normalize(4 * width), padding=inner, bound=bound) for _ in range(blocks)]
         )
         self.up = nn.ModuleList(
             [
-                ConvNorm(_upsample(4 * width, 2 * width, upsample, outer), normalize(2 * width)),
-                ConvNorm(_upsample(2 * width, width, upsample, outer), normalize(width)),
+                ConvNorm(_upsample(a, b, upsample, outer), normalize(b), negative_slope=negative_slope)
+                for a, b in ((4 * width, 2 * width), (2 * width, width))
             ]
         )
         self.last = Conv(width, 3, 9, padding=outer)
@@ -201,6 +217,7 @@ class LightGenerator(Generator):
         padding: of every convolution.
         output: "sigmoid", or the originals' "tanh150" or "linear".
         norm_init: the normalisation's first scales.
+        bound: of what the residual blocks add up, see :class:`ResidualBlock`; 0: none.
     """
 
     CELL = 4
@@ -215,9 +232,11 @@ class LightGenerator(Generator):
         padding: Padding = "reflect",
         output: Output = "sigmoid",
         norm_init: AffineInit = "ones",
+        bound: float = BOUND,
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
+        check_bound(bound)
         check_choice("padding", padding, PADDINGS)
 
         def normalize() -> nn.Module:
@@ -225,7 +244,9 @@ class LightGenerator(Generator):
 
         channels = 3 * self.CELL**2
         self.first = ConvNorm(Conv(channels, width, 3, padding=padding), normalize())
-        self.blocks = nn.ModuleList([ResidualBlock(width, normalize, padding=padding) for _ in range(blocks)])
+        self.blocks = nn.ModuleList(
+            [ResidualBlock(width, normalize, padding=padding, bound=bound) for _ in range(blocks)]
+        )
         self.last = Conv(width, channels, 3, padding=padding)
 
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
@@ -398,11 +419,20 @@ class ConvNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x plus (convolution, norm, ReLU, convolution, norm) of x; without padding the identity is cropped to fit."""
+    """x plus (convolution, norm, ReLU, convolution, norm) of x; without padding the identity is cropped to fit.
 
-    def __init__(self, channels: int, normalize: Callable[[], nn.Module], *, padding: Padding | None) -> None:
+    The sum is held within ``bound``. Nothing normalises it, and a network left to itself makes a few places of every
+    picture, dark and flat ones first, louder from block to block, in all channels. The instance normalisations after
+    the blocks divide by a deviation that those places make, so that all others come out faint: a timid picture, with
+    grey patches. 0: no bound, as in the papers.
+    """
+
+    def __init__(
+        self, channels: int, normalize: Callable[[], nn.Module], *, padding: Padding | None, bound: float = 0.0
+    ) -> None:
         super().__init__()
         self.crop = padding is None
+        self.bound = bound
         self.first = ConvNorm(Conv(channels, channels, 3, padding=padding), normalize())
         self.conv = Conv(channels, channels, 3, padding=padding)
         self.norm = normalize()
@@ -410,7 +440,27 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
         """(N, C, H, W) -> the same size, or 4 less each way without padding."""
         y: Tensor = self.norm(self.conv(self.first(x, style)), style)
-        return y + (x[:, :, 2:-2, 2:-2] if self.crop else x)
+        y = y + (x[:, :, 2:-2, 2:-2] if self.crop else x)
+        if not self.bound:
+            return y
+        bounded: Tensor = _Bounded.apply(y, self.bound)  # type: ignore[no-untyped-call]
+        return bounded
+
+
+class _Bounded(torch.autograd.Function):
+    """Clamping that still learns: beyond the bound, gradients that lead back inside pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.bound = bound
+        return x.clamp(-bound, bound)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        outwards = (x.abs() > ctx.bound) & (x * gradient < 0)  # a step against the gradient would lead further out
+        return gradient.masked_fill(outwards, 0.0), None
 
 
 GENERATORS: dict[str, Callable[..., Generator]] = {

@@ -5,6 +5,7 @@ Each value has one home, here; the command line's flags, their help and docs/tra
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,8 +98,15 @@ class Recipe:
                 raise UsageError(f"'{name}' is not for --set: the number of pictures and --norm say it")
 
     def generator_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the generator's constructor, as the model file records them."""
-        return {"norm": self.norm, **self.arguments}
+        """The keyword arguments of the generator's constructor, all but ``styles``, as the model file records them.
+
+        Defaults as well: a model stays what it is when they change.
+        """
+        from impasto.nn.generators import GENERATORS
+
+        parameters = signature(GENERATORS[self.generator]).parameters.values()
+        defaults = {x.name: x.default for x in parameters if x.name != "styles"}
+        return {**defaults, "norm": self.norm, **self.arguments}
 
 
 @dataclass(frozen=True)
@@ -184,7 +192,15 @@ PRESETS: Mapping[str, Recipe] = {
         _PUBLISHED,
         generator="residual",
         norm="batch",
-        arguments={"width": 32, "blocks": 5, "upsample": "transposed", "padding": "reflect-start", "output": "tanh150"},
+        arguments={
+            "width": 32,
+            "blocks": 5,
+            "upsample": "transposed",
+            "padding": "reflect-start",
+            "output": "tanh150",
+            "bound": 0.0,
+            "negative_slope": 0.0,
+        },
         objective=Objective(
             scaling="raw",
             content_layers=("relu2_2",),

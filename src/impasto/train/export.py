@@ -322,7 +322,8 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
             y = _layer(graph, layer.norm, _layer(graph, layer.conv, _layer(graph, layer.first, x, style), style), style)
             if layer.crop:
                 x = graph.add("Slice", x, _ints(2, 2), _ints(-2, -2), _ints(2, 3))
-            return graph.add("Add", x, y)
+            x = graph.add("Add", x, y)
+            return graph.add("Clip", x, np.float32(-layer.bound), np.float32(layer.bound)) if layer.bound else x
         case InstanceNorm():
             return graph.add("InstanceNormalization", x, *_scale_and_shift(graph, layer, style), epsilon=layer.eps)
         case ContrastNorm():

@@ -1,0 +1,426 @@
+"""The command `impasto stylize`: which pictures, in which look, and where the results go."""
+
+import glob
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from impasto.cli import complain, progress
+from impasto.cli_flags import flags_of, given
+from impasto.errors import ImageError, ImpastoError, UsageError
+from impasto.image import (
+    WRITABLE_SUFFIXES,
+    Picture,
+    Pixels,
+    contact_sheet,
+    decode_picture,
+    encode_picture,
+    find_images,
+    load_mask,
+    read_picture,
+    save_image,
+    save_picture,
+)
+from impasto.runtime import Stylizer, load, paint_regions
+from impasto.settings import Saved, Settings, read_settings, write_settings
+
+STANDARD = Path("-")
+"""In place of a file: standard input or output."""
+GRID_STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
+
+Painter = Callable[[Pixels], Pixels]
+
+if TYPE_CHECKING:
+    SettingsFlags = Any
+else:
+    SettingsFlags = flags_of(Settings)
+
+
+class Job(NamedTuple):
+    """One picture to paint."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read and written."""
+
+    size: int | None
+    quality: int
+    strip: bool
+
+
+def stylize(
+    inputs: Annotated[list[Path], Parameter(name="IN", negative="", allow_leading_hyphen=True)],
+    /,
+    *,
+    style: Annotated[list[str] | None, Parameter(name=["--style", "-s"], negative="")] = None,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
+    look: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
+    mask: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    background_only: Annotated[bool, Parameter(negative="")] = False,
+    settings: Path | None = None,
+    save_settings: Path | None = None,
+    variants: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    grid: Annotated[bool, Parameter(negative="")] = False,
+    refine: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    picture: Path | None = None,
+    size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    quality: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 95,
+    strip: Annotated[bool, Parameter(negative="")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
+    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Repaint pictures in a style.
+
+    A picture that fails is named and the others are done; the exit code is then 1.
+
+    Args:
+        inputs: Pictures, and folders whose pictures are all taken, with their subfolders; - is standard input.
+        style: A style that comes with Impasto (`impasto styles` lists them) or a style file; given several times, as
+            udnie:0.7 and great_wave:0.3, a mixture.
+        model: A model file, instead of a style.
+        output: A file for one picture, or - for standard output (PNG); a folder, made if need be, for several or for a
+            folder, whose structure is kept.
+        mask: Where to paint, of any size: white wholly, black not at all. Given once for each of several styles, each
+            has its own region.
+        background_only: The mask shows what is not to be painted.
+        settings: Take style and settings from this file; what the command line gives goes before.
+        save_settings: Keep style and settings in this file, for --settings.
+        variants: How many different pictures to make of each, by models that take noise.
+        grid: Make one sheet of the photo in each style and in strengths from weak to strong.
+        refine: Steps of Gatys' optimisation from the network's picture on: slower and better; needs impasto[train].
+        picture: The style picture, for refining with a style that does not come with Impasto.
+        size: Short side of the results, pixels; the picture's own when not given.
+        quality: Of JPEG and WebP files, 1 to 100.
+        strip: Leave the camera's record (EXIF: place, time, lens) out of the results.
+        force: Replace files that are there.
+        resume: Leave out pictures whose result is there.
+        dry_run: Only say what would be done.
+        backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
+        threads: How many threads to use; all cores when not given.
+        as_json: Print one JSON object for each picture.
+    """
+    _check_hyphens(inputs, output)
+    saved = read_settings(settings) if settings is not None else Saved()
+    if style is not None or model is not None:
+        saved = replace(saved, style=_shares(style or []), model=model)
+    saved = replace(saved, settings=replace(saved.settings, **given(look)))
+    if bool(saved.style) == (saved.model is not None):
+        raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
+    _check_together(saved, mask, background_only, variants, grid, refine, picture, force=force, resume=resume)
+
+    jobs, failures = _plan(inputs, output)
+    jobs = _split(jobs, variants)
+    if resume:
+        jobs = [job for job in jobs if not job.target.exists()]
+    elif not force and not dry_run:
+        _check_new(jobs)
+    if grid and (len(jobs) != 1 or failures):
+        raise UsageError("--grid shows one photo: give one, and a file for the sheet")
+    if dry_run:
+        for job in jobs:
+            print(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
+        return 0
+    painters = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
+    if save_settings is not None:
+        write_settings(save_settings, saved)
+    if grid:
+        photo = _read(jobs[0].source, Reading(size or 320, quality, strip)).pixels
+        save_image(output, _grid(photo, saved, backend, threads), quality=quality)
+        return 0
+
+    failed = len(failures)
+    for source, failure in failures:
+        _report_failure(source, failure, as_json)
+    with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
+        for number, job in enumerate(todo, 1):
+            try:
+                done = _paint(painters[(number - 1) % variants], job, Reading(size, quality, strip))
+            except ImpastoError as failure:
+                failed += 1
+                _report_failure(job.source, failure, as_json)
+                continue
+            if as_json:
+                print(json.dumps(done), file=sys.stderr if output == STANDARD else None, flush=True)
+            elif not sys.stderr.isatty() and output != STANDARD:
+                print(f"{number}/{len(jobs)} {done['output']} {done['seconds']:.2f} s", flush=True)
+    return 1 if failed else 0
+
+
+# ---- the look ---------------------------------------------------------------------------------------------------
+
+
+def _check_together(
+    saved: Saved,
+    masks: Sequence[Path] | None,
+    background_only: bool,
+    variants: int,
+    grid: bool,
+    refine: int,
+    picture: Path | None,
+    *,
+    force: bool,
+    resume: bool,
+) -> None:
+    """Raise UsageError for options that contradict each other."""
+    if force and resume:
+        raise UsageError("--force replaces what is there and --resume keeps it: give one")
+    if background_only and not masks:
+        raise UsageError("--background-only needs a mask of what is not to be painted: give --mask FILE")
+    if masks and len(masks) not in (1, len(saved.style) or 1):
+        raise UsageError(f"{len(masks)} masks for {len(saved.style) or 1} styles: give one, or one for each style")
+    if background_only and masks and len(masks) > 1:
+        raise UsageError("--background-only turns one mask around: give one")
+    if picture is not None and not refine:
+        raise UsageError("--picture is the style picture to refine with: give --refine too")
+    if refine and (saved.settings.strength != 1 or masks):
+        raise UsageError("--refine goes towards the full style everywhere: leave --strength and --mask out")
+    if grid and (saved.model is not None or masks or variants > 1 or refine):
+        raise UsageError("--grid shows styles and strengths alone: leave --model, --mask, --variants and --refine out")
+
+
+def _shares(styles: Sequence[str]) -> dict[str, float]:
+    """Styles as the command line has them, NAME or NAME:SHARE, with their shares."""
+    shares: dict[str, float] = {}
+    for text in styles:
+        name, colon, share = text.rpartition(":")
+        try:
+            name, value = (name, float(share)) if colon else (text, 1.0)
+        except ValueError:
+            name, value = text, 1.0  # a path may have colons
+        if name in shares:
+            raise UsageError(f"the style {name} is given twice: give it once, with the sum of its shares")
+        shares[name] = value
+    return shares
+
+
+def _painters(
+    saved: Saved,
+    masks: Sequence[Path],
+    background_only: bool,
+    variants: int,
+    refine: int,
+    picture: Path | None,
+    backend: str,
+    threads: int | None,
+) -> list[Painter]:
+    """What paints a photo, for each variant."""
+    regions = [load_mask(path) for path in masks]
+    if background_only:
+        regions = [np.asarray(255 - region, np.uint8) for region in regions]
+    settings = saved.settings
+    if len(regions) > 1:
+        first, *others = saved.style
+        stylizers = [load(first, backend=backend, threads=threads)]
+        stylizers += [_other(stylizers[0], name, backend, threads) for name in others]
+    else:
+        stylizers = [load(saved.model or saved.style, backend=backend, threads=threads)]
+    for stylizer in stylizers:
+        stylizer.check(settings)
+    if variants > 1 and not stylizers[0].info.noise_channels:
+        raise UsageError("this model takes no noise, so all variants would be the same: leave --variants out")
+
+    def painter(settings: Settings) -> Painter:
+        if regions:
+            pairs = list(zip(stylizers, regions, strict=True))
+            return lambda photo: paint_regions(photo, pairs, settings)
+        return lambda photo: stylizers[0](photo, settings)
+
+    if not refine:
+        return [painter(replace(settings, seed=settings.seed + number)) for number in range(variants)]
+    from impasto.refine import refined
+
+    paint = refined(painter(replace(settings, keep_colors=None)), saved.style, picture, refine)
+    return [_keeping_colors(paint, settings)]
+
+
+def _other(first: Stylizer, name: str, backend: str, threads: int | None) -> Stylizer:
+    """Another style, on the network that is loaded already if it is that network's."""
+    try:
+        return first.restyled(name)
+    except UsageError:
+        raise
+    except ImpastoError:
+        return load(name, backend=backend, threads=threads)
+
+
+def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
+    method = settings.keep_colors
+    if method is None:
+        return paint
+    from impasto.colors import keep_colors
+
+    return lambda photo: keep_colors(paint(photo), photo, method)
+
+
+def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pixels:
+    """The photo in each style alone, one a row, from weak to strong."""
+    first = load(next(iter(saved.style)), backend=backend, threads=threads)
+    rows: list[list[Pixels]] = []
+    captions: list[list[str]] = []
+    for name in saved.style:
+        stylizer = first.restyled(name)
+        rows.append([photo, *(stylizer(photo, replace(saved.settings, strength=x)) for x in GRID_STRENGTHS)])
+        captions.append(["photo", *(f"{Path(name).stem} {x:g}" for x in GRID_STRENGTHS)])
+    return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))
+
+
+# ---- pictures ---------------------------------------------------------------------------------------------------
+
+
+def _read(source: Path, reading: Reading) -> Picture:
+    """A picture, at the size that is asked for."""
+    if source == STANDARD:
+        picture = decode_picture(sys.stdin.buffer.read(), "standard input", short_side=reading.size)
+    else:
+        picture = read_picture(source, short_side=reading.size)
+    if picture.frames > 1:
+        print(f"impasto: {source}: an animation of {picture.frames} frames: the first is painted", file=sys.stderr)
+    if reading.strip:
+        picture = replace(picture, exif=None)
+    return picture
+
+
+def _paint(paint: Painter, job: Job, reading: Reading) -> dict[str, Any]:
+    start = time.perf_counter()
+    source = _read(job.source, reading)
+    picture = replace(source, pixels=paint(source.pixels))
+    if job.target == STANDARD:
+        sys.stdout.buffer.write(encode_picture(picture, ".png"))
+        sys.stdout.buffer.flush()
+    else:
+        _make_folder(job.target.parent)
+        save_picture(job.target, picture, quality=reading.quality)
+    height, width = picture.pixels.shape[:2]
+    return {
+        "input": str(job.source),
+        "output": str(job.target),
+        "width": width,
+        "height": height,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+
+
+def _report_failure(source: Path, failure: ImpastoError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"input": str(source), "error": str(failure)}), flush=True)
+    complain(failure)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause
+
+
+# ---- which pictures, and where to -------------------------------------------------------------------------------
+
+
+def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
+    """Raise UsageError for what looks like a flag: only - itself may begin so, and ./-name is a file."""
+    for path in (*inputs, output):
+        if str(path).startswith("-") and path != STANDARD:
+            raise UsageError(
+                f"unknown option {path}: `impasto stylize --help` shows all; a file of that name is ./{path}"
+            )
+
+
+def _check_new(jobs: Sequence[Job]) -> None:
+    there = [job.target for job in jobs if job.target != STANDARD and job.target.exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(f"{there[0]}{more}: is there already: add --force to replace, or --resume to leave it out")
+
+
+def _split(jobs: Sequence[Job], variants: int) -> list[Job]:
+    """Each job as many times as there are variants, with a number in the name of its result."""
+    if variants == 1:
+        return list(jobs)
+    if any(job.target == STANDARD for job in jobs):
+        raise UsageError("standard output takes one picture: give a file or folder for --variants")
+    return [
+        Job(job.source, job.target.with_stem(f"{job.target.stem}_{number}"))
+        for job in jobs
+        for number in range(1, variants + 1)
+    ]
+
+
+def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
+    """The inputs, with patterns (*.jpg) that the shell left alone as the files they mean."""
+    for path in inputs:
+        if glob.has_magic(str(path)) and not path.exists():
+            # Path.glob takes no pattern that begins at the root.
+            yield from [Path(name) for name in sorted(glob.glob(str(path), recursive=True))] or [path]  # noqa: PTH207
+        else:
+            yield path
+
+
+def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[Job], list[tuple[Path, ImpastoError]]]:
+    """What to read and where to write it, and the inputs that cannot be read at all.
+
+    Raises:
+        UsageError: The output does not suit the inputs, two pictures would become one file, or a picture would be
+            overwritten.
+    """
+    inputs = list(_expanded(inputs))
+    to_standard = output == STANDARD
+    into_folder = not to_standard and (len(inputs) > 1 or inputs[0].is_dir() or output.is_dir())
+    if to_standard and (len(inputs) > 1 or inputs[0].is_dir()):
+        raise UsageError("standard output takes one picture: give a folder with -o")
+    if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
+        raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
+    if into_folder and output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: is a file, and several pictures need a folder; give another name with -o")
+    if not to_standard and not into_folder and output.suffix.lower() not in WRITABLE_SUFFIXES:
+        known = ", ".join(WRITABLE_SUFFIXES)
+        raise UsageError(
+            f"{output}: unknown picture extension {output.suffix!r}; use one of {known} or an existing folder"
+        )
+
+    def target_of(relative: Path) -> Path:
+        if not into_folder:
+            return output
+        if relative == STANDARD:
+            return output / "stdin.png"
+        suffix = relative.suffix if relative.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+        return output / relative.with_suffix(suffix)
+
+    jobs: list[Job] = []
+    failures: list[tuple[Path, ImpastoError]] = []
+    for path in inputs:
+        if not path.is_dir():
+            jobs.append(Job(path, target_of(path if path == STANDARD else Path(path.name))))
+            continue
+        # The output may lie inside the input; a second run shall not repaint what the first one painted.
+        found = [item for item in find_images(path) if not item.resolve().is_relative_to(output.resolve())]
+        if not found:
+            failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
+        jobs.extend(Job(item, target_of(item.relative_to(path))) for item in found)
+
+    sources = {job.source.resolve() for job in jobs}
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in sources and job.target != STANDARD:
+            raise UsageError(f"{job.target}: is one of the inputs and would be overwritten; choose another output")
+        if target in taken:
+            raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
+        taken[target] = job.source
+    return jobs, failures

@@ -1,0 +1,113 @@
+"""How a style is applied: every choice a user has without training, and its default."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from impasto.atomic import replacing
+from impasto.colors import METHODS, Method
+from impasto.errors import UsageError
+
+MOST_STRENGTH = 2.0
+STROKES_AT = 512
+"""Short side, pixels, of the pictures that styles are learnt on."""
+STROKE_SIZES = (0.01, 8.0)
+_FORMAT = 1
+
+
+def _option(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a style is applied.
+
+    Raises:
+        UsageError: a value that is out of range.
+    """
+
+    strength: float = _option(1.0, "how much of the style: 0 is the photo, 1 the style, up to 2 more than that")
+    stroke_size: float = _option(
+        1.0,
+        f"how large strokes are beside the picture: at 1 as on one of {STROKES_AT} pixels (short side), whatever its "
+        "own size; at 2 twice as large, at 0.25 fine ones",
+    )
+    keep_colors: Method | None = _option(
+        None,
+        "keep the photo's colours: of each place (luminance: only lightness is painted), or on the whole (match: the "
+        "painting's palette is moved to the photo's)",
+    )
+    seed: int = _option(0, "draws the noise, for models that take noise")
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.strength) or not 0 <= self.strength <= MOST_STRENGTH:
+            raise UsageError(
+                f"strength must be from 0 (the photo) over 1 (the style) to {MOST_STRENGTH:g}, not {self.strength}"
+            )
+        least, most = STROKE_SIZES
+        if not _is_number(self.stroke_size) or not least <= self.stroke_size <= most:
+            raise UsageError(f"stroke size must be from {least:g} to {most:g}, not {self.stroke_size}")
+        if self.keep_colors is not None and self.keep_colors not in METHODS:
+            raise UsageError(f"unknown way to keep colours '{self.keep_colors}': choose one of {', '.join(METHODS)}")
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
+            raise UsageError(f"seed must be a whole number of 0 or more, not {self.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A style or model, and how it is applied: what `impasto stylize --save-settings` keeps."""
+
+    style: Mapping[str, float] = field(default_factory=dict)
+    """Styles and their shares, as :func:`impasto.load` takes them; empty with a model."""
+    model: str | None = None
+    """A model file, instead of styles."""
+    settings: Settings = field(default_factory=Settings)
+
+
+def write_settings(path: str | os.PathLike[str], saved: Saved) -> None:
+    """Write them as JSON, whole or not at all.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    record = {"impasto": _FORMAT, "style": dict(saved.style), "model": saved.model, **asdict(saved.settings)}
+    with replacing(Path(path), UsageError) as part:
+        part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_settings(path: str | os.PathLike[str]) -> Saved:
+    """What :func:`write_settings` wrote; what is missing has its default.
+
+    Raises:
+        UsageError: no such file, or not one of these; a setting that is not known or out of range.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read: {error.strerror}") from error
+    except ValueError:
+        raise UsageError(f"{path}: is no file of settings: give one made by --save-settings") from None
+    if not isinstance(record, dict) or record.pop("impasto", None) != _FORMAT:
+        raise UsageError(f"{path}: is no file of settings, format {_FORMAT}: give one made by --save-settings")
+    style, model = record.pop("style", {}), record.pop("model", None)
+    if not isinstance(style, dict) or not all(_is_number(x) for x in style.values()):
+        raise UsageError(f"{path}: style must be names and their shares")
+    if model is not None and not isinstance(model, str):
+        raise UsageError(f"{path}: model must be the name of a file")
+    known = [item.name for item in fields(Settings)]
+    if not {*record} <= {*known}:
+        unknown = ", ".join(sorted({*record} - {*known}))
+        raise UsageError(f"{path}: unknown setting {unknown}: known are {', '.join(known)}")
+    try:
+        return Saved(style=style, model=model, settings=Settings(**record))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

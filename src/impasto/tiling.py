@@ -1,0 +1,135 @@
+"""Painting a picture in parts: which parts, what they need of their neighbours, and the graphs that paint them."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from impasto import graph
+from impasto.backends import Array, Backend
+from impasto.errors import ModelError
+from impasto.modelfile import ModelInfo
+
+
+class Forms:
+    """A model's other graphs, see :mod:`impasto.graph`; each is loaded when it is first needed."""
+
+    def __init__(self, path: Path, make: Callable[[bytes], Backend]) -> None:
+        self._path = path
+        self._make = make
+
+    @functools.cached_property
+    def norms(self) -> tuple[graph.Norm, ...]:
+        """The model's instance normalisations."""
+        return graph.norms(self._path.read_bytes())
+
+    @functools.cached_property
+    def measuring(self) -> Backend:
+        """The graph with its statistics as further results."""
+        return self._make(graph.measuring(self._path.read_bytes()))
+
+    @functools.cached_property
+    def frozen(self) -> Backend:
+        """The graph with statistics as inputs."""
+        return self._make(graph.frozen(self._path.read_bytes()))
+
+    @functools.cached_property
+    def frozen_by_place(self) -> Backend:
+        """The graph with statistics as inputs that may differ from place to place."""
+        return self._make(graph.frozen(self._path.read_bytes(), by_place=True))
+
+    def blended(self, each: Sequence[dict[str, Array]], weights: Array, info: ModelInfo) -> dict[str, Array]:
+        """Statistics of several pictures as one, at every place in these shares, as inputs of `frozen_by_place`.
+
+        Args:
+            each: What `measure` gave, for one picture after the other.
+            weights: float32 (pictures, H, W), of the size of the picture that is painted with them, summing to 1
+                at every place.
+            info: The model's, which says at what size its normalisations work.
+        """
+        sizes = feature_sizes(info, *weights.shape[1:])
+        if len(sizes) != len(self.norms):
+            raise ModelError("its graph is not the one its description names: train it again")
+        pooled = {cell: _pooled(weights, cell) for cell in (1, 2, 4)}
+        blend = {}
+        for (cell, height, width), norm in zip(sizes, self.norms, strict=True):
+            shares = pooled[cell][:, :height, :width]
+            for name in (norm.scale, norm.shift):
+                values = np.stack([statistics[name].reshape(-1) for statistics in each], axis=1)  # (C, pictures)
+                blend[name] = np.tensordot(values, shares, axes=1)[np.newaxis].astype(np.float32)
+        return blend
+
+    def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
+        picture, *results = self.measuring.run_all(inputs)
+        statistics = {}
+        for number, norm in enumerate(self.norms):
+            statistics[norm.scale], statistics[norm.shift] = graph.affine(*results[4 * number : 4 * number + 4])
+        return picture, statistics
+
+
+class Tile(NamedTuple):
+    """A part of a picture, as index pairs: what is painted of it, what that needs, and where the first is in it."""
+
+    inner: tuple[slice, slice]
+    outer: tuple[slice, slice]
+    kept: tuple[slice, slice]
+
+
+def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
+    """Tiles that cover a picture, each with a margin where there is more picture.
+
+    ``size`` and ``margin`` are multiples of all strides of the network, so that it sees every tile in step.
+    """
+    for top in range(0, height, size):
+        for left in range(0, width, size):
+            spans = []
+            for start, whole in ((top, height), (left, width)):
+                stop = min(start + size, whole)
+                first, last = max(0, start - margin), min(whole, stop + margin)
+                spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
+            yield Tile(*zip(*spans, strict=True))
+
+
+def radius(info: ModelInfo) -> int:
+    """How far, in pixels, the picture reaches that a result's pixel depends on, but for statistics; a multiple of 16.
+
+    0 where that is not known, or where there are other statistics than instance normalisation's.
+    """
+    if info.arguments.get("norm", "instance") != "instance":
+        return 0
+    if info.arguments.get("padding") in ("circular", "reflect-start"):
+        return 0  # of a tile, they would continue its own border in place of the picture's
+    match info.architecture:
+        case "residual":
+            reach = 18 + 8 * int(info.arguments.get("blocks", 5))
+        case "light":
+            reach = 12 + 8 * int(info.arguments.get("blocks", 3))
+        case _:
+            return 0
+    return -(-reach // 16) * 16
+
+
+def feature_sizes(info: ModelInfo, height: int, width: int) -> list[tuple[int, int, int]]:
+    """For each normalisation, in the graph's order: pixels to a cell of its features, and their height and width.
+
+    Only for networks with a :func:`radius`. Strided convolutions round sizes up, and what is enlarged afterwards is
+    larger than the picture by what they added.
+    """
+    rows, columns = -(-height // 4), -(-width // 4)
+    quarter = (4, rows, columns)
+    if info.architecture == "light":
+        return [quarter] * (1 + 2 * int(info.arguments.get("blocks", 3)))
+    down = [(1, height, width), (2, -(-height // 2), -(-width // 2)), quarter]
+    up = [(2, 2 * rows, 2 * columns), (1, 4 * rows, 4 * columns)]
+    return [*down, *[quarter] * (2 * int(info.arguments.get("blocks", 5))), *up]
+
+
+def _pooled(weights: Array, cell: int) -> Array:
+    """Means of ``cell`` x ``cell`` places of (K, H, W), of H and W made up to multiples of 4 by the edge."""
+    whole = np.pad(weights, [(0, 0), *((0, -size % 4) for size in weights.shape[1:])], mode="edge")
+    count, height, width = whole.shape
+    means: Array = whole.reshape(count, height // cell, cell, width // cell, cell).mean(axis=(2, 4))
+    return means

@@ -1,0 +1,75 @@
+"""Masks: each place in its own style, blended in the network."""
+
+import numpy as np
+import pytest
+
+import impasto
+from impasto import Settings, paint_regions, runtime
+from impasto.backends import BACKENDS
+from impasto.errors import ImageError, UsageError
+from impasto.runtime import load
+from tests.conftest import make_photo
+
+PHOTO = make_photo(3, 120, 300)
+HEIGHT, WIDTH = PHOTO.shape[:2]
+LEFT = np.zeros((HEIGHT, WIDTH), np.uint8)
+LEFT[:, : WIDTH // 2] = 255
+REACH = 64
+"""Pixels beyond which a mask is not felt."""
+
+
+def apart(one, other):
+    return np.abs(one.astype(int) - other)
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+@pytest.mark.parametrize("strength", [0.6, 1.0])
+def test_a_mask_that_is_white_is_no_mask_and_a_black_one_is_the_photo(backend, strength):
+    stylizer = load("udnie", backend=backend)
+    settings = Settings(strength=strength)
+    white = np.full((5, 7), 255, np.uint8)
+    assert apart(stylizer(PHOTO, settings, mask=white), stylizer(PHOTO, settings)).max() <= 1
+    assert (stylizer(PHOTO, settings, mask=0 * white) == PHOTO).all()
+
+
+@pytest.mark.parametrize("tile", [64, 512])
+def test_away_from_an_edge_each_side_is_its_own_style(tile, monkeypatch):
+    monkeypatch.setattr(runtime, "TILE_BY_PLACE", tile)
+    one = impasto.load("udnie")
+    other = one.restyled("great_wave")
+    both = paint_regions(PHOTO, [(one, LEFT), (other, 255 - LEFT)])
+    middle = WIDTH // 2
+    assert apart(both, one(PHOTO))[:, : middle - REACH].max() <= 1
+    assert apart(both, other(PHOTO))[:, middle + REACH :].max() <= 1
+    assert apart(both, one(PHOTO))[:, middle + REACH :].mean() > 5
+
+
+def test_what_no_mask_names_is_the_photo_to_the_pixel():
+    painted = impasto.load("udnie")(PHOTO, mask=LEFT)
+    assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
+
+
+def test_a_soft_edge_is_blended_in_the_network_and_not_in_pixels():
+    one = impasto.load("udnie")
+    other = one.restyled("great_wave")
+    half = np.full((HEIGHT, WIDTH), 128, np.uint8)
+    both = paint_regions(PHOTO, [(one, half), (other, 255 - half)])
+    faded = (one(PHOTO).astype(float) + other(PHOTO)) / 2
+    assert apart(both, faded).mean() > 1
+    assert (paint_regions(PHOTO, [(one, 2 * (half // 2 - 1) + 1), (other, 255 - half)]).shape) == PHOTO.shape
+
+
+def test_colours_are_kept_under_a_mask_too():
+    settings = Settings(keep_colors="luminance")
+    stylizer = impasto.load("udnie")
+    painted = stylizer(PHOTO, settings, mask=LEFT)
+    assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
+    assert apart(painted, stylizer(PHOTO, settings))[:, : WIDTH // 2 - REACH].max() <= 2
+
+
+@pytest.mark.parametrize("mask", [LEFT.astype(float), LEFT[..., np.newaxis], LEFT[:0]])
+def test_what_is_no_mask_is_refused(mask):
+    with pytest.raises(ImageError, match="expected a mask, uint8"):
+        impasto.load("udnie")(PHOTO, mask=mask)
+    with pytest.raises(UsageError, match="at least one region"):
+        paint_regions(PHOTO, [])
