@@ -1,6 +1,7 @@
 # make demo    learn a style and repaint photos with it, in minutes on two cores
 # make test    all quick tests, and an install without torch
 # make paper   test the papers' claims and write docs/paper: hours, DATA=folder; make paper-quick: minutes, tiny
+# make bench   time our generators beside other projects' networks: DATA=folder
 # make check   formatting, lint and types
 # make clean   remove what the others made
 
@@ -9,7 +10,7 @@ MINUTES ?= 3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test check paper paper-quick clean
+.PHONY: demo test check bench paper paper-quick clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
@@ -27,6 +28,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,openvino,eval,dev]'
 	touch $@
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))
 
 paper: $(INSTALLED)
 	$(BIN)/python -m experiments --data $(DATA)

@@ -22,7 +22,7 @@ def main(minutes: str = "3") -> int:
     title = "The Starry Night (1889), Vincent van Gogh"
     train = ["train", str(style), "-o", str(model), "--minutes", minutes, "--title", title]
     code = impasto([*train, "--licence", "public domain", "--restart"])
-    code = code or impasto(["stylize", str(photos), "--model", str(model), "--output", str(painted)])
+    code = code or impasto(["stylize", str(photos), "--model", str(model), "--output", str(painted), "--force"])
     if code:
         return code
     rows = [[load_image(style), load_image(photo), load_image(painted / photo.name)] for photo in find_images(photos)]

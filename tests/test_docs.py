@@ -14,7 +14,7 @@ from impasto.cli import main
 from tests.conftest import make_photo
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/training.md", "docs/model-format.md"]
+PAGES = ["README.md", "docs/stylize.md", "docs/training.md", "docs/model-format.md"]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -45,6 +45,8 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     for name in ("style.jpg", "photo.jpg"):
         Image.fromarray(make_photo(1)).save(tmp_path / name)
+    for name in ("mask.png", "left.png", "right.png"):
+        Image.fromarray(make_photo(2)).convert("L").save(tmp_path / name)
     (tmp_path / "photos" / "more").mkdir(parents=True)
     for number in range(12):
         Image.fromarray(make_photo(number)).save(tmp_path / "photos" / "more" / f"{number}.jpg")

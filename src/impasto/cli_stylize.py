@@ -2,12 +2,15 @@
 
 import glob
 import json
+import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from cyclopts import Parameter
@@ -37,6 +40,7 @@ STANDARD = Path("-")
 GRID_STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
 
 Painter = Callable[[Pixels], Pixels]
+Item = TypeVar("Item")
 
 if TYPE_CHECKING:
     SettingsFlags = Any
@@ -148,19 +152,47 @@ def stylize(
     failed = len(failures)
     for source, failure in failures:
         _report_failure(source, failure, as_json)
-    with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
-        for number, job in enumerate(todo, 1):
-            try:
-                done = _paint(painters[(number - 1) % variants], job, Reading(size, quality, strip))
-            except ImpastoError as failure:
+    reading = Reading(size, quality, strip)
+    work = [(job, painters[number % variants]) for number, job in enumerate(jobs)]
+    at_once = 1 if refine else (os.cpu_count() or 1) + 1
+    painted = _together(lambda item: _paint(item[1], item[0], reading), work, at_once)
+    with progress(work, "painting", quiet=as_json or output == STANDARD) as todo:
+        for number, ((job, _), done) in enumerate(zip(todo, painted, strict=True), 1):
+            if isinstance(done, ImpastoError):
                 failed += 1
-                _report_failure(job.source, failure, as_json)
-                continue
-            if as_json:
+                _report_failure(job.source, done, as_json)
+            elif as_json:
                 print(json.dumps(done), file=sys.stderr if output == STANDARD else None, flush=True)
             elif not sys.stderr.isatty() and output != STANDARD:
                 print(f"{number}/{len(jobs)} {done['output']} {done['seconds']:.2f} s", flush=True)
     return 1 if failed else 0
+
+
+def _together(
+    work: Callable[[Item], dict[str, Any]], items: Sequence[Item], at_once: int
+) -> Iterator[dict[str, Any] | ImpastoError]:
+    """What ``work`` returns or raises of our errors, in order, for a few items at the same time.
+
+    While one picture is in the network, others are read and written; no more than ``at_once`` are in memory.
+    """
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting: deque[Future[dict[str, Any]]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) == at_once:
+                    yield _outcome(waiting.popleft())
+            while waiting:
+                yield _outcome(waiting.popleft())
+        finally:  # after an interruption: those under way are ended, the others not begun
+            pool.shutdown(cancel_futures=True)
+
+
+def _outcome(future: Future[dict[str, Any]]) -> dict[str, Any] | ImpastoError:
+    try:
+        return future.result()
+    except ImpastoError as error:
+        return error
 
 
 # ---- the look ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+"""How fast our generators and other projects' networks paint one frame on this machine, alternating in one process.
+
+    make bench DATA=folder
+    python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json]
+
+Every round runs every network once, A B C A B C; what is reported are medians and their ratios, since the machine may
+be shared. Our networks are untrained unless they come with the package: their speed does not depend on weights. DATA/peers
+holds other projects' networks; without it they are left out. What is timed is a whole call: uint8 picture in,
+uint8 picture out; of PyTorch and multistyle26 the network alone, which is kinder to them.
+
+"of peak" is the arithmetic a network does (multiplications and additions of its convolutions) in a second, of what
+a matrix product of 2048 x 2048 reaches in the same process and number format.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from quality import OneOfMany
+
+from impasto import Settings
+from impasto.modelfile import ModelInfo
+from impasto.nn.generators import Generator, build_generator
+from impasto.runtime import load, load_foreign
+from impasto.train.config import PRESETS
+from impasto.train.export import export_generator
+
+WHOLE = Settings(stroke_size=0.05)
+"""A frame is painted at its own size, not as a smaller copy."""
+OURS = {
+    "light": ("light", {}),
+    "light, 5 blocks": ("light", {"blocks": 5}),
+    "light, 48 channels": ("light", {"width": 48}),
+    "residual": ("residual", {}),
+}
+JOHNSON = "Johnson 2016, PyTorch eager"
+MULTISTYLE = "multistyle26, ONNX Runtime"
+
+
+def operations(generator: Generator, height: int, width: int) -> float:
+    """Multiplications and additions of the convolutions for one frame."""
+    total = 0
+
+    def count(module: torch.nn.Module, taken: tuple[torch.Tensor, ...], given: torch.Tensor) -> None:
+        nonlocal total
+        assert isinstance(module, torch.nn.Conv2d)
+        total += 2 * given.numel() * module.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in generator.modules() if isinstance(m, torch.nn.Conv2d)]
+    with torch.no_grad():
+        generator.eval()(torch.rand(1, 3, height // 4, width // 4))
+    for hook in hooks:
+        hook.remove()
+    return 16.0 * total
+
+
+def matrix_peak(size: int = 2048) -> float:
+    """Operations a second of a float32 matrix product."""
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    times = [timed(lambda: a @ b) for _ in range(9)]
+    return 2.0 * size**3 / statistics.median(times[2:])
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--backends", nargs="+", default=["openvino", "onnxruntime"])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/speed.json"))
+    options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
+    frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    batch = np.ascontiguousarray(frame.transpose(2, 0, 1)[np.newaxis], dtype=np.float32) / np.float32(255)
+    work: dict[str, Callable[[], object]] = {}
+    cost: dict[str, float] = {}
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (architecture, arguments) in OURS.items():
+            torch.manual_seed(0)
+            generator = build_generator(architecture, arguments)
+            path = Path(folder) / f"{name}.onnx"
+            export_generator(generator, ModelInfo(architecture=architecture, arguments=arguments, styles=("s",)), path)
+            for backend in options.backends:
+                stylizer = load(path, backend=backend)
+                work[f"{name}, {backend}"] = lambda stylizer=stylizer: stylizer(frame, WHOLE)
+                cost[f"{name}, {backend}"] = operations(generator, height, width)
+        recipe = PRESETS["johnson2016"]
+        johnson = build_generator(recipe.generator, recipe.generator_arguments()).eval()
+        image = torch.from_numpy(batch)
+        cost[JOHNSON] = operations(johnson, height, width)
+
+        def run_johnson() -> None:
+            with torch.inference_mode():
+                johnson(image)
+
+        work[JOHNSON] = run_johnson
+        if options.data is not None:
+            peers = options.data / "peers"
+            multistyle = OneOfMany(peers / "multistyle26.onnx", 19)
+            work[MULTISTYLE] = lambda: multistyle.run_all({"image": batch})
+            for name in ("pt_udnie_nc16_b4_e2_1e05_1e10", "lengstrom_udnie"):
+                for backend in options.backends:
+                    peer = load_foreign(peers / f"{name}.onnx", backend=backend)
+                    work[f"{name}, {backend}"] = lambda peer=peer: peer(frame, WHOLE)
+
+        peak = matrix_peak()
+        for run in work.values():
+            run()  # compiles, allocates
+        seconds: dict[str, list[float]] = {name: [] for name in work}
+        for _ in range(options.rounds):
+            for name, run in work.items():
+                seconds[name].append(timed(run))
+
+    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    print(f"{options.size}, {os.cpu_count()} cores, {platform.machine()}, {options.rounds} rounds")
+    print(f"float32 matrix product: {peak / 1e9:.0f} GFLOP/s\n")
+    ratio = [JOHNSON, *([MULTISTYLE] if MULTISTYLE in medians else [])]
+    print("| network | ms | frames/s | GFLOP/s | of peak | " + " | ".join(f"x {name}" for name in ratio) + " |")
+    print("|---|" + "---|" * (4 + len(ratio)))
+    for name, median in sorted(medians.items(), key=lambda item: item[1]):
+        speed = f"{cost[name] / median / 1e9:.0f} | {cost[name] / median / peak:.0%}" if name in cost else " | "
+        faster = " | ".join(f"{medians[other] / median:.1f}" for other in ratio)
+        print(f"| {name} | {1000 * median:.0f} | {1 / median:.1f} | {speed} | {faster} |")
+    record = {"size": options.size, "peak": peak, "seconds": seconds, "operations": cost}
+    options.out.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
