@@ -27,13 +27,17 @@ def run(model, inputs):
 def measured(model, image=IMAGE):
     picture, *results = run(graph.measuring(model), {"image": image})
     inputs = {}
-    for number, norm in enumerate(graph.norms(model)):
-        inputs[norm.scale], inputs[norm.shift] = graph.affine(*results[4 * number : 4 * number + 4])
+    for norm in graph.norms(model):
+        inputs[norm.scale], inputs[norm.shift] = graph.affine(*results[:4])
+        del results[:4]
+        for name in norm.limits:
+            inputs[name] = results.pop(0)[np.newaxis]
+    assert not results
     return picture, inputs
 
 
 def test_both_forms_are_valid_onnx(model):
-    for form in (graph.measuring(model), graph.frozen(model)):
+    for form in (graph.measuring(model), graph.frozen(model), graph.frozen(model, by_place=True)):
         onnx.checker.check_model(onnx.load_from_string(form), full_check=True)
     operators = [node.op_type for node in onnx.load_from_string(graph.frozen(model)).graph.node]
     assert "InstanceNormalization" not in operators
@@ -42,7 +46,8 @@ def test_both_forms_are_valid_onnx(model):
 def test_the_measuring_form_paints_the_same_picture(model):
     picture, inputs = measured(model)
     assert np.array_equal(picture, run(model, {"image": IMAGE})[0])
-    assert len(inputs) == 2 * len(graph.norms(model)) > 0
+    norms = graph.norms(model)
+    assert len(inputs) == 2 * len(norms) + sum(len(norm.limits) for norm in norms) > 0
 
 
 def test_frozen_with_its_own_statistics_is_the_plain_pass(model):

@@ -35,6 +35,10 @@ class Norm:
 
     taken: str
     given: str
+    low: str = ""
+    """What its result is cut off below at, (C, 1, 1), and ..."""
+    high: str = ""
+    """... above; neither where it is not."""
 
     @property
     def scale(self) -> str:
@@ -46,6 +50,11 @@ class Norm:
         """The name of the frozen graph's input for b, float32 (1, C, 1, 1)."""
         return f"{self.given}_shift"
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The names of the frozen graph's inputs in place of `low` and `high`, float32 (1, C, 1, 1); if there are."""
+        return (f"{self.given}_low", f"{self.given}_high") if self.low else ()
+
 
 def norms(model: bytes) -> tuple[Norm, ...]:
     """The instance normalisations of a model, in the graph's order.
@@ -53,15 +62,20 @@ def norms(model: bytes) -> tuple[Norm, ...]:
     Raises:
         ModelError: the graph looks at the whole picture in another way as well, or its bytes are damaged.
     """
+    nodes = [_node(body) for number, _, body in _graph(model) if number == _NODE]
+    if any(operator in _GLOBAL for operator, _, _ in nodes):
+        raise ModelError(
+            "its normalisation is not instance normalisation alone: it can only paint a picture as a whole"
+        )
+    # A result that is cut off goes through Max with what it is cut off at below, and that through Min.
+    after = {(operator, taken[0]): (taken[1], given) for operator, taken, given in nodes if len(taken) == 2}
     found = []
-    for number, _, body in _graph(model):
-        if number == _NODE and _node(body)[0] in _GLOBAL:
-            raise ModelError(
-                "its normalisation is not instance normalisation alone: it can only paint a picture as a whole"
-            )
-        norm = _norm(number, body)
-        if norm is not None:
-            found.append(norm)
+    for operator, taken, given in nodes:
+        if operator != b"InstanceNormalization":
+            continue
+        low, between = after.get((b"Max", given), ("", ""))
+        high, _ = after.get((b"Min", between), ("", ""))
+        found.append(Norm(taken[0], given, low, high) if high else Norm(taken[0], given))
     return tuple(found)
 
 
@@ -69,14 +83,16 @@ def measuring(model: bytes) -> bytes:
     """The model with four more results for every instance normalisation, in order; :func:`affine` takes them.
 
     They are the means of x and y, the variance of x, and the covariance of both, each float32 (1, C, 1, 1). They follow
-    at once where x and y are at hand, so that nothing is kept for them.
+    at once where x and y are at hand, so that nothing is kept for them. Where y is cut off, `Norm.low` and `Norm.high`
+    come after them.
     """
     axes = "impasto_axes"
     parts = [encode(_INITIALIZER, _integers(axes, 2, 3))]
     outputs = []
+    by_name = {norm.given: norm for norm in norms(model)}
     for number, field, body in _graph(model):
         parts.append(field)
-        norm = _norm(number, body)
+        norm = by_name.get(_node(body)[2]) if number == _NODE else None
         if norm is None:
             continue
         centred, squared, product = (f"{norm.given}_{name}" for name in ("centred", "squared", "product"))
@@ -94,6 +110,7 @@ def measuring(model: bytes) -> bytes:
             )
         ]
         outputs += [encode(_OUTPUT, _value(name, 1, "C", 1, 1)) for name in results]
+        outputs += [encode(_OUTPUT, _value(name, "C", 1, 1)) for name in (norm.low, norm.high) if name]
     return _with_graph(model, parts + outputs)  # after the picture
 
 
@@ -103,20 +120,31 @@ def frozen(model: bytes, *, by_place: bool = False) -> bytes:
     ``by_place``: the inputs may be (1, C, H, W), of the size that the normalisation works at.
     """
     parts = []
+    by_name = {norm.given: norm for norm in norms(model)}
+    limits = {
+        old: new for norm in by_name.values() for old, new in zip((norm.low, norm.high), norm.limits, strict=False)
+    }
     for number, field, body in _graph(model):
-        norm = _norm(number, body)
-        if norm is None:
+        if number != _NODE:
             parts.append(field)
             continue
-        between = f"{norm.given}_scaled"
-        parts += [
-            encode(_NODE, _operation("Mul", (norm.taken, norm.scale), between)),
-            encode(_NODE, _operation("Add", (between, norm.shift), norm.given)),
-            *(
-                encode(_INPUT, _value(name, 1, "C", *((f"{name}_h", f"{name}_w") if by_place else (1, 1))))
-                for name in (norm.scale, norm.shift)
-            ),
-        ]
+        operator, taken, given = _node(body)
+        norm = by_name.get(given)
+        if norm is not None:
+            between = f"{norm.given}_scaled"
+            parts.append(encode(_NODE, _operation("Mul", (norm.taken, norm.scale), between)))
+            parts.append(encode(_NODE, _operation("Add", (between, norm.shift), norm.given)))
+            places = [
+                (f"{name}_h", f"{name}_w") if by_place else (1, 1) for name in (norm.scale, norm.shift, *norm.limits)
+            ]
+            parts += [
+                encode(_INPUT, _value(name, 1, "C", *size))
+                for name, size in zip((norm.scale, norm.shift, *norm.limits), places, strict=True)
+            ]
+        elif operator in (b"Max", b"Min") and taken[-1] in limits:
+            parts.append(encode(_NODE, _operation(operator.decode(), (taken[0], limits[taken[1]]), given)))
+        else:
+            parts.append(field)
     return _with_graph(model, parts)
 
 
@@ -127,14 +155,6 @@ def affine(x_mean: Array, y_mean: Array, variance: Array, covariance: Array) -> 
     """
     a = (covariance / np.maximum(variance, 1e-20)).astype(np.float32)
     return a, y_mean - a * x_mean
-
-
-def _norm(number: int, body: bytes) -> Norm | None:
-    """The instance normalisation that this field of a graph is, if it is one."""
-    if number != _NODE:
-        return None
-    operator, taken, given = _node(body)
-    return Norm(taken[0], given) if operator == b"InstanceNormalization" else None
 
 
 def _results(norm: Norm) -> tuple[str, ...]:

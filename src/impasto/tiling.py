@@ -56,17 +56,20 @@ class Forms:
         blend = {}
         for (cell, height, width), norm in zip(sizes, self.norms, strict=True):
             shares = pooled[cell][:, :height, :width]
-            for name in (norm.scale, norm.shift):
+            for name in (norm.scale, norm.shift, *norm.limits):
                 values = np.stack([statistics[name].reshape(-1) for statistics in each], axis=1)  # (C, pictures)
                 blend[name] = np.tensordot(values, shares, axes=1)[np.newaxis].astype(np.float32)
         return blend
 
     def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
-        picture, *results = self.measuring.run_all(inputs)
+        picture, *found = self.measuring.run_all(inputs)
+        results = iter(found)
         statistics = {}
-        for number, norm in enumerate(self.norms):
-            statistics[norm.scale], statistics[norm.shift] = graph.affine(*results[4 * number : 4 * number + 4])
+        for norm in self.norms:
+            statistics[norm.scale], statistics[norm.shift] = graph.affine(*(next(results) for _ in range(4)))
+            for name in norm.limits:
+                statistics[name] = next(results)[np.newaxis]
         return picture, statistics
 
 

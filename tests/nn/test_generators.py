@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.generators import GENERATORS, Conv, _Bounded, _narrow_conv, build_generator
-from impasto.nn.norm import NORMS
+from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
+from impasto.nn.norm import NORMS, bounded
 from impasto.train.config import PRESETS
 
 SMALL = {
@@ -186,7 +186,7 @@ def test_no_place_of_the_residual_stream_is_louder_than_the_bound(name):
 
 def test_beyond_the_bound_gradients_lead_back_only():
     x = torch.tensor([-3.0, -3.0, -1.0, 1.0, 3.0, 3.0], requires_grad=True)
-    y = _Bounded.apply(x, 2.0)
+    y = bounded(x, 2.0)
     assert y.tolist() == [-2.0, -2.0, -1.0, 1.0, 2.0, 2.0]
     y.backward(torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0, -1.0]))  # a step goes against the gradient
     assert x.grad.tolist() == [0.0, -1.0, 1.0, 1.0, 1.0, 0.0]
@@ -194,7 +194,11 @@ def test_beyond_the_bound_gradients_lead_back_only():
 
 def test_the_originals_have_no_bound():
     recipe = PRESETS["johnson2016"]
-    assert all(block.bound == 0 for block in build_generator("residual", recipe.generator_arguments()).blocks)
+    generator = build_generator("residual", recipe.generator_arguments())
+    assert all(block.bound == 0 for block in generator.blocks)
+    arguments = {**recipe.generator_arguments(), "norm": "instance"}
+    for layer in build_generator("residual", arguments).up:
+        assert (layer.negative_slope, layer.norm.limit) == (0, 0)
 
 
 @pytest.mark.parametrize("padding", ["reflect", "replicate", "circular", "zero"])

@@ -143,3 +143,20 @@ def test_unknown_norm_names_the_known():
         make_norm("layer", 3)
     with pytest.raises(UsageError, match="one style"):
         make_norm("batch", 3, styles=2)
+
+
+def test_a_limit_cuts_off_after_normalising_and_before_scaling():
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    x[:, :, 4, 4] = 40.0  # one loud place
+    layer = make_norm("instance", 3, styles=2, limit=2.5).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, -2.0, 0.5], [0.3, 1.0, 1.0]]))
+        layer.bias.copy_(torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.0, 0.0]]))
+    style = torch.tensor([[1.0, 0.0], [0.5, 0.5]], dtype=torch.float64)
+    mean, variance = x.mean(dim=(2, 3), keepdim=True), x.var(dim=(2, 3), correction=0, keepdim=True)
+    cut = ((x - mean) / (variance + layer.eps).sqrt()).clamp(-2.5, 2.5)
+    expected = torch.einsum("nchw,ns,sc->nchw", cut, style, layer.weight)
+    expected += torch.einsum("ns,sc->nc", style, layer.bias)[:, :, None, None]
+    torch.testing.assert_close(layer(x, style), expected)
+    assert not torch.allclose(make_norm("instance", 3).double()(x), make_norm("instance", 3, limit=2.5).double()(x))

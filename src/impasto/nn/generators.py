@@ -8,14 +8,14 @@ and checkerboards.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import UsageError
-from impasto.nn.norm import AffineInit, ContrastNorm, InstanceNorm, make_norm
+from impasto.nn.norm import AffineInit, ContrastNorm, InstanceNorm, bounded, make_norm
 
 Padding = Literal["reflect", "replicate", "circular", "zero"]
 Output = Literal["sigmoid", "tanh150", "linear"]
@@ -145,6 +145,8 @@ class ResidualGenerator(Generator):
         negative_slope: of the (leaky) ReLU after each enlargement; 0 in the original. Where a plain ReLU lets nothing
             of the last features through, the picture is the last layer's bias, grey, and nothing is learnt any more:
             so flat dark places end.
+        limit: deviations beyond which the instance normalisations after the enlargements cut features off; 0, as in
+            the original: none. A few loud places else make the deviation, and all others come out faint.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class ResidualGenerator(Generator):
         norm_init: AffineInit = "ones",
         bound: float = BOUND,
         negative_slope: float = 0.2,
+        limit: float = 3.0,
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
@@ -172,8 +175,10 @@ class ResidualGenerator(Generator):
         # The authors pad strided and transposed convolutions with zeros whatever the rest does (models.lua).
         self.minimum_size = max(16, self.border + 1)
 
-        def normalize(channels: int) -> nn.Module:
-            return make_norm(norm, channels, styles=styles, init=norm_init)
+        check_bound(limit)
+
+        def normalize(channels: int, limit: float = 0.0) -> nn.Module:
+            return make_norm(norm, channels, styles=styles, init=norm_init, limit=limit)
 
         self.down = nn.ModuleList(
             [
@@ -187,7 +192,7 @@ class ResidualGenerator(Generator):
         )
         self.up = nn.ModuleList(
             [
-                ConvNorm(_upsample(a, b, upsample, outer), normalize(b), negative_slope=negative_slope)
+                ConvNorm(_upsample(a, b, upsample, outer), normalize(b, limit), negative_slope=negative_slope)
                 for a, b in ((4 * width, 2 * width), (2 * width, width))
             ]
         )
@@ -441,26 +446,7 @@ class ResidualBlock(nn.Module):
         """(N, C, H, W) -> the same size, or 4 less each way without padding."""
         y: Tensor = self.norm(self.conv(self.first(x, style)), style)
         y = y + (x[:, :, 2:-2, 2:-2] if self.crop else x)
-        if not self.bound:
-            return y
-        bounded: Tensor = _Bounded.apply(y, self.bound)  # type: ignore[no-untyped-call]
-        return bounded
-
-
-class _Bounded(torch.autograd.Function):
-    """Clamping that still learns: beyond the bound, gradients that lead back inside pass."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.bound = bound
-        return x.clamp(-bound, bound)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (x,), (gradient,) = ctx.saved_tensors, gradients
-        outwards = (x.abs() > ctx.bound) & (x * gradient < 0)  # a step against the gradient would lead further out
-        return gradient.masked_fill(outwards, 0.0), None
+        return bounded(y, self.bound) if self.bound else y
 
 
 GENERATORS: dict[str, Callable[..., Generator]] = {

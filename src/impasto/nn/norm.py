@@ -9,7 +9,7 @@ With x_tijk the feature map t, channel i, at position (j, k):
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +43,29 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
     return y.reshape(n, c, height, width).to(x.dtype)
 
 
+def bounded(x: Tensor, bound: float) -> Tensor:
+    """``x`` cut off at plus and minus ``bound``, in a way that still learns.
+
+    Of what is cut off, gradients that lead back inside pass.
+    """
+    y: Tensor = _Bounded.apply(x, bound)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Bounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.bound = bound
+        return x.clamp(-bound, bound)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        outwards = (x.abs() > ctx.bound) & (x * gradient < 0)  # a step against the gradient would lead further out
+        return gradient.masked_fill(outwards, 0.0), None
+
+
 def contrast_norm(x: Tensor) -> Tensor:
     """Each channel of each image divided by its spatial sum (eq. 1), (N, C, H, W) -> same.
 
@@ -59,11 +82,22 @@ class InstanceNorm(nn.Module):
 
     With ``styles`` > 1 this is conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017): the scale and shift
     are mixed by ``style``, (N, styles) weights, so that styles blend by blending vectors.
+
+    With a ``limit``, what lies more than so many deviations from the mean is cut off before it is scaled and shifted.
     """
 
-    def __init__(self, channels: int, *, styles: int = 1, eps: float = 1e-5, init: AffineInit = "ones") -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        styles: int = 1,
+        eps: float = 1e-5,
+        init: AffineInit = "ones",
+        limit: float = 0.0,
+    ) -> None:
         super().__init__()
         self.eps = eps
+        self.limit = limit
         scale = torch.ones(styles, channels) if init == "ones" else torch.rand(styles, channels)
         self.weight = nn.Parameter(scale)
         self.bias = nn.Parameter(torch.zeros(styles, channels))
@@ -71,7 +105,11 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
         """Normalise (N, C, H, W); ``style`` is (N, styles), or None for a network of one style."""
         scale, shift = _affine(self.weight, self.bias, style)
-        return instance_norm(x, scale, shift, self.eps)
+        if not self.limit:
+            return instance_norm(x, scale, shift, self.eps)
+        one, zero = torch.ones_like(scale[:1]), torch.zeros_like(shift[:1])
+        y = bounded(instance_norm(x, one, zero, self.eps), self.limit)
+        return y * scale[:, :, None, None] + shift[:, :, None, None]
 
 
 class ContrastNorm(nn.Module):
@@ -131,8 +169,8 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> nn.Module:
-    """Return the normalisation layer of that name for ``channels`` channels.
+def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "ones", limit: float = 0.0) -> nn.Module:
+    """Return the normalisation layer of that name for ``channels`` channels; ``limit`` is instance normalisation's.
 
     ``init="uniform"`` starts the scales uniform in [0, 1], as the authors' code does (texture_nets,
     InstanceNormalization.lua); "ones" is torch's habit.
@@ -144,6 +182,8 @@ def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "
         raise UsageError(f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")
     if init not in ("ones", "uniform"):
         raise UsageError(f"unknown start of the scales '{init}': choose one of ones, uniform")
+    if kind == "instance":
+        return InstanceNorm(channels, styles=styles, init=init, limit=limit)
     return NORMS[kind](channels, styles=styles, init=init)
 
 

@@ -200,6 +200,7 @@ PRESETS: Mapping[str, Recipe] = {
             "output": "tanh150",
             "bound": 0.0,
             "negative_slope": 0.0,
+            "limit": 0.0,
         },
         objective=Objective(
             scaling="raw",

@@ -325,7 +325,9 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
             x = graph.add("Add", x, y)
             return graph.add("Clip", x, np.float32(-layer.bound), np.float32(layer.bound)) if layer.bound else x
         case InstanceNorm():
-            return graph.add("InstanceNormalization", x, *_scale_and_shift(graph, layer, style), epsilon=layer.eps)
+            scale, shift = _scale_and_shift(graph, layer, style)
+            y = graph.add("InstanceNormalization", x, scale, shift, epsilon=layer.eps)
+            return _limited(graph, y, scale, shift, layer.limit) if layer.limit else y
         case ContrastNorm():
             mean = _mean_of(graph, graph.add("Abs", x), 2, 3)
             divisor = graph.add("Max", mean, np.float32(torch.finfo(torch.float32).tiny))
@@ -348,6 +350,13 @@ def _scale_and_shift(graph: _Graph, norm: InstanceNorm | ContrastNorm, style: st
     place, channels = graph.places[norm], norm.weight.shape[1]
     scale = graph.add("Slice", style, _ints(place), _ints(place + channels))
     return scale, graph.add("Slice", style, _ints(place + channels), _ints(place + 2 * channels))
+
+
+def _limited(graph: _Graph, y: str, scale: Any, shift: Any, limit: float) -> str:
+    """What lies more than ``limit`` deviations from the mean cut off, after scaling and shifting."""
+    reach = graph.add("Mul", graph.add("Abs", scale), np.float32(limit))
+    low, high = (graph.add("Reshape", graph.add(how, shift, reach), _ints(-1, 1, 1)) for how in ("Sub", "Add"))
+    return graph.add("Min", graph.add("Max", y, low), high)
 
 
 def _convolution(graph: _Graph, operator: str, conv: Any, x: str, **attributes: Sequence[int]) -> str:
