@@ -4,8 +4,8 @@
     python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json]
 
 Every round runs every network once, A B C A B C; what is reported are medians and their ratios, since the machine may
-be shared. Our networks are untrained unless they come with the package: their speed does not depend on weights. DATA/peers
-holds other projects' networks; without it they are left out. What is timed is a whole call: uint8 picture in,
+be shared. Our networks are untrained: their speed does not depend on weights. DATA/peers holds other projects'
+networks; without it they are left out. What is timed is a whole call: uint8 picture in,
 uint8 picture out; of PyTorch and multistyle26 the network alone, which is kinder to them.
 
 "of peak" is the arithmetic a network does (multiplications and additions of its convolutions) in a second, of what
@@ -26,15 +26,13 @@ import numpy as np
 import torch
 from quality import OneOfMany
 
-from impasto import Settings
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import Generator, build_generator
 from impasto.runtime import load, load_foreign
+from impasto.settings import AS_IT_IS
 from impasto.train.config import PRESETS
 from impasto.train.export import export_generator
 
-WHOLE = Settings(stroke_size=0.05)
-"""A frame is painted at its own size, not as a smaller copy."""
 OURS = {
     "light": ("light", {}),
     "light, 5 blocks": ("light", {"blocks": 5}),
@@ -97,7 +95,7 @@ def main() -> None:
             export_generator(generator, ModelInfo(architecture=architecture, arguments=arguments, styles=("s",)), path)
             for backend in options.backends:
                 stylizer = load(path, backend=backend)
-                work[f"{name}, {backend}"] = lambda stylizer=stylizer: stylizer(frame, WHOLE)
+                work[f"{name}, {backend}"] = lambda stylizer=stylizer: stylizer(frame, AS_IT_IS)
                 cost[f"{name}, {backend}"] = operations(generator, height, width)
         recipe = PRESETS["johnson2016"]
         johnson = build_generator(recipe.generator, recipe.generator_arguments()).eval()
@@ -116,7 +114,7 @@ def main() -> None:
             for name in ("pt_udnie_nc16_b4_e2_1e05_1e10", "lengstrom_udnie"):
                 for backend in options.backends:
                     peer = load_foreign(peers / f"{name}.onnx", backend=backend)
-                    work[f"{name}, {backend}"] = lambda peer=peer: peer(frame, WHOLE)
+                    work[f"{name}, {backend}"] = lambda peer=peer: peer(frame, AS_IT_IS)
 
         peak = matrix_peak()
         for run in work.values():

@@ -38,7 +38,7 @@ MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "nn"},
     "train": {"errors", "atomic", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train", ""},
     "refine": {"errors", "image", "nn", "train"},
-    "evaluate": {"errors", "image", "modelfile", "runtime", "artefacts", "temporal", "nn", "train"},
+    "evaluate": {"errors", "image", "modelfile", "settings", "runtime", "artefacts", "temporal", "nn", "train"},
     "": {"errors", "image", "settings", "runtime", "catalogue"},  # impasto/__init__.py
     "__main__": {"cli"},
 }

@@ -78,6 +78,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(here, capsys):
     paints("a.png", "c.png", "-o", "out", "--dry-run")
     assert capsys.readouterr().out.split() == ["out/a.png", "out/c.png"]
     assert not (here / "out").exists()
+    (here / "empty").mkdir()
+    assert "there are no pictures" in fails(capsys, 1, "stylize", "empty", "-o", "o", "-m", "m.onnx", "--dry-run")
 
 
 def test_patterns_that_the_shell_left_alone_are_expanded(here, capsys):
@@ -112,7 +114,7 @@ def test_of_an_animation_the_first_frame_is_painted_and_said(here, capsys):
     frames = [Image.fromarray(make_photo(number)) for number in (1, 2)]
     frames[0].save("b.gif", save_all=True, append_images=frames[1:])
     paints("b.gif", "-o", "c.png")
-    assert "b.gif: an animation of 2 frames: the first is painted" in capsys.readouterr().err
+    assert "b.gif: holds 2 pictures: the first is painted" in capsys.readouterr().err
 
 
 def test_variants_differ_and_have_names(here, capsys):
@@ -123,6 +125,16 @@ def test_variants_differ_and_have_names(here, capsys):
     paints("a.png", "-o", "c.png", "--seed", "5")
     assert (pictures[1] == load_image("c.png")).all()
     assert (pictures[0] != pictures[2]).any()
+    (here / "b_2.png").unlink()
+    paints("a.png", "-o", "b.png", "--variants", "3", "--seed", "4", "--resume")
+    assert (load_image("b_2.png") == pictures[1]).all()
+    save_image("b_3.png", make_photo(3))
+    message = fails(capsys, 2, "stylize", "b_3.png", "-m", "m.onnx", "-o", "b.png", "--variants", "3", "--force")
+    assert "would be overwritten" in message
+    with (here / "a.png").open("rb") as file:
+        command = [sys.executable, "-m", "impasto", "stylize", "-", "-o", "d.png", "-m", "m.onnx", "--variants", "2"]
+        subprocess.run(command, stdin=file, check=True)
+    assert (load_image("d_1.png") != load_image("d_2.png")).any()
 
 
 def test_a_model_of_its_own_keeps_to_its_mask(here):

@@ -37,7 +37,7 @@ def measured(model, image=IMAGE):
 
 
 def test_both_forms_are_valid_onnx(model):
-    for form in (graph.measuring(model), graph.frozen(model), graph.frozen(model, by_place=True)):
+    for form in (graph.measuring(model), graph.frozen(model), graph.frozen_by_place(model)):
         onnx.checker.check_model(onnx.load_from_string(form), full_check=True)
     operators = [node.op_type for node in onnx.load_from_string(graph.frozen(model)).graph.node]
     assert "InstanceNormalization" not in operators

@@ -56,7 +56,23 @@ def test_a_soft_edge_is_blended_in_the_network_and_not_in_pixels():
     both = paint_regions(PHOTO, [(one, half), (other, 255 - half)])
     faded = (one(PHOTO).astype(float) + other(PHOTO)) / 2
     assert apart(both, faded).mean() > 1
-    assert (paint_regions(PHOTO, [(one, 2 * (half // 2 - 1) + 1), (other, 255 - half)]).shape) == PHOTO.shape
+
+
+def test_half_a_mask_is_half_the_strength():
+    """Nearly: statistics lie half-way instead of being those of the picture half-way."""
+    stylizer = impasto.load("udnie")
+    half = np.full((HEIGHT, WIDTH), 128, np.uint8)
+    by_mask, by_strength = stylizer(PHOTO, mask=half), stylizer(PHOTO, Settings(strength=0.5))
+    assert apart(by_mask, by_strength).mean() < 0.25 * apart(stylizer(PHOTO), PHOTO).mean()
+
+
+def test_what_no_mask_names_is_the_photo_on_a_large_picture_too():
+    photo = make_photo(4, 700, 900)
+    mask = np.zeros((10, 10), np.uint8)
+    mask[:, :5] = 255
+    painted = impasto.load("udnie")(photo, mask=mask)
+    assert (painted[:, 500:] == photo[:, 500:]).all()
+    assert apart(painted, photo)[:, :400].mean() > 5
 
 
 def test_colours_are_kept_under_a_mask_too():

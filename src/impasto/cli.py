@@ -1,7 +1,8 @@
 """The command line: `impasto stylize`, `impasto info` and so on.
 
-Only this module prints or exits. Commands import what they need inside the function, so that `impasto --help` stays
-quick; a command that needs torch to know its own flags is registered by name (see the end) and loaded when it is used.
+Only this module and those named cli_ print or exit. Commands import what they need inside the function, so that
+`impasto --help` stays quick; a command whose flags come from elsewhere is registered by name (see the end) and loaded
+when it is used.
 
 Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
 """

@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from impasto.catalogue import shipped
 from impasto.cli import complain, progress
 from impasto.cli_flags import flags_of, given
 from impasto.errors import ImageError, ImpastoError, UsageError
@@ -29,7 +31,6 @@ from impasto.image import (
     find_images,
     load_mask,
     read_picture,
-    save_image,
     save_picture,
 )
 from impasto.runtime import Stylizer, load, paint_regions
@@ -38,9 +39,10 @@ from impasto.settings import Saved, Settings, read_settings, write_settings
 STANDARD = Path("-")
 """In place of a file: standard input or output."""
 GRID_STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
+GRID_SIZE = 320
+"""Short side, pixels, of a sheet's pictures."""
 
 Painter = Callable[[Pixels], Pixels]
-Item = TypeVar("Item")
 
 if TYPE_CHECKING:
     SettingsFlags = Any
@@ -53,6 +55,7 @@ class Job(NamedTuple):
 
     source: Path
     target: Path
+    variant: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Reading:
     size: int | None
     quality: int
     strip: bool
+    standard_input: bytes = b""
 
 
 def stylize(
@@ -123,63 +127,67 @@ def stylize(
     _check_hyphens(inputs, output)
     saved = read_settings(settings) if settings is not None else Saved()
     if style is not None or model is not None:
-        saved = replace(saved, style=_shares(style or []), model=model)
+        saved = replace(saved, style=_with_shares(style or []), model=model)
     saved = replace(saved, settings=replace(saved.settings, **given(look)))
     if bool(saved.style) == (saved.model is not None):
         raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
     _check_together(saved, mask, background_only, variants, grid, refine, picture, force=force, resume=resume)
 
-    jobs, failures = _plan(inputs, output)
-    jobs = _split(jobs, variants)
+    jobs, failures = _plan(inputs, output, variants)
     if resume:
         jobs = [job for job in jobs if not job.target.exists()]
-    elif not force and not dry_run:
-        _check_new(jobs)
-    if grid and (len(jobs) != 1 or failures):
+    elif not force:
+        _check_new([job.target for job in jobs if job.target != STANDARD])
+    if save_settings is not None and not force:
+        _check_new([save_settings])
+    if grid and (len(jobs) > 1 or failures):
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
+
+    say = partial(print, file=sys.stderr if output == STANDARD else None, flush=True)
+    for source, failure in failures:
+        _report_failure(source, failure, say if as_json else None)
     if dry_run:
         for job in jobs:
-            print(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
-        return 0
+            say(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
+        return 1 if failures else 0
     painters = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
     if save_settings is not None:
-        write_settings(save_settings, saved)
+        write_settings(save_settings, _anywhere(saved))
+    from_standard = any(job.source == STANDARD for job in jobs)
+    reading = Reading(size, quality, strip, sys.stdin.buffer.read() if from_standard else b"")
     if grid:
-        photo = _read(jobs[0].source, Reading(size or 320, quality, strip)).pixels
-        save_image(output, _grid(photo, saved, backend, threads), quality=quality)
+        for job in jobs:
+            photo = _read(job.source, replace(reading, size=size or GRID_SIZE)).pixels
+            _write(Picture(_grid(photo, saved, backend, threads)), job.target, quality)
         return 0
 
     failed = len(failures)
-    for source, failure in failures:
-        _report_failure(source, failure, as_json)
-    reading = Reading(size, quality, strip)
-    work = [(job, painters[number % variants]) for number, job in enumerate(jobs)]
-    at_once = 1 if refine else (os.cpu_count() or 1) + 1
-    painted = _together(lambda item: _paint(item[1], item[0], reading), work, at_once)
-    with progress(work, "painting", quiet=as_json or output == STANDARD) as todo:
-        for number, ((job, _), done) in enumerate(zip(todo, painted, strict=True), 1):
-            if isinstance(done, ImpastoError):
+    at_once = 1 if refine else 1 + min(threads or os.cpu_count() or 1, 2)
+    done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
+    with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
+        for number, (job, result) in enumerate(zip(todo, done, strict=True), 1):
+            if isinstance(result, ImpastoError):
                 failed += 1
-                _report_failure(job.source, done, as_json)
+                _report_failure(job.source, result, say if as_json else None)
             elif as_json:
-                print(json.dumps(done), file=sys.stderr if output == STANDARD else None, flush=True)
+                say(json.dumps(result))
             elif not sys.stderr.isatty() and output != STANDARD:
-                print(f"{number}/{len(jobs)} {done['output']} {done['seconds']:.2f} s", flush=True)
+                say(f"{number}/{len(jobs)} {result['output']} {result['seconds']:.2f} s")
     return 1 if failed else 0
 
 
 def _together(
-    work: Callable[[Item], dict[str, Any]], items: Sequence[Item], at_once: int
+    work: Callable[[Job], dict[str, Any]], jobs: Sequence[Job], at_once: int
 ) -> Iterator[dict[str, Any] | ImpastoError]:
-    """What ``work`` returns or raises of our errors, in order, for a few items at the same time.
+    """What ``work`` returns or raises of our errors, in order, for a few jobs at the same time.
 
     While one picture is in the network, others are read and written; no more than ``at_once`` are in memory.
     """
     with ThreadPoolExecutor(at_once) as pool:
         waiting: deque[Future[dict[str, Any]]] = deque()
         try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
+            for job in jobs:
+                waiting.append(pool.submit(work, job))
                 if len(waiting) == at_once:
                     yield _outcome(waiting.popleft())
             while waiting:
@@ -217,17 +225,23 @@ def _check_together(
         raise UsageError("--background-only needs a mask of what is not to be painted: give --mask FILE")
     if masks and len(masks) not in (1, len(saved.style) or 1):
         raise UsageError(f"{len(masks)} masks for {len(saved.style) or 1} styles: give one, or one for each style")
+    if masks and len(masks) > 1 and {*saved.style.values()} != {1.0}:
+        raise UsageError("with a mask for each style, masks are the shares: give styles without a number")
     if background_only and masks and len(masks) > 1:
         raise UsageError("--background-only turns one mask around: give one")
     if picture is not None and not refine:
         raise UsageError("--picture is the style picture to refine with: give --refine too")
     if refine and (saved.settings.strength != 1 or masks):
         raise UsageError("--refine goes towards the full style everywhere: leave --strength and --mask out")
+    if refine and variants > 1:
+        raise UsageError("--refine ends in one picture: leave --variants out")
+    if grid and saved.settings.strength != 1:
+        raise UsageError("--grid shows all strengths: leave --strength out")
     if grid and (saved.model is not None or masks or variants > 1 or refine):
         raise UsageError("--grid shows styles and strengths alone: leave --model, --mask, --variants and --refine out")
 
 
-def _shares(styles: Sequence[str]) -> dict[str, float]:
+def _with_shares(styles: Sequence[str]) -> dict[str, float]:
     """Styles as the command line has them, NAME or NAME:SHARE, with their shares."""
     shares: dict[str, float] = {}
     for text in styles:
@@ -282,6 +296,12 @@ def _painters(
     return [_keeping_colors(paint, settings)]
 
 
+def _anywhere(saved: Saved) -> Saved:
+    """The same with whole paths: a file of settings may be used from another folder."""
+    style = {name if name in shipped() else str(Path(name).resolve()): share for name, share in saved.style.items()}
+    return replace(saved, style=style, model=None if saved.model is None else str(Path(saved.model).resolve()))
+
+
 def _other(first: Stylizer, name: str, backend: str, threads: int | None) -> Stylizer:
     """Another style, on the network that is loaded already if it is that network's."""
     try:
@@ -319,11 +339,11 @@ def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pix
 def _read(source: Path, reading: Reading) -> Picture:
     """A picture, at the size that is asked for."""
     if source == STANDARD:
-        picture = decode_picture(sys.stdin.buffer.read(), "standard input", short_side=reading.size)
+        picture = decode_picture(reading.standard_input, "standard input", short_side=reading.size)
     else:
         picture = read_picture(source, short_side=reading.size)
     if picture.frames > 1:
-        print(f"impasto: {source}: an animation of {picture.frames} frames: the first is painted", file=sys.stderr)
+        print(f"impasto: {source}: holds {picture.frames} pictures: the first is painted", file=sys.stderr)
     if reading.strip:
         picture = replace(picture, exif=None)
     return picture
@@ -333,12 +353,7 @@ def _paint(paint: Painter, job: Job, reading: Reading) -> dict[str, Any]:
     start = time.perf_counter()
     source = _read(job.source, reading)
     picture = replace(source, pixels=paint(source.pixels))
-    if job.target == STANDARD:
-        sys.stdout.buffer.write(encode_picture(picture, ".png"))
-        sys.stdout.buffer.flush()
-    else:
-        _make_folder(job.target.parent)
-        save_picture(job.target, picture, quality=reading.quality)
+    _write(picture, job.target, reading.quality)
     height, width = picture.pixels.shape[:2]
     return {
         "input": str(job.source),
@@ -349,9 +364,19 @@ def _paint(paint: Painter, job: Job, reading: Reading) -> dict[str, Any]:
     }
 
 
-def _report_failure(source: Path, failure: ImpastoError, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"input": str(source), "error": str(failure)}), flush=True)
+def _write(picture: Picture, target: Path, quality: int) -> None:
+    if target == STANDARD:
+        sys.stdout.buffer.write(encode_picture(picture, ".png"))
+        sys.stdout.buffer.flush()
+    else:
+        _make_folder(target.parent)
+        save_picture(target, picture, quality=quality)
+
+
+def _report_failure(source: Path, failure: ImpastoError, say: Callable[[str], None] | None) -> None:
+    """One line on stderr, and one JSON object where those are wanted."""
+    if say is not None:
+        say(json.dumps({"input": str(source), "error": str(failure)}))
     complain(failure)
 
 
@@ -366,32 +391,17 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
-    """Raise UsageError for what looks like a flag: only - itself may begin so, and ./-name is a file."""
+    """Raise UsageError for what looks like a flag: of pictures only - itself may begin so."""
     for path in (*inputs, output):
         if str(path).startswith("-") and path != STANDARD:
-            raise UsageError(
-                f"unknown option {path}: `impasto stylize --help` shows all; a file of that name is ./{path}"
-            )
+            raise UsageError(f"unknown option {path}: `impasto stylize --help` shows all")
 
 
-def _check_new(jobs: Sequence[Job]) -> None:
-    there = [job.target for job in jobs if job.target != STANDARD and job.target.exists()]
+def _check_new(targets: Sequence[Path]) -> None:
+    there = [target for target in targets if target.exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more}: is there already: add --force to replace, or --resume to leave it out")
-
-
-def _split(jobs: Sequence[Job], variants: int) -> list[Job]:
-    """Each job as many times as there are variants, with a number in the name of its result."""
-    if variants == 1:
-        return list(jobs)
-    if any(job.target == STANDARD for job in jobs):
-        raise UsageError("standard output takes one picture: give a file or folder for --variants")
-    return [
-        Job(job.source, job.target.with_stem(f"{job.target.stem}_{number}"))
-        for job in jobs
-        for number in range(1, variants + 1)
-    ]
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
@@ -404,8 +414,8 @@ def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[Job], list[tuple[Path, ImpastoError]]]:
-    """What to read and where to write it, and the inputs that cannot be read at all.
+def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job], list[tuple[Path, ImpastoError]]]:
+    """What to read and where to write it, variant by variant, and the inputs that cannot be read at all.
 
     Raises:
         UsageError: The output does not suit the inputs, two pictures would become one file, or a picture would be
@@ -416,6 +426,8 @@ def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[Job], list[tuple[P
     into_folder = not to_standard and (len(inputs) > 1 or inputs[0].is_dir() or output.is_dir())
     if to_standard and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UsageError("standard output takes one picture: give a folder with -o")
+    if to_standard and variants > 1:
+        raise UsageError("standard output takes one picture: give a file or folder for --variants")
     if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
         raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
     if into_folder and output.exists() and not output.is_dir():
@@ -441,11 +453,18 @@ def _plan(inputs: Sequence[Path], output: Path) -> tuple[list[Job], list[tuple[P
             jobs.append(Job(path, target_of(path if path == STANDARD else Path(path.name))))
             continue
         # The output may lie inside the input; a second run shall not repaint what the first one painted.
-        found = [item for item in find_images(path) if not item.resolve().is_relative_to(output.resolve())]
+        inside = output.resolve() != path.resolve() and output.resolve().is_relative_to(path.resolve())
+        found = [x for x in find_images(path) if not (inside and x.resolve().is_relative_to(output.resolve()))]
         if not found:
             failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
         jobs.extend(Job(item, target_of(item.relative_to(path))) for item in found)
 
+    if variants > 1:
+        jobs = [
+            Job(job.source, job.target.with_stem(f"{job.target.stem}_{number + 1}"), number)
+            for job in jobs
+            for number in range(variants)
+        ]
     sources = {job.source.resolve() for job in jobs}
     taken: dict[Path, Path] = {}
     for job in jobs:

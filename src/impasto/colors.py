@@ -30,8 +30,15 @@ _ROWS = 256
 """Rows of a picture that are computed at once: memory does not grow with the picture."""
 
 
-def keep_colors(painted: Pixels, photo: Pixels, method: Method) -> Pixels:
+def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | None = None) -> Pixels:
     """The painted picture with the photo's colours: uint8 (H, W, 3) sRGB, both of one size.
+
+    Args:
+        painted: The painted picture.
+        photo: The photo.
+        method: One of `METHODS`.
+        where: The share of the painting at each place, float32 (H, W), 0 to 1; everywhere when None. Colours are
+            matched, and changed, where it is.
 
     Raises:
         UsageError: an unknown method, or two sizes.
@@ -40,15 +47,20 @@ def keep_colors(painted: Pixels, photo: Pixels, method: Method) -> Pixels:
         raise UsageError(f"unknown way to keep colours '{method}': choose one of {', '.join(METHODS)}")
     if painted.shape != photo.shape:
         raise UsageError(f"a picture of {painted.shape} cannot have the colours of one of {photo.shape}")
-    result = np.empty_like(painted)
-    if method == "match":
-        matrix, shift = _matching(_sample(painted), _sample(photo))
-        for rows in _strips(painted):
-            result[rows] = _to_srgb(_linear(painted[rows]) @ matrix.T + shift)
+    result = painted.copy()
+    if where is not None and not (where > 0).any():
         return result
+    if method == "match":
+        matrix, shift = _matching(_sample(painted, where), _sample(photo, where))
     for rows in _strips(painted):
-        light, colour = _lab(painted[rows]), _lab(photo[rows])
-        result[rows] = _within_srgb(light[..., 0], colour)
+        if method == "match":
+            kept = _to_srgb(_linear(painted[rows]) @ matrix.T + shift)
+        else:
+            kept = _within_srgb(_lab(painted[rows])[..., 0], _lab(photo[rows]))
+        if where is not None:
+            share = where[rows][..., np.newaxis]
+            kept = np.rint(painted[rows] + share * (kept.astype(np.float32) - painted[rows])).astype(np.uint8)
+        result[rows] = kept
     return result
 
 
@@ -68,8 +80,11 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return root
 
 
-def _sample(picture: Pixels) -> Floats:
-    """Up to some million pixels, evenly spread, in linear light: (N, 3)."""
+def _sample(picture: Pixels, where: Floats | None) -> Floats:
+    """Up to some million pixels, evenly spread over the painted places, in linear light: (N, 3)."""
+    if where is not None:
+        pixels = picture[where > 0]
+        return _linear(pixels[:: max(1, len(pixels) // 1_000_000)])
     step = max(1, round((picture.shape[0] * picture.shape[1] / 1e6) ** 0.5))
     return _linear(picture[::step, ::step]).reshape(-1, 3)
 

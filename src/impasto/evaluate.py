@@ -23,6 +23,7 @@ from impasto.image import Pixels, load_image, resize_short_side
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.runtime import Stylizer
+from impasto.settings import AS_IT_IS
 from impasto.train.data import read_photos, to_tensor
 from impasto.train.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.train.weights import LPIPS_HEADS, load_loss_network, packaged
@@ -88,16 +89,16 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
     unreadable: dict[Path, str] = {}
     for path, whole in read_photos(photos, unreadable):
         photo = resize_short_side(whole, size)
-        stylizer(photo)  # the first pass at a new size pays for the runtime's planning
+        stylizer(photo, AS_IT_IS)  # the first pass at a new size pays for the runtime's planning
         begun = time.perf_counter()
-        picture = stylizer(photo)
+        picture = stylizer(photo, AS_IT_IS)
         seconds = time.perf_counter() - begun
         x, y = to_tensor(photo), to_tensor(picture)
         with torch.no_grad():
             of_photo, of_picture = network(x, layers), network(y, layers)
             terms = loss.compare(of_picture, y, loss.content_target_of(of_photo))
             distance = float(lpips.compare(of_photo, of_picture))
-        faded = stylizer(_fade(photo))
+        faded = stylizer(_fade(photo), AS_IT_IS)
         change = float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean())
         scores.append(
             PhotoScores(
@@ -164,7 +165,7 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
     for path in photos:
         photo = resize_short_side(load_image(path), size)
         with torch.no_grad():
-            terms = loss(to_tensor(stylizer(photo)), loss.content_target(to_tensor(photo)))
+            terms = loss(to_tensor(stylizer(photo, AS_IT_IS)), loss.content_target(to_tensor(photo)))
         reached = float(terms.total)
 
         def evaluations(

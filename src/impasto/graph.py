@@ -114,11 +114,17 @@ def measuring(model: bytes) -> bytes:
     return _with_graph(model, parts + outputs)  # after the picture
 
 
-def frozen(model: bytes, *, by_place: bool = False) -> bytes:
-    """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`.
+def frozen(model: bytes) -> bytes:
+    """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`."""
+    return _frozen(model, by_place=False)
 
-    ``by_place``: the inputs may be (1, C, H, W), of the size that the normalisation works at.
-    """
+
+def frozen_by_place(model: bytes) -> bytes:
+    """The same, with inputs (1, C, H, W) of the size that the normalisation works at."""
+    return _frozen(model, by_place=True)
+
+
+def _frozen(model: bytes, *, by_place: bool) -> bytes:
     parts = []
     by_name = {norm.given: norm for norm in norms(model)}
     limits = {
@@ -134,13 +140,9 @@ def frozen(model: bytes, *, by_place: bool = False) -> bytes:
             between = f"{norm.given}_scaled"
             parts.append(encode(_NODE, _operation("Mul", (norm.taken, norm.scale), between)))
             parts.append(encode(_NODE, _operation("Add", (between, norm.shift), norm.given)))
-            places = [
-                (f"{name}_h", f"{name}_w") if by_place else (1, 1) for name in (norm.scale, norm.shift, *norm.limits)
-            ]
-            parts += [
-                encode(_INPUT, _value(name, 1, "C", *size))
-                for name, size in zip((norm.scale, norm.shift, *norm.limits), places, strict=True)
-            ]
+            for name in (norm.scale, norm.shift, *norm.limits):
+                size = (f"{name}_h", f"{name}_w") if by_place else (1, 1)
+                parts.append(encode(_INPUT, _value(name, 1, "C", *size)))
         elif operator in (b"Max", b"Min") and taken[-1] in limits:
             parts.append(encode(_NODE, _operation(operator.decode(), (taken[0], limits[taken[1]]), given)))
         else:

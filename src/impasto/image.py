@@ -74,8 +74,10 @@ def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     A picture that is transparent in places, and of one colour where it is not, is taken as a stencil: its opacity.
     """
     picture = read_picture(path)
-    if picture.alpha is not None and not np.ptp(picture.pixels[picture.alpha > 0].astype(int), axis=0).any():
-        return picture.alpha
+    if picture.alpha is not None:
+        seen = picture.pixels[picture.alpha > 0]
+        if not len(seen) or not np.ptp(seen.astype(int), axis=0).any():
+            return picture.alpha
     return np.asarray(_from_array(_on_white(picture)).convert("L"))
 
 
@@ -237,9 +239,15 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
 
 
 def resize(array: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """A picture, uint8 (H, W, 3), or a mask, uint8 (H, W), at this size (Lanczos)."""
+    """A picture, uint8 (H, W, 3), or one channel, uint8 (H, W), at this size (Lanczos)."""
     image = Image.fromarray(np.ascontiguousarray(array))
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A mask, uint8 (H, W), at this size: linear, since what is black or white shall stay so."""
+    image = Image.fromarray(np.ascontiguousarray(mask))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:

@@ -16,7 +16,7 @@ from impasto import colors
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
 from impasto.errors import ImageError, ModelError, UsageError
-from impasto.image import Pixels, contact_sheet, resize, resize_short_side
+from impasto.image import Pixels, contact_sheet, resize, resize_mask, resize_short_side
 from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
@@ -94,7 +94,8 @@ class Stylizer:
             return self._in_tiles(image, style, settings.strength)
         inputs = self._inputs(image, settings.seed)
         output = self._backend.run({**inputs, **style})
-        return _to_pixels(_towards_photo(output, inputs["image"], settings.strength)(output, inputs["image"]), image)
+        matched = _matched(output, inputs["image"], settings.strength)(output)
+        return _to_pixels(_with_rest(matched, inputs["image"], np.float32(settings.strength)), image)
 
     def _check_size(self, image: Pixels) -> None:
         height, width = image.shape[:2]
@@ -130,13 +131,14 @@ class Stylizer:
         assert self._forms is not None
         small = self._inputs(_copy_to_measure(image), 0)
         picture, statistics = self._forms.measure({**small, **style})
-        finish = _towards_photo(picture, small["image"], strength)
+        matched = _matched(picture, small["image"], strength)
         painted = np.empty_like(image)
         height, width = image.shape[:2]
         for tile in tiles(height, width, TILE, radius(self.info)):
             inputs = self._inputs(image[tile.outer], 0)
             output = self._forms.frozen.run({**inputs, **style, **statistics})
-            painted[tile.inner] = _to_pixels(finish(output, inputs["image"]), image[tile.outer])[tile.kept]
+            finished = _with_rest(matched(output), inputs["image"], np.float32(strength))
+            painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
         return painted
 
     def restyled(self, name_or_path: str | os.PathLike[str] | Mapping[str, float]) -> "Stylizer":
@@ -188,12 +190,12 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
         check_mask(mask)
     small = _working_copy(image, settings)
     weights = _shares([mask for _, mask in regions], small)
-    shared = all(x._style is not None and x._backend is first._backend for x, _ in regions)
-    if shared and first._forms is not None and settings.strength > 0:
+    networks = {"" if x._style is None else x._style.info.network for x, _ in regions}
+    if len(networks) == 1 and "" not in networks and first._forms is not None and settings.strength > 0:
         painted = _by_place(small, [stylizer for stylizer, _ in regions], weights, settings.strength)
     else:
         pictures = [stylizer._paint(small, settings) for stylizer, _ in regions]
-        painted = _to_pixels(_with_rest(pictures, weights, small), small)
+        painted = _to_pixels(_mixed_pixels(pictures, weights, small), small)
     where = weights.sum(axis=0) if small is image else _shares([mask for _, mask in regions], image).sum(axis=0)
     return _recoloured(_enlarged(painted, small, image, settings, where), image, settings, where)
 
@@ -205,13 +207,14 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     assert style is not None
     assert forms is not None
     # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
+    # How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
     small = first._inputs(_copy_to_measure(image), 0)
     looks = [first._given(0.0), *(stylizer._given(strength) for stylizer in stylizers)]
     measured = [forms.measure({**small, **look}) for look in looks]
     statistics = [found for _, found in measured]
-    finish = [
-        _towards_photo(picture, small["image"], kept)
-        for (picture, _), kept in zip(measured, [0.0, *[strength] * len(stylizers)], strict=True)
+    matched = [
+        _matched(picture, small["image"], one)
+        for (picture, _), one in zip(measured, [0.0, *[strength] * len(stylizers)], strict=True)
     ]
     shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
     painted = image.copy()
@@ -226,9 +229,10 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
         output = forms.frozen_by_place.run({**inputs, **looks[0], **blend})
         height, width = there.shape[1:]
         output, photo = output[:, :, :height, :width], inputs["image"][:, :, :height, :width]
-        mixed = sum(share * one(output, photo) for share, one in zip(there, finish, strict=True))
+        mixed = sum(share * one(output) for share, one in zip(there, matched, strict=True))
         assert isinstance(mixed, np.ndarray)
-        painted[tile.inner] = _to_pixels(mixed, image[tile.outer])[tile.kept]
+        finished = _with_rest(mixed, photo, np.float32(strength) * (1 - there[0]))
+        painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
     return painted
 
 
@@ -352,22 +356,23 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     return Style(style.info, (weights @ codes).astype(np.float32), style.photo), network
 
 
-def _towards_photo(painted: Array, photo: Array, strength: float) -> Callable[[Array, Array], Array]:
-    """What a picture painted in this strength still lacks of the photo; seen on a whole (small) picture and its photo.
+def _matched(painted: Array, photo: Array, strength: float) -> Callable[[Array], Array]:
+    """What gives a picture painted in this strength the photo's colours and contrast, in the share that is wanted.
 
-    Normalisation drops the photo's colours and contrast: their share of the means and deviations is put back. Near
-    strength 0 the network's picture is the photo but for a little blur, and the rest of the way is made in pixels.
+    Normalisation drops them. Seen on a whole (small) picture and its photo.
     """
-    if strength >= 1:
-        return lambda painted, photo: painted
-    matched = _match(painted, photo, np.float32(1 - strength))
-    rest = np.float32(max(0.0, 1 - strength / NEAR_PHOTO))
+    return _match(painted, photo, np.float32(1 - strength)) if strength < 1 else lambda painted: painted
 
-    def finish(painted: Array, photo: Array) -> Array:
-        picture = matched(painted)
-        return picture + rest * (photo - picture[:, :, : photo.shape[2], : photo.shape[3]]) if rest else picture
 
-    return finish
+def _with_rest(painted: Array, photo: Array, strength: Array | np.float32) -> Array:
+    """Near strength 0 (of each place) the network's picture is the photo but for a little blur: the rest, in pixels."""
+    rest = np.maximum(np.float32(0), 1 - strength / np.float32(NEAR_PHOTO))
+    if not rest.any():
+        return painted
+    height, width = photo.shape[2:]
+    there = painted[:, :, :height, :width]
+    finished: Array = there + rest * (photo - there)
+    return finished
 
 
 def _match(picture: Array, photo: Array, share: np.float32) -> Callable[[Array], Array]:
@@ -397,6 +402,8 @@ def _working_copy(image: Pixels, settings: Settings) -> Pixels:
     """The picture at the size at which its strokes come out as they are wanted; never larger than it is."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    if not settings.stroke_size:
+        return image
     size = max(LEAST_SIDE, round(STROKES_AT / settings.stroke_size))
     return image if min(image.shape[:2]) <= size else resize_short_side(image, size)
 
@@ -410,12 +417,14 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
         return painted
     height, width = image.shape[:2]
     large, coarse = (resize(x, width, height).copy() for x in (painted, small))
-    lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))
+    lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))  # of what is painted wholly
     for top in range(0, height, ROWS):
         rows = slice(top, top + ROWS)
         share = 1 - lost if where is None else 1 - lost * where[rows, :, np.newaxis]
         detail = image[rows].astype(np.float32) - coarse[rows]
         large[rows] = np.rint(np.clip(large[rows] + share * detail, 0, 255))
+        if where is not None:  # enlarging spreads what is painted beyond its edge
+            large[rows][where[rows] == 0] = image[rows][where[rows] == 0]
     return large
 
 
@@ -428,13 +437,13 @@ def check_mask(mask: Mask) -> None:
 def _shares(masks: Sequence[Mask], image: Pixels) -> Array:
     """The share of each mask at each place of a picture, float32 (masks, H, W), summing to 1 at most."""
     height, width = image.shape[:2]
-    fitted = [mask if mask.shape == (height, width) else resize(mask, width, height) for mask in masks]
+    fitted = [mask if mask.shape == (height, width) else resize_mask(mask, width, height) for mask in masks]
     shares = np.stack(fitted).astype(np.float32) / np.float32(255)
     shares /= np.maximum(shares.sum(axis=0), 1)
     return shares
 
 
-def _with_rest(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
+def _mixed_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
     """Pictures and what is left of the photo, mixed in pixels: float32 (1, 3, H, W), 0 to 1."""
     rest = 1 - weights.sum(axis=0)
     mixed = rest[..., np.newaxis] * image.astype(np.float32)
@@ -448,8 +457,7 @@ def _recoloured(painted: Pixels, photo: Pixels, settings: Settings, where: Array
     """The painted picture with the photo's colours if they are to be kept; what is not painted has them already."""
     if settings.keep_colors is None:
         return painted
-    kept = colors.keep_colors(painted, photo, settings.keep_colors)
-    return kept if where is None else np.where(where[..., np.newaxis] > 0, kept, painted)
+    return colors.keep_colors(painted, photo, settings.keep_colors, where)
 
 
 def _to_pixels(output: Array, image: Pixels) -> Pixels:

@@ -33,8 +33,8 @@ class Settings:
     strength: float = _option(1.0, "how much of the style: 0 is the photo, 1 the style, up to 2 more than that")
     stroke_size: float = _option(
         1.0,
-        f"how large strokes are beside the picture: at 1 as on one of {STROKES_AT} pixels (short side), whatever its "
-        "own size; at 2 twice as large, at 0.25 fine ones",
+        f"how large strokes are beside the picture: at 1, from {STROKES_AT} pixels (short side) up, as on one of that "
+        "size; at 2 twice as large, at 0.25 fine ones; 0: the network's own, which are fine on a large picture",
     )
     keep_colors: Method | None = _option(
         None,
@@ -49,12 +49,16 @@ class Settings:
                 f"strength must be from 0 (the photo) over 1 (the style) to {MOST_STRENGTH:g}, not {self.strength}"
             )
         least, most = STROKE_SIZES
-        if not _is_number(self.stroke_size) or not least <= self.stroke_size <= most:
-            raise UsageError(f"stroke size must be from {least:g} to {most:g}, not {self.stroke_size}")
+        if not _is_number(self.stroke_size) or not (self.stroke_size == 0 or least <= self.stroke_size <= most):
+            raise UsageError(f"stroke size must be 0, or from {least:g} to {most:g}, not {self.stroke_size}")
         if self.keep_colors is not None and self.keep_colors not in METHODS:
             raise UsageError(f"unknown way to keep colours '{self.keep_colors}': choose one of {', '.join(METHODS)}")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
             raise UsageError(f"seed must be a whole number of 0 or more, not {self.seed}")
+
+
+AS_IT_IS = Settings(stroke_size=0)
+"""The network's own strokes: a picture is painted at its own size, whatever that is. For measuring networks."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Painting a picture in parts: which parts, what they need of their neighbours, and the graphs that paint them."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,26 +20,34 @@ class Forms:
     def __init__(self, path: Path, make: Callable[[bytes], Backend]) -> None:
         self._path = path
         self._make = make
+        self._loaded: dict[Callable[[bytes], bytes], Backend] = {}
+        self._one_at_a_time = threading.Lock()  # several threads may come to need the same graph
 
     @functools.cached_property
     def norms(self) -> tuple[graph.Norm, ...]:
         """The model's instance normalisations."""
         return graph.norms(self._path.read_bytes())
 
-    @functools.cached_property
+    @property
     def measuring(self) -> Backend:
         """The graph with its statistics as further results."""
-        return self._make(graph.measuring(self._path.read_bytes()))
+        return self._form(graph.measuring)
 
-    @functools.cached_property
+    @property
     def frozen(self) -> Backend:
         """The graph with statistics as inputs."""
-        return self._make(graph.frozen(self._path.read_bytes()))
+        return self._form(graph.frozen)
 
-    @functools.cached_property
+    @property
     def frozen_by_place(self) -> Backend:
         """The graph with statistics as inputs that may differ from place to place."""
-        return self._make(graph.frozen(self._path.read_bytes(), by_place=True))
+        return self._form(graph.frozen_by_place)
+
+    def _form(self, change: Callable[[bytes], bytes]) -> Backend:
+        with self._one_at_a_time:
+            if change not in self._loaded:
+                self._loaded[change] = self._make(change(self._path.read_bytes()))
+            return self._loaded[change]
 
     def blended(self, each: Sequence[dict[str, Array]], weights: Array, info: ModelInfo) -> dict[str, Array]:
         """Statistics of several pictures as one, at every place in these shares, as inputs of `frozen_by_place`.
