@@ -80,7 +80,7 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return root
 
 
-def _sample(picture: Pixels, where: Floats | None) -> Floats:
+def _sample(picture: Pixels, where: Floats | None = None) -> Floats:
     """Up to some million pixels, evenly spread over the painted places, in linear light: (N, 3)."""
     if where is not None:
         pixels = picture[where > 0]

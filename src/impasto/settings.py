@@ -22,6 +22,10 @@ def _option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a style is applied.
@@ -111,7 +115,3 @@ def read_settings(path: str | os.PathLike[str]) -> Saved:
         return Saved(style=style, model=model, settings=Settings(**record))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
