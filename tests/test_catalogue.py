@@ -206,7 +206,7 @@ def test_stylize_keeps_transparency_and_the_cameras_record(tmp_path):
         (["--style", "udnie:lots"], "no style is called 'udnie:lots'"),
         (["--style", "udnie", "--strength", "3"], "strength must be from 0"),
         (["--style", "udnie", "--strength", "much"], "strength"),
-        (["--style", "udnie", "--strength", "0.5", "--refine", "3"], "leave --strength out"),
+        (["--style", "udnie", "--strength", "0.5", "--refine", "3"], "leave --strength and --mask out"),
         (["--style", "udnie", "--style", "the_scream", "--refine", "3"], "give its picture: --picture FILE"),
     ],
 )

@@ -176,7 +176,7 @@ def test_an_enlarged_painting_has_a_share_of_the_photos_detail():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"stroke_size": 0}, {"stroke_size": 9}, {"stroke_size": "big"}, {"seed": -1}, {"keep_colors": "all"}]
+    "wrong", [{"stroke_size": 0.001}, {"stroke_size": 9}, {"stroke_size": "big"}, {"seed": -1}, {"keep_colors": "all"}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(UsageError):
