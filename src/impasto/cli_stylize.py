@@ -20,6 +20,7 @@ from cyclopts.validators import Number
 from impasto.catalogue import shipped
 from impasto.cli import complain, progress
 from impasto.cli_flags import flags_of, given
+from impasto.colors import keep_colors
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.image import (
     WRITABLE_SUFFIXES,
@@ -150,16 +151,18 @@ def stylize(
         for job in jobs:
             say(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
         return 1 if failures else 0
-    painters = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
-    if save_settings is not None:
-        write_settings(save_settings, _anywhere(saved))
     from_standard = any(job.source == STANDARD for job in jobs)
     reading = Reading(size, quality, strip, sys.stdin.buffer.read() if from_standard else b"")
     if grid:
         for job in jobs:
             photo = _read(job.source, replace(reading, size=size or GRID_SIZE)).pixels
             _write(Picture(_grid(photo, saved, backend, threads)), job.target, quality)
+        if save_settings is not None:
+            write_settings(save_settings, _anywhere(saved))
         return 0
+    painters = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
+    if save_settings is not None:
+        write_settings(save_settings, _anywhere(saved))
 
     failed = len(failures)
     at_once = 1 if refine else 1 + min(threads or os.cpu_count() or 1, 2)
@@ -314,11 +317,7 @@ def _other(first: Stylizer, name: str, backend: str, threads: int | None) -> Sty
 
 def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
     method = settings.keep_colors
-    if method is None:
-        return paint
-    from impasto.colors import keep_colors
-
-    return lambda photo: keep_colors(paint(photo), photo, method)
+    return paint if method is None else lambda photo: keep_colors(paint(photo), photo, method)
 
 
 def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pixels:

@@ -35,6 +35,7 @@ TILE_BY_PLACE = 512
 DETAIL = 0.4
 """How much of the detail that only a large picture has comes back when its small copy has been painted."""
 LEAST_SIDE = 64
+"""Short side, pixels, below which no smaller copy of a picture is made."""
 ROWS = 256
 """Rows of a picture that are computed at once where memory shall not grow with it."""
 NEAR_PHOTO = 0.2
@@ -395,7 +396,9 @@ def _copy_to_measure(image: Pixels) -> Pixels:
     height, width = image.shape[:2]
     if height * width <= THUMBNAIL_PIXELS:
         return image
-    return resize_short_side(image, max(64, round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5)))
+    return resize_short_side(
+        image, max(LEAST_SIDE, round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5))
+    )
 
 
 def _working_copy(image: Pixels, settings: Settings) -> Pixels:
