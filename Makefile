@@ -26,7 +26,7 @@ check: $(INSTALLED)
 # The stamp makes a second call quick, and a change of the requirements installs again.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,openvino,eval,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,openvino,formats,eval,dev]'
 	touch $@
 
 bench: $(INSTALLED)

@@ -15,7 +15,8 @@ SOURCE = Path(impasto.__file__).parent
 TORCH_FREE = {
     "errors": set(),
     "atomic": {"errors"},
-    "image": {"errors", "atomic"},
+    "deep": {"errors"},
+    "image": {"errors", "atomic", "deep"},
     "video": {"errors", "atomic"},
     "protobuf": set(),
     "modelfile": {"errors", "atomic", "protobuf"},
@@ -45,7 +46,7 @@ MAY_IMPORT = TORCH_FREE | {
 """Part of the package -> the parts it may import, at any depth; "" is the package itself, for __version__."""
 
 AT_THE_TOP_OF_CLI = {"errors", ""}
-HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "matplotlib"}
+HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "matplotlib", "pyvips", "pillow_heif"}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -99,6 +99,22 @@ def test_the_size_of_results_can_be_chosen(here):
     assert min(load_image("b.png").shape[:2]) == 24
 
 
+def test_a_deep_picture_stays_deep_where_it_can(here, capsys):
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 50, 3), dtype=np.uint16)
+    save_image("deep.png", deep)
+    paints("deep.png", "-o", "own.tif", "--json")
+    assert json.loads(capsys.readouterr().out)["depth"] == 16
+    painted = load_image("own.tif", depth="own")
+    assert painted.dtype == np.uint16
+    assert np.abs(65535 - deep.astype(int) - painted).max() <= 1
+    paints("deep.png", "-o", "eight.png", "--depth", "8")
+    assert load_image("eight.png", depth="own").dtype == np.uint8
+    paints("a.png", "-o", "more.png", "--depth", "16")
+    assert load_image("more.png", depth="own").dtype == np.uint16
+    paints("deep.png", "-o", "own.jpg")
+    assert "use .png or .tif" in fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.jpg", "--depth", "16")
+
+
 def test_the_cameras_record_stays_unless_it_is_stripped(here):
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "Camera"
@@ -250,6 +266,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", *2 * ["--mask", "a.png"]], 2, "2 masks for 1 styles"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--depth", "16"], 2, "leave --depth out"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "--grid shows styles and strengths"),
         (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
         (["info"], 2, "FILE"),

@@ -17,6 +17,7 @@ import numpy as np
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from impasto import deep
 from impasto.catalogue import shipped
 from impasto.cli import complain, progress
 from impasto.cli_flags import flags_of, given
@@ -24,12 +25,14 @@ from impasto.colors import keep_colors
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.image import (
     WRITABLE_SUFFIXES,
+    Depth,
     Picture,
     Pixels,
     contact_sheet,
     decode_picture,
     encode_picture,
     find_images,
+    holds_16_bits,
     load_mask,
     read_picture,
     save_picture,
@@ -66,6 +69,7 @@ class Reading:
     size: int | None
     quality: int
     strip: bool
+    depth: Depth
     standard_input: bytes = b""
 
 
@@ -87,6 +91,7 @@ def stylize(
     picture: Path | None = None,
     size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     quality: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 95,
+    depth: Literal["8", "16"] | None = None,
     strip: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
     resume: Annotated[bool, Parameter(negative="")] = False,
@@ -117,6 +122,7 @@ def stylize(
         picture: The style picture, for refining with a style that does not come with Impasto.
         size: Short side of the results, pixels; the picture's own when not given.
         quality: Of JPEG and WebP files, 1 to 100.
+        depth: Bits of a sample in the results; when not given, 16 for PNG and TIFF out of such a file with 16, else 8.
         strip: Leave the camera's record (EXIF: place, time, lens) out of the results.
         force: Replace files that are there.
         resume: Leave out pictures whose result is there.
@@ -132,7 +138,7 @@ def stylize(
     saved = replace(saved, settings=replace(saved.settings, **given(look)))
     if bool(saved.style) == (saved.model is not None):
         raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
-    _check_together(saved, mask, background_only, variants, grid, refine, picture, force=force, resume=resume)
+    _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
 
     jobs, failures = _plan(inputs, output, variants)
     if resume:
@@ -152,10 +158,13 @@ def stylize(
             say(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
         return 1 if failures else 0
     from_standard = any(job.source == STANDARD for job in jobs)
-    reading = Reading(size, quality, strip, sys.stdin.buffer.read() if from_standard else b"")
+    wanted: Depth = 16 if depth == "16" else 8 if depth == "8" or refine else "own"
+    if wanted == 16:
+        _check_depth(jobs)
+    reading = Reading(size, quality, strip, wanted, sys.stdin.buffer.read() if from_standard else b"")
     if grid:
         for job in jobs:
-            photo = _read(job.source, replace(reading, size=size or GRID_SIZE)).pixels
+            photo = _read(job, replace(reading, size=size or GRID_SIZE, depth=8)).pixels
             _write(Picture(_grid(photo, saved, backend, threads)), job.target, quality)
         if save_settings is not None:
             write_settings(save_settings, _anywhere(saved))
@@ -217,6 +226,7 @@ def _check_together(
     grid: bool,
     refine: int,
     picture: Path | None,
+    depth: str | None,
     *,
     force: bool,
     resume: bool,
@@ -238,6 +248,8 @@ def _check_together(
         raise UsageError("--refine goes towards the full style everywhere: leave --strength and --mask out")
     if refine and variants > 1:
         raise UsageError("--refine ends in one picture: leave --variants out")
+    if depth == "16" and (refine or grid):
+        raise UsageError("--refine and --grid make pictures of 8 bits: leave --depth out")
     if grid and saved.settings.strength != 1:
         raise UsageError("--grid shows all strengths: leave --strength out")
     if grid and (saved.model is not None or masks or variants > 1 or refine):
@@ -335,14 +347,27 @@ def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pix
 # ---- pictures ---------------------------------------------------------------------------------------------------
 
 
-def _read(source: Path, reading: Reading) -> Picture:
-    """A picture, at the size that is asked for."""
+def _check_depth(jobs: Sequence[Job]) -> None:
+    """Raise UsageError unless all results can have 16 bits."""
+    for job in jobs:
+        if job.target != STANDARD and not holds_16_bits(job.target):
+            raise UsageError(f"{job.target}: has 8 bits in this format: use .png or .tif for --depth 16")
+    if not deep.available():
+        raise UsageError("--depth 16 needs libvips: pip install 'impasto[formats]'")
+
+
+def _read(job: Job, reading: Reading) -> Picture:
+    """A picture, at the size and depth that are asked for and that its result can have."""
+    source = job.source
+    depth = reading.depth if job.target == STANDARD or holds_16_bits(job.target) else 8
     if source == STANDARD:
-        picture = decode_picture(reading.standard_input, "standard input", short_side=reading.size)
+        picture = decode_picture(reading.standard_input, "standard input", short_side=reading.size, depth=depth)
     else:
-        picture = read_picture(source, short_side=reading.size)
+        picture = read_picture(source, short_side=reading.size, depth=depth)
     if picture.frames > 1:
         print(f"impasto: {source}: holds {picture.frames} pictures: the first is painted", file=sys.stderr)
+    if depth == "own" and picture.own_depth == 16 and picture.pixels.dtype != np.uint16:
+        print(f"impasto: {source}: of 16 bits 8 are kept: pip install 'impasto[formats]' keeps all", file=sys.stderr)
     if reading.strip:
         picture = replace(picture, exif=None)
     return picture
@@ -350,7 +375,7 @@ def _read(source: Path, reading: Reading) -> Picture:
 
 def _paint(paint: Painter, job: Job, reading: Reading) -> dict[str, Any]:
     start = time.perf_counter()
-    source = _read(job.source, reading)
+    source = _read(job, reading)
     picture = replace(source, pixels=paint(source.pixels))
     _write(picture, job.target, reading.quality)
     height, width = picture.pixels.shape[:2]
@@ -359,6 +384,7 @@ def _paint(paint: Painter, job: Job, reading: Reading) -> dict[str, Any]:
         "output": str(job.target),
         "width": width,
         "height": height,
+        "depth": 8 * picture.pixels.itemsize,
         "seconds": round(time.perf_counter() - start, 3),
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import UsageError
-from impasto.image import Pixels
+from impasto.image import Pixels, white
 
 Method = Literal["luminance", "match"]
 METHODS = ("luminance", "match")
@@ -31,7 +31,7 @@ _ROWS = 256
 
 
 def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | None = None) -> Pixels:
-    """The painted picture with the photo's colours: uint8 (H, W, 3) sRGB, both of one size.
+    """The painted picture with the photo's colours: uint8 or uint16 (H, W, 3) sRGB, both of one size and type.
 
     Args:
         painted: The painted picture.
@@ -54,12 +54,12 @@ def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | 
         matrix, shift = _matching(_sample(painted, where), _sample(photo, where))
     for rows in _strips(painted):
         if method == "match":
-            kept = _to_srgb(_linear(painted[rows]) @ matrix.T + shift)
+            linear = _linear(painted[rows]) @ matrix.T + shift
         else:
-            kept = _within_srgb(_lab(painted[rows])[..., 0], _lab(photo[rows]))
+            linear = _within_srgb(_lab(painted[rows])[..., 0], _lab(photo[rows]))
+        kept = np.rint(_curved(linear) * white(painted))
         if where is not None:
-            share = where[rows][..., np.newaxis]
-            kept = np.rint(painted[rows] + share * (kept.astype(np.float32) - painted[rows])).astype(np.uint8)
+            kept = np.rint(painted[rows] + where[rows][..., np.newaxis] * (kept - painted[rows]))
         result[rows] = kept
     return result
 
@@ -89,8 +89,8 @@ def _sample(picture: Pixels, where: Floats | None = None) -> Floats:
     return _linear(picture[::step, ::step]).reshape(-1, 3)
 
 
-def _within_srgb(lightness: Floats, lab: Floats) -> Pixels:
-    """Colours of this lightness and of ``lab``'s hue; where sRGB has them not, of as much of its chroma as there is."""
+def _within_srgb(lightness: Floats, lab: Floats) -> Floats:
+    """Colours of this lightness and of ``lab``'s hue, linear; where sRGB has them not, of as much chroma as it has."""
     share = np.ones_like(lightness)
     fits = np.zeros(lightness.shape, bool)
     rgb = np.zeros(lab.shape, np.float32)
@@ -101,7 +101,7 @@ def _within_srgb(lightness: Floats, lab: Floats) -> Pixels:
         if fits.all():
             break
         share = np.where(fits, share, share * np.float32(0.75))
-    return _to_srgb(rgb)
+    return rgb
 
 
 def _strips(picture: Pixels) -> Iterator[slice]:
@@ -109,14 +109,14 @@ def _strips(picture: Pixels) -> Iterator[slice]:
 
 
 def _linear(picture: Pixels) -> Floats:
-    return _LINEAR[picture]
+    """Samples taken out of sRGB's curve, 0 to 1."""
+    return _LINEAR[white(picture)][picture]
 
 
-def _to_srgb(linear: Floats) -> Pixels:
+def _curved(linear: Floats) -> Floats:
+    """SRGB's curve, 0 to 1."""
     x = linear.clip(0, 1)
-    curved = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** np.float32(1 / 2.4) - 0.055)
-    pixels: Pixels = np.rint(255 * curved).astype(np.uint8)
-    return pixels
+    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** np.float32(1 / 2.4) - np.float32(0.055))
 
 
 def _lab(picture: Pixels) -> Floats:
@@ -135,5 +135,9 @@ def _from_lab(lab: Floats) -> Floats:
     return (xyz @ _FROM_XYZ.T).astype(np.float32)
 
 
-_values = np.arange(256) / 255
-_LINEAR = np.where(_values <= 0.04045, _values / 12.92, ((_values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+def _linear_table(most: int) -> Floats:
+    values = np.arange(most + 1) / most
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+_LINEAR = {most: _linear_table(most) for most in (255, 65535)}

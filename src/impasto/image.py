@@ -1,6 +1,7 @@
 """Pictures on disk and in memory: the only place where pixels enter or leave.
 
-Everywhere in Impasto outside `impasto.nn`, a picture is a numpy array of uint8, shape (H, W, 3), sRGB.
+Everywhere in Impasto outside `impasto.nn`, a picture is a numpy array of uint8, shape (H, W, 3), sRGB; or of uint16
+where 16 bits are wanted. Pillow reads and writes the first, libvips the second, see :mod:`impasto.deep`.
 """
 
 import functools
@@ -13,16 +14,22 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from impasto import deep
 from impasto.atomic import check_writable, replacing
 from impasto.errors import ImageError
 
-Pixels = NDArray[np.uint8]
-"""A picture: uint8, shape (H, W, 3), sRGB."""
+Samples = NDArray[np.unsignedinteger[Any]]
+"""uint8, or uint16 where 16 bits are wanted."""
+Pixels = Samples
+"""A picture: uint8 (or uint16), shape (H, W, 3), sRGB."""
+Depth = Literal[8, 16, "own"]
+"""Bits of a sample; or those of the file it comes from."""
 
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused: a small file can unpack to more memory than the machine has."""
@@ -39,6 +46,9 @@ _FORMAT_OF = {
 WRITABLE_SUFFIXES = tuple(_FORMAT_OF)
 """The file extensions `save_image` knows, in lower case."""
 
+DEEP_FORMATS = ("PNG", "TIFF")
+"""Formats, by Pillow's names, that are written with 16 bits."""
+
 READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".avif", ".gif", ".heic", ".heif", ".jp2", ".ppm", ".pgm")
 """The file extensions by which `find_images` knows a picture, in lower case. `load_image` looks at content."""
 
@@ -54,18 +64,25 @@ class Picture:
     """What is in a picture file: the colours that are painted, and what is kept beside them."""
 
     pixels: Pixels
-    """uint8 (H, W, 3), sRGB. Where nothing is seen, the colours of what is seen nearest."""
-    alpha: NDArray[np.uint8] | None = None
-    """Opacity, uint8 (H, W), 255 where nothing shines through; None where that is everywhere."""
+    """uint8 or uint16 (H, W, 3), sRGB. Where nothing is seen, the colours of what is seen nearest."""
+    alpha: Samples | None = None
+    """Opacity, (H, W) as the pixels, white where nothing shines through; None where that is everywhere."""
     exif: bytes | None = None
     """The camera's record, without orientation (the pixels are upright) and thumbnail (it shows something else)."""
     frames: int = 1
     """Pictures in the file, of which this is the first."""
+    own_depth: int = 8
+    """Bits of the file's samples: 16 for a PNG or TIFF of 16, else 8."""
 
 
-def load_image(path: str | os.PathLike[str]) -> Pixels:
-    """The picture in a file as a person sees it, on white: uint8 (H, W, 3), sRGB; see :func:`read_picture`."""
-    return _on_white(read_picture(path))
+def white(samples: Samples) -> int:
+    """The value of white, 255 or 65535."""
+    return int(np.iinfo(samples.dtype).max)
+
+
+def load_image(path: str | os.PathLike[str], *, depth: Depth = 8) -> Pixels:
+    """The picture in a file as a person sees it, on white: uint8 (H, W, 3), sRGB; see :func:`decode_picture`."""
+    return _on_white(read_picture(path, depth=depth))
 
 
 def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -77,11 +94,11 @@ def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     if picture.alpha is not None:
         seen = picture.pixels[picture.alpha > 0]
         if not len(seen) or not np.ptp(seen.astype(int), axis=0).any():
-            return picture.alpha
+            return picture.alpha.astype(np.uint8, copy=False)
     return np.asarray(_from_array(_on_white(picture)).convert("L"))
 
 
-def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None) -> Picture:
+def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None, depth: Depth = 8) -> Picture:
     """The picture in a file; see :func:`decode_picture`.
 
     Raises:
@@ -96,19 +113,21 @@ def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None)
         raise ImageError(f"{path}: no such file; check the name") from None
     except OSError as cause:
         raise ImageError(f"{path}: cannot read: {cause.strerror or cause}") from cause
-    return decode_picture(data, str(path), short_side=short_side)
+    return decode_picture(data, str(path), short_side=short_side, depth=depth)
 
 
-def decode_picture(data: bytes, name: str, *, short_side: int | None = None) -> Picture:
+def decode_picture(data: bytes, name: str, *, short_side: int | None = None, depth: Depth = 8) -> Picture:
     """The picture in a file's bytes, upright and in sRGB, with its transparency and EXIF.
 
     The EXIF orientation is applied, an embedded colour profile is converted to sRGB (a broken one is ignored),
-    16-bit samples are rounded to 8 bits, and of an animation the first frame is taken.
+    and of an animation the first frame is taken.
 
     Args:
         data: What is in the file.
         name: What errors call it.
         short_side: Scale it to this, pixels. A large JPEG is then decoded at a fraction of its size.
+        depth: 8 gives uint8, 16-bit samples rounded; 16 gives uint16; "own" what the file has. All bits of 16 are
+            read where libvips is installed (the extra `formats`), else the upper 8.
 
     Raises:
         ImageError: The file is empty, cut short, not a picture, larger than `MAX_PIXELS`, or in a pixel format
@@ -125,11 +144,19 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None) -> 
                     f"is too large: {image.width} x {image.height} pixels, the limit is "
                     f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
                 )
+            _check_plausible(image, len(data))
+            own_depth, exif = _depth_of(image, data), _kept_exif(image)
             if short_side:
                 image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
-            image.load()  # decodes all of it, so a file that is cut short fails here
-            picture = replace(_picture_of(image), frames=getattr(image, "n_frames", 1))
-            return _scaled(picture, short_side) if short_side else picture
+            image.load()  # decodes all of it, so a file that is cut short fails here; libvips would forgive it
+            if own_depth == 16 and depth != 8 and deep.available():
+                picture = _picture(*deep.decode(data, by_profile=not _is_srgb(image.info.get("icc_profile"))), exif)
+            else:
+                picture = _picture(*_samples_of(image), exif)
+            picture = replace(picture, frames=getattr(image, "n_frames", 1), own_depth=own_depth)
+            if short_side:
+                picture = _scaled(picture, short_side)
+            return _at_16(picture) if depth == 16 else picture
     except ImageError as refusal:
         raise ImageError(f"{name}: {refusal}") from None
     except UnidentifiedImageError:
@@ -139,9 +166,22 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None) -> 
         raise ImageError(f"{name}: is damaged or cut short ({reason}); copy or download it again") from cause
 
 
+def _check_plausible(image: Image.Image, size: int) -> None:
+    """Raise ImageError if a file of ``size`` bytes says that it holds far more than these formats can pack into them.
+
+    Else a damaged header, or one made for the purpose, takes gigabytes before the rest is found to be missing.
+    """
+    pixels = image.width * image.height
+    if image.format in ("PNG", "JPEG", "TIFF", "BMP", "PPM") and pixels > max(10_000_000, 9000 * size):
+        raise ImageError(
+            f"is damaged or cut short ({size} bytes cannot hold {image.width} x {image.height} pixels); "
+            "copy or download it again"
+        )
+
+
 def _unreadable(data: bytes) -> str:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
-        return "is a HEIC picture, which needs a plug-in: pip install pillow-heif"
+        return "is a HEIC picture, which needs a plug-in: pip install 'impasto[formats]'"
     known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
     return f"is not a picture Impasto can read (it reads {known})"
 
@@ -149,6 +189,17 @@ def _unreadable(data: bytes) -> str:
 def _scaled(picture: Picture, short_side: int) -> Picture:
     pixels = resize_short_side(picture.pixels, short_side)
     alpha = None if picture.alpha is None else resize(picture.alpha, pixels.shape[1], pixels.shape[0])
+    return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def _at_16(picture: Picture) -> Picture:
+    """The same picture in uint16; 255 becomes 65535."""
+    if picture.pixels.dtype == np.uint16:
+        return picture
+    pixels, alpha = (
+        None if x is None else x.astype(np.uint16) * np.uint16(257) for x in (picture.pixels, picture.alpha)
+    )
+    assert pixels is not None
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
@@ -161,11 +212,11 @@ def save_picture(path: str | os.PathLike[str], picture: Picture, *, quality: int
     """Write a picture in the format its extension names, tagged as sRGB; whole or not at all.
 
     Transparency is kept where the format has it, and laid over white in JPEG and BMP; EXIF is kept in JPEG, PNG and
-    WebP, and of a TIFF its first part (camera and date, not exposure and place).
+    WebP, and of a TIFF of 8 bits its first part (camera and date, not exposure and place).
 
     Args:
         path: Its extension is one of `WRITABLE_SUFFIXES`, in any case. An existing file is replaced.
-        picture: The picture.
+        picture: The picture. uint16 makes files of 16 bits, PNG or TIFF; in other formats it is rounded to 8.
         quality: 1 to 100, for JPEG and WebP; the other formats lose nothing.
 
     Raises:
@@ -184,6 +235,10 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     kind = _format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
+    if picture.pixels.dtype == np.uint16:
+        if kind in DEEP_FORMATS:
+            return deep.encode(picture.pixels, picture.alpha, kind, profile=_srgb_profile(), exif=picture.exif)
+        picture = _at_8(picture)
     if picture.alpha is not None and kind in ("PNG", "WEBP", "TIFF"):
         image = _from_array(picture.pixels)
         image.putalpha(Image.fromarray(picture.alpha))
@@ -204,6 +259,21 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     file = io.BytesIO()
     image.save(file, format=kind, **options)
     return file.getvalue()
+
+
+def _at_8(picture: Picture) -> Picture:
+    pixels, alpha = (None if x is None else _rounded_to_8(x) for x in (picture.pixels, picture.alpha))
+    assert pixels is not None
+    return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def _rounded_to_8(samples: Samples) -> NDArray[np.uint8]:
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def holds_16_bits(path: str | os.PathLike[str]) -> bool:
+    """Whether the format that this extension names has 16 bits."""
+    return _format_of(Path(path)) in DEEP_FORMATS
 
 
 def check_saving(path: str | os.PathLike[str]) -> None:
@@ -238,8 +308,13 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
     return resize(array, *scaled)
 
 
-def resize(array: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """A picture, uint8 (H, W, 3), or one channel, uint8 (H, W), at this size (Lanczos)."""
+def resize(array: Samples, width: int, height: int) -> Samples:
+    """A picture, (H, W, 3), or one channel, (H, W), at this size (Lanczos)."""
+    if array.dtype == np.uint16:  # Pillow scales 8 bits, or floats of one channel
+        if array.ndim == 3:
+            return np.stack([resize(array[..., i], width, height) for i in range(array.shape[2])], axis=2)
+        scaled = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.LANCZOS)
+        return np.asarray(np.rint(np.asarray(scaled).clip(0, 65535)), np.uint16)
     image = Image.fromarray(np.ascontiguousarray(array))
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
 
@@ -364,9 +439,25 @@ def _readable() -> tuple[str, ...]:
     return (*_READABLE_FORMATS, "HEIF")
 
 
-def _picture_of(image: Image.Image) -> Picture:
+def _depth_of(image: Image.Image, data: bytes) -> int:
+    """Bits of a sample, of a file of which only the header has been read: 16 or, whatever else there is, 8."""
+    if image.format == "PNG":
+        return 16 if data[24] == 16 else 8  # IHDR, always first
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        bits, kind = (image.tag_v2.get(tag, (1,)) for tag in (0x0102, 0x0153))
+        return 16 if {*bits} == {16} and {*kind} == {1} else 8
+    return 8
+
+
+def _picture(pixels: Pixels, alpha: Samples | None, exif: bytes | None) -> Picture:
+    if alpha is None or alpha.min() == white(alpha):
+        return Picture(pixels, None, exif)
+    return Picture(_filled(pixels, alpha), alpha, exif)
+
+
+def _samples_of(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Pixels and opacity, upright and in sRGB."""
     profile = image.info.get("icc_profile")
-    exif = _kept_exif(image)
     image = _upright(image)
     if image.mode.startswith("I"):
         image = _from_16_bit(image)
@@ -381,10 +472,7 @@ def _picture_of(image: Image.Image) -> Picture:
     elif image.mode not in ("L", "CMYK", "LAB"):
         image = image.convert("RGB")
 
-    pixels = np.asarray(_apply_profile(image, profile))
-    if alpha is None or alpha.min() == 255:
-        return Picture(pixels, None, exif)
-    return Picture(_filled(pixels, alpha), alpha, exif)
+    return np.asarray(_apply_profile(image, profile)), alpha
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -430,12 +518,12 @@ _OF_THE_FILE = {
 """EXIF tags that say how a file stores its pixels, not how the picture was taken."""
 
 
-def _filled(pixels: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
+def _filled(pixels: Pixels, alpha: Samples) -> Pixels:
     """The colours of what is seen, continued to where nothing is: painting spreads what lies beside.
 
     Pulled together at ever half the size, weighted by opacity, and pushed back to where there is none.
     """
-    opacity = alpha.astype(np.float32) / np.float32(255)
+    opacity = alpha.astype(np.float32) / np.float32(white(alpha))
     levels = [((pixels * opacity[:, :, None]).astype(np.float32), opacity)]
     while max(levels[-1][1].shape) > 1:
         levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
@@ -447,7 +535,7 @@ def _filled(pixels: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
         filled[some] = colours[some] / weight[some][:, None]
     hidden = alpha == 0
     result = pixels.copy()
-    result[hidden] = np.rint(filled[hidden]).clip(0, 255).astype(np.uint8)
+    result[hidden] = np.rint(filled[hidden]).clip(0, white(pixels)).astype(pixels.dtype)
     return result
 
 
@@ -463,8 +551,11 @@ def _halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _on_white(picture: Picture) -> Pixels:
     if picture.alpha is None:
         return picture.pixels
-    white = Image.new("RGB", picture.pixels.shape[1::-1], "white")
-    return np.asarray(Image.composite(_from_array(picture.pixels), white, Image.fromarray(picture.alpha)))
+    if picture.pixels.dtype == np.uint16:
+        opacity = picture.alpha[..., np.newaxis].astype(np.float32) / np.float32(65535)
+        return np.asarray(np.rint(65535 + opacity * (picture.pixels - np.float32(65535))), np.uint16)
+    paper = Image.new("RGB", picture.pixels.shape[1::-1], "white")
+    return np.asarray(Image.composite(_from_array(picture.pixels), paper, Image.fromarray(picture.alpha)))
 
 
 @functools.cache
@@ -476,7 +567,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     samples = np.asarray(image).astype(np.int64)
     if samples.min() < 0 or samples.max() > 65535:
         raise ImageError("has 32-bit pixels, which have no defined range; save it with 8 or 16 bits")
-    return Image.fromarray(((samples + 128) // 257).astype(np.uint8))
+    return Image.fromarray(_rounded_to_8(samples.astype(np.uint16)))
 
 
 def _apply_profile(image: Image.Image, data: bytes | None) -> Image.Image:
@@ -485,15 +576,23 @@ def _apply_profile(image: Image.Image, data: bytes | None) -> Image.Image:
     try:
         if image.mode == "LAB":
             return _convert(image, ImageCms.createProfile("LAB"), srgb)
-        if data:
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
-            # Converting sRGB to sRGB costs a second on a large photo and moves values by one.
-            if not ImageCms.getProfileDescription(profile).startswith("sRGB"):
-                return _convert(image, profile, srgb)
+        if data and not _is_srgb(data):
+            return _convert(image, ImageCms.ImageCmsProfile(io.BytesIO(data)), srgb)
     except (ImageCms.PyCMSError, OSError, ValueError):
         # Wrong for the pixels, or damaged: browsers show such a picture as if it had no profile, and so do we.
         pass
     return image.convert("RGB")
+
+
+def _is_srgb(profile: bytes | None) -> bool:
+    """Whether it is sRGB's, or none. Converting sRGB to sRGB takes a second on a large photo and moves values by one."""
+    if not profile:
+        return True
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.getProfileDescription(opened).startswith("sRGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return True  # damaged, which is no reason not to show the picture
 
 
 def _convert(image: Image.Image, source: object, target: object) -> Image.Image:

@@ -16,7 +16,7 @@ from impasto import colors
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
 from impasto.errors import ImageError, ModelError, UsageError
-from impasto.image import Pixels, contact_sheet, resize, resize_mask, resize_short_side
+from impasto.image import Pixels, contact_sheet, resize, resize_mask, resize_short_side, white
 from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
@@ -64,11 +64,11 @@ class Stylizer:
         self._forms = forms if radius(info) else None
 
     def __call__(self, image: Pixels, settings: Settings = DEFAULT, *, mask: Mask | None = None) -> Pixels:
-        """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out.
+        """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out; or uint16.
 
         Args:
-            image: The picture, uint8 (H, W, 3), sRGB; not changed. A size the graph does not take is made up by
-                reflecting the picture at its right and lower edge, and the result is cropped.
+            image: The picture, uint8 or uint16 (H, W, 3), sRGB; not changed. A size the graph does not take is
+                made up by reflecting the picture at its right and lower edge, and the result is cropped.
             settings: How the style is applied.
             mask: Where, see :func:`paint_regions`; everywhere when None.
 
@@ -120,7 +120,8 @@ class Stylizer:
         padding = [(0, size - there) for size, there in zip(wanted, image.shape[:2], strict=True)]
         # Beyond the first reflection numpy goes on reflecting, and a single row or column is repeated.
         padded = np.pad(image, [*padding, (0, 0)], mode="reflect") if np.any(padding) else image
-        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[np.newaxis], dtype=np.float32) / np.float32(255)
+        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
+        batch /= np.float32(white(image))
         inputs = {"image": batch}
         if self.info.noise_channels:
             shape = (1, self.info.noise_channels, *padded.shape[:2])
@@ -175,7 +176,7 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
     lie between those of the styles, so that a soft edge is painted as one. Models of their own blend in pixels.
 
     Args:
-        image: The picture, uint8 (H, W, 3), sRGB.
+        image: The picture, uint8 or uint16 (H, W, 3), sRGB.
         regions: Stylizers, and where each paints: a mask, uint8 (h, w) of any size, 255 for wholly and 0 for not at
             all. Where masks overlap, each has its share.
         settings: How the styles are applied.
@@ -403,8 +404,8 @@ def _copy_to_measure(image: Pixels) -> Pixels:
 
 def _working_copy(image: Pixels, settings: Settings) -> Pixels:
     """The picture at the size at which its strokes come out as they are wanted; never larger than it is."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ImageError(f"expected a picture, uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ImageError(f"expected a picture, uint8 or uint16 (H, W, 3), got {image.dtype} {image.shape}")
     if not settings.stroke_size:
         return image
     size = max(LEAST_SIDE, round(STROKES_AT / settings.stroke_size))
@@ -425,7 +426,7 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
         rows = slice(top, top + ROWS)
         share = 1 - lost if where is None else 1 - lost * where[rows, :, np.newaxis]
         detail = image[rows].astype(np.float32) - coarse[rows]
-        large[rows] = np.rint(np.clip(large[rows] + share * detail, 0, 255))
+        large[rows] = np.rint(np.clip(large[rows] + share * detail, 0, white(image)))
         if where is not None:  # enlarging spreads what is painted beyond its edge
             large[rows][where[rows] == 0] = image[rows][where[rows] == 0]
     return large
@@ -452,7 +453,7 @@ def _mixed_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> 
     mixed = rest[..., np.newaxis] * image.astype(np.float32)
     for picture, weight in zip(pictures, weights, strict=True):
         mixed += weight[..., np.newaxis] * picture
-    batch: Array = mixed.transpose(2, 0, 1)[np.newaxis] / np.float32(255)
+    batch: Array = mixed.transpose(2, 0, 1)[np.newaxis] / np.float32(white(image))
     return batch
 
 
@@ -464,11 +465,11 @@ def _recoloured(painted: Pixels, photo: Pixels, settings: Settings, where: Array
 
 
 def _to_pixels(output: Array, image: Pixels) -> Pixels:
-    """Crop (1, 3, h, w) in [0, 1] to the size of ``image``, uint8 (H, W, 3), rounding to nearest."""
+    """Crop (1, 3, h, w) in [0, 1] to the size of ``image``, (H, W, 3), and round it to the same type."""
     height, width = image.shape[:2]
     if output.ndim != 4 or output.shape[:2] != (1, 3) or output.shape[2] < height or output.shape[3] < width:
         raise ModelError(f"the model made {output.shape} of a {width} x {height} picture; it is not a stylising model")
     picture = output[0, :, :height, :width].transpose(1, 2, 0)
     if not np.isfinite(picture).all():
         raise ModelError("the model's output is not finite; its training went wrong, train it again")
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(picture, 0, 1) * np.float32(white(image))), image.dtype)
