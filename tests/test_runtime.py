@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 from onnx import helper
+from PIL import Image
 
 from impasto import backends, runtime
 from impasto.backends import BACKENDS, FakeBackend
@@ -369,3 +371,34 @@ except KeyboardInterrupt:
     command = [sys.executable, "-c", script, str(tmp_path / "m.onnx")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "interrupted\n")
+
+
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.sampled_from([np.uint8, np.uint16]),
+    st.floats(0, 2),
+    st.sampled_from([0.0, 0.01, 0.5, 1.0, 8.0]),
+    st.sampled_from([None, "luminance", "match"]),
+    st.sampled_from([None, (1, 1), (7, 3), (90, 80)]),
+    st.integers(0, 2**31),
+)
+@trials(max_examples=40, deadline=None)
+def test_any_picture_with_any_settings(height, width, kind, strength, stroke_size, keep_colors, mask_size, seed):
+    rng = np.random.default_rng(seed)
+    photo = rng.integers(0, np.iinfo(kind).max + 1, (height, width, 3), dtype=kind)
+    mask = None if mask_size is None else rng.integers(0, 256, mask_size, dtype=np.uint8)
+    settings = Settings(strength=strength, stroke_size=stroke_size, keep_colors=keep_colors, seed=seed)
+    painted = _udnie()(photo, settings, mask=mask)
+    assert painted.dtype == photo.dtype
+    assert painted.shape == photo.shape
+    if strength == 0 and keep_colors is None:
+        np.testing.assert_array_equal(painted, photo)
+    if mask is not None:
+        untouched = np.array(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)) == 0
+        np.testing.assert_array_equal(painted[untouched], photo[untouched])
+
+
+@functools.cache
+def _udnie():
+    return load("udnie")

@@ -585,7 +585,7 @@ def _apply_profile(image: Image.Image, data: bytes | None) -> Image.Image:
 
 
 def _is_srgb(profile: bytes | None) -> bool:
-    """Whether it is sRGB's, or none. Converting sRGB to sRGB takes a second on a large photo and moves values by one."""
+    """Whether it is sRGB, or none. Converting sRGB to sRGB takes a second on a large photo and moves values by one."""
     if not profile:
         return True
     try:

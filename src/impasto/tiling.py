@@ -61,7 +61,7 @@ class Forms:
         sizes = feature_sizes(info, *weights.shape[1:])
         if len(sizes) != len(self.norms):
             raise ModelError("its graph is not the one its description names: train it again")
-        pooled = {cell: _pooled(weights, cell) for cell in (1, 2, 4)}
+        pooled = {cell: _pooled(weights, cell) for cell in {cell for cell, _, _ in sizes}}
         blend = {}
         for (cell, height, width), norm in zip(sizes, self.norms, strict=True):
             shares = pooled[cell][:, :height, :width]
@@ -118,7 +118,7 @@ def radius(info: ModelInfo) -> int:
         case "residual":
             reach = 18 + 8 * int(info.arguments.get("blocks", 5))
         case "light":
-            reach = 12 + 8 * int(info.arguments.get("blocks", 3))
+            reach = _cell(info) * (3 + 2 * int(info.arguments.get("blocks", 3)))
         case _:
             return 0
     return -(-reach // 16) * 16
@@ -130,18 +130,24 @@ def feature_sizes(info: ModelInfo, height: int, width: int) -> list[tuple[int, i
     Only for networks with a :func:`radius`. Strided convolutions round sizes up, and what is enlarged afterwards is
     larger than the picture by what they added.
     """
+    if info.architecture == "light":
+        cell = _cell(info)
+        return [(cell, -(-height // cell), -(-width // cell))] * (1 + 2 * int(info.arguments.get("blocks", 3)))
     rows, columns = -(-height // 4), -(-width // 4)
     quarter = (4, rows, columns)
-    if info.architecture == "light":
-        return [quarter] * (1 + 2 * int(info.arguments.get("blocks", 3)))
     down = [(1, height, width), (2, -(-height // 2), -(-width // 2)), quarter]
     up = [(2, 2 * rows, 2 * columns), (1, 4 * rows, 4 * columns)]
     return [*down, *[quarter] * (2 * int(info.arguments.get("blocks", 5))), *up]
 
 
+def _cell(info: ModelInfo) -> int:
+    """Pixels to a cell of a light network."""
+    return int(info.arguments.get("cell", 4))
+
+
 def _pooled(weights: Array, cell: int) -> Array:
-    """Means of ``cell`` x ``cell`` places of (K, H, W), of H and W made up to multiples of 4 by the edge."""
-    whole = np.pad(weights, [(0, 0), *((0, -size % 4) for size in weights.shape[1:])], mode="edge")
+    """Means of ``cell`` x ``cell`` places of (K, H, W), of H and W made up to multiples of 8 by the edge."""
+    whole = np.pad(weights, [(0, 0), *((0, -size % 8) for size in weights.shape[1:])], mode="edge")
     count, height, width = whole.shape
     means: Array = whole.reshape(count, height // cell, cell, width // cell, cell).mean(axis=(2, 4))
     return means

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
+from impasto.nn.generators import GENERATORS, Conv, SeparableConv, _narrow_conv, build_generator
 from impasto.nn.norm import NORMS, bounded
 from impasto.train.config import PRESETS
 
@@ -68,7 +68,18 @@ def test_the_narrow_convolution_is_the_plain_one(size):
 def test_the_light_network_costs_what_it_says():
     generator = build_generator("light", {})
     kernels = sum(p.numel() for p in generator.parameters() if p.ndim == 4)
-    assert round(kernels / generator.CELL**2, -2) == 17_300
+    assert round(kernels / generator.cell**2, -2) == 17_300
+
+
+def test_a_separable_convolution_is_a_plain_one_of_rank_one():
+    """Its kernel is the outer product of what it does to each channel and of how it mixes them."""
+    torch.manual_seed(0)
+    separable = SeparableConv(4, 6, 3, padding="zero").double()
+    x = torch.randn(2, 4, 9, 7, dtype=torch.float64)
+    over_space, over_channels = separable.over_space.conv, separable.over_channels.conv
+    kernel = torch.einsum("oc,cij->ocij", over_channels.weight[:, :, 0, 0], over_space.weight[:, 0])
+    bias = over_channels.weight[:, :, 0, 0] @ over_space.bias + over_channels.bias
+    torch.testing.assert_close(separable(x), torch.nn.functional.conv2d(x, kernel, bias, padding=1))
 
 
 def test_authors_scales_start_in_0_to_1():
@@ -224,6 +235,7 @@ def test_a_flat_picture_has_no_border():
         ("residual", {"upsample": "bicubic"}, "unknown upsampling 'bicubic'"),
         ("texture", {"output": "relu"}, "unknown output 'relu'"),
         ("residual", {"bound": -1.0}, "bound must be a number of 0 or more, not -1.0"),
+        ("light", {"cell": 5}, "unknown cell '5': choose one of 4, 8"),
         ("light", {"bound": float("inf")}, "bound must be a number of 0 or more, not inf"),
     ],
 )

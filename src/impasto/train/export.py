@@ -5,7 +5,7 @@ with one node a layer, so that a runtime finds its fused kernels (InstanceNormal
 What tracing would guarantee, that the file computes what the generator does, every export checks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from impasto.nn.generators import (
     LightGenerator,
     ResidualBlock,
     ResidualGenerator,
+    SeparableConv,
     TextureGenerator,
     UpsampleConv,
 )
@@ -236,10 +237,10 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
 def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
     """LightGenerator.paint."""
     assert isinstance(net, LightGenerator)
-    x = graph.add("SpaceToDepth", _whole_cells(graph, x, net.CELL)(x), blocksize=net.CELL)
+    x = graph.add("SpaceToDepth", _whole_cells(graph, x, net.cell)(x), blocksize=net.cell)
     for layer in (net.first, *net.blocks, net.last):
         x = _layer(graph, layer, x, style)
-    return graph.add("DepthToSpace", x, blocksize=net.CELL, mode="CRD")
+    return graph.add("DepthToSpace", x, blocksize=net.cell, mode="CRD")
 
 
 def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str | None) -> str:
@@ -309,6 +310,8 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
             elif layer.border:
                 x = _pad(graph, x, layer.border, {"replicate": "edge"}.get(layer.mode, layer.mode))
             return _convolution(graph, "Conv", layer.conv, x)
+        case SeparableConv():
+            return _layer(graph, layer.over_channels, _layer(graph, layer.over_space, x, style), style)
         case UpsampleConv():
             return _layer(graph, layer.conv, _upsample(graph, x, layer.mode), style)
         case nn.ConvTranspose2d():
@@ -359,9 +362,11 @@ def _limited(graph: _Graph, y: str, scale: Any, shift: Any, limit: float) -> str
     return graph.add("Min", graph.add("Max", y, low), high)
 
 
-def _convolution(graph: _Graph, operator: str, conv: Any, x: str, **attributes: Sequence[int]) -> str:
+def _convolution(graph: _Graph, operator: str, conv: Any, x: str, **attributes: Any) -> str:
     pads = [*conv.padding, *conv.padding]
     shape, strides = list(conv.kernel_size), list(conv.stride)
+    if conv.groups > 1:
+        attributes["group"] = conv.groups
     return graph.add(operator, x, conv.weight, conv.bias, kernel_shape=shape, strides=strides, pads=pads, **attributes)
 
 

@@ -241,6 +241,7 @@ def _split_parameters(generator: Generator, *, use_muon: bool) -> tuple[list[Ten
     for name, parameter in generator.named_parameters():
         if id(parameter) in codes:
             continue
-        kernel = parameter.ndim == 4 and not name.startswith("last.")
+        mixes_channels = parameter.ndim == 4 and parameter.shape[1] > 1
+        kernel = mixes_channels and not name.startswith("last.")
         (inner if kernel and use_muon else rest).append(parameter)
     return inner, rest
