@@ -1,0 +1,148 @@
+"""What the controls of `impasto stylize` do and cost: a table each, and the pictures of docs/images.
+
+    python benchmarks/controls.py DATA --batch-norm MODEL [--out docs/images]
+
+DATA has `content/open` and `styles`. MODEL is a model with batch normalisation, to show what becomes of contrast:
+
+    impasto train DATA/styles/starry_night.jpg -o MODEL --norm batch --start nothing --minutes 5
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+import impasto
+from impasto.evaluate import Lpips
+from impasto.image import Pixels, contact_sheet, resize_short_side, save_image
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.runtime import Stylizer
+from impasto.settings import AS_IT_IS, Settings
+from impasto.train.data import content_photos, to_tensor
+from impasto.train.weights import load_loss_network
+
+HELD_OUT = Path(__file__).parent / "held_out.txt"
+STYLES = ("starry_night", "udnie", "roman_mosaic_duck")
+STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
+LARGE = 2048
+SMALL = 512
+ROUNDS = 11
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def cost(photo: Pixels) -> None:
+    """Each control beside the network alone, taking turns."""
+    stylizer = impasto.load("udnie")
+    inputs = {**stylizer._inputs(photo, 0), **stylizer._given(1.0)}
+    everywhere = np.full(photo.shape[:2], 255, np.uint8)
+    work: dict[str, Callable[[], object]] = {
+        "the network alone, without uint8 in and out": lambda: stylizer._backend.run(inputs),
+        "defaults: all controls off": lambda: stylizer(photo),
+        "--strength 0.7": lambda: stylizer(photo, Settings(strength=0.7)),
+        "--strength 0.1": lambda: stylizer(photo, Settings(strength=0.1)),
+        "--keep-colors luminance": lambda: stylizer(photo, Settings(keep_colors="luminance")),
+        "--keep-colors match": lambda: stylizer(photo, Settings(keep_colors="match")),
+        "--mask, white": lambda: stylizer(photo, mask=everywhere),
+    }
+    for run in work.values():
+        run()
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(ROUNDS):
+        for name, run in work.items():
+            found[name].append(seconds(run))
+    medians = {name: statistics.median(times) for name, times in found.items()}
+    base = medians["defaults: all controls off"]
+    print(f"\n| {photo.shape[1]} x {photo.shape[0]}, medians of {ROUNDS} | ms | of the defaults |\n|---|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {1000 * median:.0f} | {median / base:.2f} |")
+
+
+def strength(photos: list[Pixels], pictures: Path, out: Path) -> None:
+    """The objective's terms against strength."""
+    network, _ = load_loss_network()
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    content, style = figure.subplots(1, 2)
+    for name in STYLES:
+        picture = impasto.load_image(pictures / f"{name}.jpg")
+        loss = PerceptualLoss(network, YARDSTICK, to_tensor(resize_short_side(picture, SMALL)))
+        stylizer = impasto.load(name)
+        curve = []
+        for value in STRENGTHS:
+            terms = []
+            for photo in photos:
+                painted = to_tensor(stylizer(photo, Settings(strength=value, stroke_size=0)))
+                with torch.no_grad():
+                    found = loss(painted, loss.content_target(to_tensor(photo)))
+                terms.append((float(found.content), float(found.style)))
+            curve.append(np.mean(terms, axis=0))
+        for axes, column in ((content, 0), (style, 1)):
+            axes.plot(STRENGTHS, [point[column] for point in curve], marker="o", markersize=3, label=name)
+        print(f"{name}: " + ", ".join(f"{s:g}: {c:.2f} {t:.2f}" for s, (c, t) in zip(STRENGTHS, curve, strict=True)))
+    for axes, what in ((content, "content error"), (style, "style error")):
+        axes.set(xlabel="strength", ylabel=what, ylim=(0, None))
+        axes.grid(alpha=0.3)
+    style.legend(fontsize=8)
+    figure.savefig(out / "strength.png", dpi=110)
+
+
+def strokes(photos: list[Pixels]) -> None:
+    """The same photo at two sizes: how alike the results are at the smaller."""
+    lpips = Lpips(load_loss_network()[0])
+    print(f"\n| painted at {LARGE} px and scaled, beside at {SMALL} px | of 255 | LPIPS |\n|---|---|---|")
+    for name, settings in (("default", Settings()), ("--stroke-size 0", AS_IT_IS)):
+        wrong, distance = [], []
+        for style in STYLES:
+            stylizer = impasto.load(style)
+            for photo in photos:
+                small = stylizer(resize_short_side(photo, SMALL), settings)
+                large = resize_short_side(stylizer(resize_short_side(photo, LARGE), settings), SMALL)
+                wrong.append(np.abs(small.astype(float) - large).mean())
+                distance.append(float(lpips(to_tensor(small), to_tensor(large))))
+        print(f"| {name} | {np.mean(wrong):.1f} | {np.mean(distance):.3f} |")
+
+
+def contrast(photos: list[Pixels], batch: Stylizer, out: Path) -> None:
+    """A photo and the same at a quarter of its contrast, by instance and by batch normalisation."""
+    print("\n| contrast cut to a quarter | mean change, of 255 | worst photo |\n|---|---|---|")
+    rows, captions = [], []
+    for name, stylizer in {**{x: impasto.load(x) for x in STYLES}, "batch normalisation": batch}.items():
+        changes = []
+        for number, photo in enumerate(photos):
+            dim = np.rint(127.5 + 0.25 * (photo.astype(float) - 127.5)).astype(np.uint8)
+            pair = [stylizer(x, AS_IT_IS) for x in (photo, dim)]
+            changes.append(np.abs(pair[0].astype(float) - pair[1]).mean())
+            if number == 0 and name in (STYLES[0], "batch normalisation"):
+                rows.append([photo, dim, *pair])
+                how = "instance normalisation" if name == STYLES[0] else name
+                captions.append(["photo", "contrast 0.25", how, "contrast 0.25"])
+        print(f"| {name} | {np.mean(changes):.1f} | {max(changes):.1f} |")
+    save_image(out / "contrast.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--batch-norm", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    options = parser.parse_args()
+    _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
+    whole = [impasto.load_image(path) for path in held_out[::10]]
+    photos = [resize_short_side(photo, SMALL) for photo in whole]
+    cost(resize_short_side(whole[0], SMALL))
+    strength(photos[:3], options.data / "styles", options.out)
+    strokes([photo for photo in map(impasto.load_image, held_out) if min(photo.shape[:2]) >= 1000][:3])
+    contrast(photos, impasto.load(options.batch_norm), options.out)
+
+
+if __name__ == "__main__":
+    main()
