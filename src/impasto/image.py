@@ -4,6 +4,7 @@ Everywhere in Impasto outside `impasto.nn`, a picture is a numpy array of uint8,
 where 16 bits are wanted. Pillow reads and writes the first, libvips the second, see :mod:`impasto.deep`.
 """
 
+import contextlib
 import functools
 import io
 import os
@@ -33,6 +34,9 @@ Depth = Literal[8, 16, "own"]
 
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused: a small file can unpack to more memory than the machine has."""
+
+OPTIMIZED_PIXELS = 20_000_000
+"""Up to so many, a JPEG's code is fitted to the picture."""
 
 _FORMAT_OF = {
     ".jpg": "JPEG",
@@ -251,7 +255,9 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
             options["exif"] = picture.exif if kind != "TIFF" else _first_directory(picture.exif)
     if kind == "JPEG":
         # Painted pictures are full of saturated edges, which halved colour resolution smears.
-        options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True}
+        options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
+        # Smaller by a few percent; for it all coefficients are kept, six bytes a pixel.
+        options["optimize"] = image.width * image.height <= OPTIMIZED_PIXELS
     elif kind == "WEBP":
         options |= {"quality": quality}
     elif kind == "TIFF":
@@ -308,15 +314,17 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
     return resize(array, *scaled)
 
 
-def resize(array: Samples, width: int, height: int) -> Samples:
-    """A picture, (H, W, 3), or one channel, (H, W), at this size (Lanczos)."""
-    if array.dtype == np.uint16:  # Pillow scales 8 bits, or floats of one channel
-        if array.ndim == 3:
-            return np.stack([resize(array[..., i], width, height) for i in range(array.shape[2])], axis=2)
-        scaled = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.LANCZOS)
-        return np.asarray(np.rint(np.asarray(scaled).clip(0, 65535)), np.uint16)
-    image = Image.fromarray(np.ascontiguousarray(array))
-    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+def resize(array: Samples, width: int, height: int, *, rows: slice | None = None) -> Samples:
+    """A picture, (H, W, 3), or one channel, (H, W), at this size (Lanczos); of it these rows, if not all are wanted."""
+    if array.dtype == np.uint16 and array.ndim == 3:  # Pillow scales 8 bits, or floats of one channel
+        return np.stack([resize(array[..., i], width, height, rows=rows) for i in range(array.shape[2])], axis=2)
+    deep_channel = array.dtype == np.uint16
+    image = Image.fromarray(array.astype(np.float32) if deep_channel else np.ascontiguousarray(array))
+    top, bottom, _ = (rows or slice(None)).indices(height)
+    # The filter also looks beyond the box, so that strips fit together.
+    box = (0.0, top * array.shape[0] / height, float(array.shape[1]), bottom * array.shape[0] / height)
+    scaled = np.asarray(image.resize((width, bottom - top), Image.Resampling.LANCZOS, box))
+    return np.asarray(np.rint(scaled.clip(0, 65535)), np.uint16) if deep_channel else scaled
 
 
 def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -458,7 +466,7 @@ def _picture(pixels: Pixels, alpha: Samples | None, exif: bytes | None) -> Pictu
 def _samples_of(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Pixels and opacity, upright and in sRGB."""
     profile = image.info.get("icc_profile")
-    image = _upright(image)
+    _turn_upright(image)
     if image.mode.startswith("I"):
         image = _from_16_bit(image)
     elif image.mode == "F":
@@ -469,17 +477,24 @@ def _samples_of(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8
         image = image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
         image = image.convert("RGB")
-    elif image.mode not in ("L", "CMYK", "LAB"):
+    elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
         image = image.convert("RGB")
 
-    return np.asarray(_apply_profile(image, profile)), alpha
+    return _array_of(_apply_profile(image, profile)), alpha
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged record, of which there are many: the picture matters more
-        return image
+def _array_of(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an RGB picture, strip by strip: at once, numpy and Pillow need them three times over."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, 1024):
+        strip = (0, top, image.width, min(top + 1024, image.height))
+        pixels[top : strip[3]] = np.asarray(image.crop(strip))
+    return pixels
+
+
+def _turn_upright(image: Image.Image) -> None:
+    with contextlib.suppress(Exception):  # a damaged record, of which there are many: the picture matters more
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _kept_exif(image: Image.Image) -> bytes | None:
@@ -581,7 +596,7 @@ def _apply_profile(image: Image.Image, data: bytes | None) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError):
         # Wrong for the pixels, or damaged: browsers show such a picture as if it had no profile, and so do we.
         pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _is_srgb(profile: bytes | None) -> bool:

@@ -426,13 +426,13 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
     if small is image:
         return painted
     height, width = image.shape[:2]
-    large, coarse = (resize(x, width, height).copy() for x in (painted, small))
+    large = np.empty_like(image)
     lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))  # of what is painted wholly
     for top in range(0, height, ROWS):
         rows = slice(top, top + ROWS)
+        strip, coarse = (resize(x, width, height, rows=rows).astype(np.float32) for x in (painted, small))
         share = 1 - lost if where is None else 1 - lost * where[rows, :, np.newaxis]
-        detail = image[rows].astype(np.float32) - coarse[rows]
-        large[rows] = np.rint(np.clip(large[rows] + share * detail, 0, white(image)))
+        large[rows] = np.rint(np.clip(strip + share * (image[rows] - coarse), 0, white(image)))
         if where is not None:  # enlarging spreads what is painted beyond its edge
             large[rows][where[rows] == 0] = image[rows][where[rows] == 0]
     return large
