@@ -25,11 +25,11 @@ def run(model, inputs):
 
 
 def measured(model, image=IMAGE):
-    picture, *results = run(graph.measuring(model), {"image": image})
+    *results, picture = run(graph.measuring(model), {"image": image})
     inputs = {}
     for norm in graph.norms(model):
-        inputs[norm.scale], inputs[norm.shift] = graph.affine(*results[:4])
-        del results[:4]
+        inputs[norm.scale], inputs[norm.shift] = graph.affine(*results[:5])
+        del results[:5]
         for name in norm.limits:
             inputs[name] = results.pop(0)[np.newaxis]
     assert not results
@@ -65,8 +65,8 @@ def test_frozen_with_anothers_statistics_is_another_picture(model):
 
 
 def test_the_affine_map_of_a_flat_channel_is_its_value():
-    each = [np.array(x, np.float32).reshape(1, 2, 1, 1) for x in ([7, 3], [5, -5], [0, 4], [0, -8])]
-    scale, shift = graph.affine(*each)
+    each = [np.array(x, np.float32).reshape(1, 2, 1, 1) for x in ([7, 3], [7, 5], [5, -9], [5, -5])]
+    scale, shift = graph.affine(*each, np.array([1, -0.3], np.float32))
     assert scale.ravel().tolist() == [0, -2]
     assert shift.ravel().tolist() == [5, 1]
 

@@ -34,6 +34,8 @@ class Norm:
     """One instance normalisation of a graph: the names of what it takes and gives."""
 
     taken: str
+    factor: str
+    """What the normalised values are multiplied by, (C,)."""
     given: str
     low: str = ""
     """What its result is cut off below at, (C, 1, 1), and ..."""
@@ -75,43 +77,42 @@ def norms(model: bytes) -> tuple[Norm, ...]:
             continue
         low, between = after.get((b"Max", given), ("", ""))
         high, _ = after.get((b"Min", between), ("", ""))
-        found.append(Norm(taken[0], given, low, high) if high else Norm(taken[0], given))
+        found.append(Norm(taken[0], taken[1], given, low, high) if high else Norm(taken[0], taken[1], given))
     return tuple(found)
 
 
 def measuring(model: bytes) -> bytes:
-    """The model with four more results for every instance normalisation, in order; :func:`affine` takes them.
+    """The model with five more results for every instance normalisation, in order; :func:`affine` takes them.
 
-    They are the means of x and y, the variance of x, and the covariance of both, each float32 (1, C, 1, 1). They follow
-    at once where x and y are at hand, so that nothing is kept for them. Where y is cut off, `Norm.low` and `Norm.high`
-    come after them.
+    They are the least and largest x and y, each float32 (1, C, 1, 1), and the factor of y, (C,): two points of each
+    line y = a x + b, and which way it leans. Where y is cut off, `Norm.low` and `Norm.high` come after them.
+    The picture is the last result: OpenVINO computes them in order, and would keep all features for those after it.
     """
     axes = "impasto_axes"
     parts = [encode(_INITIALIZER, _integers(axes, 2, 3))]
-    outputs = []
+    outputs: list[bytes] = []
+    picture: list[bytes] = []
     by_name = {norm.given: norm for norm in norms(model)}
     for number, field, body in _graph(model):
-        parts.append(field)
+        (picture if number == _OUTPUT else parts).append(field)
         norm = by_name.get(_node(body)[2]) if number == _NODE else None
         if norm is None:
             continue
-        centred, squared, product = (f"{norm.given}_{name}" for name in ("centred", "squared", "product"))
         results = _results(norm)
         parts += [
             encode(_NODE, _operation(operator, taken, given))
             for operator, taken, given in (
-                ("ReduceMean", (norm.taken, axes), results[0]),
-                ("ReduceMean", (norm.given, axes), results[1]),
-                ("Sub", (norm.taken, results[0]), centred),
-                ("Mul", (centred, centred), squared),
-                ("ReduceMean", (squared, axes), results[2]),
-                ("Mul", (centred, norm.given), product),
-                ("ReduceMean", (product, axes), results[3]),
+                ("ReduceMin", (norm.taken, axes), results[0]),
+                ("ReduceMax", (norm.taken, axes), results[1]),
+                ("ReduceMin", (norm.given, axes), results[2]),
+                ("ReduceMax", (norm.given, axes), results[3]),
+                ("Identity", (norm.factor,), results[4]),
             )
         ]
-        outputs += [encode(_OUTPUT, _value(name, 1, "C", 1, 1)) for name in results]
+        outputs += [encode(_OUTPUT, _value(name, 1, "C", 1, 1)) for name in results[:4]]
+        outputs.append(encode(_OUTPUT, _value(results[4], "C")))
         outputs += [encode(_OUTPUT, _value(name, "C", 1, 1)) for name in (norm.low, norm.high) if name]
-    return _with_graph(model, parts + outputs)  # after the picture
+    return _with_graph(model, parts + outputs + picture)
 
 
 def frozen(model: bytes) -> bytes:
@@ -150,17 +151,20 @@ def _frozen(model: bytes, *, by_place: bool) -> bytes:
     return _with_graph(model, parts)
 
 
-def affine(x_mean: Array, y_mean: Array, variance: Array, covariance: Array) -> tuple[Array, Array]:
+def affine(x_least: Array, x_most: Array, y_least: Array, y_most: Array, factor: Array) -> tuple[Array, Array]:
     """The a and b, each (1, C, 1, 1), with which y = a x + b, from what :func:`measuring` gives.
 
     A channel that is the same everywhere has a = 0.
     """
-    a = (covariance / np.maximum(variance, 1e-20)).astype(np.float32)
-    return a, y_mean - a * x_mean
+    x_reach, y_reach = x_most.astype(np.float64) - x_least, y_most.astype(np.float64) - y_least
+    falls = factor.reshape(y_least.shape) < 0
+    a = np.where(falls, -1, 1) * np.divide(y_reach, x_reach, out=np.zeros_like(y_reach), where=x_reach > 0)
+    b = np.where(falls, y_most, y_least) - a * x_least
+    return a.astype(np.float32), b.astype(np.float32)
 
 
 def _results(norm: Norm) -> tuple[str, ...]:
-    return tuple(f"{norm.given}_{name}" for name in ("x_mean", "y_mean", "variance", "covariance"))
+    return tuple(f"{norm.given}_{name}" for name in ("x_least", "x_most", "y_least", "y_most", "factor"))
 
 
 def _with_graph(model: bytes, parts: Sequence[bytes]) -> bytes:

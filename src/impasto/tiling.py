@@ -72,11 +72,11 @@ class Forms:
 
     def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
-        picture, *found = self.measuring.run_all(inputs)
+        *found, picture = self.measuring.run_all(inputs)
         results = iter(found)
         statistics = {}
         for norm in self.norms:
-            statistics[norm.scale], statistics[norm.shift] = graph.affine(*(next(results) for _ in range(4)))
+            statistics[norm.scale], statistics[norm.shift] = graph.affine(*(next(results) for _ in range(5)))
             for name in norm.limits:
                 statistics[name] = next(results)[np.newaxis]
         return picture, statistics
