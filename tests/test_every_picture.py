@@ -100,6 +100,70 @@ def tiff(samples, alpha, grey, orientation):
     return header + rest.ljust(16, b"\0") + values.tobytes()
 
 
+def changed(tiff_file, tag, value):
+    """A TIFF of ours with another value of a short tag."""
+    data = bytearray(tiff_file)
+    for at in range(10, 10 + 12 * struct.unpack("<H", data[8:10])[0], 12):
+        if struct.unpack("<H", data[at : at + 2])[0] == tag:
+            data[at + 8 : at + 10] = struct.pack("<H", value)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("depth", [8, 16, "own"])
+def test_deep_files_of_less_usual_kinds(depth):
+    grey, _ = hand_made("16L")
+    several, opacity = hand_made("16RGBA")
+    inverted = changed(tiff(1 - grey, None, True, 1), 262, 0)  # MinIsWhite
+    unspecified = changed(tiff(several, opacity, False, 1), 338, 0)  # a channel more, which is not opacity
+    for data, colours in ((inverted, grey), (unspecified, several)):
+        picture = decode_picture(data, "it", depth=depth)
+        assert picture.alpha is None
+        step = 255 if depth == 8 else 65535
+        assert np.abs(picture.pixels / white(picture.pixels) - colours).max() * step <= 0.501
+
+
+@pytest.mark.parametrize("depth", [8, "own"])
+def test_a_deep_picture_is_turned_by_a_record_after_its_pixels(depth):
+    colours, _ = hand_made("16RGB")
+    data = png(turned(colours, 6), None, False, 6)
+    at, end = data.index(b"eXIf") - 4, data.index(b"IDAT") - 4
+    late = data[:at] + data[end:-12] + data[at:end] + data[-12:]
+    picture = decode_picture(late, "it", depth=depth)
+    assert np.abs(picture.pixels / white(picture.pixels) - colours).max() < 0.003
+
+
+def test_a_deep_picture_of_four_inks_is_read_as_one_of_8_bits():
+    import pyvips
+
+    inks = pyvips.Image.new_from_array(np.full((24, 40, 4), 9000, np.uint16)).copy(interpretation="cmyk")
+    picture = decode_picture(inks.write_to_buffer(".tif"), "it", depth="own")
+    assert picture.pixels.dtype == np.uint8
+    assert picture.pixels.shape == (24, 40, 3)
+
+
+def test_a_blank_page_may_be_small():
+    file = io.BytesIO()
+    Image.new("1", (7016, 9933), 1).save(file, format="TIFF", compression="group4")
+    assert decode_picture(file.getvalue(), "it").pixels.min() == 255
+
+
+def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken():
+    from impasto.errors import ImageError
+
+    data = png(hand_made("16RGB")[0], None, False, 1)
+    header = b"IHDR" + struct.pack(">II", 12_000, 12_000) + data[24:29]
+    with pytest.raises(ImageError, match="cannot hold 12000 x 12000 pixels"):
+        decode_picture(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:], "it")
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (5, 5, 4), (0, 5, 3)])
+def test_what_is_no_deep_picture_is_not_written(shape):
+    from impasto.errors import ImageError
+
+    with pytest.raises(ImageError, match="expected a picture"):
+        encode_picture(Picture(np.zeros(shape, np.uint16)), "it.png")
+
+
 def by_pillow(kind, mode, samples, alpha, orientation):
     pixels = np.round(samples * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(pixels))

@@ -367,14 +367,11 @@ def test_the_short_side_gets_the_size(shape, size, expected):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_strips_of_a_resized_picture_fit_together(kind):
-    unit = np.iinfo(kind).max // 255
-    picture = np.random.default_rng(0).integers(90 * unit, 150 * unit, (31, 23, 3), dtype=kind)  # nothing is clipped
-    for width, height in ((90, 145), (11, 17)):
-        whole = image_module.resize(picture, width, height)
-        strips = [
-            image_module.resize(picture, width, height, rows=slice(top, top + 13)) for top in range(0, height, 13)
-        ]
-        assert np.abs(np.concatenate(strips).astype(int) - whole).max() <= 2
+    picture = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, (31, 23, 3), dtype=kind)
+    for height in (145, 17):
+        whole = image_module.resize(picture, 23, height)
+        strips = [image_module.resize(picture, 23, height, rows=slice(top, top + 13)) for top in range(0, height, 13)]
+        assert np.abs(np.concatenate(strips).astype(int) - whole).max() <= 1
 
 
 def test_resizing_to_nothing_is_refused():

@@ -48,7 +48,7 @@ def find_style(name_or_path: str | os.PathLike[str], *, fast: bool = False) -> t
         ModelError: The file is no style file, or its network is not there.
     """
     name = os.fspath(name_or_path)
-    if name in shipped():
+    if name in shipped(fast=fast):
         return shipped(fast=fast)[name], shipped_network(fast=fast)
     path = Path(name)
     if path.suffix != SUFFIX and not path.exists():
@@ -75,7 +75,7 @@ def network_hash(network: Path) -> str:
 
 def is_fast(style: StyleInfo) -> bool:
     """Whether this is a style of the fast network."""
-    return style.network == network_hash(shipped_network(fast=True))
+    return any(style.network == fast.info.network for fast in shipped(fast=True).values())
 
 
 def _data(fast: bool) -> Path:

@@ -1,7 +1,9 @@
 """Pictures of 16 bits a sample, by libvips: Pillow has none in colour. Its library comes with the extra `formats`."""
 
+import functools
 import logging
-from importlib.util import find_spec
+import struct
+import zlib
 from types import ModuleType
 from typing import Any
 
@@ -13,28 +15,35 @@ from impasto.errors import ImageError
 Samples16 = NDArray[np.uint16]
 
 
+@functools.cache
 def available() -> bool:
-    """Whether libvips is installed."""
-    return find_spec("pyvips") is not None
+    """Whether libvips is installed, and not its Python part alone."""
+    try:
+        _pyvips()
+    except (ImportError, OSError):
+        return False
+    return True
 
 
-def decode(data: bytes, *, by_profile: bool) -> tuple[Samples16, Samples16 | None]:
-    """A 16-bit PNG or TIFF, upright and in sRGB: pixels, uint16 (H, W, 3), and opacity, uint16 (H, W), or None.
+def decode(data: bytes, *, by_profile: bool, has_alpha: bool) -> tuple[Samples16, Samples16 | None]:
+    """A grey or RGB file of 16 bits as it is stored, in sRGB: pixels, uint16 (H, W, 3), and opacity, uint16 (H, W).
 
     Args:
         data: What is in the file.
         by_profile: Convert from the embedded colour profile; a broken one is ignored.
+        has_alpha: Whether a channel beyond the colours is opacity; else there is none.
 
     Raises:
         ImageError: the file is damaged.
     """
     pyvips = _pyvips()
     try:
-        image = pyvips.Image.new_from_buffer(data, "").autorot()
+        image = pyvips.Image.new_from_buffer(data, "")
         alpha = None
-        if image.hasalpha():
-            alpha = _array(image[image.bands - 1])[..., 0]
-            image = image.extract_band(0, n=image.bands - 1)
+        colours = 1 if image.bands < 3 else 3
+        if image.bands > colours:
+            alpha = _array(image[colours])[..., 0] if has_alpha else None
+            image = image.extract_band(0, n=colours)
         return _array(_to_srgb(image, by_profile)), alpha
     except pyvips.Error as cause:
         reason = " ".join(str(cause.detail).split())
@@ -55,16 +64,20 @@ def encode(pixels: NDArray[Any], alpha: NDArray[Any] | None, kind: str, *, profi
         ImageError: libvips is not installed.
     """
     if not available():
-        raise ImageError("pictures of 16 bits need libvips: pip install 'impasto[formats]', or use --depth 8")
+        raise ImageError("pictures of 16 bits need libvips: pip install 'impasto[formats]'")
     pyvips = _pyvips()
     samples = pixels if alpha is None else np.dstack([pixels, alpha])
     image = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation="rgb16")
     image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    if exif:
-        image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    suffix, options = {"PNG": (".png", {}), "TIFF": (".tif", {"compression": "lzw"})}[kind]
-    data: bytes = image.write_to_buffer(suffix, **options)
-    return data
+    if kind == "TIFF":
+        data: bytes = image.write_to_buffer(".tif", compression="lzw", keep="icc")
+        return data
+    data = image.write_to_buffer(".png", keep="icc")  # it would add a record of its own
+    if exif is None:
+        return data
+    # The chunk comes after the header, which is 33 bytes with what precedes it.
+    chunk = b"eXIf" + exif.removeprefix(b"Exif\0\0")
+    return data[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
 
 
 def _to_srgb(image: Any, by_profile: bool) -> Any:

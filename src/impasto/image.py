@@ -38,6 +38,11 @@ MAX_PIXELS = 200_000_000
 OPTIMIZED_PIXELS = 20_000_000
 """Up to so many, a JPEG's code is fitted to the picture."""
 
+MOST_PIXELS_A_BYTE = 12_000
+"""Deflate and LZW pack a thousand bytes into one, and a byte may be eight pixels."""
+_LIMITED = ("PNG", "JPEG", "BMP", "PPM", "raw", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
+"""Formats, and of TIFF compressions, of which that is true. A fax page, a WebP and an AVIF can be blank in no space."""
+
 _FORMAT_OF = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -130,8 +135,8 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None, dep
         data: What is in the file.
         name: What errors call it.
         short_side: Scale it to this, pixels. A large JPEG is then decoded at a fraction of its size.
-        depth: 8 gives uint8, 16-bit samples rounded; 16 gives uint16; "own" what the file has. All bits of 16 are
-            read where libvips is installed (the extra `formats`), else the upper 8.
+        depth: 8 gives uint8, 16-bit samples rounded; 16 gives uint16; "own" what the file has. Files of 16 bits are
+            read by libvips (the extra `formats`); without it, the upper 8 bits by Pillow.
 
     Raises:
         ImageError: The file is empty, cut short, not a picture, larger than `MAX_PIXELS`, or in a pixel format
@@ -149,18 +154,23 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None, dep
                     f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
                 )
             _check_plausible(image, len(data))
-            own_depth, exif = _depth_of(image, data), _kept_exif(image)
             if short_side:
                 image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
+            orientation = _orientation(image)  # of a TIFF; loading it turns it
             image.load()  # decodes all of it, so a file that is cut short fails here; libvips would forgive it
-            if own_depth == 16 and depth != 8 and deep.available():
-                picture = _picture(*deep.decode(data, by_profile=not _is_srgb(image.info.get("icc_profile"))), exif)
+            own_depth, exif, frames = _depth_of(image, data), _kept_exif(image), getattr(image, "n_frames", 1)
+            by_libvips = own_depth == 16 and deep.available()
+            if by_libvips:
+                pixels, alpha = _deep_samples(image, data, orientation or _orientation(image))
             else:
-                picture = _picture(*_samples_of(image), exif)
-            picture = replace(picture, frames=getattr(image, "n_frames", 1), own_depth=own_depth)
+                pixels, alpha = _samples(image)
+            del image
+            picture = replace(_picture(pixels, alpha, exif), frames=frames, own_depth=own_depth)
             if short_side:
                 picture = _scaled(picture, short_side)
-            return _at_16(picture) if depth == 16 else picture
+            if depth == "own":
+                return picture
+            return _at_16(picture) if depth == 16 else _at_8(picture)
     except ImageError as refusal:
         raise ImageError(f"{name}: {refusal}") from None
     except UnidentifiedImageError:
@@ -176,7 +186,8 @@ def _check_plausible(image: Image.Image, size: int) -> None:
     Else a damaged header, or one made for the purpose, takes gigabytes before the rest is found to be missing.
     """
     pixels = image.width * image.height
-    if image.format in ("PNG", "JPEG", "TIFF", "BMP", "PPM") and pixels > max(10_000_000, 9000 * size):
+    kind = image.info.get("compression", "raw") if image.format == "TIFF" else image.format
+    if kind in _LIMITED and pixels > max(10_000_000, MOST_PIXELS_A_BYTE * size):
         raise ImageError(
             f"is damaged or cut short ({size} bytes cannot hold {image.width} x {image.height} pixels); "
             "copy or download it again"
@@ -200,6 +211,7 @@ def _at_16(picture: Picture) -> Picture:
     """The same picture in uint16; 255 becomes 65535."""
     if picture.pixels.dtype == np.uint16:
         return picture
+
     pixels, alpha = (
         None if x is None else x.astype(np.uint16) * np.uint16(257) for x in (picture.pixels, picture.alpha)
     )
@@ -239,6 +251,7 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     kind = _format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
+    _check(picture.pixels)
     if picture.pixels.dtype == np.uint16:
         if kind in DEEP_FORMATS:
             return deep.encode(picture.pixels, picture.alpha, kind, profile=_srgb_profile(), exif=picture.exif)
@@ -268,6 +281,8 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
 
 
 def _at_8(picture: Picture) -> Picture:
+    if picture.pixels.dtype == np.uint8:
+        return picture
     pixels, alpha = (None if x is None else _rounded_to_8(x) for x in (picture.pixels, picture.alpha))
     assert pixels is not None
     return replace(picture, pixels=pixels, alpha=alpha)
@@ -321,7 +336,8 @@ def resize(array: Samples, width: int, height: int, *, rows: slice | None = None
     deep_channel = array.dtype == np.uint16
     image = Image.fromarray(array.astype(np.float32) if deep_channel else np.ascontiguousarray(array))
     top, bottom, _ = (rows or slice(None)).indices(height)
-    # The filter also looks beyond the box, so that strips fit together.
+    # The filter also looks beyond the box, so that strips fit together (where the width stays: Pillow else chooses for
+    # every strip whether to scale rows or columns first, and rounds in between).
     box = (0.0, top * array.shape[0] / height, float(array.shape[1]), bottom * array.shape[0] / height)
     scaled = np.asarray(image.resize((width, bottom - top), Image.Resampling.LANCZOS, box))
     return np.asarray(np.rint(scaled.clip(0, 65535)), np.uint16) if deep_channel else scaled
@@ -422,9 +438,14 @@ def _fit(array: Pixels, cell: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
+def _check(array: Pixels) -> None:
+    """Raise ImageError unless it is a picture."""
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+        raise ImageError(f"expected a picture, uint8 (or uint16) (H, W, 3), got {array.dtype} {array.shape}")
+
+
 def _from_array(array: Pixels) -> Image.Image:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise ImageError(f"expected a picture, uint8 (H, W, 3), got {array.dtype} {array.shape}")
+    _check(array)
     return Image.fromarray(np.ascontiguousarray(array))
 
 
@@ -453,8 +474,34 @@ def _depth_of(image: Image.Image, data: bytes) -> int:
         return 16 if data[24] == 16 else 8  # IHDR, always first
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         bits, kind = (image.tag_v2.get(tag, (1,)) for tag in (0x0102, 0x0153))
-        return 16 if {*bits} == {16} and {*kind} == {1} else 8
+        grey_or_rgb = image.tag_v2.get(0x0106) in (0, 1, 2)  # PhotometricInterpretation
+        return 16 if grey_or_rgb and {*bits} == {16} and {*kind} == {1} else 8
     return 8
+
+
+def _deep_samples(image: Image.Image, data: bytes, orientation: int) -> tuple[Samples, Samples | None]:
+    """As `_samples`, of a file of 16 bits, by libvips; all but the samples is as Pillow has read it."""
+    by_profile = not _is_srgb(image.info.get("icc_profile"))
+    has_alpha = not isinstance(image, TiffImagePlugin.TiffImageFile) or image.tag_v2.get(0x0152) != (0,)
+    pixels, alpha = deep.decode(data, by_profile=by_profile, has_alpha=has_alpha)
+    return _turned(pixels, orientation), None if alpha is None else _turned(alpha, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation, as far as the file has been read; 0 where there is none, or the record is damaged."""
+    with contextlib.suppress(Exception):
+        return int(image.getexif().get(ExifTags.Base.Orientation, 0))
+    return 0
+
+
+def _turned(stored: Samples, orientation: int) -> Samples:
+    """Stored samples, (H, W, ...), upright: EXIF's orientation 2 to 8; any other is upright already."""
+    upright = stored.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else stored
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    if orientation in (2, 3, 6, 7):
+        upright = upright[:, ::-1]
+    return np.ascontiguousarray(upright)
 
 
 def _picture(pixels: Pixels, alpha: Samples | None, exif: bytes | None) -> Picture:
@@ -463,7 +510,7 @@ def _picture(pixels: Pixels, alpha: Samples | None, exif: bytes | None) -> Pictu
     return Picture(_filled(pixels, alpha), alpha, exif)
 
 
-def _samples_of(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Pixels and opacity, upright and in sRGB."""
     profile = image.info.get("icc_profile")
     _turn_upright(image)

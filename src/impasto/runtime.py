@@ -427,6 +427,7 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
         return painted
     height, width = image.shape[:2]
     large = np.empty_like(image)
+    painted, small = (resize(x, width, x.shape[0]) for x in (painted, small))  # in strips they are made higher
     lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))  # of what is painted wholly
     for top in range(0, height, ROWS):
         rows = slice(top, top + ROWS)

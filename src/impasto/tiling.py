@@ -117,7 +117,7 @@ def radius(info: ModelInfo) -> int:
     match info.architecture:
         case "residual":
             reach = 18 + 8 * int(info.arguments.get("blocks", 5))
-        case "light":
+        case "light" if _cell(info) in (4, 8):
             reach = _cell(info) * (3 + 2 * int(info.arguments.get("blocks", 3)))
         case _:
             return 0
