@@ -56,6 +56,8 @@ def test_one_picture_to_a_file_in_a_new_folder_or_into_an_existing_one(here):
 def test_an_older_result_is_replaced_only_when_told(here, capsys):
     paints("a.png", "-o", "b.png")
     before = (here / "b.png").stat().st_ino
+    message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "c.png", "--save-settings", "b.png")
+    assert message.endswith("b.png: is there already: add --force to replace\n")
     message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
     assert "b.png: is there already: add --force" in message
     assert (here / "b.png").stat().st_ino == before

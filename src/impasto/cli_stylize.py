@@ -146,9 +146,9 @@ def stylize(
     if resume:
         jobs = [job for job in jobs if not job.target.exists()]
     elif not force:
-        _check_new([job.target for job in jobs if job.target != STANDARD])
+        _check_new([job.target for job in jobs if job.target != STANDARD], ", or --resume to leave it out")
     if save_settings is not None and not force:
-        _check_new([save_settings])
+        _check_new([save_settings], "")
     if grid and (len(jobs) > 1 or failures):
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
 
@@ -426,11 +426,12 @@ def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
             raise UsageError(f"unknown option {path}: `impasto stylize --help` shows all")
 
 
-def _check_new(targets: Sequence[Path]) -> None:
+def _check_new(targets: Sequence[Path], otherwise: str) -> None:
+    """Raise UsageError if one of these files is there already."""
     there = [target for target in targets if target.exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{there[0]}{more}: is there already: add --force to replace, or --resume to leave it out")
+        raise UsageError(f"{there[0]}{more}: is there already: add --force to replace{otherwise}")
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from impasto.nn.losses import (
     gram_covariance,
     grid_energy,
     mean_std,
+    tone_error,
     total_variation,
 )
 
@@ -180,3 +182,20 @@ def test_grid_energy_sees_a_grid_at_every_offset_and_no_strokes():
     shifted = (0.02 * ((rows + 1) % 4 < 2).float())[:128, None].expand(1, 3, 128, 192)
     assert float(grid_energy(shifted)) == pytest.approx(1e-4, rel=1e-3)
     assert grid_energy(torch.ones(2, 3, 9, 3)).tolist() == [0, 0]  # too small for one cell
+
+
+def test_tones_are_where_light_and_dark_lie_and_not_how_much():
+    photo = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    photo = torch.nn.functional.interpolate(photo[:, :, ::16, ::16], scale_factor=16)
+    flat_and_bright = 0.2 * photo + 0.7
+    assert tone_error(flat_and_bright, photo).max() < 0.1
+    torch.testing.assert_close(tone_error(1 - photo, photo), torch.full((2,), 4.0), rtol=0.1, atol=0)
+    other = photo.flip(3)
+    tones = [
+        torch.nn.functional.avg_pool2d(torch.einsum("nchw,c->nhw", x, torch.tensor([0.299, 0.587, 0.114]))[:, None], 16)
+        for x in (other, photo)
+    ]
+    correlation = [np.corrcoef(a.flatten(), b.flatten())[0, 1] for a, b in zip(*tones, strict=True)]
+    torch.testing.assert_close(
+        tone_error(other, photo).double(), 2 - 2 * torch.tensor(correlation), rtol=0.03, atol=0.03
+    )

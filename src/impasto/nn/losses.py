@@ -1,10 +1,11 @@
 """What makes a good picture: the content, style and smoothness terms, and the objectives made of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import UsageError
@@ -84,6 +85,28 @@ def grid_energy(image: Tensor) -> Tensor:
     return means.var(dim=(3, 5), correction=0).mean(dim=(1, 2, 3))
 
 
+TONE_CELL = 16
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def tone_error(image: Tensor, photo: Tensor) -> Tensor:
+    """How differently light and dark lie in two pictures, (N, 3, H, W) each -> (N,): 0 the same, 2 nothing in common.
+
+    Mean squared difference of their lightness in cells of 16 pixels, each picture's brought to mean 0 and variance 1: a
+    painting may be brighter, flatter and of other colours on the whole. The loss network hardly sees what a large dark
+    place is painted with, and a generator left to itself makes it grey.
+    """
+    weights = image.new_tensor(_LUMA).view(1, 3, 1, 1)
+    cell = min(TONE_CELL, *image.shape[2:])
+    tones = []
+    for picture in (image, photo):
+        tone = F.avg_pool2d((picture.float() * weights).sum(dim=1, keepdim=True), cell)
+        variance, mean = torch.var_mean(tone, dim=(2, 3), correction=0, keepdim=True)
+        tones.append((tone - mean) * torch.rsqrt(variance + 1e-4))
+    error: Tensor = (tones[0] - tones[1]).square().mean(dim=(1, 2, 3))
+    return error
+
+
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "gram": lambda features: gram(features)[:, None],
     "gram-covariance": gram_covariance,
@@ -114,6 +137,7 @@ class Objective:
     style_weight: float = _option(4.0, "weight of the style term")
     tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
     grid_weight: float = _option(0.0, "weight of what repeats every 4 pixels; impasto's own recipe has 5000")
+    tone_weight: float = _option(0.0, "weight of where light and dark lie in the photo; impasto's own recipe has 0.5")
 
     def __post_init__(self) -> None:
         if self.style_statistic not in STATISTICS:
@@ -122,7 +146,7 @@ class Objective:
             raise UsageError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
         if not self.content_layers or not self.style_layers:
             raise UsageError("content layers and style layers: give at least one of each; a weight of 0 leaves one out")
-        for name in ("content_weight", "style_weight", "tv_weight", "grid_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "grid_weight", "tone_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
 
@@ -145,7 +169,7 @@ class LossTerms:
 class ContentTarget:
     """What the content term compares with: a photo's features, and the variance of each layer's, (N,).
 
-    ``photo`` itself, (N, 3, H, W), is needed where the look wanted is :data:`PHOTO`.
+    ``photo`` itself, (N, 3, H, W), is needed for its tones, and where the look wanted is :data:`PHOTO`.
     """
 
     features: dict[str, Tensor]
@@ -199,7 +223,7 @@ class PerceptualLoss(nn.Module):
     @torch.no_grad()
     def content_target(self, image: Tensor) -> ContentTarget:
         """The photo's side of the content term, for ``image`` (N, 3, H, W) in [0, 1]."""
-        return self.content_target_of(self.network(image, self.objective.content_layers))
+        return replace(self.content_target_of(self.network(image, self.objective.content_layers)), photo=image)
 
     def content_target_of(self, features: dict[str, Tensor]) -> ContentTarget:
         """The same, from features computed before; layers beyond the content term's are left out."""
@@ -263,4 +287,7 @@ class PerceptualLoss(nn.Module):
         total = objective.content_weight * content + weight * style + objective.tv_weight * tv
         if objective.grid_weight:
             total = total + objective.grid_weight * grid_energy(image)
+        if objective.tone_weight:
+            assert target.photo is not None
+            total = total + objective.tone_weight * tone_error(image, target.photo)
         return LossTerms(content, style, tv, total)
