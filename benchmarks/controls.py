@@ -1,6 +1,6 @@
 """What the controls of `impasto stylize` do and cost: a table each, and the pictures of docs/images.
 
-    python benchmarks/controls.py DATA --batch-norm MODEL [--out docs/images]
+    python benchmarks/controls.py DATA [--batch-norm MODEL] [--out docs/images]
 
 DATA has `content/open` and `styles`. MODEL is a model with batch normalisation, to show what becomes of contrast:
 
@@ -111,17 +111,17 @@ def strokes(photos: list[Pixels]) -> None:
         print(f"| {name} | {np.mean(wrong):.1f} | {np.mean(distance):.3f} |")
 
 
-def contrast(photos: list[Pixels], batch: Stylizer, out: Path) -> None:
+def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> None:
     """A photo and the same at a quarter of its contrast, by instance and by batch normalisation."""
     print("\n| contrast cut to a quarter | mean change, of 255 | worst photo |\n|---|---|---|")
     rows, captions = [], []
-    for name, stylizer in {**{x: impasto.load(x) for x in STYLES}, "batch normalisation": batch}.items():
+    for name, stylizer in {**{x: impasto.load(x) for x in STYLES}, **others}.items():
         changes = []
         for number, photo in enumerate(photos):
             dim = np.rint(127.5 + 0.25 * (photo.astype(float) - 127.5)).astype(np.uint8)
             pair = [stylizer(x, AS_IT_IS) for x in (photo, dim)]
             changes.append(np.abs(pair[0].astype(float) - pair[1]).mean())
-            if number == 0 and name in (STYLES[0], "batch normalisation"):
+            if number == 0 and name in (STYLES[0], *others):
                 rows.append([photo, dim, *pair])
                 how = "instance normalisation" if name == STYLES[0] else name
                 captions.append(["photo", "contrast 0.25", how, "contrast 0.25"])
@@ -132,7 +132,7 @@ def contrast(photos: list[Pixels], batch: Stylizer, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--batch-norm", type=Path, required=True)
+    parser.add_argument("--batch-norm", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
@@ -141,7 +141,8 @@ def main() -> None:
     cost(resize_short_side(whole[0], SMALL))
     strength(photos[:3], options.data / "styles", options.out)
     strokes([photo for photo in map(impasto.load_image, held_out) if min(photo.shape[:2]) >= 1000][:3])
-    contrast(photos, impasto.load(options.batch_norm), options.out)
+    others = {} if options.batch_norm is None else {"batch normalisation": impasto.load(options.batch_norm)}
+    contrast(photos, others, options.out)
 
 
 if __name__ == "__main__":

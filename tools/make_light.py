@@ -87,7 +87,7 @@ def imitate(run: Run, pool: CropPool, seconds: float) -> None:
         for optimizer, _ in run.optimizers:
             optimizer.step()
         step += 1
-        run.state.content += 0.01 * (float(loss) - run.state.content)
+        run.state.content += 0.01 * (float(loss.detach()) - run.state.content)
         if time.monotonic() - said > 30:
             said = time.monotonic()
             off = f"{255 * run.state.content:.1f} levels"

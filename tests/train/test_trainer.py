@@ -302,6 +302,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
         "style-weight": 4,
         "tv-weight": 0.5,
         "grid-weight": 0,
+        "tone-weight": 0,
         "style-size": 64,
         "crop": 48,
         "first-crop": 32,
