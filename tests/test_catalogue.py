@@ -20,20 +20,17 @@ from impasto.stylefile import write_style
 from tests.conftest import make_photo
 
 PHOTO = make_photo(3, 96, 120)
-EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 
 
 def distance(one, other):
     return float(np.abs(one.astype(float) - other.astype(float)).mean())
 
 
-@pytest.mark.parametrize("fast", [False, True])
-def test_every_shipped_style_says_what_it_is_and_fits_the_network(fast):
+def test_every_shipped_style_says_what_it_is_and_fits_the_network():
     assert len(impasto.styles()) >= 12
-    assert [*shipped(fast=fast)] == [style.name for style in impasto.styles()]
-    info = read_info(shipped_network(fast=fast))
-    for style in shipped(fast=fast).values():
-        assert style.info.network == network_hash(shipped_network(fast=fast))
+    info = read_info(shipped_network())
+    for style in shipped().values():
+        assert style.info.network == network_hash(shipped_network())
         assert style.code.shape == (info.style_size,)
         for text in ("name", "title", "artist", "year", "licence"):
             assert getattr(style.info, text), (style.info.name, text)
@@ -42,22 +39,19 @@ def test_every_shipped_style_says_what_it_is_and_fits_the_network(fast):
 
 def test_all_shipped_styles_together_are_small():
     data = shipped_network().parent
-    light = shipped_network(fast=True).parent
-    folders = (data / "styles", data / "looks", light / "styles")
-    files = [shipped_network(), shipped_network(fast=True), *(path for folder in folders for path in folder.iterdir())]
+    files = [shipped_network(), *(data / "styles").iterdir(), *(data / "looks").iterdir()]
     assert sum(path.stat().st_size for path in files) < 8e6
 
 
-@pytest.mark.parametrize("fast", [False, True])
-def test_no_shipped_style_is_beyond_a_limit(fast):
-    for style in (style.info for style in shipped(fast=fast).values()):
+def test_no_shipped_style_is_beyond_a_limit():
+    for style in impasto.styles():
         found = artefacts.Artefacts(**style.training["artefacts"])
         assert artefacts.complaints(found) == [], style.name
 
 
 def test_shadows_stay_shadows():
     """No place is given up for the others' sake: what is darkest in a photo is not painted lighter than the rest."""
-    photo = resize_short_side(impasto.load_image(EXAMPLES / "coffee.jpg"), 320)
+    photo = resize_short_side(impasto.load_image(Path(__file__).parents[1] / "examples" / "photos" / "coffee.jpg"), 320)
     light = photo.mean(axis=2)
     darkest, middle = light <= np.quantile(light, 0.05), light >= np.quantile(light, 0.4)
     for style in impasto.styles():
@@ -96,9 +90,8 @@ def test_shares_that_make_no_sense_are_refused(shares):
         impasto.load(shares)
 
 
-@pytest.mark.parametrize("fast", [False, True])
-def test_strength_goes_from_the_photo_to_the_style(fast):
-    stylizer = impasto.load("udnie", fast=fast)
+def test_strength_goes_from_the_photo_to_the_style():
+    stylizer = impasto.load("udnie")
     pictures = [stylizer(PHOTO, Settings(strength=strength)) for strength in np.linspace(0, 1, 9)]
     assert (pictures[0] == PHOTO).all()
     assert (pictures[-1] == stylizer(PHOTO)).all()
@@ -136,26 +129,6 @@ def test_a_loaded_network_paints_in_its_other_styles_too(tmp_path):
     write_style(tmp_path / "short.safetensors", short)
     with pytest.raises(ModelError, match="does not fit its network"):
         udnie.restyled(tmp_path / "short.safetensors")
-
-
-def test_the_fast_network_is_another_that_paints_alike():
-    photo = resize_short_side(impasto.load_image(EXAMPLES / "castle.jpg"), 256)
-    alike, unlike = [], []
-    for name in ("udnie", "the_scream", "starry_night"):
-        best = impasto.load(name)(photo)
-        fast = impasto.load(name, fast=True)
-        alike.append(distance(fast(photo), best))
-        unlike.append(distance(fast.restyled("klimt_kiss")(photo), best))
-    assert 0 < max(alike) < 0.7 * min(unlike)
-    mixed = impasto.load({"udnie": 1, "the_scream": 1}, fast=True)
-    assert distance(mixed.restyled("udnie")(photo), impasto.load("udnie", fast=True)(photo)) == 0
-
-
-def test_only_shipped_styles_have_a_fast_network(tmp_path):
-    write_style(tmp_path / "mine.safetensors", shipped()["udnie"])
-    for own in (tmp_path / "mine.safetensors", shipped_network()):
-        with pytest.raises(UsageError, match="the fast"):
-            impasto.load(own, fast=True)
 
 
 @pytest.fixture

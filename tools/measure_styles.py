@@ -1,6 +1,6 @@
 """Measure every shipped style and write what was found into its file, where `impasto styles --json` shows it.
 
-python tools/measure_styles.py PICTURES PHOTOS [--photos 4] [--gatys] [--fast]
+python tools/measure_styles.py PICTURES PHOTOS [--photos 4] [--gatys]
 
 By the yardstick and for artefacts on held-out photos at 512 px; against Gatys' optimisation on one of them at 256 px.
 """
@@ -27,16 +27,14 @@ def main() -> None:
     parser.add_argument("photos_folder", type=Path)
     parser.add_argument("--photos", type=int, default=4)
     parser.add_argument("--gatys", action="store_true", help="also how many evaluations each equals: slow")
-    parser.add_argument("--fast", action="store_true", help="on the fast network")
     options = parser.parse_args()
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     print("| style | content | style | objective | grid | droplets | border | pattern | equals |")
     print("|---|---|---|---|---|---|---|---|---|")
-    network = shipped_network(fast=options.fast)
-    for name, style in shipped(fast=options.fast).items():
+    for name, style in shipped().items():
         picture = options.pictures / f"{name}.jpg"
-        stylizer = impasto.load(name, fast=options.fast)
+        stylizer = impasto.load(name)
         found = evaluate(stylizer, picture, photos)
         equal = equal_evaluations(stylizer, picture, photos[: int(options.gatys)], size=GATYS_SIZE)
         artefacts = {key: round(value, 2) for key, value in asdict(found.artefacts).items()}
@@ -48,7 +46,7 @@ def main() -> None:
             "equal_evaluations": [{**asdict(one), "size": GATYS_SIZE} for one in equal],
         }
         info = replace(style.info, training=training)
-        write_style(network.parent / "styles" / f"{name}{SUFFIX}", replace(style, info=info))
+        write_style(shipped_network().parent / "styles" / f"{name}{SUFFIX}", replace(style, info=info))
         cells = [name, *(f"{x:.3f}" for x in terms.values()), *(f"{x:.1f}" for x in artefacts.values())]
         print("|", " | ".join([*cells, *(f"{one.from_content}, {one.from_noise}" for one in equal)]), "|", flush=True)
         for fault in complaints(found.artefacts):

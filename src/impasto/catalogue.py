@@ -1,4 +1,4 @@
-"""The styles that come with the package: two networks, the best and a fast one, and each style as a file for either."""
+"""The styles that come with the package: one network and, for each style, a file of a few KB."""
 
 import difflib
 import functools
@@ -14,15 +14,15 @@ NETWORK = "network.onnx"
 """The name of a network's model file, beside the style files made for it."""
 
 
-def shipped_network(*, fast: bool = False) -> Path:
-    """The model file of the network that all shipped styles share: the best, or the fast one."""
-    return _data(fast) / NETWORK
+def shipped_network() -> Path:
+    """The model file of the network that all shipped styles share."""
+    return _data() / NETWORK
 
 
 @functools.cache
-def shipped(*, fast: bool = False) -> dict[str, Style]:
-    """The shipped styles by name, in alphabetical order, as the best network or the fast one has them."""
-    return {path.stem: read_style(path) for path in sorted((_data(fast) / "styles").glob(f"*{SUFFIX}"))}
+def shipped() -> dict[str, Style]:
+    """The shipped styles by name, in alphabetical order."""
+    return {path.stem: read_style(path) for path in sorted((_data() / "styles").glob(f"*{SUFFIX}"))}
 
 
 def styles() -> tuple[StyleInfo, ...]:
@@ -38,18 +38,18 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
     return path.suffix == SUFFIX or not path.exists() or os.fspath(name_or_path) in shipped()
 
 
-def find_style(name_or_path: str | os.PathLike[str], *, fast: bool = False) -> tuple[Style, Path]:
-    """A shipped style by name, for the best network or the fast one, or any by its file; and its network's model file.
+def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
+    """A shipped style by name, or any by its file; and its network's model file.
 
-    A file's network is a shipped one, or the file `network.onnx` beside it.
+    A file's network is the shipped one, or the file `network.onnx` beside it.
 
     Raises:
-        UsageError: No shipped style is called so; near names are offered. A file is to be fast.
+        UsageError: No shipped style is called so; near names are offered.
         ModelError: The file is no style file, or its network is not there.
     """
     name = os.fspath(name_or_path)
-    if name in shipped(fast=fast):
-        return shipped(fast=fast)[name], shipped_network(fast=fast)
+    if name in shipped():
+        return shipped()[name], shipped_network()
     path = Path(name)
     if path.suffix != SUFFIX and not path.exists():
         near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
@@ -57,10 +57,8 @@ def find_style(name_or_path: str | os.PathLike[str], *, fast: bool = False) -> t
         raise UsageError(f"no style is called {name!r}: {hint}`impasto styles` lists all")
     if not is_style(path):
         raise ModelError(f"{path}: is no style file; a model file is given with --model")
-    if fast:
-        raise UsageError(f"{path}: a style of your own has one network; the fast one is for styles by name")
     style = read_style(path)
-    for network in (shipped_network(), shipped_network(fast=True), path.with_name(NETWORK)):
+    for network in (shipped_network(), path.with_name(NETWORK)):
         if network.exists() and network_hash(network) == style.info.network:
             return style, network
     raise ModelError(
@@ -73,11 +71,5 @@ def network_hash(network: Path) -> str:
     return hashlib.sha256(network.read_bytes()).hexdigest()
 
 
-def is_fast(style: StyleInfo) -> bool:
-    """Whether this is a style of the fast network."""
-    return any(style.network == fast.info.network for fast in shipped(fast=True).values())
-
-
-def _data(fast: bool) -> Path:
-    data = Path(str(resources.files("impasto") / "data"))
-    return data / "light" if fast else data
+def _data() -> Path:
+    return Path(str(resources.files("impasto") / "data"))

@@ -80,7 +80,6 @@ def stylize(
     style: Annotated[list[str] | None, Parameter(name=["--style", "-s"], negative="")] = None,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
-    fast: Annotated[bool, Parameter(negative="")] = False,
     look: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
     mask: Annotated[list[Path] | None, Parameter(negative="")] = None,
     background_only: Annotated[bool, Parameter(negative="")] = False,
@@ -112,7 +111,6 @@ def stylize(
         model: A model file, instead of a style.
         output: A file for one picture, or - for standard output (PNG); a folder, made if need be, for several or for a
             folder, whose structure is kept.
-        fast: Paint with the styles' light network: several times as fast, not quite as fine.
         mask: Where to paint, of any size: white wholly, black not at all. Given once for each of several styles, each
             has its own region.
         background_only: The mask shows what is not to be painted.
@@ -137,7 +135,7 @@ def stylize(
     saved = read_settings(settings) if settings is not None else Saved()
     if style is not None or model is not None:
         saved = replace(saved, style=_with_shares(style or []), model=model)
-    saved = replace(saved, fast=saved.fast or fast, settings=replace(saved.settings, **given(look)))
+    saved = replace(saved, settings=replace(saved.settings, **given(look)))
     if bool(saved.style) == (saved.model is not None):
         raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
     _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
@@ -164,15 +162,14 @@ def stylize(
     if wanted == 16:
         _check_depth(jobs)
     reading = Reading(size, quality, strip, wanted, sys.stdin.buffer.read() if from_standard else b"")
-    opened = partial(load, fast=saved.fast, backend=backend, threads=threads)
     if grid:
         for job in jobs:
             photo = _read(job, replace(reading, size=size or GRID_SIZE, depth=8)).pixels
-            _write(Picture(_grid(photo, saved, opened)), job.target, quality)
+            _write(Picture(_grid(photo, saved, backend, threads)), job.target, quality)
         if save_settings is not None:
             write_settings(save_settings, _anywhere(saved))
         return 0
-    painters = _painters(saved, opened, mask or [], background_only, variants, refine, picture)
+    painters = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
     if save_settings is not None:
         write_settings(save_settings, _anywhere(saved))
 
@@ -237,8 +234,6 @@ def _check_together(
     """Raise UsageError for options that contradict each other."""
     if force and resume:
         raise UsageError("--force replaces what is there and --resume keeps it: give one")
-    if saved.fast and saved.model is not None:
-        raise UsageError("--fast chooses between the networks of a style: leave it out with --model")
     if background_only and not masks:
         raise UsageError("--background-only needs a mask of what is not to be painted: give --mask FILE")
     if masks and len(masks) not in (1, len(saved.style) or 1):
@@ -278,12 +273,13 @@ def _with_shares(styles: Sequence[str]) -> dict[str, float]:
 
 def _painters(
     saved: Saved,
-    opened: Callable[..., Stylizer],
     masks: Sequence[Path],
     background_only: bool,
     variants: int,
     refine: int,
     picture: Path | None,
+    backend: str,
+    threads: int | None,
 ) -> list[Painter]:
     """What paints a photo, for each variant."""
     regions = [load_mask(path) for path in masks]
@@ -292,10 +288,10 @@ def _painters(
     settings = saved.settings
     if len(regions) > 1:
         first, *others = saved.style
-        stylizers = [opened(first)]
-        stylizers += [_other(stylizers[0], name, opened) for name in others]
+        stylizers = [load(first, backend=backend, threads=threads)]
+        stylizers += [_other(stylizers[0], name, backend, threads) for name in others]
     else:
-        stylizers = [opened(saved.model or saved.style)]
+        stylizers = [load(saved.model or saved.style, backend=backend, threads=threads)]
     for stylizer in stylizers:
         stylizer.check(settings)
     if variants > 1 and not stylizers[0].info.noise_channels:
@@ -321,14 +317,14 @@ def _anywhere(saved: Saved) -> Saved:
     return replace(saved, style=style, model=None if saved.model is None else str(Path(saved.model).resolve()))
 
 
-def _other(first: Stylizer, name: str, opened: Callable[..., Stylizer]) -> Stylizer:
+def _other(first: Stylizer, name: str, backend: str, threads: int | None) -> Stylizer:
     """Another style, on the network that is loaded already if it is that network's."""
     try:
         return first.restyled(name)
     except UsageError:
         raise
     except ImpastoError:
-        return opened(name)
+        return load(name, backend=backend, threads=threads)
 
 
 def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
@@ -336,13 +332,13 @@ def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
     return paint if method is None else lambda photo: keep_colors(paint(photo), photo, method)
 
 
-def _grid(photo: Pixels, saved: Saved, opened: Callable[..., Stylizer]) -> Pixels:
+def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pixels:
     """The photo in each style alone, one a row, from weak to strong."""
-    first = opened(next(iter(saved.style)))
+    first = load(next(iter(saved.style)), backend=backend, threads=threads)
     rows: list[list[Pixels]] = []
     captions: list[list[str]] = []
     for name in saved.style:
-        stylizer = _other(first, name, opened)
+        stylizer = _other(first, name, backend, threads)
         rows.append([photo, *(stylizer(photo, replace(saved.settings, strength=x)) for x in GRID_STRENGTHS)])
         captions.append(["photo", *(f"{Path(name).stem} {x:g}" for x in GRID_STRENGTHS)])
     return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))

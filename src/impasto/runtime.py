@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from impasto import colors
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
-from impasto.catalogue import find_style, is_fast, is_style, shipped
+from impasto.catalogue import find_style, is_style, shipped
 from impasto.errors import ImageError, ModelError, UsageError
 from impasto.image import Pixels, contact_sheet, resize, resize_mask, resize_short_side, white
 from impasto.modelfile import ModelInfo, check_complete, read_info
@@ -155,8 +155,7 @@ class Stylizer:
         """
         if self._style is None:
             raise ModelError("a model of its own has one style; load the other")
-        shares = name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0}
-        style, network = _mixed(shares, fast=is_fast(self._style.info) and all(name in shipped() for name in shares))
+        style, network = _mixed(name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0})
         if style.info.network != self._style.info.network:
             raise ModelError(f"the style {style.info.name} is of another network, {network}; load it by itself")
         _check_fit(style, self.info, network)
@@ -242,7 +241,6 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
 def load(
     name_or_path: str | os.PathLike[str] | Mapping[str, float],
     *,
-    fast: bool = False,
     backend: str = "auto",
     threads: int | None = None,
     precision: Precision = "f32",
@@ -252,7 +250,6 @@ def load(
     Args:
         name_or_path: The name of a shipped style (`impasto.styles`), a style file or a model file, both made by
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
-        fast: Take a shipped style's light network, for video and small machines, rather than its best one.
         backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads one call may use; None for all cores.
         precision: "f32", so that all backends agree, or "auto" for what OpenVINO thinks fastest on this CPU.
@@ -260,18 +257,15 @@ def load(
     Raises:
         ModelError: No such file, not a model, or damaged; styles of different networks.
         BackendError: An unknown backend, or one that is not installed.
-        UsageError: No shipped style of that name, shares that make no sense, what is to be fast is not shipped, or
-            `threads` is less than 1.
+        UsageError: No shipped style of that name, shares that make no sense, or `threads` is less than 1.
     """
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
-        style, path = _mixed(name_or_path, fast=fast)
+        style, path = _mixed(name_or_path)
     elif is_style(name_or_path):
-        style, path = find_style(name_or_path, fast=fast)
+        style, path = find_style(name_or_path)
     else:
         path = Path(name_or_path)
-        if fast:
-            raise UsageError(f"{path}: a model of its own is as fast as it is; the fast network is for styles by name")
     info = read_info(path)
     if style is not None:
         _check_fit(style, info, path)
@@ -348,11 +342,11 @@ def _check_fit(style: Style, info: ModelInfo, network: Path) -> None:
         raise ModelError(f"the style {style.info.name} does not fit its network {network}; make it again")
 
 
-def _mixed(shares: Mapping[str, float], *, fast: bool) -> tuple[Style, Path]:
+def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     """The mixture of several styles, and their network; shares are made to sum to 1."""
     if not shares or not all(0 <= share < float("inf") for share in shares.values()) or not sum(shares.values()) > 0:
         raise UsageError("give at least one style, and shares of 0 or more, not all 0")
-    found = [find_style(name, fast=fast) for name in shares]
+    found = [find_style(name) for name in shares]
     style, network = found[0]
     for other, path in found[1:]:
         if other.info.network != style.info.network:

@@ -73,8 +73,6 @@ class Saved:
     """Styles and their shares, as :func:`impasto.load` takes them; empty with a model."""
     model: str | None = None
     """A model file, instead of styles."""
-    fast: bool = False
-    """Whether the styles' fast network paints, see :func:`impasto.load`."""
     settings: Settings = field(default_factory=Settings)
 
 
@@ -84,8 +82,7 @@ def write_settings(path: str | os.PathLike[str], saved: Saved) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    look = {"style": dict(saved.style), "model": saved.model, "fast": saved.fast}
-    record = {"impasto": _FORMAT, **look, **asdict(saved.settings)}
+    record = {"impasto": _FORMAT, "style": dict(saved.style), "model": saved.model, **asdict(saved.settings)}
     with replacing(Path(path), UsageError) as part:
         part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -105,18 +102,16 @@ def read_settings(path: str | os.PathLike[str]) -> Saved:
         raise UsageError(f"{path}: is no file of settings: give one made by --save-settings") from None
     if not isinstance(record, dict) or record.pop("impasto", None) != _FORMAT:
         raise UsageError(f"{path}: is no file of settings, format {_FORMAT}: give one made by --save-settings")
-    style, model, fast = record.pop("style", {}), record.pop("model", None), record.pop("fast", False)
+    style, model = record.pop("style", {}), record.pop("model", None)
     if not isinstance(style, dict) or not all(_is_number(x) for x in style.values()):
         raise UsageError(f"{path}: style must be names and their shares")
     if model is not None and not isinstance(model, str):
         raise UsageError(f"{path}: model must be the name of a file")
-    if not isinstance(fast, bool):
-        raise UsageError(f"{path}: fast must be true or false")
     known = [item.name for item in fields(Settings)]
     if not {*record} <= {*known}:
         unknown = ", ".join(sorted({*record} - {*known}))
         raise UsageError(f"{path}: unknown setting {unknown}: known are {', '.join(known)}")
     try:
-        return Saved(style=style, model=model, fast=fast, settings=Settings(**record))
+        return Saved(style=style, model=model, settings=Settings(**record))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
