@@ -251,7 +251,7 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     kind = _format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
-    _check(picture.pixels)
+    check_picture(picture.pixels)
     if picture.pixels.dtype == np.uint16:
         if kind in DEEP_FORMATS:
             return deep.encode(picture.pixels, picture.alpha, kind, profile=_srgb_profile(), exif=picture.exif)
@@ -438,14 +438,14 @@ def _fit(array: Pixels, cell: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _check(array: Pixels) -> None:
+def check_picture(array: Pixels) -> None:
     """Raise ImageError unless it is a picture."""
     if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise ImageError(f"expected a picture, uint8 (or uint16) (H, W, 3), got {array.dtype} {array.shape}")
 
 
 def _from_array(array: Pixels) -> Image.Image:
-    _check(array)
+    check_picture(array)
     return Image.fromarray(np.ascontiguousarray(array))
 
 

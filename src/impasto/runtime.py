@@ -16,7 +16,7 @@ from impasto import colors
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
 from impasto.errors import ImageError, ModelError, UsageError
-from impasto.image import Pixels, contact_sheet, resize, resize_mask, resize_short_side, white
+from impasto.image import Pixels, check_picture, contact_sheet, resize, resize_mask, resize_short_side, white
 from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
@@ -404,8 +404,7 @@ def _copy_to_measure(image: Pixels) -> Pixels:
 
 def _working_copy(image: Pixels, settings: Settings) -> Pixels:
     """The picture at the size at which its strokes come out as they are wanted; never larger than it is."""
-    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ImageError(f"expected a picture, uint8 or uint16 (H, W, 3), got {image.dtype} {image.shape}")
+    check_picture(image)
     if not settings.stroke_size:
         return image
     size = max(LEAST_SIDE, round(STROKES_AT / settings.stroke_size))
