@@ -211,14 +211,15 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
     # How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
     small = first._inputs(_copy_to_measure(image), 0)
-    looks = [first._given(0.0), *(stylizer._given(strength) for stylizer in stylizers)]
-    measured = [forms.measure({**small, **look}) for look in looks]
-    statistics = [found for _, found in measured]
-    matched = [
-        _matched(picture, small["image"], one)
-        for (picture, _), one in zip(measured, [0.0, *[strength] * len(stylizers)], strict=True)
-    ]
     shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
+    codes = [first._given(0.0)["style"], *(stylizer._given(strength)["style"] for stylizer in stylizers)]
+    strengths = [0.0, *[strength] * len(stylizers)]
+    looks = _looks(shares)
+    statistics, matched = [], []
+    for one, other in looks:
+        picture, found = forms.measure({**small, "style": (codes[one] + codes[other]) / 2})
+        statistics.append(found)
+        matched.append(_matched(picture, small["image"], (strengths[one] + strengths[other]) / 2))
     painted = image.copy()
     whole_height, whole_width = image.shape[:2]
     for tile in tiles(whole_height, whole_width, TILE_BY_PLACE, radius(first.info)):
@@ -226,16 +227,45 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
             continue
         inputs = first._inputs(image[tile.outer], 0)
         there = shares[:, *tile.outer]
+        parts = _parts(there, looks)
         padding = [(0, whole - size) for whole, size in zip(inputs["image"].shape[2:], there.shape[1:], strict=True)]
-        blend = forms.blended(statistics, np.pad(there, [(0, 0), *padding], mode="edge"), first.info)
-        output = forms.frozen_by_place.run({**inputs, **looks[0], **blend})
+        blend = forms.blended(statistics, np.pad(parts, [(0, 0), *padding], mode="edge"), first.info)
+        output = forms.frozen_by_place.run({**inputs, "style": codes[0], **blend})
         height, width = there.shape[1:]
         output, photo = output[:, :, :height, :width], inputs["image"][:, :, :height, :width]
-        mixed = sum(share * one(output) for share, one in zip(there, matched, strict=True))
+        mixed = sum(part * one(output) for part, one in zip(parts, matched, strict=True))
         assert isinstance(mixed, np.ndarray)
         finished = _with_rest(mixed, photo, np.float32(strength) * (1 - there[0]))
         painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
     return painted
+
+
+def _looks(shares: Array) -> list[tuple[int, int]]:
+    """The looks to measure: each by itself, and half-way between every two that meet somewhere.
+
+    Half-way between two looks statistics are not half-way between theirs: what a layer is given has changed as well.
+    """
+    count = len(shares)
+    meeting = [
+        (one, other)
+        for one in range(count)
+        for other in range(one + 1, count)
+        if ((shares[one] > 0) & (shares[other] > 0)).any()
+    ]
+    return [*((one, one) for one in range(count)), *meeting]
+
+
+def _parts(shares: Array, looks: Sequence[tuple[int, int]]) -> Array:
+    """The part of each of these looks at every place, summing to 1: on a line between two, the parabola through three.
+
+    These are the shape functions of a quadratic simplex. ``shares``: float32 (regions + 1, H, W).
+    """
+    return np.stack(
+        [
+            shares[one] * (2 * shares[one] - 1) if one == other else 4 * shares[one] * shares[other]
+            for one, other in looks
+        ]
+    )
 
 
 def load(
