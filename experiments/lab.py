@@ -75,6 +75,8 @@ class Budget:
     """For comparisons of results."""
     samples: int
     """Noise samples a photo."""
+    recipe_pictures: int
+    """Shown to each published recipe in training: its steps are these by its own batch."""
 
 
 QUICK = Budget(
@@ -91,21 +93,23 @@ QUICK = Budget(
     gatys=((64, 1, 10), (96, 1, 6)),
     gatys_photos=1,
     samples=2,
+    recipe_pictures=32,
 )
 FULL = Budget(
     name="full",
-    steps=300,
+    steps=200,
     batch=4,
-    crop=128,
+    crop=96,
     seeds=(0, 1, 2),
-    marks=(0, 10, 25, 50, 100, 150, 200, 250, 300),
-    judges=6,
+    marks=(0, 10, 25, 50, 100, 150, 200),
+    judges=4,
     judge_size=256,
     photos=(1, 4, 16, 64, 256, 1000),
     evaluations=100,
-    gatys=((256, 3, 100), (512, 2, 100), (1024, 1, 50)),
+    gatys=((256, 3, 100), (512, 2, 60), (1024, 1, 40)),
     gatys_photos=3,
     samples=4,
+    recipe_pictures=320,
 )
 
 

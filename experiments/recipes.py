@@ -50,7 +50,8 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
     if lab.budget.name == "quick":
         size = lab.budget.crop
         recipe = replace(recipe, crop=size, first_crop=size, style_size=size, photo_from=size, photo_to=size, batch=1)
-    key = digest([str((VERSION, recipe, lab.budget.steps, sorted(lab.origin.items(), key=str)))])
+    steps = lab.budget.recipe_pictures // recipe.batch
+    key = digest([str((VERSION, recipe, steps, sorted(lab.origin.items(), key=str)))])
     folder = lab.work / "recipes" / key
     folder.mkdir(parents=True, exist_ok=True)
     config = TrainConfig(
@@ -60,7 +61,7 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
         preset=name,
         content=_photos(lab, folder),
         minutes=None,
-        steps=lab.budget.steps,
+        steps=steps,
         seed=seed,
     )
     done = folder / f"{name}_{seed}.done"

@@ -30,7 +30,7 @@ TORCH_FREE = {
     "settings": {"errors", "atomic", "colors"},
     "tiling": {"errors", "modelfile", "graph", "backends"},
     "runtime": {
-        *("errors", "image", "modelfile", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),
+        *("errors", "image", "modelfile", "graph", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),
         "catalogue",
     },
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},

@@ -40,6 +40,7 @@ class OnnxRuntimeBackend(Backend):
 
     Args:
         model: An ONNX file, or what is in one.
+        name: What messages call it.
         threads: How many threads one call may use; None for all cores.
 
     Raises:
@@ -47,7 +48,7 @@ class OnnxRuntimeBackend(Backend):
         BackendError: ONNX Runtime is not installed.
     """
 
-    def __init__(self, model: Path | bytes, *, threads: int | None = None) -> None:
+    def __init__(self, model: Path | bytes, name: str, *, threads: int | None = None) -> None:
         try:
             import onnxruntime
         except ImportError as cause:
@@ -58,8 +59,8 @@ class OnnxRuntimeBackend(Backend):
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as cause:  # its errors share no base class
-            raise ModelError(f"{_name(model)}: ONNX Runtime cannot load the graph: {_brief(cause)}") from cause
-        self._name = _name(model)
+            raise ModelError(f"{name}: ONNX Runtime cannot load the graph: {_brief(cause)}") from cause
+        self._name = name
 
     @property
     def inputs(self) -> dict[str, list[Any]]:
@@ -80,6 +81,7 @@ class OpenVINOBackend(Backend):
 
     Args:
         model: An ONNX file, or what is in one.
+        name: What messages call it.
         threads: How many threads one call may use; None for all cores.
         precision: "f32" computes like every other backend. "auto" leaves it to OpenVINO, which uses bf16 on CPUs
             that have it: faster, but results differ by several levels of 255 and between machines.
@@ -89,7 +91,9 @@ class OpenVINOBackend(Backend):
         BackendError: OpenVINO is not installed.
     """
 
-    def __init__(self, model: Path | bytes, *, threads: int | None = None, precision: Precision = "f32") -> None:
+    def __init__(
+        self, model: Path | bytes, name: str, *, threads: int | None = None, precision: Precision = "f32"
+    ) -> None:
         try:
             import openvino
         except ImportError as cause:
@@ -104,8 +108,8 @@ class OpenVINOBackend(Backend):
                 core = openvino.Core()
                 self._model = core.compile_model(core.read_model(model), "CPU", config)
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
-            raise ModelError(f"{_name(model)}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
-        self._name = _name(model)
+            raise ModelError(f"{name}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
+        self._name = name
         self._one_at_a_time = threading.Lock()  # a compiled model shares one request between its calls
 
     @property
@@ -170,13 +174,14 @@ BACKENDS: dict[str, type[OnnxRuntimeBackend] | type[OpenVINOBackend]] = {
 
 
 def make_backend(
-    model: Path | bytes, *, backend: str, threads: int | None, precision: Precision
+    model: Path | bytes, name: str, *, backend: str, threads: int | None, precision: Precision
 ) -> OnnxRuntimeBackend | OpenVINOBackend:
     """The engine of that name with a model loaded; "auto" is the first of :data:`BACKENDS` that is installed.
 
     Args:
         model: An ONNX file, or what is in one.
-        backend: Its name, or "auto".
+        name: What messages call it.
+        backend: The engine's name, or "auto".
         threads: How many threads one call may use; None for all cores.
         precision: See `OpenVINOBackend`.
 
@@ -192,12 +197,8 @@ def make_backend(
     if backend not in BACKENDS:
         raise BackendError(f"unknown backend {backend!r}; use auto, {', '.join(BACKENDS)}")
     if backend == "openvino":
-        return OpenVINOBackend(model, threads=threads, precision=precision)
-    return OnnxRuntimeBackend(model, threads=threads)
-
-
-def _name(model: Path | bytes) -> str:
-    return str(model) if isinstance(model, Path) else "the model's graph for tiles"
+        return OpenVINOBackend(model, name, threads=threads, precision=precision)
+    return OnnxRuntimeBackend(model, name, threads=threads)
 
 
 def _brief(error: Exception) -> str:

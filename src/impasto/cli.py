@@ -160,7 +160,8 @@ def _model_rows(model: "ModelInfo") -> dict[str, str]:
     if model.style_size:
         kind = f"a network for style files ({model.style_size} numbers each), which paints in no style of its own"
     else:
-        kind = "a model of its own: every weight learnt for its style"
+        strength = "in any strength" if model.strength else "in one strength"
+        kind = f"a model of its own: every weight learnt for its style, {strength}"
     return {
         "kind": kind,
         "styles": ", ".join(model.styles),

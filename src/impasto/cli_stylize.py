@@ -252,8 +252,8 @@ def _check_together(
         raise UsageError("--refine and --grid make pictures of 8 bits: leave --depth out")
     if grid and saved.settings.strength != 1:
         raise UsageError("--grid shows all strengths: leave --strength out")
-    if grid and (saved.model is not None or masks or variants > 1 or refine):
-        raise UsageError("--grid shows styles and strengths alone: leave --model, --mask, --variants and --refine out")
+    if grid and (masks or variants > 1 or refine):
+        raise UsageError("--grid shows styles and strengths alone: leave --mask, --variants and --refine out")
 
 
 def _with_shares(styles: Sequence[str]) -> dict[str, float]:
@@ -334,10 +334,11 @@ def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
 
 def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pixels:
     """The photo in each style alone, one a row, from weak to strong."""
-    first = load(next(iter(saved.style)), backend=backend, threads=threads)
+    names = [*saved.style] if saved.model is None else [saved.model]
+    first = load(names[0], backend=backend, threads=threads)
     rows: list[list[Pixels]] = []
     captions: list[list[str]] = []
-    for name in saved.style:
+    for name in names:
         stylizer = _other(first, name, backend, threads)
         rows.append([photo, *(stylizer(photo, replace(saved.settings, strength=x)) for x in GRID_STRENGTHS)])
         captions.append(["photo", *(f"{Path(name).stem} {x:g}" for x in GRID_STRENGTHS)])

@@ -23,6 +23,8 @@ _NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR = 1, 2, 3, 4
 _MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH_FIELDS = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
+_TENSOR_NAME = 8
+_TENSOR_FIELDS = {1: 0, 2: 0, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2, 11: 2}
 _NODE_FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2}
 
 _GLOBAL = {b"ReduceMean", b"GlobalAveragePool", b"ReduceSum"}
@@ -115,6 +117,12 @@ def measuring(model: bytes) -> bytes:
     return _with_graph(model, parts + outputs + picture)
 
 
+def without_default(model: bytes, name: str) -> bytes:
+    """The model with this input to be given: OpenVINO takes one that has a default for a constant."""
+    kept = [field for number, field, body in _graph(model) if number != _INITIALIZER or _tensor_name(body) != name]
+    return _with_graph(model, kept)
+
+
 def frozen(model: bytes) -> bytes:
     """The model with every instance normalisation a multiplication and an addition of inputs, see :class:`Norm`."""
     return _frozen(model, by_place=False)
@@ -178,6 +186,12 @@ def _graph(model: bytes) -> list[tuple[int, bytes, bytes]]:
         return split_fields(graph, _GRAPH_FIELDS)
     except (EOFError, ValueError):
         raise ModelError("is damaged, or not a model Impasto wrote; make it again") from None
+
+
+def _tensor_name(body: bytes) -> str:
+    """A TensorProto's name."""
+    (name,) = [value for number, _, value in split_fields(body, _TENSOR_FIELDS) if number == _TENSOR_NAME]
+    return name.decode()
 
 
 def _node(body: bytes) -> tuple[bytes, list[str], str]:

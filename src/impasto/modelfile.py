@@ -9,6 +9,8 @@ The contract of the graph, opset 17 or later (N, H and W are dynamic):
     input   image     float32 (N, 3, H, W)               RGB, 0 to 1
     input   noise     float32 (N, noise_channels, H, W)  uniform in [0, 1); only when noise_channels > 0
     input   style     float32 (style_size,)              scales and shifts, see `impasto.stylefile`; only when > 0
+    input   strength  float32 (1,)                       0 for the photo to 1 for the style, and beyond; 1 when it is
+                                                         not given; only where the description says so
     output  stylized  float32 (N, 3, H, W)               RGB, 0 to 1, exactly the size of `image`
 
 The output is defined for every H and W that is at least `minimum_size` and divisible by `multiple_of`. Weights are
@@ -61,6 +63,8 @@ class ModelInfo:
     """Channels of the graph's `noise` input; 0 when it has none."""
     style_size: int = 0
     """Numbers that the graph's `style` input takes; 0 when the one style is part of the graph."""
+    strength: bool = False
+    """Whether the graph takes `strength`."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was made: preset, steps, seconds, seed, content set, objective reached, code version."""
     style_title: str = ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto import colors
+from impasto import colors, graph
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
 from impasto.catalogue import find_style, is_style, shipped
 from impasto.errors import ImageError, ModelError, UsageError
@@ -108,6 +108,8 @@ class Stylizer:
 
     def _given(self, strength: float) -> dict[str, Array]:
         """What the graph takes for a style in this strength, besides the picture."""
+        if self.info.strength:
+            return {"strength": np.array([strength], np.float32)}
         if self._style is None:
             return {}
         code, photo = self._style.code, self._style.photo
@@ -163,10 +165,16 @@ class Stylizer:
 
     def check(self, settings: Settings) -> None:
         """Raise UsageError unless this model can paint so."""
-        if settings.strength != 1 and self._style is None:
+        if settings.strength != 1 and self._family() is None:
             raise UsageError(
-                "this model has one strength; styles of the shared network, see `impasto styles`, have any"
+                "this model has one strength; those that `impasto train` makes, and shipped styles, have any"
             )
+
+    def _family(self) -> object | None:
+        """What has all looks that lie between this one, others of the same family and the photo: None if nothing."""
+        if self._style is not None:
+            return self._style.info.network
+        return self._backend if self.info.strength else None
 
 
 def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
@@ -192,8 +200,8 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
         check_mask(mask)
     small = _working_copy(image, settings)
     weights = _shares([mask for _, mask in regions], small)
-    networks = {"" if x._style is None else x._style.info.network for x, _ in regions}
-    if len(networks) == 1 and "" not in networks and first._forms is not None and settings.strength > 0:
+    families = {stylizer._family() for stylizer, _ in regions}
+    if len(families) == 1 and None not in families and first._forms is not None and settings.strength > 0:
         painted = _by_place(small, [stylizer for stylizer, _ in regions], weights, settings.strength)
     else:
         pictures = [stylizer._paint(small, settings) for stylizer, _ in regions]
@@ -205,19 +213,19 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
 def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, strength: float) -> Pixels:
     """:func:`paint_regions` within one network; ``weights``: float32 (regions, H, W), summing to 1 at most."""
     first = stylizers[0]
-    style, forms = first._style, first._forms
-    assert style is not None
+    forms = first._forms
     assert forms is not None
     # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
     # How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
     small = first._inputs(_copy_to_measure(image), 0)
     shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
-    codes = [first._given(0.0)["style"], *(stylizer._given(strength)["style"] for stylizer in stylizers)]
+    given = [first._given(0.0), *(stylizer._given(strength) for stylizer in stylizers)]
     strengths = [0.0, *[strength] * len(stylizers)]
     looks = _looks(shares)
     statistics, matched = [], []
     for one, other in looks:
-        picture, found = forms.measure({**small, "style": (codes[one] + codes[other]) / 2})
+        between = {name: np.float32(0.5) * (value + given[other][name]) for name, value in given[one].items()}
+        picture, found = forms.measure({**small, **between})
         statistics.append(found)
         matched.append(_matched(picture, small["image"], (strengths[one] + strengths[other]) / 2))
     painted = image.copy()
@@ -230,7 +238,7 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
         parts = _parts(there, looks)
         padding = [(0, whole - size) for whole, size in zip(inputs["image"].shape[2:], there.shape[1:], strict=True)]
         blend = forms.blended(statistics, np.pad(parts, [(0, 0), *padding], mode="edge"), first.info)
-        output = forms.frozen_by_place.run({**inputs, "style": codes[0], **blend})
+        output = forms.frozen_by_place.run({**inputs, **given[0], **blend})
         height, width = there.shape[1:]
         output, photo = output[:, :, :height, :width], inputs["image"][:, :, :height, :width]
         mixed = sum(part * one(output) for part, one in zip(parts, matched, strict=True))
@@ -301,8 +309,14 @@ def load(
         _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
-    make = partial(make_backend, backend=backend, threads=threads, precision=precision)
-    return Stylizer(make(path), info, style, Forms(path, make))
+    make = partial(make_backend, name=str(path), backend=backend, threads=threads, precision=precision)
+    if not info.strength:
+        return Stylizer(make(path), info, style, Forms(path.read_bytes, make))
+
+    def model() -> bytes:
+        return graph.without_default(path.read_bytes(), "strength")
+
+    return Stylizer(make(model()), info, style, Forms(model, make))
 
 
 def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int = 384, columns: int = 4) -> Pixels:
@@ -348,7 +362,7 @@ def load_foreign(
         raise UsageError(f"a value range of {value_range} makes no sense; use 255 or 1")
     path = Path(path)
     check_complete(path)
-    engine = make_backend(path, backend=backend, threads=threads, precision="f32")
+    engine = make_backend(path, str(path), backend=backend, threads=threads, precision="f32")
     inputs = engine.inputs
     if len(inputs) != 1:
         raise ModelError(f"{path}: takes {len(inputs)} inputs ({', '.join(inputs)}); only one, a picture, is supported")

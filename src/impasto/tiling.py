@@ -3,7 +3,6 @@
 import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,8 @@ from impasto.modelfile import ModelInfo
 class Forms:
     """A model's other graphs, see :mod:`impasto.graph`; each is loaded when it is first needed."""
 
-    def __init__(self, path: Path, make: Callable[[bytes], Backend]) -> None:
-        self._path = path
+    def __init__(self, model: Callable[[], bytes], make: Callable[[bytes], Backend]) -> None:
+        self._model = model
         self._make = make
         self._loaded: dict[Callable[[bytes], bytes], Backend] = {}
         self._one_at_a_time = threading.Lock()  # several threads may come to need the same graph
@@ -26,7 +25,7 @@ class Forms:
     @functools.cached_property
     def norms(self) -> tuple[graph.Norm, ...]:
         """The model's instance normalisations."""
-        return graph.norms(self._path.read_bytes())
+        return graph.norms(self._model())
 
     @property
     def measuring(self) -> Backend:
@@ -46,7 +45,7 @@ class Forms:
     def _form(self, change: Callable[[bytes], bytes]) -> Backend:
         with self._one_at_a_time:
             if change not in self._loaded:
-                self._loaded[change] = self._make(change(self._path.read_bytes()))
+                self._loaded[change] = self._make(change(self._model()))
             return self._loaded[change]
 
     def blended(self, each: Sequence[dict[str, Array]], weights: Array, info: ModelInfo) -> dict[str, Array]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from impasto.backends import BACKENDS
 from impasto.errors import ModelError
 from impasto.modelfile import ModelInfo, read_info
 from impasto.nn.generators import GENERATORS, build_generator
@@ -68,6 +69,41 @@ def test_several_styles_are_an_input(norm):
     inputs = example_inputs(generator, height=40, width=48)
     assert inputs["style"].shape == (2, 3)
     assert disagreement(generator, model, inputs) < 1 / 255
+
+
+@pytest.mark.parametrize("norm", ["instance", "contrast"])
+@pytest.mark.parametrize("name", [*GENERATORS])
+def test_strength_is_an_input_that_may_be_left_out(name, norm):
+    torch.manual_seed(0)
+    generator = randomized(build_generator(name, {"width": 4, "norm": norm, "styles": 2}))
+    model = to_onnx(generator, strength=True)
+    inputs = example_inputs(generator, height=97, width=131)
+    assert disagreement(generator, model, inputs) < 1 / 255
+
+    full = {**inputs, "style": torch.tensor([[1.0, 0.0]]).expand(2, -1)}
+    session = onnxruntime.InferenceSession(model)
+    (theirs,) = session.run(None, {name: x.numpy() for name, x in inputs.items() if name != "style"})
+    with torch.no_grad():
+        assert np.abs(generator(**full).clamp(0, 1).numpy() - theirs).max() < 1 / 255
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path):
+    torch.manual_seed(0)
+    generator = randomized(build_generator("residual", {"width": 4, "blocks": 1, "styles": 2}))
+    info = ModelInfo(architecture="residual", arguments={"width": 4, "blocks": 1}, styles=("s",), strength=True)
+    export_generator(generator, info, tmp_path / "model.onnx")
+    stylizer = load(tmp_path / "model.onnx", backend=backend)
+    photo = make_photo(1, 101, 90)
+    for strength in (1.0, 1.5):
+        with torch.no_grad():
+            expected = to_picture(generator(to_tensor(photo), style=torch.tensor([[strength, 1 - strength]])))
+        painted = stylizer(photo, Settings(strength=strength))
+        assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    half = np.full((101, 90), 128, np.uint8)
+    by_mask, by_strength = stylizer(photo, mask=half), stylizer(photo, Settings(strength=128 / 255))
+    assert np.abs(by_mask.astype(int) - by_strength.astype(int)).mean() < 1
+    assert (stylizer(photo, Settings(strength=0)) == photo).all()
 
 
 def test_the_graph_has_one_instance_norm_a_layer():

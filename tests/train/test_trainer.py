@@ -451,6 +451,10 @@ def test_every_style_has_its_turn():
     assert draw_styles(range(5), 1, seed=1) == [0] * 5
 
 
+def test_one_style_has_the_photo_as_every_so_manieth():
+    assert draw_styles(range(7), 1, seed=1, photo_every=3) == [0, 0, PHOTO, 0, 0, PHOTO, 0]
+
+
 def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path):
     alone = replace(config, output=tmp_path / "mine.safetensors", recipe=REAL, steps=4)
     result = train(alone)
@@ -513,10 +517,10 @@ def test_the_style_gives_way_where_the_photo_suffers():
     assert low < 0.8
     for _ in range(1000):
         run.balance([0], [0.5])
-    assert run.state.shares == [1.0]
+    assert run.state.shares == [1.0, 1.0]
     free = Run(replace(SMALL, content_ceiling=0.0), 1, 0, torch.device("cpu"), style_only=False)
     free.balance([0], [9.0])
-    assert free.state.shares == [1.0]
+    assert free.state.shares == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ class Recipe:
     grow_at: float = opt(0.6, "share of the run after which squares have their full size")
     photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
+    photo_every: int = opt(
+        10, "every so many squares one is to come out as the photo, for any strength between; 0: full strength only"
+    )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
@@ -77,6 +80,7 @@ class Recipe:
             ("batch", 1),
             ("pool", 0),
             ("jitter", 0),
+            ("photo_every", 0),
         ):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
@@ -96,6 +100,11 @@ class Recipe:
         for name in ("norm", "styles"):
             if name in self.arguments:
                 raise UsageError(f"'{name}' is not for --set: the number of pictures and --norm say it")
+
+    @property
+    def learns_photo(self) -> bool:
+        """Whether a run of one style learns the photo's own look as well."""
+        return self.photo_every > 0 and self.norm in ("instance", "contrast")
 
     def generator_arguments(self) -> dict[str, Any]:
         """The keyword arguments of the generator's constructor, all but ``styles``, as the model file records them.
@@ -172,6 +181,7 @@ _PUBLISHED = Recipe(
     jitter=0,
     grow_at=0.0,
     photo_to=256,
+    photo_every=0,
     pool=0,
     muon_rate=0.0,
     adam_rate=1e-3,

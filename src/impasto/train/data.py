@@ -216,14 +216,14 @@ class ContentTargets:
         return target
 
 
-def draw_styles(items: range, styles: int, seed: int) -> list[int]:
+def draw_styles(items: range, styles: int, seed: int, photo_every: int = 0) -> list[int]:
     """The number of the style that each of these places of the run is painted in.
 
-    One style is 0 everywhere. Of several each has its turn before one comes again, and so has :data:`PHOTO`, the
-    photo's own look.
+    One style is 0, but for the last of every ``photo_every`` places, which is :data:`PHOTO`, the photo's own look. Of
+    several each has its turn before one comes again, and so has that.
     """
     if styles == 1:
-        return [0] * len(items)
+        return [PHOTO if photo_every and item % photo_every == photo_every - 1 else 0 for item in items]
     drawn = []
     for item in items:
         turn, place = divmod(item, styles + 1)

@@ -70,6 +70,7 @@ def write_result(generator: Generator, config: TrainConfig, training: dict[str, 
         minimum_size=generator.minimum_size,
         noise_channels=generator.noise_channels,
         style_size=0 if alone else generator.codes().shape[1],
+        strength=alone and generator.styles > 1,
         style_title=title if alone else "",
         licence=config.licence,
         source=config.source,
@@ -103,7 +104,7 @@ def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
     Raises:
         ModelError: if the two runtimes differ by more than 1/255 anywhere, or the file cannot be written.
     """
-    model = to_onnx(generator)
+    model = to_onnx(generator, strength=info.strength)
     for height, width in ((96, 112), (generator.minimum_size + 3, generator.minimum_size + 14)):
         inputs = example_inputs(generator, height=height, width=width)
         difference = disagreement(generator, model, inputs)
@@ -131,7 +132,9 @@ def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) 
     """The greatest difference of any pixel between ONNX Runtime and torch on these inputs, in [0, 1]."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     arrays = {name: x.numpy() for name, x in inputs.items()}
-    if "style" in inputs:
+    if "strength" in {x.name for x in session.get_overridable_initializers()}:
+        arrays["strength"] = arrays.pop("style")[0, :1]
+    elif "style" in inputs:
         arrays["style"] = (inputs["style"][0] @ generator.codes().cpu()).numpy()
     (theirs,) = session.run(None, arrays)
     device = next(generator.parameters()).device
@@ -143,19 +146,26 @@ def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) 
     return float(np.abs(ours - theirs).max())
 
 
-def to_onnx(generator: Generator) -> bytes:
+def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     """The generator as a serialised ONNX model that keeps the contract of :mod:`impasto.modelfile`.
 
-    A network of one style holds its scales and shifts; one of several takes them as its input ``style``.
+    A network of one style holds its scales and shifts; one of several takes them as its input ``style``. With
+    ``strength`` it holds two, the style's and the photo's, and takes how far the style is from the photo.
     """
     graph = _Graph(generator)
     shapes: dict[str, list[str | int]] = {"image": ["batch", 3, "height", "width"]}
     if generator.noise_channels:
         shapes["noise"] = ["batch", generator.noise_channels, "height", "width"]
-    if generator.styles > 1:
-        shapes["style"] = [generator.codes().shape[1]]
     noise = "noise" if "noise" in shapes else None
-    style = "style" if "style" in shapes else None
+    style = None
+    if strength:
+        shapes["strength"] = [1]
+        graph.constants.append(numpy_helper.from_array(np.ones(1, np.float32), "strength"))  # unless it is given
+        full, none = (_vector(code) for code in generator.codes())
+        style = graph.add("Add", none, graph.add("Mul", "strength", full - none))
+    elif generator.styles > 1:
+        shapes["style"] = [generator.codes().shape[1]]
+        style = "style"
     mean = generator.mean.cpu().numpy()
     centred = graph.add("Sub", graph.add("Mul", "image", np.float32(255.0)), mean)
     painted = _PAINTERS[type(generator)](graph, generator, centred, noise, style)

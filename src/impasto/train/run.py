@@ -19,6 +19,7 @@ from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import PHOTO
 from impasto.train.base import Base
 from impasto.train.config import Recipe, TrainConfig
+from impasto.train.data import draw_styles
 from impasto.train.muon import Muon
 
 SETTLING_STEPS = 50
@@ -52,8 +53,8 @@ class Run:
 
     Args:
         recipe: what to make.
-        styles: how many styles the generator learns; several share all but their scales and shifts, and with them it
-            learns to give the photo back.
+        styles: how many styles the generator learns; several share all but their scales and shifts. With other scales
+            and shifts, its last, it learns to give the photo back, where the recipe says so or there are several.
         seed: of the first weights.
         device: where it lives.
         style_only: whether scales and shifts alone learn.
@@ -62,7 +63,8 @@ class Run:
     def __init__(self, recipe: Recipe, styles: int, seed: int, device: torch.device, *, style_only: bool) -> None:
         torch.manual_seed(seed)
         self.recipe = recipe
-        rows = styles + 1 if styles > 1 else 1  # one more for the photo's own look
+        self.styles = styles
+        rows = styles + (styles > 1 or (recipe.learns_photo and not style_only))
         self.generator = build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": rows}).to(device)
         self.from_base = False
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
@@ -83,7 +85,7 @@ class Run:
 
     def begin_with(self, base: Base, codes: Tensor) -> None:
         """Start from a trained network, with these styles of it."""
-        base.begin(self.generator, codes)
+        base.begin(self.generator, torch.cat([codes, base.codes[-1:]])[: self.generator.styles])
         self.from_base = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class Run:
         if recipe.decay_every:
             factor *= 0.8 ** (self.state.step // recipe.decay_every)
         # One style begins with the code of another: before the network is bent to it, its own is found.
-        codes_only = self.from_base and self.generator.styles == 1 and fraction < recipe.style_first
+        codes_only = self.from_base and self.styles == 1 and fraction < recipe.style_first
         for optimizer, rate in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = 0.0 if codes_only and optimizer is not self.optimizers[-1][0] else rate * factor
@@ -126,6 +128,11 @@ class Run:
         risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
         shares = torch.tensor([self.state.shares[number] for number in which])
         return self.recipe.objective.style_weight * risen * shares
+
+    def looks(self, items: range, seed: int) -> list[int]:
+        """The number of the style that each of these places of the run is painted in, see :func:`draw_styles`."""
+        photo_every = self.recipe.photo_every if self.generator.styles > self.styles else 0
+        return draw_styles(items, self.styles, seed, photo_every)
 
     def balance(self, which: Sequence[int], content: Sequence[float]) -> None:
         """Lower the weight of styles that cost more of the photo than they may; raise it again where there is room.

@@ -31,7 +31,7 @@ from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
 from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
-from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, draw_styles, to_tensor
+from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, to_tensor
 from impasto.train.export import write_result
 from impasto.train.gatys import YARDSTICK_SIZE
 from impasto.train.judge import Judge
@@ -167,7 +167,7 @@ def train(
     if base is not None and not resume:
         begun = time.monotonic()
         codes = base.nearest(loss, *targets.get([pool.index(0)], recipe.first_crop), device)
-        run.begin_with(base, codes if len(styles) == 1 else torch.cat([codes, base.codes[-1:]]))
+        run.begin_with(base, codes)
         run.state.seconds = time.monotonic() - begun
         targets = ContentTargets(loss, pool, device)  # nothing kept: what a step sees must not depend on this
     model: nn.Module = run.generator
@@ -200,7 +200,7 @@ def train(
             batch = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)
             items = batch[rank::world]
             noise = draw_noise(run.generator, items, size + max(0, recipe.jitter - 1), config.seed, device)
-            which = draw_styles(items, len(styles), config.seed)
+            which = run.looks(items, config.seed)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
                 frame = draw_frame(batch[0], recipe.jitter, config.seed)
@@ -224,7 +224,7 @@ def train(
                 continue
             for optimizer, _ in run.optimizers:
                 optimizer.step()
-            run.balance(draw_styles(batch, len(styles), config.seed), content_terms(terms, world))
+            run.balance(run.looks(batch, config.seed), content_terms(terms, world))
             state.step += 1
             if state.step % SNAPSHOT_STEPS == 0:
                 snapshots = [snapshots[-1], copy.deepcopy(run.state_dict())]
