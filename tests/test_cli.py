@@ -269,7 +269,12 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--depth", "16"], 2, "leave --depth out"),
-        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "--grid shows styles and strengths"),
+        (
+            ["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--variants", "2"],
+            2,
+            "--grid shows styles and",
+        ),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "this model has one strength"),
         (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
         (["info"], 2, "FILE"),
         (["info", "missing.onnx"], 1, "missing.onnx: no such model file"),

@@ -34,6 +34,8 @@ if __name__ == "__main__":
     missing = [path.stem for path in made.glob(f"*{SUFFIX}") if path.stem not in pictures]
     if missing:
         sys.exit(f"{manifest} knows nothing of {', '.join(missing)}")
+    if not (made / NETWORK).exists():
+        sys.exit(f"{made}: there is no {NETWORK} here: nothing is replaced")
     for folder in ("styles", LOOKS):
         shutil.rmtree(DATA / folder, ignore_errors=True)
         (DATA / folder).mkdir()

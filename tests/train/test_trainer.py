@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import impasto
+from impasto import Settings
 from impasto.catalogue import shipped
 from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.image import resize_short_side
@@ -24,7 +25,7 @@ from impasto.nn.losses import PHOTO, Objective, PerceptualLoss
 from impasto.stylefile import read_style
 from impasto.train import trainer
 from impasto.train.base import load_base
-from impasto.train.config import Recipe, TrainConfig
+from impasto.train.config import PRESETS, Recipe, TrainConfig
 from impasto.train.data import draw_styles, to_picture, to_tensor
 from impasto.train.run import Run, run_folder
 from impasto.train.trainer import SNAPSHOT_STEPS, train
@@ -96,15 +97,19 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
     assert info.training["steps"] == 12
     assert info.training["objective"]["objective"] == pytest.approx(result.objective, abs=1e-3)
     assert info.styles == ("stripes",)
+    assert info.strength
     photo = impasto.load_image(next(config.content.glob("*.JPG")))
-    picture = impasto.load(result.model)(photo)
+    stylizer = impasto.load(result.model)
+    picture = stylizer(photo)
     assert picture.shape == photo.shape
+    faint = stylizer(photo, Settings(strength=0.3))
+    assert np.abs(faint - photo.astype(float)).mean() < np.abs(picture - photo.astype(float)).mean()
     assert result.objective == pytest.approx(result.content_error + 4 * result.style_error, rel=1e-4)
 
 
 def test_training_lowers_the_objective(config):
     before = train(replace(config, steps=1, output=config.output.with_name("before.onnx")))
-    after = train(replace(config, steps=60))
+    after = train(replace(config, steps=120))
     assert after.objective < 0.8 * before.objective
 
 
@@ -449,6 +454,20 @@ def test_every_style_has_its_turn():
         assert sorted(drawn[4 * turn : 4 * turn + 4]) == [PHOTO, 0, 1, 2]
     assert drawn == [number for item in range(40) for number in draw_styles(range(item, item + 1), 3, seed=1)]
     assert draw_styles(range(5), 1, seed=1) == [0] * 5
+
+
+def test_without_the_photo_there_is_one_strength(config):
+    result = train(replace(config, steps=2, recipe=replace(config.recipe, photo_every=0)))
+    assert not read_info(result.model).strength
+    with pytest.raises(UsageError, match="this model has one strength"):
+        impasto.load(result.model)(make_photo(1), Settings(strength=0.3))
+
+
+@pytest.mark.parametrize("preset", ["johnson2016", "ulyanov2016", "ulyanov2017"])
+def test_the_published_recipes_learn_nothing_but_the_style(preset):
+    run = Run(PRESETS[preset], 1, 0, torch.device("cpu"), style_only=False)
+    assert run.generator.styles == 1
+    assert run.looks(range(40), seed=0) == [0] * 40
 
 
 def test_one_style_has_the_photo_as_every_so_manieth():
