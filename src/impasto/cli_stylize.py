@@ -339,7 +339,7 @@ def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pix
     rows: list[list[Pixels]] = []
     captions: list[list[str]] = []
     for name in names:
-        stylizer = _other(first, name, backend, threads)
+        stylizer = first if name == names[0] else _other(first, name, backend, threads)
         rows.append([photo, *(stylizer(photo, replace(saved.settings, strength=x)) for x in GRID_STRENGTHS)])
         captions.append(["photo", *(f"{Path(name).stem} {x:g}" for x in GRID_STRENGTHS)])
     return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))

@@ -24,7 +24,7 @@ _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR = 1, 2, 3, 4
 _MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH_FIELDS = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
 _TENSOR_NAME = 8
-_TENSOR_FIELDS = {1: 0, 2: 0, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2, 11: 2}
+_TENSOR_FIELDS = {1: 0, 2: 0, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 0, 16: 2}
 _NODE_FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2}
 
 _GLOBAL = {b"ReduceMean", b"GlobalAveragePool", b"ReduceSum"}
@@ -190,8 +190,11 @@ def _graph(model: bytes) -> list[tuple[int, bytes, bytes]]:
 
 def _tensor_name(body: bytes) -> str:
     """A TensorProto's name."""
-    (name,) = [value for number, _, value in split_fields(body, _TENSOR_FIELDS) if number == _TENSOR_NAME]
-    return name.decode()
+    try:
+        names = [value for number, _, value in split_fields(body, _TENSOR_FIELDS) if number == _TENSOR_NAME]
+    except (EOFError, ValueError):
+        raise ModelError("is damaged, or not a model Impasto wrote; make it again") from None
+    return b"".join(names).decode(errors="replace")
 
 
 def _node(body: bytes) -> tuple[bytes, list[str], str]:

@@ -38,6 +38,8 @@ LEAST_SIDE = 64
 """Short side, pixels, below which no smaller copy of a picture is made."""
 ROWS = 256
 """Rows of a picture that are computed at once where memory shall not grow with it."""
+LEAST_MEETING = 1e-3
+"""Share of two looks at one place below which they do not meet: less than a mask's 1/255, more than rounding."""
 NEAR_PHOTO = 0.2
 """Strength below which what the network blurs is put right in pixels."""
 
@@ -167,7 +169,7 @@ class Stylizer:
         """Raise UsageError unless this model can paint so."""
         if settings.strength != 1 and self._family() is None:
             raise UsageError(
-                "this model has one strength; those that `impasto train` makes, and shipped styles, have any"
+                "this model has one strength: it has not learnt to give the photo back (`impasto train --photo-every`)"
             )
 
     def _family(self) -> object | None:
@@ -181,7 +183,7 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
     """The picture with each region in a style of its own, and what no mask names left as it is.
 
     Regions of one network's styles blend in its features: at every place all layers normalise by statistics that
-    lie between those of the styles, so that a soft edge is painted as one. Models of their own blend in pixels.
+    lie between those of the styles, so that a soft edge is painted as one. Different networks blend in pixels.
 
     Args:
         image: The picture, uint8 or uint16 (H, W, 3), sRGB.
@@ -258,7 +260,7 @@ def _looks(shares: Array) -> list[tuple[int, int]]:
         (one, other)
         for one in range(count)
         for other in range(one + 1, count)
-        if ((shares[one] > 0) & (shares[other] > 0)).any()
+        if np.minimum(shares[one], shares[other]).max() > LEAST_MEETING
     ]
     return [*((one, one) for one in range(count)), *meeting]
 
@@ -314,7 +316,10 @@ def load(
         return Stylizer(make(path), info, style, Forms(path.read_bytes, make))
 
     def model() -> bytes:
-        return graph.without_default(path.read_bytes(), "strength")
+        try:
+            return graph.without_default(path.read_bytes(), "strength")
+        except ModelError as reason:
+            raise ModelError(f"{path}: {reason}") from None
 
     return Stylizer(make(model()), info, style, Forms(model, make))
 

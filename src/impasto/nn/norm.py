@@ -191,4 +191,5 @@ def _affine(weight: Tensor, bias: Tensor, style: Tensor | None) -> tuple[Tensor,
     """The (N or 1, C) scale and shift for ``style``."""
     if style is None:
         return weight[:1], bias[:1]
-    return style @ weight, style @ bias
+    with torch.autocast(weight.device.type, enabled=False):  # bf16 would round scales and shifts to 8 bits
+        return style.to(weight.dtype) @ weight, style.to(bias.dtype) @ bias

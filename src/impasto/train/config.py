@@ -46,7 +46,8 @@ class Recipe:
     photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     photo_every: int = opt(
-        10, "every so many squares one is to come out as the photo, for any strength between; 0: full strength only"
+        10,
+        "of one style: of so many squares one is to come out as the photo, for any strength; 0: full strength only",
     )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
@@ -84,6 +85,8 @@ class Recipe:
         ):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
+        if self.photo_every == 1:
+            raise UsageError("photo-every 1 would leave no square for the style: give 0, or 2 or more")
         for name in ("grow_at", "style_first", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
