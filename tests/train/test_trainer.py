@@ -107,9 +107,11 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
     assert result.objective == pytest.approx(result.content_error + 4 * result.style_error, rel=1e-4)
 
 
-def test_training_lowers_the_objective(config):
+@pytest.mark.parametrize(("steps", "photo_every"), [(60, 0), (120, 10)], ids=["style alone", "and the photo"])
+def test_training_lowers_the_objective(config, steps, photo_every):
+    config = replace(config, recipe=replace(config.recipe, photo_every=photo_every))
     before = train(replace(config, steps=1, output=config.output.with_name("before.onnx")))
-    after = train(replace(config, steps=120))
+    after = train(replace(config, steps=steps))
     assert after.objective < 0.8 * before.objective
 
 
