@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 import impasto
 from impasto.evaluate import Lpips
-from impasto.image import Pixels, contact_sheet, resize_short_side, save_image
+from impasto.image import Pixels, contact_sheet, resize, resize_short_side, save_image, white
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.runtime import Stylizer
 from impasto.settings import AS_IT_IS, Settings
@@ -96,7 +96,7 @@ def strength(photos: list[Pixels], pictures: Path, out: Path) -> None:
 
 
 def strokes(photos: list[Pixels]) -> None:
-    """The same photo at two sizes: how alike the results are at the smaller."""
+    """The same photo, enlarged, at two sizes: how alike the results are at the smaller."""
     lpips = Lpips(load_loss_network()[0])
     print(f"\n| painted at {LARGE} px and scaled, beside at {SMALL} px | of 255 | LPIPS |\n|---|---|---|")
     for name, settings in (("default", Settings()), ("--stroke-size 0", AS_IT_IS)):
@@ -105,27 +105,41 @@ def strokes(photos: list[Pixels]) -> None:
             stylizer = impasto.load(style)
             for photo in photos:
                 small = stylizer(resize_short_side(photo, SMALL), settings)
-                large = resize_short_side(stylizer(resize_short_side(photo, LARGE), settings), SMALL)
+                large = stylizer(resize_short_side(photo, LARGE), settings)
+                large = resize(large, small.shape[1], small.shape[0])
                 wrong.append(np.abs(small.astype(float) - large).mean())
                 distance.append(float(lpips(to_tensor(small), to_tensor(large))))
         print(f"| {name} | {np.mean(wrong):.1f} | {np.mean(distance):.3f} |")
 
 
+def dimmed(photo: Pixels) -> Pixels:
+    """The photo at a quarter of its contrast, in its own depth: what is lost is the rounding."""
+    middle = white(photo) / 2
+    faint: Pixels = np.rint(middle + 0.25 * (photo.astype(float) - middle)).astype(photo.dtype)
+    return faint
+
+
 def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> None:
     """A photo and the same at a quarter of its contrast, by instance and by batch normalisation."""
-    print("\n| contrast cut to a quarter | mean change, of 255 | worst photo |\n|---|---|---|")
+    print("\n| contrast cut to a quarter: change, of 255 | mean | worst photo | mean, 16 bits | worst, 16 bits |")
+    print("|---|---|---|---|---|")
     rows, captions = [], []
     for name, stylizer in {**{x: impasto.load(x) for x in STYLES}, **others}.items():
         changes = []
         for number, photo in enumerate(photos):
-            dim = np.rint(127.5 + 0.25 * (photo.astype(float) - 127.5)).astype(np.uint8)
-            pair = [stylizer(x, AS_IT_IS) for x in (photo, dim)]
-            changes.append(np.abs(pair[0].astype(float) - pair[1]).mean())
+            shallow, deep = (
+                [stylizer(x, AS_IT_IS) for x in (whole, dimmed(whole))]
+                for whole in (photo, photo.astype(np.uint16) * np.uint16(257))
+            )
+            changes.append(
+                [255 * np.abs(one.astype(float) - other).mean() / white(one) for one, other in (shallow, deep)]
+            )
             if number == 0 and name in (STYLES[0], *others):
-                rows.append([photo, dim, *pair])
+                rows.append([photo, dimmed(photo), *shallow])
                 how = "instance normalisation" if name == STYLES[0] else name
                 captions.append(["photo", "contrast 0.25", how, "contrast 0.25"])
-        print(f"| {name} | {np.mean(changes):.1f} | {max(changes):.1f} |")
+        cells = [f"{number:.2f}" for each in zip(*changes, strict=True) for number in (np.mean(each), max(each))]
+        print(f"| {name} | {' | '.join(cells)} |")
     save_image(out / "contrast.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
 
 
@@ -140,7 +154,7 @@ def main() -> None:
     photos = [resize_short_side(photo, SMALL) for photo in whole]
     cost(resize_short_side(whole[0], SMALL))
     strength(photos[:3], options.data / "styles", options.out)
-    strokes([photo for photo in map(impasto.load_image, held_out) if min(photo.shape[:2]) >= 1000][:3])
+    strokes(whole[:2])
     others = {} if options.batch_norm is None else {"batch normalisation": impasto.load(options.batch_norm)}
     contrast(photos, others, options.out)
 

@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "paper"
 HELD_OUT = HERE.parent / "benchmarks" / "held_out.txt"
-VERSION = 1
+VERSION = 2
 """Of everything that makes a network or a curve: raise it, and what is kept in the work folder counts no more."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
@@ -106,10 +106,10 @@ FULL = Budget(
     judge_size=256,
     photos=(1, 4, 16, 64, 256, 1000),
     evaluations=100,
-    gatys=((256, 3, 100), (512, 2, 60), (1024, 1, 40)),
+    gatys=((256, 3, 100), (512, 2, 40), (1024, 1, 25)),
     gatys_photos=3,
     samples=4,
-    recipe_pictures=320,
+    recipe_pictures=160,
 )
 
 
@@ -123,11 +123,25 @@ class Arm:
     photos: int | None = None
     """How many training photos, drawn by the seed; all when None."""
     content_weight: float = 1.0
+    standardize: bool = False
+    """Of the texture network: whether photos are first brought to one contrast, and so to the size of the noise."""
+    grey: bool = False
+    """Whether there is plain grey in place of every photo: of a network with noise, texture synthesis."""
 
     def arguments(self) -> dict[str, Any]:
-        """The generator's, with which only the normalisation tells one arm from another."""
-        # Ours would bring every photo to one contrast before the texture network: what is to be tested.
-        return {"norm": self.norm, **({"standardize": False} if self.generator == "texture" else {})}
+        """The generator's, with which only what is named here tells one arm from another."""
+        # Ours standardises, and then contrast, which is to be tested, is gone before any normalisation.
+        texture = {"standardize": self.standardize} if self.generator == "texture" else {}
+        return {"norm": self.norm, **texture}
+
+    def key(self) -> dict[str, Any]:
+        """What a kept network is found by: only what differs from the defaults, so that new fields orphan nothing."""
+        differing = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        return {name: getattr(self, name) for name in differing} | self.arguments()
+
+    def seen(self, photo: Tensor) -> Tensor:
+        """What the network is given for this photo."""
+        return torch.full_like(photo, 0.5) if self.grey else photo
 
 
 @dataclass(frozen=True)
@@ -223,7 +237,7 @@ class Lab:
             photos = random.Random(arm.seed).sample(photos, arm.photos)
         else:
             arm = replace(arm, photos=None)
-        file = self.work / "networks" / f"{self._key('network', asdict(arm), arm.arguments())}.pt"
+        file = self.work / "networks" / f"{self._key('network', arm.key())}.pt"
         torch.manual_seed(arm.seed)
         generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
@@ -242,14 +256,14 @@ class Lab:
         targets = ContentTargets(loss, pool, torch.device("cpu"))
         while True:
             if step in budget.marks and (not curve or curve[-1].step < step):
-                curve.append(Point(step, *self.judge(generator)))
+                curve.append(Point(step, *self.judge(generator, arm.seen)))
             if step == budget.steps:
                 break
             items = range(step * budget.batch, (step + 1) * budget.batch)
             crops, target = targets.get([pool.index(item) for item in items], budget.crop)
             noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
             optimizer.zero_grad(set_to_none=True)
-            total = loss(generator.train()(crops, noise), target).total.mean()
+            total = loss(generator.train()(arm.seen(crops), noise), target).total.mean()
             if not torch.isfinite(total):
                 self.say(f"{arm} exploded at step {step}")
                 curve += [Point(mark, EXPLODED, EXPLODED, EXPLODED) for mark in budget.marks if mark > curve[-1].step]
@@ -282,9 +296,11 @@ class Lab:
         curve = tuple(Evaluated(**point) for point in json.loads(points.read_text()))
         return GatysResult(load_image(picture), curve, finished=True)
 
-    def judge(self, generator: Generator) -> tuple[float, float, float]:
+    def judge(
+        self, generator: Generator, seen: Callable[[Tensor], Tensor] = lambda photo: photo
+    ) -> tuple[float, float, float]:
         """The yardstick's terms, content, style and objective: means over the held-out photos, in eval()."""
-        found = [self.terms(self.paint(generator, photo), number) for number, photo in enumerate(self.judges)]
+        found = [self.terms(self.paint(generator, seen(photo)), number) for number, photo in enumerate(self.judges)]
         content, style, objective = (sum(column) / len(found) for column in zip(*found, strict=True))
         return content, style, objective
 

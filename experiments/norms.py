@@ -33,7 +33,7 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
-    figures, tables, words = [], [], {}
+    figures, tables, words, gains = [], [], {}, {}
     for generator in GENERATORS:
         ours = {norm: found[f"{generator}, {norm}"] for norm in NORMS}
         figures += [
@@ -54,13 +54,18 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         rows = [[norm, *(spread(values) for values in terms.values())] for norm, terms in last.items()]
         tables.append(table([f"{generator} generator", "content error", "style error", "objective"], rows))
         words[generator] = ordered(last["instance"]["objective"], last["batch"]["objective"])
+        between = zip(last["batch"]["objective"], last["instance"]["objective"], strict=True)
+        gains[generator] = spread([batch - instance for batch, instance in between])
     return Section(
         title="Instance against batch normalisation",
         claim="Replacing batch by instance normalisation lowers the objective of both generators.",
         verdict=combined([*words.values()]),
         rule="Holds where, for both generators, the worst seed with instance normalisation ends lower than the best "
         "with batch normalisation; in part where only means are in that order, or for one generator only.",
-        reason="; ".join(f"{generator}: {word}" for generator, word in words.items()) + ".",
+        reason="; ".join(
+            f"{generator}: {words[generator]}, lower by {gains[generator]} seed by seed" for generator in words
+        )
+        + ". The terms are apart in the tables: a content error above 1.4 means that little of the photo is left.",
         figures=figures,
         tables=tables,
     )

@@ -131,6 +131,15 @@ def test_a_loaded_network_paints_in_its_other_styles_too(tmp_path):
         udnie.restyled(tmp_path / "short.safetensors")
 
 
+@pytest.mark.parametrize("name", ["udnie", "great_wave", "klimt_kiss", "starry_night"])
+def test_more_than_the_style_is_bolder_and_not_washed_out(name):
+    stylizer = impasto.load(name)
+    usual, bold = stylizer(PHOTO).astype(float), stylizer(PHOTO, Settings(strength=1.5)).astype(float)
+    assert distance(usual, PHOTO) < distance(bold, PHOTO)
+    assert np.abs(usual.mean((0, 1)) - bold.mean((0, 1))).max() < 40
+    assert bold.std() > 0.8 * usual.std()
+
+
 @pytest.fixture
 def photo_file(tmp_path) -> Path:
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,78 @@ def test_resume_leaves_out_what_is_done(here, capsys):
     paints("a.png", "c.png", "-o", "out", "--resume")
     assert capsys.readouterr().out.startswith("1/1 out/c.png")
     assert (here / "out/a.png").stat().st_ino == before
+
+
+@pytest.mark.parametrize("depth", ["8", "16"])
+def test_what_was_done_before_the_disk_was_full_stays_done(here, capsys, monkeypatch, depth):
+    Path("in").mkdir()
+    names = {"one.png", "other.png"}
+    for name in names:
+        save_image(f"in/{name}", make_photo(1))
+    write, room = Path.write_bytes, iter([True])
+
+    def full_after_the_first(self, data):
+        if next(room, False):
+            return write(self, data)
+        write(self, data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_after_the_first)
+    arguments = ["stylize", "in", "-m", "m.onnx", "-o", "out", "--depth", depth]
+    message = fails(capsys, 1, *arguments)
+    (done,) = (path.name for path in Path("out").iterdir())
+    (missing,) = names - {done}
+    assert f"{missing}: cannot write: No space left on device; check the disk" in message
+    assert load_image(f"out/{done}", depth="own").itemsize == int(depth) // 8
+    monkeypatch.setattr(Path, "write_bytes", write)
+    paints("in", "-o", "out", "--depth", depth, "--resume")
+    assert {path.name for path in Path("out").iterdir()} == names
+
+
+def test_results_that_would_share_a_name_take_the_whole_name(here, capsys):
+    Path("in").mkdir()
+    for name in ("a.gif", "a.png", "b.gif"):
+        Image.fromarray(make_photo(0)).save(f"in/{name}")
+    paints("in", "-o", "out", "--dry-run")
+    assert capsys.readouterr().out.split() == ["out/a.gif.png", "out/a.png", "out/b.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--mask", "b.png"], ["--mask", "a.png", "--save-settings", "b.png"]], ids=["mask", "settings"]
+)
+def test_what_is_needed_to_paint_is_not_overwritten_even_with_force(here, capsys, arguments):
+    save_image("b.png", make_photo(1))
+    before = Path("b.png").read_bytes()
+    message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", *arguments)
+    assert "b.png: is needed to paint and would be overwritten" in message
+    assert Path("b.png").read_bytes() == before
+
+
+def test_failures_are_named_at_the_end(here, capfd):
+    Path("in").mkdir()
+    Path("in/1.png").write_text("no picture")
+    save_image("in/2.png", make_photo(1))
+    assert main(["stylize", "in", "-m", "m.onnx", "-o", "out", "--json"]) == 1
+    first, last = map(json.loads, capfd.readouterr().out.splitlines())
+    assert first["output"] == "out/2.png"
+    assert "is not a picture" in last["error"]
+
+
+def test_a_folder_that_cannot_be_made_is_said_once_and_before_any_work(here, capsys):
+    save_image("c.png", make_photo(1))
+    Path("file").touch()
+    message = fails(capsys, 1, "stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "file/out")
+    assert "file/out: cannot make this folder" in message
+
+
+def test_a_wrong_model_leaves_no_folder_behind(here, capsys):
+    fails(capsys, 1, "stylize", "a.png", "-m", "missing.onnx", "-o", "out/b.png")
+    assert not Path("out").exists()
+
+
+def test_a_name_that_is_too_long_is_said_with_the_name(here, capsys):
+    long = 300 * "x" + ".png"
+    assert f"{long}: cannot be the name of a file" in fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", long)
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(here, capsys):
@@ -265,6 +338,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "missing.png", "-m", "m.onnx", "-o", "b.png"], 1, "missing.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--resume"], 2, "give one"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--background-only"], 2, "give --mask FILE"),
+        (["stylize", "a.png", "-s", "udnie:0.5", "-o", "b.png"], 2, "give --strength for less of it"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", *2 * ["--mask", "a.png"]], 2, "2 masks for 1 styles"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),

@@ -76,6 +76,19 @@ def test_a_claim_that_explodes_is_the_worst_there_is(lab, monkeypatch):
     assert [point.step for point in learnt.curve] == list(QUICK.marks)
 
 
+def test_what_is_kept_is_found_by_what_differs_from_the_defaults():
+    assert Arm("residual", "batch", 3).key() == {"generator": "residual", "norm": "batch", "seed": 3}
+    grey = Arm("texture", "none", 0, content_weight=0.5, grey=True).key()
+    assert grey == {
+        "generator": "texture",
+        "norm": "none",
+        "seed": 0,
+        "content_weight": 0.5,
+        "grey": True,
+        "standardize": False,
+    }
+
+
 def test_no_photo_is_learnt_from_and_judged_by(lab):
     assert not {path.name for path in lab.learning} & set(lab.origin["held_out"])
     assert len(lab.held_out) == QUICK.judges
@@ -105,7 +118,7 @@ def test_a_network_learnt_in_two_goes_is_the_one_learnt_in_one(lab, monkeypatch)
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(lab, "judge", lambda generator: (interrupted(), (0.0, 0.0, 0.0))[1])
+    monkeypatch.setattr(lab, "judge", lambda *_: (interrupted(), (0.0, 0.0, 0.0))[1])
     with pytest.raises(KeyboardInterrupt):
         lab.learn(Arm("light", "instance", 5))
     assert len(calls) == 2

@@ -243,6 +243,26 @@ def test_what_is_not_a_picture_is_named(tmp_path):
         load_image(tmp_path)
 
 
+def test_a_flipped_bit_in_a_png_is_damage_not_a_black_picture(tmp_path):
+    save_image(tmp_path / "whole.png", np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    data = bytearray((tmp_path / "whole.png").read_bytes())
+    data[data.index(b"IDAT") + 2000] ^= 1
+    (tmp_path / "flipped.png").write_bytes(data)
+    with pytest.raises(ImageError, match=r"flipped\.png: is damaged .*copy or download it again"):
+        load_image(tmp_path / "flipped.png")
+
+
+def test_of_a_damaged_tiff_nothing_but_our_own_line_is_said(tmp_path, capfd):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "flipped.tif", compression="tiff_deflate")
+    data = bytearray((tmp_path / "flipped.tif").read_bytes())
+    data[2000:2100] = bytes(100)
+    (tmp_path / "flipped.tif").write_bytes(data)
+    with pytest.raises(ImageError, match=r"flipped\.tif: is damaged"):
+        load_image(tmp_path / "flipped.tif")
+    assert capfd.readouterr().err == ""
+
+
 def png_header(width, height):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

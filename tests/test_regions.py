@@ -19,7 +19,7 @@ REACH = 64
 
 
 def apart(one, other):
-    return np.abs(one.astype(int) - other)
+    return np.abs(one.astype(float) - other)
 
 
 @pytest.mark.parametrize("backend", sorted(BACKENDS))
@@ -71,6 +71,25 @@ def test_half_of_two_styles_is_their_mixture():
     by_mask = paint_regions(PHOTO, [(one, half), (other, 255 - half)])
     mixed = impasto.load({"udnie": 128 / 255, "great_wave": 127 / 255})(PHOTO)
     assert apart(by_mask, mixed).mean() < 1
+
+
+def test_three_styles_that_overlap_are_their_mixture():
+    names = ("udnie", "great_wave", "the_scream")
+    third = np.full((HEIGHT, WIDTH), 85, np.uint8)
+    by_mask = paint_regions(PHOTO, [(impasto.load(name), third) for name in names])
+    mixed = impasto.load(dict.fromkeys(names, 1 / 3))(PHOTO)
+    assert apart(by_mask, mixed).mean() < 2
+
+
+@pytest.mark.parametrize("tile", [64, 512])
+def test_sixteen_bits_under_a_mask_are_the_eight_and_more(tile, monkeypatch):
+    monkeypatch.setattr(runtime, "TILE_BY_PLACE", tile)
+    stylizer = impasto.load("udnie")
+    deep = stylizer(PHOTO.astype(np.uint16) * 257, mask=LEFT)
+    assert deep.dtype == np.uint16
+    assert apart(deep / 257, stylizer(PHOTO, mask=LEFT)).max() <= 0.51
+    assert len(np.unique(deep[:, : WIDTH // 2])) > 256
+    assert (deep[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :].astype(np.uint16) * 257).all()
 
 
 def test_half_a_mask_lies_between_photo_and_style():

@@ -143,6 +143,16 @@ def test_a_style_is_an_input_and_its_strength_lies_between():
     assert seen == [[4, 8], [1, 3.5], [6, 11]]
 
 
+def test_beyond_the_style_the_numbers_that_make_the_colours_stay():
+    seen = []
+    info = ModelInfo(architecture="residual", arguments={}, styles=("a",), style_size=2, late_size=1)
+    style = Style(StyleInfo(name="a", network=""), np.array([4, 8], np.float32), np.array([0, 2], np.float32))
+    backend = FakeBackend(lambda inputs: seen.append(inputs["style"].tolist()) or inputs["image"])
+    for strength in (0.5, 1.5):
+        Stylizer(backend, info, style)(random_picture(20, 20), Settings(strength=strength))
+    assert seen == [[2, 5], [6, 8]]
+
+
 def test_a_model_of_its_own_has_one_strength():
     with pytest.raises(UsageError, match="this model has one strength"):
         fake()(random_picture(20, 20), Settings(strength=0.5))

@@ -75,6 +75,16 @@ def test_a_shipped_style_in_tiles_has_no_seams_and_any_strength(strength, monkey
         assert np.abs(tiled.astype(int) - photo).max() <= 1
 
 
+def test_sixteen_bits_in_tiles_are_the_eight_and_more(monkeypatch):
+    photo = make_photo(5, 200, 180)
+    stylizer = impasto.load("udnie")
+    monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(runtime, "TILE", 64)
+    deep = stylizer(photo.astype(np.uint16) * 257)
+    assert np.abs(deep / 257 - stylizer(photo)).max() <= 0.51
+    assert len(np.unique(deep)) > 256
+
+
 @pytest.mark.parametrize(("architecture", "arguments"), NETWORKS)
 def test_the_margin_is_what_a_pixel_depends_on(architecture, arguments):
     """Without normalisation, the reach of a pixel's gradient; normalisation is a matter of statistics."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from impasto.catalogue import styles
     from impasto.image import load_image, save_image
     from impasto.runtime import Stylizer, load, paint_regions
-    from impasto.settings import Settings
+    from impasto.settings import Saved, Settings, read_settings, write_settings
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ __all__ = [
     "ImageError",
     "ImpastoError",
     "ModelError",
+    "Saved",
     "Settings",
     "Stylizer",
     "TrainingError",
@@ -36,13 +37,18 @@ __all__ = [
     "load",
     "load_image",
     "paint_regions",
+    "read_settings",
     "save_image",
     "styles",
+    "write_settings",
 ]
 
 _HOME = {
     "load": "impasto.runtime",
+    "Saved": "impasto.settings",
     "Settings": "impasto.settings",
+    "read_settings": "impasto.settings",
+    "write_settings": "impasto.settings",
     "Stylizer": "impasto.runtime",
     "paint_regions": "impasto.runtime",
     "load_image": "impasto.image",

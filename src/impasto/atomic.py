@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ def replacing(path: str | os.PathLike[str], error: type[ImpastoError]) -> Iterat
     except OSError as cause:
         raise error(_cannot_write(path, cause)) from cause
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed
+            part.unlink(missing_ok=True)
 
 
 def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> None:
@@ -43,7 +45,8 @@ def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> N
     except OSError as cause:
         raise error(_cannot_write(path, cause)) from cause
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed
+            part.unlink(missing_ok=True)
 
 
 def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) -> tuple[Path, Path]:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -132,6 +132,7 @@ def stylize(
         as_json: Print one JSON object for each picture.
     """
     _check_hyphens(inputs, output)
+    _check_names([*inputs, output])
     saved = read_settings(settings) if settings is not None else Saved()
     if style is not None or model is not None:
         saved = replace(saved, style=_with_shares(style or []), model=model)
@@ -141,6 +142,8 @@ def stylize(
     _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
 
     jobs, failures = _plan(inputs, output, variants)
+    used = [settings, save_settings, picture, saved.model, *(mask or []), *saved.style]
+    _check_spared(jobs, [Path(file) for file in used if file is not None])
     if resume:
         jobs = [job for job in jobs if not job.target.exists()]
     elif not force:
@@ -151,17 +154,16 @@ def stylize(
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
 
     say = partial(print, file=sys.stderr if output == STANDARD else None, flush=True)
-    for source, failure in failures:
-        _report_failure(source, failure, say if as_json else None)
     if dry_run:
         for job in jobs:
             say(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
+        _report_failures(failures, say if as_json else None)
         return 1 if failures else 0
     from_standard = any(job.source == STANDARD for job in jobs)
     wanted: Depth = 16 if depth == "16" else 8 if depth == "8" or refine else "own"
     if wanted == 16:
         _check_depth(jobs)
-    reading = Reading(size, quality, strip, wanted, sys.stdin.buffer.read() if from_standard else b"")
+    reading = Reading(size, quality, strip, wanted, _standard_input() if from_standard else b"")
     if grid:
         for job in jobs:
             photo = _read(job, replace(reading, size=size or GRID_SIZE, depth=8)).pixels
@@ -173,19 +175,22 @@ def stylize(
     if save_settings is not None:
         write_settings(save_settings, _anywhere(saved))
 
-    failed = len(failures)
+    if jobs and output != STANDARD:
+        _make_folder(jobs[0].target.parent)  # before all the work, in case that it cannot be made
     at_once = 1 if refine else 1 + min(threads or os.cpu_count() or 1, 2)
     done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
-    with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
-        for number, (job, result) in enumerate(zip(todo, done, strict=True), 1):
-            if isinstance(result, ImpastoError):
-                failed += 1
-                _report_failure(job.source, result, say if as_json else None)
-            elif as_json:
-                say(json.dumps(result))
-            elif not sys.stderr.isatty() and output != STANDARD:
-                say(f"{number}/{len(jobs)} {result['output']} {result['seconds']:.2f} s")
-    return 1 if failed else 0
+    try:
+        with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
+            for number, (job, result) in enumerate(zip(todo, done, strict=True), 1):
+                if isinstance(result, ImpastoError):
+                    failures.append((job.source, result))
+                elif as_json:
+                    say(json.dumps(result))
+                elif not sys.stderr.isatty() and output != STANDARD:
+                    say(f"{number}/{len(jobs)} {result['output']} {result['seconds']:.2f} s")
+    finally:  # at the end, where they are seen
+        _report_failures(failures, say if as_json else None)
+    return 1 if failures else 0
 
 
 def _together(
@@ -244,6 +249,10 @@ def _check_together(
         raise UsageError("--background-only turns one mask around: give one")
     if picture is not None and not refine:
         raise UsageError("--picture is the style picture to refine with: give --refine too")
+    if len(saved.style) == 1 and any(0 < share != 1 for share in saved.style.values()):
+        raise UsageError(
+            "one style alone has no share, there is nothing to mix it with: give --strength for less of it"
+        )
     if refine and (saved.settings.strength != 1 or masks):
         raise UsageError("--refine goes towards the full style everywhere: leave --strength and --mask out")
     if refine and variants > 1:
@@ -399,11 +408,18 @@ def _write(picture: Picture, target: Path, quality: int) -> None:
         save_picture(target, picture, quality=quality)
 
 
-def _report_failure(source: Path, failure: ImpastoError, say: Callable[[str], None] | None) -> None:
-    """One line on stderr, and one JSON object where those are wanted."""
-    if say is not None:
-        say(json.dumps({"input": str(source), "error": str(failure)}))
-    complain(failure)
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise ImageError("standard input: is closed; give it a picture")
+    return sys.stdin.buffer.read()
+
+
+def _report_failures(failures: Sequence[tuple[Path, ImpastoError]], say: Callable[[str], None] | None) -> None:
+    """One line each on stderr, and one JSON object where those are wanted."""
+    for source, failure in failures:
+        if say is not None:
+            say(json.dumps({"input": str(source), "error": str(failure)}))
+        complain(failure)
 
 
 def _make_folder(folder: Path) -> None:
@@ -413,7 +429,23 @@ def _make_folder(folder: Path) -> None:
         raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause
 
 
-# ---- which pictures, and where to -------------------------------------------------------------------------------
+def _check_spared(jobs: Sequence[Job], used: Sequence[Path]) -> None:
+    """Raise UsageError if a result would take the place of a picture or of what paints it: mask, settings, model."""
+    kept = dict.fromkeys((path.resolve() for path in used), "is needed to paint")
+    kept |= dict.fromkeys((job.source.resolve() for job in jobs), "is one of the inputs")
+    for job in jobs:
+        reason = kept.get(job.target.resolve())
+        if reason is not None and job.target != STANDARD:
+            raise UsageError(f"{job.target}: {reason} and would be overwritten; choose another output")
+
+
+def _check_names(paths: Sequence[Path]) -> None:
+    """Raise UsageError for what cannot be a file's name."""
+    for path in paths:
+        try:
+            path.exists()
+        except OSError as cause:
+            raise UsageError(f"{path}: cannot be the name of a file: {cause.strerror}") from cause
 
 
 def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
@@ -445,8 +477,7 @@ def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job
     """What to read and where to write it, variant by variant, and the inputs that cannot be read at all.
 
     Raises:
-        UsageError: The output does not suit the inputs, two pictures would become one file, or a picture would be
-            overwritten.
+        UsageError: The output does not suit the inputs, or two pictures would become one file.
     """
     inputs = list(_expanded(inputs))
     to_standard = output == STANDARD
@@ -492,12 +523,17 @@ def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job
             for job in jobs
             for number in range(variants)
         ]
-    sources = {job.source.resolve() for job in jobs}
+    # a.gif and a.png: what cannot keep its extension takes its whole name, a.gif.png, where another has the short one.
+    shared = Counter(job.target for job in jobs)
+    jobs = [
+        job._replace(target=job.target.with_name(f"{job.source.name}{job.target.suffix}"))
+        if shared[job.target] > 1 and variants == 1 and job.source.suffix != job.target.suffix
+        else job
+        for job in jobs
+    ]
     taken: dict[Path, Path] = {}
     for job in jobs:
         target = job.target.resolve()
-        if target in sources and job.target != STANDARD:
-            raise UsageError(f"{job.target}: is one of the inputs and would be overwritten; choose another output")
         if target in taken:
             raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
         taken[target] = job.source

@@ -5,11 +5,15 @@ where 16 bits are wanted. Pillow reads and writes the first, libvips the second,
 """
 
 import contextlib
+import ctypes
 import functools
 import io
+import logging
 import os
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -19,7 +23,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import (
+    ExifTags,
+    Image,
+    ImageCms,
+    ImageDraw,
+    ImageFont,
+    ImageOps,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    _imaging,
+)
 
 from impasto import deep
 from impasto.atomic import check_writable, replacing
@@ -154,6 +168,8 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None, dep
                     f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
                 )
             _check_plausible(image, len(data))
+            if image.format == "PNG":
+                _check_png(data)
             if short_side:
                 image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
             orientation = _orientation(image)  # of a TIFF; loading it turns it
@@ -192,6 +208,21 @@ def _check_plausible(image: Image.Image, size: int) -> None:
             f"is damaged or cut short ({size} bytes cannot hold {image.width} x {image.height} pixels); "
             "copy or download it again"
         )
+
+
+def _check_png(data: bytes) -> None:
+    """Raise ImageError if what is in a PNG's chunks is not what was written: Pillow would go on, and show black."""
+    start = 8
+    while start + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, start)
+        end = start + 8 + length
+        critical = kind[:1].isupper()
+        if critical and data[end : end + 4] not in (
+            b"",
+            zlib.crc32(memoryview(data)[start + 4 : end]).to_bytes(4, "big"),
+        ):
+            raise ImageError(f"is damaged (at bytes {start} to {end + 4}); copy or download it again")
+        start = end + 4
 
 
 def _unreadable(data: bytes) -> str:
@@ -462,10 +493,20 @@ def _open(data: bytes) -> Image.Image:
 @functools.cache
 def _readable() -> tuple[str, ...]:
     """Pillow's names of what is read; HEIC with them where its plug-in is installed."""
+    _quiet_libtiff()
     if not find_spec("pillow_heif"):
         return _READABLE_FORMATS
     import_module("pillow_heif").register_heif_opener()
     return (*_READABLE_FORMATS, "HEIF")
+
+
+def _quiet_libtiff() -> None:
+    """Keep libtiff and Pillow from writing of damaged TIFFs to stderr: what fails is raised, and told in one line."""
+    logging.getLogger(TiffImagePlugin.__name__).setLevel(logging.CRITICAL)
+    with contextlib.suppress(AttributeError, OSError):  # a build of Pillow without it, or with it hidden inside
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
 
 
 def _depth_of(image: Image.Image, data: bytes) -> int:

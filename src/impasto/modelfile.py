@@ -63,6 +63,8 @@ class ModelInfo:
     """Channels of the graph's `noise` input; 0 when it has none."""
     style_size: int = 0
     """Numbers that the graph's `style` input takes; 0 when the one style is part of the graph."""
+    late_size: int = 0
+    """The last so many of these numbers make the colours: at no strength do they go beyond the style's."""
     strength: bool = False
     """Whether the graph takes `strength`."""
     training: dict[str, Any] = field(default_factory=dict)
@@ -77,8 +79,9 @@ class ModelInfo:
     def __post_init__(self) -> None:
         if not self.styles or not all(isinstance(name, str) for name in self.styles):
             raise ModelError("the entry 'styles' of its Impasto description names no style; make the model again")
-        for name, least in (("multiple_of", 1), ("minimum_size", 1), ("noise_channels", 0), ("style_size", 0)):
-            if getattr(self, name) < least:
+        least = {"multiple_of": 1, "minimum_size": 1, "noise_channels": 0, "style_size": 0, "late_size": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
                 raise ModelError(f"the entry {name!r} of its Impasto description is too small; make the model again")
 
     def to_json(self) -> str:

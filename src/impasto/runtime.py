@@ -115,7 +115,9 @@ class Stylizer:
         if self._style is None:
             return {}
         code, photo = self._style.code, self._style.photo
-        return {"style": photo + np.float32(strength) * (code - photo)}
+        way = np.full(len(code), strength, np.float32)
+        way[len(code) - self.info.late_size :] = min(strength, 1.0)  # beyond, colours would only wash out
+        return {"style": photo + way * (code - photo)}
 
     def _inputs(self, image: Pixels, seed: int) -> dict[str, Array]:
         """What the graph takes besides a style, for a picture of any size."""

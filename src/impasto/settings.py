@@ -98,7 +98,7 @@ def read_settings(path: str | os.PathLike[str]) -> Saved:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot read: {error.strerror}") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{path}: is no file of settings: give one made by --save-settings") from None
     if not isinstance(record, dict) or record.pop("impasto", None) != _FORMAT:
         raise UsageError(f"{path}: is no file of settings, format {_FORMAT}: give one made by --save-settings")

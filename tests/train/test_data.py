@@ -3,7 +3,16 @@ import torch
 from PIL import Image
 
 from impasto.errors import TrainingError
-from impasto.train.data import CropPool, built_in_photos, content_photos, draw_frame, to_picture, to_tensor
+from impasto.nn.generators import build_generator
+from impasto.train.data import (
+    CropPool,
+    built_in_photos,
+    content_photos,
+    draw_frame,
+    draw_noise,
+    to_picture,
+    to_tensor,
+)
 from tests.conftest import make_photo
 
 
@@ -131,3 +140,19 @@ def test_a_square_meets_every_offset_of_the_pooling_and_keeps_its_size():
     assert {(left, above) for left, _, above, _ in frames} == {(i, j) for i in range(4) for j in range(4)}
     assert draw_frame(7, 4, seed=3) == frames[7]
     assert draw_frame(7, 0, seed=3) == [0, 0, 0, 0]
+
+
+def test_noise_is_a_function_of_seed_and_place_and_reaches_the_picture():
+    torch.manual_seed(0)
+    generator = build_generator("texture", {"width": 2, "levels": 3})
+    device = torch.device("cpu")
+    drawn = {
+        (seed, place): draw_noise(generator, range(place, place + 1), 32, seed, device)
+        for seed in (0, 1, 2)
+        for place in (0, 1)
+    }
+    painted = [generator(torch.full((1, 3, 32, 32), 0.5), noise) for noise in drawn.values()]
+    for values in (list(drawn.values()), painted):
+        for number, one in enumerate(values):
+            assert all((one - other).abs().mean() > 1e-3 for other in values[:number])
+    assert torch.equal(drawn[1, 1], draw_noise(generator, range(2), 32, 1, device)[1:])

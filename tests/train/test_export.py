@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from impasto import runtime
 from impasto.backends import BACKENDS
+from impasto.cli import main
 from impasto.errors import ModelError
+from impasto.image import load_image, save_image
 from impasto.modelfile import ModelInfo, read_info
 from impasto.nn.generators import GENERATORS, build_generator
 from impasto.nn.norm import NORMS
@@ -88,22 +91,52 @@ def test_strength_is_an_input_that_may_be_left_out(name, norm):
 
 
 @pytest.mark.parametrize("backend", sorted(BACKENDS))
-def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path):
+def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatch):
     torch.manual_seed(0)
     generator = randomized(build_generator("residual", {"width": 4, "blocks": 1, "styles": 2}))
     info = ModelInfo(architecture="residual", arguments={"width": 4, "blocks": 1}, styles=("s",), strength=True)
     export_generator(generator, info, tmp_path / "model.onnx")
     stylizer = load(tmp_path / "model.onnx", backend=backend)
     photo = make_photo(1, 101, 90)
+    full, none = generator.codes()
+    reference = build_generator("residual", {"width": 4, "blocks": 1})
+    reference.load_state_dict(
+        {
+            **generator.state_dict(),
+            **{k: x[:1] for k, x in generator.state_dict().items() if "norm" in k and x.ndim == 2},
+        }
+    )
     for strength in (1.0, 1.5):
+        way = torch.full_like(full, strength)
+        way[-2 * (8 + 4) :] = min(strength, 1)  # the layers at half and at the full size, which make the colours
+        reference.set_codes((none + way * (full - none))[None])
         with torch.no_grad():
-            expected = to_picture(generator(to_tensor(photo), style=torch.tensor([[strength, 1 - strength]])))
+            expected = to_picture(reference(to_tensor(photo)))
         painted = stylizer(photo, Settings(strength=strength))
         assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    whole = stylizer(photo, Settings(strength=0.4))
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "WHOLE_PIXELS", 1000)
+        patch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
+        patch.setattr(runtime, "TILE", 64)
+        in_tiles = stylizer(photo, Settings(strength=0.4))
+    assert np.abs(in_tiles.astype(int) - whole).max() <= 1
     half = np.full((101, 90), 128, np.uint8)
     by_mask, by_strength = stylizer(photo, mask=half), stylizer(photo, Settings(strength=128 / 255))
     assert np.abs(by_mask.astype(int) - by_strength.astype(int)).mean() < 1
     assert (stylizer(photo, Settings(strength=0)) == photo).all()
+
+
+def test_the_command_line_shows_a_model_of_its_own_in_all_strengths(tmp_path):
+    generator = randomized(build_generator("residual", {"width": 4, "blocks": 1, "styles": 2}))
+    info = ModelInfo(architecture="residual", arguments={"width": 4, "blocks": 1}, styles=("s",), strength=True)
+    export_generator(generator, info, tmp_path / "model.onnx")
+    save_image(tmp_path / "photo.png", make_photo(1, 60, 90))
+    words = [str(tmp_path / name) for name in ("photo.png", "model.onnx", "grid.png")]
+    assert main(["stylize", words[0], "--model", words[1], "--grid", "-o", words[2]]) == 0
+    height, width = load_image(words[2]).shape[:2]
+    assert width > 6 * 90
+    assert height > 60
 
 
 def test_the_graph_has_one_instance_norm_a_layer():

@@ -112,6 +112,10 @@ class Generator(nn.Module):
         norms = self.conditional_norms()
         return torch.cat([x.detach() for norm in norms for x in (norm.weight, norm.bias)], dim=1)
 
+    def late_size(self) -> int:
+        """How many of the last of these numbers make the colours: those of the last two normalisations."""
+        return 2 * sum(norm.weight.shape[1] for norm in self.conditional_norms()[-2:])
+
     @torch.no_grad()
     def set_codes(self, codes: Tensor) -> None:
         """Give the styles these scales and shifts: what :meth:`codes` returned, of this or an equal network."""

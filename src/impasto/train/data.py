@@ -252,6 +252,7 @@ def draw_noise(
     height, width = (size, size) if isinstance(size, int) else size
     drawn = []
     for item in items:
-        source = torch.Generator().manual_seed((seed << 32) + item)
+        # torch takes the lower 32 bits of a seed and no more: both numbers have to be in them.
+        source = torch.Generator().manual_seed((item + seed * 0x9E3779B1) % 2**32)
         drawn.append(torch.rand(1, generator.noise_channels, height, width, generator=source))
     return torch.cat(drawn).to(device)

@@ -70,6 +70,7 @@ def write_result(generator: Generator, config: TrainConfig, training: dict[str, 
         minimum_size=generator.minimum_size,
         noise_channels=generator.noise_channels,
         style_size=0 if alone else generator.codes().shape[1],
+        late_size=0 if alone else generator.late_size(),
         strength=alone and generator.styles > 1,
         style_title=title if alone else "",
         licence=config.licence,
@@ -152,7 +153,8 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     """The generator as a serialised ONNX model that keeps the contract of :mod:`impasto.modelfile`.
 
     A network of one style holds its scales and shifts; one of several takes them as its input ``style``. With
-    ``strength`` it holds two, the style's and the photo's, and takes how far the style is from the photo.
+    ``strength`` it holds two, the style's and the photo's, and takes how far the style is from the photo; beyond 1, the
+    layers that make the colours stay at the style's.
     """
     graph = _Graph(generator)
     shapes: dict[str, list[str | int]] = {"image": ["batch", 3, "height", "width"]}
@@ -164,7 +166,10 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
         shapes["strength"] = [1]
         graph.constants.append(numpy_helper.from_array(np.ones(1, np.float32), "strength"))  # unless it is given
         full, none = (_vector(code) for code in generator.codes())
-        style = graph.add("Add", none, graph.add("Mul", "strength", full - none))
+        late = len(full) - generator.late_size()
+        early_part = graph.add("Mul", "strength", (full - none)[:late])
+        late_part = graph.add("Mul", graph.add("Min", "strength", np.ones(1, np.float32)), (full - none)[late:])
+        style = graph.add("Add", none, graph.add("Concat", early_part, late_part, axis=0))
     elif generator.styles > 1:
         shapes["style"] = [generator.codes().shape[1]]
         style = "style"
