@@ -9,7 +9,9 @@ run that is stopped goes on where it was.
 import hashlib
 import json
 import math
+import platform
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -40,7 +42,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "paper"
 HELD_OUT = HERE.parent / "benchmarks" / "held_out.txt"
-VERSION = 2
+VERSION = 3
 """Of everything that makes a network or a curve: raise it, and what is kept in the work folder counts no more."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
@@ -130,9 +132,13 @@ class Arm:
 
     def arguments(self) -> dict[str, Any]:
         """The generator's, with which only what is named here tells one arm from another."""
-        # Ours standardises, and then contrast, which is to be tested, is gone before any normalisation.
-        texture = {"standardize": self.standardize} if self.generator == "texture" else {}
-        return {"norm": self.norm, **texture}
+        # Ours standardises, and then contrast, which is to be tested, is gone before any normalisation; and what it
+        # bounds and cuts off in the residual network goes with instance normalisation alone. Here all is as published.
+        plain: dict[str, dict[str, Any]] = {
+            "texture": {"standardize": self.standardize},
+            "residual": {"bound": 0.0, "limit": 0.0, "negative_slope": 0.0},
+        }
+        return {"norm": self.norm, **plain.get(self.generator, {})}
 
     def key(self) -> dict[str, Any]:
         """What a kept network is found by: only what differs from the defaults, so that new fields orphan nothing."""
@@ -161,6 +167,8 @@ class Learnt:
     arm: Arm
     generator: Generator
     curve: tuple[Point, ...]
+    seconds: float
+    """Of training, looking at held-out photos not counted."""
 
     @property
     def last(self) -> Point:
@@ -209,9 +217,9 @@ class Lab:
         self.targets = [self.loss.content_target(photo) for photo in self.judges]
         self.origin = {
             "lab": VERSION,
-            "learning": f"{len(self.learning)} photos, names' hash {digest(path.name for path in self.learning)}",
-            "held_out": [path.name for path in held_out],
-            "style": self.style_file.name,
+            "learning": f"{len(self.learning)} photos, hash {digest(map(file_hash, self.learning))}",
+            "held_out": {path.name: file_hash(path) for path in held_out},
+            "style": {self.style_file.name: file_hash(self.style_file)},
             "objective": asdict(YARDSTICK),
             "loss_network": record["sha256"],
         }
@@ -232,23 +240,21 @@ class Lab:
     def learn(self, arm: Arm) -> Learnt:
         """The network of this arm: from the work folder, or learnt now. One that explodes ends at :data:`EXPLODED`."""
         budget = self.budget
-        photos = self.learning
-        if arm.photos is not None and arm.photos < len(photos):
-            photos = random.Random(arm.seed).sample(photos, arm.photos)
-        else:
+        if arm.photos is not None and arm.photos >= len(self.learning):
             arm = replace(arm, photos=None)
+        photos = self.drawn(arm.photos, arm.seed)
         file = self.work / "networks" / f"{self._key('network', arm.key())}.pt"
         torch.manual_seed(arm.seed)
         generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
-        step, curve = 0, list[Point]()
+        step, curve, seconds = 0, list[Point](), 0.0
         if file.exists():
             kept = torch.load(file, weights_only=True)
             generator.load_state_dict(kept["generator"])
             optimizer.load_state_dict(kept["optimizer"])
-            step, curve = kept["step"], [Point(*point) for point in kept["curve"]]
+            step, curve, seconds = kept["step"], [Point(*point) for point in kept["curve"]], kept["seconds"]
             if curve and curve[-1].step == budget.steps:
-                return Learnt(arm, generator.eval(), tuple(curve))
+                return Learnt(arm, generator.eval(), tuple(curve), seconds)
         self.say(f"learning {arm}" + (f", from step {step}" if step else ""))
 
         loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
@@ -259,6 +265,7 @@ class Lab:
                 curve.append(Point(step, *self.judge(generator, arm.seen)))
             if step == budget.steps:
                 break
+            begun = time.monotonic()
             items = range(step * budget.batch, (step + 1) * budget.batch)
             crops, target = targets.get([pool.index(item) for item in items], budget.crop)
             noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
@@ -271,10 +278,15 @@ class Lab:
             total.backward()
             optimizer.step()
             step += 1
+            seconds += time.monotonic() - begun
             if step % SAVE_EVERY == 0:
-                _keep(file, generator, optimizer, step, curve)
-        _keep(file, generator, optimizer, step, curve)
-        return Learnt(arm, generator.eval(), tuple(curve))
+                _keep(file, generator, optimizer, step, curve, seconds)
+        _keep(file, generator, optimizer, step, curve, seconds)
+        return Learnt(arm, generator.eval(), tuple(curve), seconds)
+
+    def drawn(self, count: int | None, seed: int) -> list[Path]:
+        """The training set of so many photos that this seed draws; all of them when None."""
+        return self.learning if count is None else random.Random(seed).sample(self.learning, count)
 
     def gatys(self, name: str, photo: Pixels, config: GatysConfig) -> GatysResult:
         """Gatys' optimisation of ``photo``, known by ``name``, and the style; kept in the work folder.
@@ -334,7 +346,7 @@ class Lab:
             "version": __version__,
             "budget": asdict(self.budget),
             "origin": self.origin,
-            "machine": {"threads": torch.get_num_threads(), "torch": torch.__version__},
+            "machine": {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
             "seconds": round(seconds, 1),
             "found": found,
         }
@@ -352,8 +364,27 @@ def digest(words: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
+def processor() -> str:
+    """What the machine calls its processor; many systems tell platform nothing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def file_hash(path: Path) -> str:
+    """A short hash of the file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
 def _keep(
-    file: Path, generator: Generator, optimizer: torch.optim.Optimizer, step: int, curve: Sequence[Point]
+    file: Path,
+    generator: Generator,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    curve: Sequence[Point],
+    seconds: float,
 ) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {
@@ -361,6 +392,7 @@ def _keep(
         "optimizer": optimizer.state_dict(),
         "step": step,
         "curve": [[point.step, point.content, point.style, point.objective] for point in curve],
+        "seconds": seconds,
     }
     with replacing(file, TrainingError) as part:
         torch.save(content, part)

@@ -63,6 +63,7 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
         minutes=None,
         steps=steps,
         seed=seed,
+        precision="float32",
     )
     done = folder / f"{name}_{seed}.done"
     if not done.exists():

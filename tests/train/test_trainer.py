@@ -48,6 +48,7 @@ def config(tmp_path, style_file, photo_folder, tiny_vgg_file):
     return TrainConfig(
         styles=(style_file,),
         output=tmp_path / "model.onnx",
+        precision="float32",  # the same on every machine
         recipe=SMALL,
         content=photo_folder,
         minutes=None,
@@ -107,9 +108,13 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
     assert result.objective == pytest.approx(result.content_error + 4 * result.style_error, rel=1e-4)
 
 
-@pytest.mark.parametrize(("steps", "photo_every"), [(60, 0), (120, 10)], ids=["style alone", "and the photo"])
-def test_training_lowers_the_objective(config, steps, photo_every):
-    config = replace(config, recipe=replace(config.recipe, photo_every=photo_every))
+@pytest.mark.parametrize(
+    ("steps", "photo_every", "precision"),
+    [(60, 0, "float32"), (120, 10, "float32"), (120, 0, "bfloat16")],
+    ids=["style alone", "and the photo", "in bfloat16"],
+)
+def test_training_lowers_the_objective(config, steps, photo_every, precision):
+    config = replace(config, recipe=replace(config.recipe, photo_every=photo_every), precision=precision)
     before = train(replace(config, steps=1, output=config.output.with_name("before.onnx")))
     after = train(replace(config, steps=steps))
     assert after.objective < 0.8 * before.objective
@@ -315,7 +320,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
         "first-crop": 32,
         "photo-from": 48,
     }
-    flags |= {"photo-to": 80, "pool": 6, "batch": 2, "set.width": 4, "set.blocks": 1}
+    flags |= {"photo-to": 80, "pool": 6, "batch": 2, "set.width": 4, "set.blocks": 1, "precision": "float32"}
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "impasto"]
     command = [*launch, "train", str(config.styles[0]), *words]

@@ -198,11 +198,12 @@ class ContentTargets:
         each = [self._target(index, photo) for index, photo in zip(indices, photos, strict=True)]
         layers = each[0].features
         batch = torch.cat(photos)
-        return batch, ContentTarget(
-            {layer: torch.cat([target.features[layer] for target in each]) for layer in layers},
-            {layer: torch.cat([target.variance[layer] for target in each]) for layer in layers},
-            batch,
-        )
+        with torch.autocast(self.device.type, enabled=False):  # on a CPU it knows no float16
+            return batch, ContentTarget(
+                {layer: torch.cat([target.features[layer] for target in each]) for layer in layers},
+                {layer: torch.cat([target.variance[layer] for target in each]) for layer in layers},
+                batch,
+            )
 
     def _target(self, index: int, photo: Tensor) -> ContentTarget:
         if index in self.kept:
