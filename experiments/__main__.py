@@ -66,7 +66,7 @@ def main() -> int:
             sections.append((name, section, record, file))
     results = "../../experiments/results" if budget.name == "full" else "../results"
     arguments = "--quick" if options.quick else "--data DATA"
-    say(f"page: {render(lab.page, sections, f'python -m experiments {arguments}', results)}")
+    say(f"page: {render(lab.page, sections, f'python -m experiments {arguments}', results, NAMES)}")
     return 1 if failed else 0
 
 

@@ -112,14 +112,19 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "faster by",
         "a pass",
     ]
-    least = min(judged.values())
-    told = ", ".join(f"{count:.0f} at {size} px" for size, count in judged.items())
+    first = found["sizes"][0]
+    most = {size: len(found[f"{size}, noise"][0]["objective"]) for size in judged}
+    told = ", ".join(
+        f"{'more than ' if count > most[size] else ''}{min(count, most[size]):.0f} at {size} px"
+        for size, count in judged.items()
+    )
     return Section(
         title="As good as how many Gatys iterations?",
         claim="One pass of the network is as good as 50 to 100 iterations of L-BFGS.",
-        verdict="holds" if least >= 50 else "holds in part" if least >= 10 else "does not hold here",
-        rule=f"Judged by the network {JUDGED}, from noise, the median over photos and seeds: holds with 50 or more at "
-        "every size, in part with 10. A network better than the whole curve counts as one more than it has.",
+        verdict="holds" if judged[first] >= 50 else "holds in part" if judged[first] >= 10 else "does not hold here",
+        rule=f"Judged by the network {JUDGED}, from noise at {first} px, the median over photos and seeds: holds with "
+        "50 or more, in part with 10; larger sizes have fewer evaluations, and are beside it. A network better than "
+        "the whole curve counts as one more than it has.",
         reason=f"It equals {told}. The paper's networks had learnt for hours on a GPU, these for the budget's steps. "
         "Photos smaller than a size are enlarged to it.",
         figures=figures,

@@ -146,7 +146,7 @@ body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1
 h1{line-height:1.2}h2{margin-top:3rem;border-top:1px solid #8886;padding-top:1.5rem}
 img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption{font-size:.9rem;opacity:.8}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
-th,td{padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;white-space:nowrap}
+th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
 .verdict{font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
 .v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
 code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
@@ -154,13 +154,19 @@ code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
 
 
 def render(
-    folder: Path, sections: Sequence[tuple[str, Section, dict[str, Any], Path]], command: str, results: str
+    folder: Path,
+    sections: Sequence[tuple[str, Section, dict[str, Any], Path]],
+    command: str,
+    results: str,
+    names: Sequence[str],
 ) -> Path:
-    """Write index.html; each section comes with its module's name, its record and the JSON file it is in."""
-    rows = [
-        [str(number), section.title, section.claim, section.verdict]
-        for number, (_, section, _, _) in enumerate(sections, 1)
-    ]
+    """Write index.html; each section comes with its module's name, its record and the JSON file it is in.
+
+    ``names`` are those of all claims, in their order: one without a section is listed as not measured.
+    """
+    numbers = {name: number for number, name in enumerate(names, 1)}
+    rows = [[str(numbers[name]), section.title, section.claim, section.verdict] for name, section, _, _ in sections]
+    rows += [[str(numbers[name]), name, "", "not measured"] for name in names if name not in [x[0] for x in sections]]
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>The papers, measured</title><style>{STYLE}</style><h1>The papers, measured</h1>",
@@ -171,12 +177,12 @@ def render(
         "said otherwise, on photos that nothing learnt from.</p>",
         table(["", "claim", "in words", "verdict"], rows),
     ]
-    for number, (name, section, record, file) in enumerate(sections, 1):
+    for name, section, record, file in sections:
         kind = VERDICTS.index(section.verdict)
         made_from = json.dumps({key: record[key] for key in ("budget", "origin", "machine")}, indent=1)
         source = f"<code>{command} {name}</code>, <a href='{results}/{file.name}'>{file.name}</a>"
         parts += [
-            f"<h2 id={name}>{number}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
+            f"<h2 id={name}>{numbers[name]}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
             f"<span class='verdict v{kind}'>{section.verdict}</span></p><p>{html.escape(section.reason)} "
             f"<small>{html.escape(section.rule)}</small></p>",
             *section.tables,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import in_use, iterations, norms, page, recipes, why
+from experiments import few_photos, in_use, iterations, norms, page, recipes, why
 from experiments import lab as laboratory
 from experiments.lab import EXPLODED, QUICK, Arm, Lab
 from impasto.nn.generators import build_generator
@@ -54,6 +54,22 @@ def test_a_network_beyond_the_curve_counts_for_it(tmp_path, reached, verdict):
     assert ("more than 100" in section.tables[0]) == (reached < 0.1)
 
 
+@pytest.mark.parametrize(
+    ("few", "last", "verdict"),
+    [(1.0, 2.0, "holds"), (1.0, 1.0, "holds in part"), (3.0, 3.0, "does not hold here")],
+    ids=["better and stopped early", "better", "worse"],
+)
+def test_few_photos_are_judged_with_batch_norm_alone(tmp_path, few, last, verdict):
+    def learnt(best, end):
+        curves = [[best, end + 0.01 * seed] for seed in range(2)]
+        return {"steps": [0, 1], "objective": curves, "last": [[0.0, 0.0, curve[-1]] for curve in curves]}
+
+    found = {"counts": [16, 1000], "batch, 16": learnt(few, last), "batch, 1000": learnt(2.5, 2.5)}
+    found |= {"instance, 16": learnt(2.0, 2.0), "instance, 1000": learnt(1.0, 1.0)}
+    section = few_photos.report(found, page.Plots(tmp_path))
+    assert section.verdict == verdict
+
+
 def test_recipes_with_logs_of_unequal_length_are_drawn(tmp_path):
     runs = [{"terms": [1, 2, 3], "own": [[1, 4.0], [11, 2.0]]}, {"terms": [1, 2, 3], "own": [[1, 4.0]]}]
     section = recipes.report(dict.fromkeys(recipes.NAMES, runs), page.Plots(tmp_path))
@@ -77,7 +93,8 @@ def test_a_claim_that_explodes_is_the_worst_there_is(lab, monkeypatch):
 
 
 def test_what_is_kept_is_found_by_what_differs_from_the_defaults():
-    assert Arm("residual", "batch", 3).key() == {"generator": "residual", "norm": "batch", "seed": 3}
+    plain = {"bound": 0.0, "limit": 0.0, "negative_slope": 0.0}
+    assert Arm("residual", "batch", 3).key() == {"generator": "residual", "norm": "batch", "seed": 3, **plain}
     grey = Arm("texture", "none", 0, content_weight=0.5, grey=True).key()
     assert grey == {
         "generator": "texture",
@@ -149,12 +166,16 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     figure = plots.curves("c", {"a": ([1, 2], [[2.0, 1.0], [3.0, 2.0]])}, x="steps", y="objective", levels={"b": 1.5})
     section = page.Section("Title", "a < b", "holds", "when", "because", [figure], [page.table(["x"], [["<1>"]])])
     record = {"seconds": 1.0, "version": "0", "budget": {}, "origin": {}, "machine": {}}
-    written = page.render(tmp_path, [("norms", section, record, Path("norms.json"))], "run", "../results")
+    written = page.render(
+        tmp_path, [("norms", section, record, Path("norms.json"))], "run", "../results", ["in_use", "norms"]
+    )
     text = written.read_text()
     assert (tmp_path / "c.png").stat().st_size > 5000
     assert "<code>run norms</code>" in text
     assert "../results/norms.json" in text
     assert "a &lt; b" in text
+    assert "2. Title" in text
+    assert "not measured" in text
     assert "&lt;1&gt;" in text
 
 
