@@ -29,8 +29,7 @@ def replacing(path: str | os.PathLike[str], error: type[ImpastoError]) -> Iterat
     except OSError as cause:
         raise error(_cannot_write(path, cause)) from cause
     finally:
-        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed
-            part.unlink(missing_ok=True)
+        _remove(part)
 
 
 def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> None:
@@ -45,8 +44,12 @@ def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> N
     except OSError as cause:
         raise error(_cannot_write(path, cause)) from cause
     finally:
-        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed
-            part.unlink(missing_ok=True)
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed
+        part.unlink(missing_ok=True)
 
 
 def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) -> tuple[Path, Path]:
