@@ -1,5 +1,6 @@
 # make demo    learn a style and repaint photos with it, in minutes on two cores
 # make test    all quick tests, and an install without torch
+# make slow    the tests that take minutes: the demo, and all of the papers' claims at a tiny budget
 # make paper   test the papers' claims and write docs/paper: hours, DATA=folder; make paper-quick: minutes, tiny
 # make bench   time our generators beside other projects' networks: DATA=folder
 # make check   formatting, lint and types
@@ -10,13 +11,16 @@ MINUTES ?= 3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test check bench paper paper-quick clean
+.PHONY: demo test slow check bench paper paper-quick clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

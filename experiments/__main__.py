@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from experiments.lab import FULL, HERE, QUICK, Lab
+from experiments.lab import FULL, HERE, QUICK, Lab, folders
 from experiments.page import Plots, render
 from impasto.errors import ImpastoError
 
@@ -25,7 +25,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument(
-        "--data", type=Path, help="folder with content/research and styles; the built-in photos if absent"
+        "--data",
+        type=Path,
+        help="folder with content/research, content/open and styles; with --quick and without it the built-in photos",
     )
     parser.add_argument("--quick", action="store_true", help="tiny budgets: shows that everything runs")
     parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "paper", help="where networks are kept")
@@ -34,7 +36,7 @@ def main() -> int:
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"unknown claim {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
     budget = QUICK if options.quick else FULL
-    if options.data is None and not options.quick:
+    if options.data is None and not options.quick and not options.page_only:
         parser.error("the full budget needs photos: --data FOLDER; or try --quick")
     begun = time.monotonic()
 
@@ -43,11 +45,11 @@ def main() -> int:
 
     failed = False
     try:
-        lab = Lab(options.data, budget, options.work, say)
+        lab = None if options.page_only else Lab(options.data, budget, options.work, say)
     except ImpastoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name in [] if options.page_only else options.names or NAMES:
+    for name in options.names or NAMES if lab else []:
         say(f"claim: {name}")
         started = time.monotonic()
         try:
@@ -57,16 +59,18 @@ def main() -> int:
             failed = True
             continue
         lab.keep_result(name, found, time.monotonic() - started)
+    page, results = folders(budget, options.work)
     sections = []
     for name in NAMES:
-        file = lab.results / f"{name}.json"
+        file = results / f"{name}.json"
         if file.exists():
             record = json.loads(file.read_text(encoding="utf-8"))
-            section = importlib.import_module(f"experiments.{name}").report(record["found"], Plots(lab.page))
+            section = importlib.import_module(f"experiments.{name}").report(record["found"], Plots(page))
             sections.append((name, section, record, file))
-    results = "../../experiments/results" if budget.name == "full" else "../results"
-    arguments = "--quick" if options.quick else "--data DATA"
-    say(f"page: {render(lab.page, sections, f'python -m experiments {arguments}', results, NAMES)}")
+    files = "../../experiments/results" if budget.name == "full" else "../results"
+    data = f" --data {options.data}" if options.data else ""
+    arguments = f"--quick --work {options.work}{data}" if options.quick else "--data DATA"
+    say(f"page: {render(page, sections, f'python -m experiments {arguments}', files, NAMES, budget)}")
     return 1 if failed else 0
 
 

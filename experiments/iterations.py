@@ -12,6 +12,7 @@ import torch
 
 from experiments.lab import Lab
 from experiments.page import Plots, Section, mean, spread, table
+from experiments.samples import reached
 from impasto.image import resize_short_side
 from impasto.train.data import to_tensor
 from impasto.train.gatys import GatysConfig
@@ -53,10 +54,8 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 def equal(curve: dict[str, Any], objective: float) -> tuple[int, float]:
     """After how many evaluations, and seconds, a curve is as low; one more than it has, where it never is."""
-    for count, (value, seconds) in enumerate(zip(curve["objective"], curve["seconds"], strict=True), 1):
-        if value <= objective:
-            return count, seconds
-    return len(curve["objective"]) + 1, curve["seconds"][-1]
+    count = reached(curve["objective"], objective)
+    return (count, curve["seconds"][count - 1]) if count else (len(curve["objective"]) + 1, curve["seconds"][-1])
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:

@@ -1,9 +1,10 @@
 """What all experiments share: photos, the style, networks learnt under one equal budget, and results on disk.
 
-A network is learnt by one plain loop, the same for every arm: Adam, the balanced objective at the yardstick's style
-weight, batches of squares, held-out photos looked at on the way, in eval() as in use. What it makes is kept in the
-work folder under a hash of what determines it (of the code: `VERSION`, raised by hand when the arithmetic changes); a
-run that is stopped goes on where it was.
+A network is learnt by one plain loop, the same for every arm: Adam whose rate falls to nothing over the second half,
+the balanced objective at the yardstick's style weight, batches of squares, held-out photos looked at on the way, in
+eval() as in use. Learning is in bfloat16 where the processor has it, judging always in float32. What it makes is kept
+in the work folder under a hash of what determines it (of the code: `VERSION`, raised by hand when the arithmetic
+changes); a run that is stopped goes on where it was.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import json
 import math
 import platform
 import random
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -36,13 +38,14 @@ from impasto.train.data import (
     to_tensor,
 )
 from impasto.train.gatys import Evaluated, GatysConfig, GatysResult, optimize
+from impasto.train.machine import use_bfloat16
 from impasto.train.weights import load_loss_network
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "paper"
 HELD_OUT = HERE.parent / "benchmarks" / "held_out.txt"
-VERSION = 3
+VERSION = 4
 """Of everything that makes a network or a curve: raise it, and what is kept in the work folder counts no more."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
@@ -99,11 +102,11 @@ QUICK = Budget(
 )
 FULL = Budget(
     name="full",
-    steps=200,
+    steps=300,
     batch=4,
     crop=96,
     seeds=(0, 1, 2),
-    marks=(0, 10, 25, 50, 100, 150, 200),
+    marks=(0, 10, 25, 50, 100, 150, 200, 250, 300),
     judges=4,
     judge_size=256,
     photos=(1, 4, 16, 64, 256, 1000),
@@ -169,6 +172,8 @@ class Learnt:
     curve: tuple[Point, ...]
     seconds: float
     """Of training, looking at held-out photos not counted."""
+    threads: int
+    """That it was learnt by."""
 
     @property
     def last(self) -> Point:
@@ -193,6 +198,8 @@ class Lab:
 
     def __init__(self, data: Path | None, budget: Budget, work: Path, say: Callable[[str], None]) -> None:
         self.budget, self.work, self.say = budget, work, say
+        self.bfloat16 = use_bfloat16("auto", torch.device("cpu"))
+        self.used: dict[str, Learnt] = {}
         if data is None:
             photos = built_in_photos()
             held_out = evenly(photos, budget.judges)
@@ -203,8 +210,7 @@ class Lab:
         if len(held_out) < budget.judges or not self.learning:
             raise TrainingError(f"{data}: too few photos in content/research and content/open")
         self._paths = held_out
-        self.page = PAGE if budget.name == "full" else work / "page"
-        self.results = RESULTS if budget.name == "full" else work / "results"
+        self.page, self.results = folders(budget, work)
         self.held_out = [resize_short_side(load_image(path), budget.judge_size) for path in held_out]
         self.judges = [to_tensor(photo) for photo in self.held_out]
         self.style_file = (
@@ -217,6 +223,7 @@ class Lab:
         self.targets = [self.loss.content_target(photo) for photo in self.judges]
         self.origin = {
             "lab": VERSION,
+            "precision": "bfloat16" if self.bfloat16 else "float32",
             "learning": f"{len(self.learning)} photos, hash {digest(map(file_hash, self.learning))}",
             "held_out": {path.name: file_hash(path) for path in held_out},
             "style": {self.style_file.name: file_hash(self.style_file)},
@@ -247,14 +254,15 @@ class Lab:
         torch.manual_seed(arm.seed)
         generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
-        step, curve, seconds = 0, list[Point](), 0.0
+        step, curve, seconds, threads = 0, list[Point](), 0.0, torch.get_num_threads()
         if file.exists():
             kept = torch.load(file, weights_only=True)
             generator.load_state_dict(kept["generator"])
             optimizer.load_state_dict(kept["optimizer"])
-            step, curve, seconds = kept["step"], [Point(*point) for point in kept["curve"]], kept["seconds"]
+            step, curve = kept["step"], [Point(*point) for point in kept["curve"]]
+            seconds, threads = kept["seconds"], kept["threads"]
             if curve and curve[-1].step == budget.steps:
-                return Learnt(arm, generator.eval(), tuple(curve), seconds)
+                return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads))
         self.say(f"learning {arm}" + (f", from step {step}" if step else ""))
 
         loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
@@ -270,7 +278,10 @@ class Lab:
             crops, target = targets.get([pool.index(item) for item in items], budget.crop)
             noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
             optimizer.zero_grad(set_to_none=True)
-            total = loss(generator.train()(arm.seen(crops), noise), target).total.mean()
+            for group in optimizer.param_groups:
+                group["lr"] = self.LEARNING_RATE * min(1, 2 - 2 * step / budget.steps)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+                total = loss(generator.train()(arm.seen(crops), noise), target).total.mean()
             if not torch.isfinite(total):
                 self.say(f"{arm} exploded at step {step}")
                 curve += [Point(mark, EXPLODED, EXPLODED, EXPLODED) for mark in budget.marks if mark > curve[-1].step]
@@ -280,9 +291,14 @@ class Lab:
             step += 1
             seconds += time.monotonic() - begun
             if step % SAVE_EVERY == 0:
-                _keep(file, generator, optimizer, step, curve, seconds)
-        _keep(file, generator, optimizer, step, curve, seconds)
-        return Learnt(arm, generator.eval(), tuple(curve), seconds)
+                _keep(file, generator, optimizer, step, curve, seconds, threads)
+        _keep(file, generator, optimizer, step, curve, seconds, threads)
+        return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads))
+
+    def _noted(self, learnt: Learnt) -> Learnt:
+        """The same, kept in mind for the record of the claim that is measured."""
+        self.used[json.dumps(learnt.arm.key(), sort_keys=True)] = learnt
+        return learnt
 
     def drawn(self, count: int | None, seed: int) -> list[Path]:
         """The training set of so many photos that this seed draws; all of them when None."""
@@ -344,19 +360,43 @@ class Lab:
         record = {
             "claim": name,
             "version": __version__,
+            "commit": commit(),
             "budget": asdict(self.budget),
             "origin": self.origin,
             "machine": {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
             "seconds": round(seconds, 1),
+            "networks": [
+                one.arm.key() | {"seconds": round(one.seconds, 1), "threads": one.threads} for one in self.used.values()
+            ],
             "found": found,
         }
-        with replacing(self.results / f"{name}.json", TrainingError) as part:
-            part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        _write_json(self.results / f"{name}.json", record)
+        _write_json(self.results / "data.json", self.data_list())
+        self.used.clear()
+
+    def data_list(self) -> dict[str, Any]:
+        """Every photo there is to learn from, with its file's hash, those judged by, and what each smaller set drew."""
+        sizes = sorted({count for count in self.budget.photos if count < len(self.learning)})
+        return {
+            "learning": {path.name: file_hash(path) for path in sorted(self.learning)},
+            "held_out": self.origin["held_out"],
+            "style": self.origin["style"],
+            "drawn": {
+                f"{size} photos, seed {seed}": [path.name for path in self.drawn(size, seed)]
+                for size in sizes
+                for seed in self.budget.seeds
+            },
+        }
 
     def _key(self, *made_of: Any) -> str:
         budget = asdict(self.budget)
         used = [budget[name] for name in ("steps", "batch", "crop", "marks", "judge_size")]
         return digest([json.dumps([made_of, used, self.LEARNING_RATE, self.origin], sort_keys=True, default=str)])
+
+
+def folders(budget: Budget, work: Path) -> tuple[Path, Path]:
+    """Where page and results go: into the repository at the full budget alone."""
+    return (PAGE, RESULTS) if budget.name == "full" else (work / "page", work / "results")
 
 
 def digest(words: Iterable[str]) -> str:
@@ -373,9 +413,26 @@ def processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
+def commit() -> str:
+    """The commit of the code that runs, "+" behind it where files differ from it; "unknown" outside a repository."""
+    try:
+        called = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"],
+            cwd=HERE, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return called.stdout.strip()
+
+
 def file_hash(path: Path) -> str:
     """A short hash of the file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    with replacing(file, TrainingError) as part:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _keep(
@@ -385,6 +442,7 @@ def _keep(
     step: int,
     curve: Sequence[Point],
     seconds: float,
+    threads: int,
 ) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {
@@ -393,6 +451,7 @@ def _keep(
         "step": step,
         "curve": [[point.step, point.content, point.style, point.objective] for point in curve],
         "seconds": seconds,
+        "threads": threads,
     }
     with replacing(file, TrainingError) as part:
         torch.save(content, part)

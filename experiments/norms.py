@@ -4,17 +4,25 @@ arXiv:1607.08022, section 4 and figures 3 and 5: for both generators, replacing 
 the objective and makes the pictures better. Also eq. 1 (contrast normalisation) and no normalisation.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from experiments.lab import Lab
-from experiments.page import Plots, Section, combined, ordered, sheet, spread, table
+from experiments.page import Plots, Section, combined, mean, ordered, sheet, spread, table
 
 GENERATORS = ("residual", "texture")
 NORMS = ("instance", "batch", "contrast", "none")
 
 
 def measure(lab: Lab) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        "unlearnt": {
+            "the photo itself": _mean_terms(lab, lab.judges),
+            "plain grey": _mean_terms(lab, [torch.full_like(photo, 0.5) for photo in lab.judges]),
+        }
+    }
     for generator in GENERATORS:
         columns = []
         for norm in NORMS:
@@ -30,6 +38,11 @@ def measure(lab: Lab) -> dict[str, Any]:
         rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
         sheet(lab, f"norms_{generator}", rows, ("photo", *NORMS))
     return found
+
+
+def _mean_terms(lab: Lab, pictures: Sequence[torch.Tensor]) -> list[float]:
+    terms = [lab.terms(picture, number) for number, picture in enumerate(pictures)]
+    return [mean(column) for column in zip(*terms, strict=True)]
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
@@ -52,6 +65,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             for norm, one in ours.items()
         }
         rows = [[norm, *(spread(values) for values in terms.values())] for norm, terms in last.items()]
+        rows += [[name, *(spread([term]) for term in terms)] for name, terms in found["unlearnt"].items()]
         tables.append(table([f"{generator} generator", "content error", "style error", "objective"], rows))
         words[generator] = ordered(last["instance"]["objective"], last["batch"]["objective"])
         between = zip(last["batch"]["objective"], last["instance"]["objective"], strict=True)

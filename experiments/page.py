@@ -3,17 +3,15 @@
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from experiments.lab import EXPLODED, VERSION, Budget, Lab
 from impasto.atomic import replacing
 from impasto.errors import ImpastoError
 from impasto.image import Pixels, contact_sheet, save_image
-
-if TYPE_CHECKING:
-    from experiments.lab import Lab
 
 COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -34,6 +32,8 @@ class Section:
     rule: str
     """When the verdict is which, and what its spread is over."""
     reason: str
+    likely: str = ""
+    """Why a claim that does not hold in full does not: said only then."""
     figures: Sequence[Figure] = field(default_factory=tuple)
     tables: Sequence[str] = field(default_factory=tuple)
 
@@ -43,7 +43,9 @@ def mean(values: Sequence[float]) -> float:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """The mean, and in brackets the least and greatest."""
+    """The mean, and in brackets the least and greatest; of what exploded, how many of them did."""
+    if exploded := sum(value >= EXPLODED for value in values):
+        return "exploded" if exploded == len(values) else f"{exploded} of {len(values)} exploded"
     if len(values) == 1:
         return f"{values[0]:.{digits}f}"
     return f"{mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -69,7 +71,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def sheet(
-    lab: "Lab",
+    lab: Lab,
     name: str,
     rows: Sequence[Sequence[Pixels]],
     labels: Sequence[str] = (),
@@ -149,8 +151,14 @@ img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption
 th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
 .verdict{font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
 .v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
+.note{border-left:.25rem solid #a86400;padding:.3rem .8rem}
 code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
 """
+
+
+def _linked(text: str) -> str:
+    """As HTML, with documents of the project as links from the page's folder."""
+    return html.escape(text).replace("docs/papers.md", "<a href='../papers.md'>docs/papers.md</a>")
 
 
 def render(
@@ -159,11 +167,14 @@ def render(
     command: str,
     results: str,
     names: Sequence[str],
+    budget: Budget,
 ) -> Path:
     """Write index.html; each section comes with its module's name, its record and the JSON file it is in.
 
-    ``names`` are those of all claims, in their order: one without a section is listed as not measured.
+    ``names`` are those of all claims, in their order: one without a section is listed as not measured. What was
+    measured under another budget, or by an older lab, than now is marked as such.
     """
+    quick = budget.name == "quick"
     numbers = {name: number for number, name in enumerate(names, 1)}
     rows = [[str(numbers[name]), section.title, section.claim, section.verdict] for name, section, _, _ in sections]
     rows += [[str(numbers[name]), name, "", "not measured"] for name in names if name not in [x[0] for x in sections]]
@@ -174,24 +185,32 @@ def render(
         "two papers it builds on, each tested with this code. Every plot, table and verdict comes from the JSON "
         "named below; the command makes it again, and with it the sheets of pictures. Budgets are equal between the "
         "arms of a comparison. A figure is a mean with the least and the greatest in brackets, over seeds unless it is "
-        "said otherwise, on photos that nothing learnt from.</p>",
+        f"said otherwise, on photos that nothing learnt from; which those are is in <a href='{results}/data.json'>"
+        "data.json</a>.</p>",
+        *(["<p class=note>The quick budget: it shows that all runs. Its figures mean nothing.</p>"] * quick),
         table(["", "claim", "in words", "verdict"], rows),
     ]
     for name, section, record, file in sections:
         kind = VERDICTS.index(section.verdict)
-        made_from = json.dumps({key: record[key] for key in ("budget", "origin", "machine")}, indent=1)
+        made_from = json.dumps({key: record[key] for key in ("commit", "budget", "origin", "machine")}, indent=1)
+        learnt = record["networks"]
+        spent = sum(one["seconds"] for one in learnt)
+        stale = record["budget"] != json.loads(json.dumps(asdict(budget))) or record["origin"]["lab"] != VERSION
         source = f"<code>{command} {name}</code>, <a href='{results}/{file.name}'>{file.name}</a>"
         parts += [
             f"<h2 id={name}>{numbers[name]}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
-            f"<span class='verdict v{kind}'>{section.verdict}</span></p><p>{html.escape(section.reason)} "
-            f"<small>{html.escape(section.rule)}</small></p>",
+            f"<span class='verdict v{kind}'>{section.verdict}</span></p>",
+            *(["<p class=note>Measured under another budget than today's: the command makes it again.</p>"] * stale),
+            f"<p>{_linked(section.reason)} <small>{html.escape(section.rule)}</small></p>",
+            *([f"<p>Likely why: {_linked(section.likely)}</p>"] * (kind in (1, 2) and bool(section.likely))),
             *section.tables,
             *(
                 f"<figure><img src='{image}' alt='{html.escape(caption)}' loading=lazy>"
                 f"<figcaption>{html.escape(caption)} Made by {source}.</figcaption></figure>"
                 for image, caption in section.figures
             ),
-            f"<details><summary>Budget, data and time: {record['seconds']:.0f} s, version {record['version']}</summary>"
+            f"<details><summary>Budget, data and time: {len(learnt)} networks learnt in {spent:.0f} s, measured in "
+            f"{record['seconds']:.0f} s, version {record['version']}, commit {record['commit']}</summary>"
             f"<pre>{html.escape(made_from)}</pre></details>",
         ]
     folder.mkdir(parents=True, exist_ok=True)

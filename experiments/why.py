@@ -5,15 +5,16 @@ statistics, layer by layer, whatever the photo's contrast and colour. And the st
 2017, arXiv:1610.07629): swapping only those between two styles of a network swaps the styles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from experiments.contrast import changed
-from experiments.lab import Lab
-from experiments.page import Plots, Section, combined, ordered, sheet, spread, table
+from experiments.lab import Lab, file_hash
+from experiments.page import Plots, Section, combined, mean, ordered, sheet, spread, table
 from impasto.catalogue import shipped, shipped_network
 from impasto.image import Pixels, resize_short_side
 from impasto.modelfile import read_info
@@ -29,13 +30,14 @@ MIXTURES = ("scales of the first, shifts of the second", "scales of the second, 
 LAYERS = YARDSTICK.style_layers
 
 
-def conditions(photo: Pixels) -> list[Pixels]:
+def conditions(photo: Pixels) -> dict[str, Pixels]:
     """The photo as it is, faint, dark and faint, and under red and blue light."""
-    tinted = [
+    red, blue = (
         np.clip(photo * np.array(light, np.float32), 0, 255).astype(np.uint8)
         for light in ((1, 0.5, 0.4), (0.4, 0.6, 1))
-    ]
-    return [photo, changed(photo, 0.3), changed(photo, 0.3, -60), *tinted]
+    )
+    faint = {"faint": changed(photo, 0.3), "dark and faint": changed(photo, 0.3, -60)}
+    return {"as it is": photo} | faint | {"red light": red, "blue light": blue}
 
 
 def measure(lab: Lab) -> dict[str, Any]:
@@ -52,14 +54,20 @@ def measure(lab: Lab) -> dict[str, Any]:
                 found[layer].append(float((mean_std(x) - wanted[layer]).norm() / wanted[layer].norm()))
         return {layer: float(np.mean(values)) for layer, values in found.items()}
 
-    photos = [to_tensor(x) for photo in lab.held_out for x in conditions(photo)]
-    found: dict[str, Any] = {"layers": {"photo": [distances(photos)]}}
+    lights: dict[str, list[torch.Tensor]] = {}
+    for photo in lab.held_out:
+        for name, changed_photo in conditions(photo).items():
+            lights.setdefault(name, []).append(to_tensor(changed_photo))
+
+    def by_light(paint: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, dict[str, float]]:
+        return {name: distances([paint(photo) for photo in photos]) for name, photos in lights.items()}
+
+    found: dict[str, Any] = {"layers": {"photo": [by_light(lambda photo: photo)]}}
     for norm in NORMS:
-        found["layers"][norm] = [
-            distances([lab.paint(one.generator, photo) for photo in photos]) for one in lab.arms("residual", norm)
-        ]
+        found["layers"][norm] = [by_light(partial(lab.paint, one.generator)) for one in lab.arms("residual", norm)]
 
     # Only the numbers of the one style in the other's place, in the shipped network.
+    found["network"] = file_hash(shipped_network())
     info = read_info(shipped_network())
     generator = build_generator(info.architecture, {**info.arguments, "styles": 2})
     base = load_base(info.architecture, info.arguments)
@@ -93,10 +101,24 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
-    rows = [
-        [name, *(spread([one[layer] for one in seeds]) for layer in LAYERS)] for name, seeds in found["layers"].items()
+    far = {
+        name: {layer: [mean([light[layer] for light in one.values()]) for one in seeds] for layer in LAYERS}
+        for name, seeds in found["layers"].items()
+    }
+    rows = [[name, *(spread(layers[layer]) for layer in LAYERS)] for name, layers in far.items()]
+    lights = list(found["layers"]["photo"][0])
+    by_light = [
+        [name, *(spread([mean([*one[light].values()]) for one in seeds]) for light in lights)]
+        for name, seeds in found["layers"].items()
     ]
-    orders = [ordered(*([one[layer] for one in found["layers"][norm]] for norm in NORMS)) for layer in LAYERS]
+    orders = [ordered(*(far[norm][layer] for norm in NORMS)) for layer in LAYERS]
+    # Crossed: whether the style whose scales were given is nearer, or that whose shifts were.
+    crossed = [
+        mean(found["swapped"][mixture][shifts]) - mean(found["swapped"][mixture][scales])
+        for mixture, (scales, shifts) in zip(MIXTURES, (PAIR, PAIR[::-1]), strict=True)
+    ]
+    nearer = {True: "nearer to the style of the scales", False: "nearer to the style of the shifts"}
+    carried = "; ".join(f"{mixture}: {nearer[gap > 0]}" for mixture, gap in zip(MIXTURES, crossed, strict=True))
     swapped = [[name, *(spread(values) for values in styles.values())] for name, styles in found["swapped"].items()]
     # On every photo the style whose numbers were given is nearer than the other.
     swaps = [
@@ -111,10 +133,12 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         verdict=combined([*orders, "holds" if all(swaps) else "does not hold here"]),
         rule="Holds where at every layer the worst seed with instance normalisation is nearer to the style's "
         "statistics than the best with batch normalisation, and swapping the numbers swaps the styles on every photo.",
-        reason=f"Layer by layer: {told}. Swapping: {'on every photo' if all(swaps) else 'not on every photo'}.",
+        reason=f"Layer by layer: {told}. Swapping: {'on every photo' if all(swaps) else 'not on every photo'}. "
+        f"Crossed: {carried}. Swapped in the package's shipped network (hash {found['network']}).",
         figures=[("why_swapped.jpg", "One network: the numbers of two styles, and scales and shifts crossed.")],
         tables=[
             table(["distance of the features' statistics from the style's", *LAYERS], rows),
+            table(["the same, mean over layers, by the photo's light", *lights], by_light),
             table(["numbers given (spread over photos)", *(f"style error, {name}" for name in PAIR)], swapped),
         ],
     )

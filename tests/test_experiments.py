@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from experiments import few_photos, in_use, iterations, norms, page, recipes, why
+from experiments import contrast, few_photos, in_use, iterations, norms, page, recipes, samples, why
 from experiments import lab as laboratory
-from experiments.lab import EXPLODED, QUICK, Arm, Lab
+from experiments.__main__ import main as experiments_main
+from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
 from impasto.nn.generators import build_generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
 
@@ -41,6 +43,7 @@ def curve(*last):
 def test_norms_are_judged_by_the_worst_and_the_best_seed(tmp_path, batch, verdict):
     found = {f"{g}, {n}": curve(0.8, 1.0) for g in norms.GENERATORS for n in norms.NORMS}
     found |= {f"{g}, batch": curve(*batch) for g in norms.GENERATORS}
+    found["unlearnt"] = {"the photo itself": [0.0, 1.0, 4.0]}
     assert norms.report(found, page.Plots(tmp_path)).verdict == verdict
 
 
@@ -64,8 +67,10 @@ def test_few_photos_are_judged_with_batch_norm_alone(tmp_path, few, last, verdic
         curves = [[best, end + 0.01 * seed] for seed in range(2)]
         return {"steps": [0, 1], "objective": curves, "last": [[0.0, 0.0, curve[-1]] for curve in curves]}
 
-    found = {"counts": [16, 1000], "batch, 16": learnt(few, last), "batch, 1000": learnt(2.5, 2.5)}
-    found |= {"instance, 16": learnt(2.0, 2.0), "instance, 1000": learnt(1.0, 1.0)}
+    found = {"counts": {"residual": [16, 1000], "texture": [16, 1000]}}
+    for generator in found["counts"]:
+        found |= {f"{generator}, batch, 16": learnt(few, last), f"{generator}, batch, 1000": learnt(2.5, 2.5)}
+        found |= {f"{generator}, instance, 16": learnt(2.0, 2.0), f"{generator}, instance, 1000": learnt(1.0, 1.0)}
     section = few_photos.report(found, page.Plots(tmp_path))
     assert section.verdict == verdict
 
@@ -78,11 +83,75 @@ def test_recipes_with_logs_of_unequal_length_are_drawn(tmp_path):
 
 @pytest.mark.parametrize(("given", "verdict"), [(0.1, "holds"), (0.9, "holds in part")])
 def test_why_needs_the_swap_on_every_photo(tmp_path, given, verdict):
-    layers = {name: [dict.fromkeys(why.LAYERS, x)] for name, x in (("photo", 2.0), ("instance", 0.1), ("batch", 1.0))}
+    far = {"photo": 2.0, "instance": 0.1, "batch": 1.0}
+    layers = {
+        name: [{light: dict.fromkeys(why.LAYERS, x) for light in ("as it is", "faint")}] for name, x in far.items()
+    }
     one, other = why.PAIR
     swapped = {one: {one: [0.1, given], other: [0.5, 0.5]}, other: {one: [0.5, 0.5], other: [0.1, 0.1]}}
-    section = why.report({"layers": layers, "swapped": swapped}, page.Plots(tmp_path))
+    swapped |= {why.MIXTURES[0]: {one: [0.2], other: [0.4]}, why.MIXTURES[1]: {one: [0.2], other: [0.4]}}
+    section = why.report({"layers": layers, "swapped": swapped, "network": "abc"}, page.Plots(tmp_path))
     assert section.verdict == verdict
+    assert f"{why.MIXTURES[0]}: nearer to the style of the scales" in section.reason
+    assert f"{why.MIXTURES[1]}: nearer to the style of the shifts" in section.reason
+
+
+@pytest.mark.parametrize(
+    ("instance", "batch", "verdict"),
+    [
+        ((0.1, 0.2), (9.0, 12.0), "holds"),
+        ((0.1, 4.0), (9.0, 12.0), "holds in part"),  # a change that is seen
+        ((0.1, 2.0), (1.0, 12.0), "holds in part"),  # one batch-normalised network changes less
+        ((5.0, 9.0), (1.0, 2.0), "does not hold here"),
+    ],
+)
+def test_contrast_is_judged_by_every_seed_and_by_what_is_seen(tmp_path, instance, batch, verdict):
+    conditions = [f"contrast {x:g}" for x in contrast.CONTRASTS] + [f"brightness {x:+d}" for x in contrast.BRIGHTNESS]
+    seeds = {"0": [1.0], "1": [2.0]}
+    found = {
+        f"{system}, {condition}": dict.fromkeys(("levels", "lpips", "style"), seeds)
+        for system in (*contrast.NETWORKS, *contrast.GATYS)
+        for condition in conditions
+    }
+    for norm, values in (("instance", instance), ("batch", batch), ("contrast", (5.0, 5.0))):
+        found[f"{norm}, {contrast.UNROUNDED}"] = {"levels": {str(i): [x] for i, x in enumerate(values)}}
+    assert contrast.report(found, page.Plots(tmp_path)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("texture", "stylized", "verdict"),
+    [
+        ((0.5, 0.6), (0.1, 0.2), "holds"),
+        ((0.5, 0.6), (0.1, 0.3), "holds in part"),
+        ((0.1, 0.1), (0.2, 0.2), "does not hold here"),
+    ],
+)
+def test_samples_must_differ_twice_as_much_for_every_seed(tmp_path, texture, stylized, verdict):
+    def seeds(values):
+        return [{"lpips": x, "content": 1.0, "style": 0.4, "objective": 2.0} for x in values]
+
+    found = {name: seeds((0.3, 0.3)) for name in samples.KINDS}
+    found |= {samples.TEXTURE: seeds(texture), samples.STYLIZED: seeds(stylized)}
+    found["gatys"] = [[0.9, 0.5, 0.4, 0.3], [0.9, 0.4, 0.3, 0.2]]
+    section = samples.report(found, page.Plots(tmp_path))
+    assert section.verdict == verdict
+    assert "equals 2 (2 to 3) evaluations" in section.reason
+
+
+@pytest.mark.parametrize(
+    ("worse", "verdict"),
+    [((0.1, 0.2), "holds"), ((-0.1, 0.3), "holds in part"), ((-0.3, 0.1), "does not hold here")],
+)
+def test_a_network_used_the_other_way_is_compared_with_itself(tmp_path, worse, verdict):
+    trained = (1.0, 5.0)  # seeds far apart: only pairs tell
+    found = {}
+    for generator in norms.GENERATORS:
+        for norm in ("instance", "batch"):
+            found[f"{generator}, {norm}, {in_use.WAYS[0]}"] = [[0.0, 0.0, x] for x in trained]
+            found[f"{generator}, {norm}, {in_use.WAYS[1]}"] = [
+                [0.0, 0.0, x + y] for x, y in zip(trained, worse, strict=True)
+            ]
+    assert in_use.report(found, page.Plots(tmp_path)).verdict == verdict
 
 
 def test_a_claim_that_explodes_is_the_worst_there_is(lab, monkeypatch):
@@ -164,12 +233,10 @@ def test_the_other_way_changes_the_statistics_and_nothing_else(lab, norm):
 def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     plots = page.Plots(tmp_path)
     figure = plots.curves("c", {"a": ([1, 2], [[2.0, 1.0], [3.0, 2.0]])}, x="steps", y="objective", levels={"b": 1.5})
-    section = page.Section("Title", "a < b", "holds", "when", "because", [figure], [page.table(["x"], [["<1>"]])])
-    record = {"seconds": 1.0, "version": "0", "budget": {}, "origin": {}, "machine": {}}
-    written = page.render(
-        tmp_path, [("norms", section, record, Path("norms.json"))], "run", "../results", ["in_use", "norms"]
+    section = page.Section(
+        "Title", "a < b", "holds", "when", "see docs/papers.md", "never said", [figure], [page.table(["x"], [["<1>"]])]
     )
-    text = written.read_text()
+    text = rendered(tmp_path, section, FULL)
     assert (tmp_path / "c.png").stat().st_size > 5000
     assert "<code>run norms</code>" in text
     assert "../results/norms.json" in text
@@ -177,6 +244,52 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     assert "2. Title" in text
     assert "not measured" in text
     assert "&lt;1&gt;" in text
+    assert "<a href='../papers.md'>" in text
+    assert "never said" not in text
+    assert "2 networks learnt in 7 s, measured in 1 s" in text
+    assert "another budget" not in text
+    assert "mean nothing" not in text
+
+
+def rendered(folder, section, now, made=FULL, version=laboratory.VERSION):
+    """The page of one claim measured under a budget."""
+    record = {"seconds": 1.0, "version": "0", "commit": "abc", "machine": {}, "origin": {"lab": version}}
+    record |= {"budget": json.loads(json.dumps(asdict(made))), "networks": [{"seconds": 3.0}, {"seconds": 4.0}]}
+    sections = [("norms", section, record, Path("norms.json"))]
+    return page.render(folder, sections, "run", "../results", ["in_use", "norms"], now).read_text()
+
+
+def test_the_page_says_what_failed_is_old_or_means_nothing(tmp_path):
+    section = page.Section("Title", "a < b", "does not hold here", "when", "because", "too few steps")
+    assert "Likely why: too few steps" in rendered(tmp_path, section, FULL)
+    assert "another budget" in rendered(tmp_path, section, FULL, made=replace(FULL, steps=FULL.steps + 1))
+    assert "another budget" in rendered(tmp_path, section, FULL, version=laboratory.VERSION - 1)
+    assert "mean nothing" in rendered(tmp_path, section, QUICK, made=QUICK)
+
+
+def test_what_exploded_is_not_given_as_a_figure():
+    assert page.spread([EXPLODED, EXPLODED]) == "exploded"
+    assert page.spread([1.0, EXPLODED, 2.0]) == "1 of 3 exploded"
+
+
+def test_results_say_which_photos_code_and_networks_they_come_from(lab, monkeypatch):
+    monkeypatch.setattr(lab, "used", {})
+    learnt = lab.learn(Arm("residual", "instance", 0))
+    lab.keep_result("norms", {"x": 1}, 2.0)
+    record = json.loads((lab.results / "norms.json").read_text())
+    assert record["networks"] == [learnt.arm.key() | {"seconds": round(learnt.seconds, 1), "threads": learnt.threads}]
+    assert record["commit"]
+    data = json.loads((lab.results / "data.json").read_text())
+    assert {name: laboratory.file_hash(path) for name, path in ((p.name, p) for p in lab.learning)} == data["learning"]
+    assert data["drawn"]["1 photos, seed 0"] == [path.name for path in lab.drawn(1, 0)]
+    assert not lab.used
+
+
+def test_the_page_alone_needs_no_photos(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "--quick", "--page-only", "--work", str(tmp_path)])
+    assert experiments_main() == 0
+    assert "not measured" in (tmp_path / "page" / "index.html").read_text()
+    assert "index.html" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -188,5 +301,7 @@ def test_all_claims_run_in_quick_mode(tmp_path):
     assert text.count("<h2") == 8
     for image in {part.split("'")[0] for part in text.split("<img src='")[1:]}:
         assert (tmp_path / "page" / image).stat().st_size > 1000
-    results = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*.json")]
+    data = tmp_path / "results" / "data.json"
+    results = [json.loads(path.read_text()) for path in data.parent.glob("*.json") if path != data]
+    assert len(results) == 8
     assert all(result["version"] and result["origin"]["held_out"] for result in results)
