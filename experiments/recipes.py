@@ -114,8 +114,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         claim="Where a small budget brings the published recipes.",
         verdict="shown",
         rule="There is nothing to hold.",
-        reason="The published runs take 3,000 to 50,000 steps; these take the budget's, in bfloat16 where the processor "
-        "has it. All other differences are listed in docs/papers.md, and in the code at each preset.",
+        reason="The published runs take 3,000 to 50,000 steps; these take the budget's, in bfloat16 where the "
+        "processor has it. All other differences are listed in docs/papers.md, and in the code at each preset.",
         figures=[
             plots.curves(
                 "recipes_curves",
