@@ -72,7 +72,9 @@ def test_resume_leaves_out_what_is_done(here, capsys):
     before = (here / "out/a.png").stat().st_ino
     capsys.readouterr()
     paints("a.png", "c.png", "-o", "out", "--resume")
-    assert capsys.readouterr().out.startswith("1/1 out/c.png")
+    said = capsys.readouterr()
+    assert said.out.startswith("1/1 out/c.png")
+    assert said.err == "impasto: 1 of 2 are there already\n"
     assert (here / "out/a.png").stat().st_ino == before
 
 
@@ -157,6 +159,42 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(here, capsys):
     assert "there are no pictures" in fails(capsys, 1, "stylize", "empty", "-o", "o", "-m", "m.onnx", "--dry-run")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.png", "-s", "udni"], "did you mean udnie"),
+        (["a.png", "-m", "gone.onnx"], "gone.onnx"),
+        (["a.png", "-m", "m.onnx", "--mask", "gone.png"], "gone.png"),
+        (["gone.png", "-m", "m.onnx"], "gone.png: no such file"),
+        (["a.png", "-m", "m.onnx", "--grid"], "one strength"),
+    ],
+    ids=["style", "model", "mask", "input", "grid"],
+)
+def test_a_dry_run_finds_what_is_wrong(here, capsys, arguments, message):
+    assert main(["stylize", *arguments, "-o", "o.png", "--dry-run"]) in (1, 2)
+    said = capsys.readouterr()
+    assert message in said.err
+    assert not said.out
+
+
+def test_after_an_interruption_it_is_said_how_to_go_on(here, capsys, monkeypatch):
+    save_image("c.png", make_photo(1))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("impasto.cli_stylize._outcome", interrupted)
+    assert main(["stylize", "a.png", "c.png", "-o", "out", "-m", "m.onnx"]) == 130
+    assert "--resume goes on" in capsys.readouterr().err
+
+
+def test_the_sheet_of_strengths_is_told_as_any_picture(here, capsys):
+    assert main(["stylize", "a.png", "-s", "udnie", "--grid", "-o", "g.png", "--json", "--size", "64"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["output"] == "g.png"
+    assert (told["height"], told["width"]) == load_image("g.png").shape[:2]
+
+
 def test_patterns_that_the_shell_left_alone_are_expanded(here, capsys):
     save_image("c.png", make_photo(1))
     paints("*.png", "-o", "out", "--dry-run")
@@ -218,6 +256,7 @@ def test_variants_differ_and_have_names(here, capsys):
     assert (pictures[0] != pictures[2]).any()
     (here / "b_2.png").unlink()
     paints("a.png", "-o", "b.png", "--variants", "3", "--seed", "4", "--resume")
+    assert "are there already" in capsys.readouterr().err
     assert (load_image("b_2.png") == pictures[1]).all()
     save_image("b_3.png", make_photo(3))
     message = fails(capsys, 2, "stylize", "b_3.png", "-m", "m.onnx", "-o", "b.png", "--variants", "3", "--force")
@@ -342,6 +381,12 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", *2 * ["--mask", "a.png"]], 2, "2 masks for 1 styles"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "abc"], 2, "0 is the photo, 1 the style"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--seed", "1.5"], 2, "'1.5' is not a whole number"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--size", "64.5"], 2, "'64.5' is not a whole number"),
+        (["stylize", "a.png", "-s", "", "-o", "b.png"], 2, "names no style"),
+        (["stylize", "a.png", "-s", "udnie:much", "-o", "b.png"], 2, "the share of a style is a number"),
+        (["stylize", "-a.png", "-m", "m.onnx", "-o", "b.png"], 2, "a file of that name is ./-a.png"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--depth", "16"], 2, "leave --depth out"),
         (
             ["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--variants", "2"],

@@ -49,6 +49,33 @@ def test_what_no_mask_names_is_the_photo_to_the_pixel():
     assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
 
 
+@pytest.mark.parametrize("style", ["udnie", "great_wave"])
+def test_inside_a_hard_edge_the_style_is_what_it_is_without_a_mask(style):
+    """No rim: the photo's features beyond the edge made it darker by 20 to 40 levels where the photo is bright."""
+    bright = (255 - PHOTO // 8).astype(np.uint8)
+    stylizer = impasto.load(style)
+    inside = np.s_[:, WIDTH // 2 - 2 : WIDTH // 2]
+    masked, whole = (x[inside].astype(float) for x in (stylizer(bright, mask=LEFT), stylizer(bright)))
+    assert abs((masked - whole).mean()) < 10
+
+
+def test_shares_go_on_beyond_hard_edges_alone_and_where_nothing_else_is():
+    hard = np.zeros((1, 1, 60), np.float32)
+    hard[..., :20] = 1
+    spread = runtime._overlapping(hard)[0, 0]
+    assert (spread[:20] == 1).all()
+    assert np.allclose(np.diff(spread[19 : 20 + runtime.OVERLAP]), -1 / runtime.OVERLAP)
+    assert not spread[20 + runtime.OVERLAP :].any()
+    gentle = np.linspace(1, 0, 40, dtype=np.float32)[np.newaxis, np.newaxis]
+    assert np.allclose(runtime._overlapping(gentle), gentle, atol=1e-6)
+    two = np.concatenate([hard, 1 - hard])
+    assert (runtime._overlapping(two) == two).all()
+    apart_by_a_gap = np.concatenate([hard, hard[..., ::-1]])  # their overlaps meet in the middle
+    met = runtime._overlapping(apart_by_a_gap)
+    assert met.sum(axis=0).max() <= 1 + 1e-6
+    assert (met >= apart_by_a_gap).all()
+
+
 def test_a_soft_edge_is_blended_in_the_network_and_not_in_pixels():
     one = impasto.load("udnie")
     other = one.restyled("great_wave")

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from impasto import deep
 from impasto.catalogue import shipped
 from impasto.cli import complain, progress
-from impasto.cli_flags import flags_of, given
+from impasto.cli_flags import flags_of, from_least, given
 from impasto.colors import keep_colors
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.image import (
@@ -34,6 +33,7 @@ from impasto.image import (
     find_images,
     holds_16_bits,
     load_mask,
+    open_picture,
     read_picture,
     save_picture,
 )
@@ -47,6 +47,7 @@ GRID_SIZE = 320
 """Short side, pixels, of a sheet's pictures."""
 
 Painter = Callable[[Pixels], Pixels]
+PicturePainter = Callable[[Picture], Picture]
 
 if TYPE_CHECKING:
     SettingsFlags = Any
@@ -85,19 +86,19 @@ def stylize(
     background_only: Annotated[bool, Parameter(negative="")] = False,
     settings: Path | None = None,
     save_settings: Path | None = None,
-    variants: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    variants: Annotated[int, from_least(1)] = 1,
     grid: Annotated[bool, Parameter(negative="")] = False,
-    refine: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    refine: Annotated[int, from_least(0)] = 0,
     picture: Path | None = None,
-    size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    quality: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 95,
+    size: Annotated[int | None, from_least(1)] = None,
+    quality: Annotated[int, from_least(1, 100)] = 95,
     depth: Literal["8", "16"] | None = None,
     strip: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
     resume: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
-    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    threads: Annotated[int | None, from_least(1)] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Repaint pictures in a style.
@@ -144,6 +145,7 @@ def stylize(
     jobs, failures = _plan(inputs, output, variants)
     used = [settings, save_settings, picture, saved.model, *(mask or []), *saved.style]
     _check_spared(jobs, [Path(file) for file in used if file is not None])
+    planned = len(jobs)
     if resume:
         jobs = [job for job in jobs if not job.target.exists()]
     elif not force:
@@ -154,30 +156,38 @@ def stylize(
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
 
     say = partial(print, file=sys.stderr if output == STANDARD else None, flush=True)
-    if dry_run:
-        for job in jobs:
-            say(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
-        _report_failures(failures, say if as_json else None)
-        return 1 if failures else 0
     from_standard = any(job.source == STANDARD for job in jobs)
     wanted: Depth = 16 if depth == "16" else 8 if depth == "8" or refine else "own"
     if wanted == 16:
         _check_depth(jobs)
-    reading = Reading(size, quality, strip, wanted, _standard_input() if from_standard else b"")
+    painters: list[PicturePainter]
     if grid:
+        painters = [_grid_painter(saved, backend, threads)]
+        size, wanted = size or GRID_SIZE, 8
+    else:
+        made = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
+        painters = [partial(_repainted, paint) for paint in made]
+    if len(jobs) < planned:
+        print(f"impasto: {planned - len(jobs)} of {planned} are there already", file=sys.stderr)
+    if dry_run:  # after all that can be wrong with style, model, masks
         for job in jobs:
-            photo = _read(job, replace(reading, size=size or GRID_SIZE, depth=8)).pixels
-            _write(Picture(_grid(photo, saved, backend, threads)), job.target, quality)
-        if save_settings is not None:
-            write_settings(save_settings, _anywhere(saved))
-        return 0
-    painters = _painters(saved, mask or [], background_only, variants, refine, picture, backend, threads)
+            try:
+                if job.source != STANDARD:
+                    with open_picture(job.source):
+                        pass
+            except ImpastoError as reason:
+                failures.append((job.source, reason))
+            else:
+                say(json.dumps({"input": str(job.source), "output": str(job.target)}) if as_json else job.target)
+        _report_failures(failures, say if as_json else None)
+        return 1 if failures else 0
+    reading = Reading(size, quality, strip, wanted, _standard_input() if from_standard else b"")
     if save_settings is not None:
         write_settings(save_settings, _anywhere(saved))
 
     if jobs and output != STANDARD:
         _make_folder(jobs[0].target.parent)  # before all the work, in case that it cannot be made
-    at_once = 1 if refine else 1 + min(threads or os.cpu_count() or 1, 2)
+    at_once = 1 if refine or grid else 1 + min(threads or os.cpu_count() or 1, 2)
     done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
     try:
         with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
@@ -188,6 +198,11 @@ def stylize(
                     say(json.dumps(result))
                 elif not sys.stderr.isatty() and output != STANDARD:
                     say(f"{number}/{len(jobs)} {result['output']} {result['seconds']:.2f} s")
+    except KeyboardInterrupt:
+        if len(jobs) > 1:
+            instead = " instead of --force" if force else ""
+            print(f"impasto: what is done stays; the same with --resume{instead} goes on", file=sys.stderr)
+        raise
     finally:  # at the end, where they are seen
         _report_failures(failures, say if as_json else None)
     return 1 if failures else 0
@@ -273,7 +288,11 @@ def _with_shares(styles: Sequence[str]) -> dict[str, float]:
         try:
             name, value = (name, float(share)) if colon else (text, 1.0)
         except ValueError:
+            if name in shipped():
+                raise UsageError(f"{text}: the share of a style is a number, as {name}:0.5") from None
             name, value = text, 1.0  # a path may have colons
+        if not name:
+            raise UsageError(f"--style '{text}' names no style: `impasto styles` lists all")
         if name in shares:
             raise UsageError(f"the style {name} is given twice: give it once, with the sum of its shares")
         shares[name] = value
@@ -341,17 +360,22 @@ def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
     return paint if method is None else lambda photo: keep_colors(paint(photo), photo, method)
 
 
-def _grid(photo: Pixels, saved: Saved, backend: str, threads: int | None) -> Pixels:
-    """The photo in each style alone, one a row, from weak to strong."""
+def _grid_painter(saved: Saved, backend: str, threads: int | None) -> PicturePainter:
+    """What makes a sheet of the photo in each style alone, one a row, from weak to strong."""
     names = [*saved.style] if saved.model is None else [saved.model]
     first = load(names[0], backend=backend, threads=threads)
-    rows: list[list[Pixels]] = []
-    captions: list[list[str]] = []
-    for name in names:
-        stylizer = first if name == names[0] else _other(first, name, backend, threads)
-        rows.append([photo, *(stylizer(photo, replace(saved.settings, strength=x)) for x in GRID_STRENGTHS)])
-        captions.append(["photo", *(f"{Path(name).stem} {x:g}" for x in GRID_STRENGTHS)])
-    return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))
+    stylizers = [first, *(_other(first, name, backend, threads) for name in names[1:])]
+    steps = [replace(saved.settings, strength=strength) for strength in GRID_STRENGTHS]
+    for stylizer in stylizers:
+        for settings in steps:
+            stylizer.check(settings)
+    captions = [["photo", *(f"{Path(name).stem} {strength:g}" for strength in GRID_STRENGTHS)] for name in names]
+
+    def sheet(photo: Picture) -> Picture:
+        rows = [[photo.pixels, *(stylizer(photo.pixels, settings) for settings in steps)] for stylizer in stylizers]
+        return Picture(contact_sheet(rows, captions=captions, cell=max(photo.pixels.shape[:2])))
+
+    return sheet
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------
@@ -383,10 +407,13 @@ def _read(job: Job, reading: Reading) -> Picture:
     return picture
 
 
-def _paint(paint: Painter, job: Job, reading: Reading) -> dict[str, Any]:
+def _repainted(paint: Painter, picture: Picture) -> Picture:
+    return replace(picture, pixels=paint(picture.pixels))
+
+
+def _paint(paint: PicturePainter, job: Job, reading: Reading) -> dict[str, Any]:
     start = time.perf_counter()
-    source = _read(job, reading)
-    picture = replace(source, pixels=paint(source.pixels))
+    picture = paint(_read(job, reading))
     _write(picture, job.target, reading.quality)
     height, width = picture.pixels.shape[:2]
     return {
@@ -452,7 +479,9 @@ def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
     """Raise UsageError for what looks like a flag: of pictures only - itself may begin so."""
     for path in (*inputs, output):
         if str(path).startswith("-") and path != STANDARD:
-            raise UsageError(f"unknown option {path}: `impasto stylize --help` shows all")
+            raise UsageError(
+                f"unknown option {path}: `impasto stylize --help` shows all; a file of that name is ./{path}"
+            )
 
 
 def _check_new(targets: Sequence[Path], otherwise: str) -> None:

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from impasto.artefacts import complaints
-from impasto.cli_flags import flags_of, given
+from impasto.cli_flags import flags_of, from_least, given
 from impasto.errors import UsageError
 from impasto.nn.losses import Objective
 from impasto.train.config import PRESETS, Recipe, TrainConfig
@@ -229,11 +228,11 @@ def evaluate_command(
     style: Path,
     content: Path | None = None,
     held_out: Path | None = None,
-    size: int = 512,
+    size: Annotated[int, from_least(1)] = 512,
     value_range: Annotated[float | None, Parameter(name="--range")] = None,
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
-    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    gatys: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    threads: Annotated[int | None, from_least(1)] = None,
+    gatys: Annotated[int, from_least(0)] = 0,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Measure a model: content, style, objective, LPIPS, contrast sensitivity, seconds, faults, on held-out photos.

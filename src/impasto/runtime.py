@@ -4,9 +4,9 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What 
 :mod:`impasto.backends`.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ LEAST_SIDE = 64
 """Short side, pixels, below which no smaller copy of a picture is made."""
 ROWS = 256
 """Rows of a picture that are computed at once where memory shall not grow with it."""
+OVERLAP = 16
+"""Pixels over which a style fades beyond a hard edge of its mask, in the features: four of the coarsest cells."""
 LEAST_MEETING = 1e-3
 """Share of two looks at one place below which they do not meet: less than a mask's 1/255, more than rounding."""
 NEAR_PHOTO = 0.2
@@ -222,7 +224,11 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
     # How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
     small = first._inputs(_copy_to_measure(image), 0)
+    # Beyond a hard edge the style goes on for a little, unseen: features next to the photo's make a dark rim.
+    there = weights.sum(axis=0)
+    weights = _overlapping(weights)
     shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
+    seen = there / np.maximum(weights.sum(axis=0), np.float32(1e-6))
     given = [first._given(0.0), *(stylizer._given(strength) for stylizer in stylizers)]
     strengths = [0.0, *[strength] * len(stylizers)]
     looks = _looks(shares)
@@ -235,19 +241,20 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     painted = image.copy()
     whole_height, whole_width = image.shape[:2]
     for tile in tiles(whole_height, whole_width, TILE_BY_PLACE, radius(first.info)):
-        if not weights[:, *tile.inner].any():
+        if not seen[tile.inner].any():
             continue
         inputs = first._inputs(image[tile.outer], 0)
-        there = shares[:, *tile.outer]
-        parts = _parts(there, looks)
-        padding = [(0, whole - size) for whole, size in zip(inputs["image"].shape[2:], there.shape[1:], strict=True)]
+        local = shares[:, *tile.outer]
+        parts = _parts(local, looks)
+        padding = [(0, whole - size) for whole, size in zip(inputs["image"].shape[2:], local.shape[1:], strict=True)]
         blend = forms.blended(statistics, np.pad(parts, [(0, 0), *padding], mode="edge"), first.info)
         output = forms.frozen_by_place.run({**inputs, **given[0], **blend})
-        height, width = there.shape[1:]
+        height, width = local.shape[1:]
         output, photo = output[:, :, :height, :width], inputs["image"][:, :, :height, :width]
         mixed = sum(part * one(output) for part, one in zip(parts, matched, strict=True))
         assert isinstance(mixed, np.ndarray)
-        finished = _with_rest(mixed, photo, np.float32(strength) * (1 - there[0]))
+        finished = _with_rest(mixed, photo, np.float32(strength) * (1 - local[0]))
+        finished = photo + seen[tile.outer] * (finished - photo)
         painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
     return painted
 
@@ -313,7 +320,7 @@ def load(
         _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
-    make = partial(make_backend, name=str(path), backend=backend, threads=threads, precision=precision)
+    make = functools.partial(make_backend, name=str(path), backend=backend, threads=threads, precision=precision)
     if not info.strength:
         return Stylizer(make(path), info, style, Forms(path.read_bytes, make))
 
@@ -395,7 +402,11 @@ def _check_fit(style: Style, info: ModelInfo, network: Path) -> None:
 
 def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     """The mixture of several styles, and their network; shares are made to sum to 1."""
-    if not shares or not all(0 <= share < float("inf") for share in shares.values()) or not sum(shares.values()) > 0:
+    try:
+        sound = all(0 <= share < float("inf") for share in shares.values()) and sum(shares.values()) > 0
+    except TypeError:  # no numbers
+        sound = False
+    if not sound:
         raise UsageError("give at least one style, and shares of 0 or more, not all 0")
     found = [find_style(name) for name in shares]
     style, network = found[0]
@@ -496,6 +507,22 @@ def _shares(masks: Sequence[Mask], image: Pixels) -> Array:
     shares = np.stack(fitted).astype(np.float32) / np.float32(255)
     shares /= np.maximum(shares.sum(axis=0), 1)
     return shares
+
+
+def _overlapping(weights: Array) -> Array:
+    """Each share going on beyond its edge where nothing else is, falling to 0 over `OVERLAP` pixels; (regions, H, W).
+
+    What falls more gently by itself stays as it is.
+    """
+    spread = weights
+    for _ in range(OVERLAP):
+        around = np.pad(spread, [(0, 0), (1, 1), (1, 1)])
+        sides = around[:, :-2, 1:-1], around[:, 2:, 1:-1], around[:, 1:-1, :-2], around[:, 1:-1, 2:]
+        spread = np.maximum(spread, functools.reduce(np.maximum, sides) - np.float32(1 / OVERLAP))
+    more = spread - weights
+    room = 1 - weights.sum(axis=0)
+    overlapping: Array = weights + more * np.minimum(1, room / np.maximum(more.sum(axis=0), np.float32(1e-6)))
+    return overlapping
 
 
 def _mixed_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
