@@ -170,7 +170,19 @@ def test_strokes_are_as_large_as_the_picture_is():
         assert stylizer(picture).shape == picture.shape
     stylizer(large, Settings(stroke_size=2.0))
     stylizer(large, Settings(stroke_size=0.5))
-    assert sizes == [(683, 512), (682, 512), (400, 300), (341, 256), (1200, 900)]
+    stylizer(resize_short_side(large, 300), Settings(stroke_size=2.0))
+    stylizer(resize_short_side(large, 300), Settings(stroke_size=0.5))
+    assert sizes == [(683, 512), (682, 512), (400, 300), (341, 256), (1365, 1024), (200, 150), (800, 600)]
+
+
+def test_a_picture_is_enlarged_for_fine_strokes_only_as_far_as_it_is_painted_whole():
+    sizes = []
+    stylizer = fake(lambda inputs: sizes.append(inputs["image"].shape[2:]) or 1 - inputs["image"])
+    for shape in ((512, 768), (40, 4000), (3, 9000), (1500, 3500)):
+        assert stylizer(random_picture(*shape), Settings(stroke_size=0.01)).shape == (*shape, 3)
+    assert all(height * width <= runtime.WHOLE_PIXELS for height, width in sizes[:3])
+    assert sizes[0][0] > 3 * 512
+    assert sizes[-1] == (1500, 3500)  # more than that already: as it is
 
 
 def test_an_enlarged_painting_has_a_share_of_the_photos_detail():

@@ -465,12 +465,18 @@ def _copy_to_measure(image: Pixels) -> Pixels:
 
 
 def _working_copy(image: Pixels, settings: Settings) -> Pixels:
-    """The picture at the size at which its strokes come out as they are wanted; never larger than it is."""
+    """The picture at the size at which its strokes come out as they are wanted.
+
+    A small one is enlarged for fine strokes, as far as a picture is still painted whole.
+    """
     check_picture(image)
     if not settings.stroke_size:
         return image
-    size = max(LEAST_SIDE, round(STROKES_AT / settings.stroke_size))
-    return image if min(image.shape[:2]) <= size else resize_short_side(image, size)
+    height, width = image.shape[:2]
+    short = min(height, width)
+    most = max(short, int(short * (WHOLE_PIXELS / (height * width)) ** 0.5))
+    wanted = max(min(short, LEAST_SIDE), round(min(short, STROKES_AT) / settings.stroke_size))
+    return resize_short_side(image, min(wanted, most))
 
 
 def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings, where: Array | None = None) -> Pixels:

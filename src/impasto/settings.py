@@ -38,7 +38,7 @@ class Settings:
     stroke_size: float = _option(
         1.0,
         f"how large strokes are beside the picture: at 1, from {STROKES_AT} pixels (short side) up, as on one of that "
-        "size; at 2 twice as large, at 0.25 fine ones; 0: the network's own, which are fine on a large picture",
+        "size; at 2 twice, at 0.5 half as large; 0: the network's own, which are fine on a large picture",
     )
     keep_colors: Method | None = _option(
         None,
