@@ -114,7 +114,7 @@ FULL = Budget(
     gatys=((256, 3, 100), (512, 2, 40), (1024, 1, 25)),
     gatys_photos=3,
     samples=4,
-    recipe_pictures=240,
+    recipe_pictures=160,
 )
 
 
