@@ -33,6 +33,7 @@ TORCH_FREE = {
         *("errors", "image", "modelfile", "graph", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),
         "catalogue",
     },
+    "sheets": {"errors", "image", "settings", "catalogue", "runtime"},
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},
 }
 MAY_IMPORT = TORCH_FREE | {
@@ -40,7 +41,7 @@ MAY_IMPORT = TORCH_FREE | {
     "train": {"errors", "atomic", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train", ""},
     "refine": {"errors", "image", "nn", "train"},
     "evaluate": {"errors", "image", "modelfile", "settings", "runtime", "artefacts", "temporal", "nn", "train"},
-    "": {"errors", "image", "settings", "runtime", "catalogue"},  # impasto/__init__.py
+    "": {"errors", "image", "settings", "runtime", "sheets", "catalogue"},  # impasto/__init__.py
     "__main__": {"cli"},
 }
 """Part of the package -> the parts it may import, at any depth; "" is the package itself, for __version__."""

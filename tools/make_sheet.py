@@ -6,7 +6,7 @@ python tools/make_sheet.py
 from pathlib import Path
 
 import impasto
-from impasto.runtime import style_sheet
+from impasto.sheets import style_sheet
 
 ROOT = Path(__file__).parents[1]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impasto.image import load_image, save_image
     from impasto.runtime import Stylizer, load, paint_regions
     from impasto.settings import Saved, Settings, read_settings, write_settings
+    from impasto.sheets import strength_sheet, style_sheet
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,8 @@ __all__ = [
     "paint_regions",
     "read_settings",
     "save_image",
+    "strength_sheet",
+    "style_sheet",
     "styles",
     "write_settings",
 ]
@@ -53,6 +56,8 @@ _HOME = {
     "paint_regions": "impasto.runtime",
     "load_image": "impasto.image",
     "save_image": "impasto.image",
+    "strength_sheet": "impasto.sheets",
+    "style_sheet": "impasto.sheets",
     "styles": "impasto.catalogue",
 }
 

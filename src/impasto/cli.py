@@ -213,7 +213,7 @@ def styles(
             print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}")
     if sheet is not None:
         from impasto.image import check_saving, load_image, save_image
-        from impasto.runtime import style_sheet
+        from impasto.sheets import style_sheet
 
         check_saving(output)
         if output.resolve() == sheet.resolve():

@@ -27,7 +27,6 @@ from impasto.image import (
     Depth,
     Picture,
     Pixels,
-    contact_sheet,
     decode_picture,
     encode_picture,
     find_images,
@@ -39,10 +38,10 @@ from impasto.image import (
 )
 from impasto.runtime import Stylizer, load, paint_regions
 from impasto.settings import Saved, Settings, read_settings, write_settings
+from impasto.sheets import STRENGTHS, strength_sheet
 
 STANDARD = Path("-")
 """In place of a file: standard input or output."""
-GRID_STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
 GRID_SIZE = 320
 """Short side, pixels, of a sheet's pictures."""
 
@@ -365,15 +364,12 @@ def _grid_painter(saved: Saved, backend: str, threads: int | None) -> PicturePai
     names = [*saved.style] if saved.model is None else [saved.model]
     first = load(names[0], backend=backend, threads=threads)
     stylizers = [first, *(_other(first, name, backend, threads) for name in names[1:])]
-    steps = [replace(saved.settings, strength=strength) for strength in GRID_STRENGTHS]
+    looks = [(Path(name).stem, stylizer) for name, stylizer in zip(names, stylizers, strict=True)]
     for stylizer in stylizers:
-        for settings in steps:
-            stylizer.check(settings)
-    captions = [["photo", *(f"{Path(name).stem} {strength:g}" for strength in GRID_STRENGTHS)] for name in names]
+        stylizer.check(replace(saved.settings, strength=STRENGTHS[0]))  # before all the work
 
     def sheet(photo: Picture) -> Picture:
-        rows = [[photo.pixels, *(stylizer(photo.pixels, settings) for settings in steps)] for stylizer in stylizers]
-        return Picture(contact_sheet(rows, captions=captions, cell=max(photo.pixels.shape[:2])))
+        return Picture(strength_sheet(photo.pixels, looks, saved.settings))
 
     return sheet
 

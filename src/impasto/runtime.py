@@ -6,7 +6,7 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What 
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from impasto import colors, graph
 from impasto.backends import Array, Backend, FakeBackend, Precision, make_backend
-from impasto.catalogue import find_style, is_style, shipped
+from impasto.catalogue import find_style, is_style
 from impasto.errors import ImageError, ModelError, UsageError
-from impasto.image import Pixels, check_picture, contact_sheet, resize, resize_mask, resize_short_side, white
+from impasto.image import Pixels, check_picture, resize, resize_mask, resize_short_side, white
 from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
@@ -331,22 +331,6 @@ def load(
             raise ModelError(f"{path}: {reason}") from None
 
     return Stylizer(make(model()), info, style, Forms(model, make))
-
-
-def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int = 384, columns: int = 4) -> Pixels:
-    """One picture that shows ``photo``, uint8 (H, W, 3), in shipped styles, each named.
-
-    Args:
-        photo: The photo; it is shown first.
-        names: The styles; all when None.
-        size: Short side it is painted at, pixels.
-        columns: How many pictures stand side by side.
-    """
-    photo = resize_short_side(photo, size)
-    first = load(next(iter(shipped())))
-    pictures = {"photo": photo, **{name: first.restyled(name)(photo) for name in names or shipped()}}
-    rows = [[*pictures][i : i + columns] for i in range(0, len(pictures), columns)]
-    return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)
 
 
 def load_foreign(

@@ -1,0 +1,47 @@
+"""One photo in many looks, on one sheet."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from impasto.catalogue import shipped
+from impasto.image import Pixels, contact_sheet, resize_short_side
+from impasto.runtime import DEFAULT, Stylizer, load
+from impasto.settings import Settings
+
+STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
+
+
+def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int = 384, columns: int = 4) -> Pixels:
+    """One picture that shows ``photo``, uint8 (H, W, 3), in shipped styles, each named.
+
+    Args:
+        photo: The photo; it is shown first.
+        names: The styles; all when None.
+        size: Short side it is painted at, pixels.
+        columns: How many pictures stand side by side.
+
+    Raises:
+        UsageError: No shipped style of such a name.
+    """
+    photo = resize_short_side(photo, size)
+    first = load(next(iter(shipped())))
+    pictures = {"photo": photo, **{name: first.restyled(name)(photo) for name in names or shipped()}}
+    rows = [[*pictures][i : i + columns] for i in range(0, len(pictures), columns)]
+    return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)
+
+
+def strength_sheet(photo: Pixels, looks: Sequence[tuple[str, Stylizer]], settings: Settings = DEFAULT) -> Pixels:
+    """One picture that shows ``photo``, uint8 (H, W, 3), from weak to strong (:data:`STRENGTHS`), each look in a row.
+
+    Args:
+        photo: The photo; each row begins with it.
+        looks: What to call each, and what paints it.
+        settings: All else; the strength in it does not count.
+
+    Raises:
+        UsageError: A model that has one strength only.
+    """
+    steps = [replace(settings, strength=strength) for strength in STRENGTHS]
+    rows = [[photo, *(stylizer(photo, step) for step in steps)] for _, stylizer in looks]
+    captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name, _ in looks]
+    return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))
