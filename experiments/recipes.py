@@ -65,7 +65,7 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
         output=folder / f"{name}_{seed}.onnx",
         recipe=recipe,
         preset=name,
-        content=_photos(lab, folder),
+        content=_photos(lab),
         minutes=None,
         steps=steps,
         seed=seed,
@@ -83,12 +83,12 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
     return config.output
 
 
-def _photos(lab: Lab, folder: Path) -> Path:
+def _photos(lab: Lab) -> Path:
     """Training photos in a folder of their own, evenly taken."""
     chosen = evenly(lab.learning, PHOTOS)
-    photos = folder / "photos"
+    photos = lab.work / "recipes" / f"photos_{digest([lab.origin['learning']])}"
     if not photos.exists():
-        part = folder / "photos.part"
+        part = photos.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         for number, path in enumerate(chosen):
