@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from experiments.lab import FULL, HERE, QUICK, Lab, folders
+from experiments.lab import FULL, HERE, QUICK, VERSION, Lab, folders
 from experiments.page import Plots, render
 from impasto.errors import ImpastoError
 
@@ -63,8 +63,10 @@ def main() -> int:
     sections = []
     for name in NAMES:
         file = results / f"{name}.json"
-        if file.exists():
-            record = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if record is not None and record["origin"]["lab"] != VERSION:
+            say(f"{name}: left out: {file} was made by an older lab")
+        elif record is not None:
             section = importlib.import_module(f"experiments.{name}").report(record["found"], Plots(page))
             sections.append((name, section, record, file))
     files = "../../experiments/results" if budget.name == "full" else "../results"

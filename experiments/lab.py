@@ -46,7 +46,7 @@ RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "paper"
 HELD_OUT = HERE.parent / "benchmarks" / "held_out.txt"
 VERSION = 4
-"""Of everything that makes a network or a curve: raise it, and what is kept in the work folder counts no more."""
+"""Of what makes a network, a curve or a result: raise it, and what was kept of them counts no more."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
 EXPLODED = 99.0

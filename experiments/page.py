@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import EXPLODED, VERSION, Budget, Lab
+from experiments.lab import EXPLODED, Budget, Lab
 from impasto.atomic import replacing
 from impasto.errors import ImpastoError
 from impasto.image import Pixels, contact_sheet, save_image
@@ -172,7 +172,7 @@ def render(
     """Write index.html; each section comes with its module's name, its record and the JSON file it is in.
 
     ``names`` are those of all claims, in their order: one without a section is listed as not measured. What was
-    measured under another budget, or by an older lab, than now is marked as such.
+    measured under another budget than now is marked as such.
     """
     quick = budget.name == "quick"
     numbers = {name: number for number, name in enumerate(names, 1)}
@@ -195,7 +195,7 @@ def render(
         made_from = json.dumps({key: record[key] for key in ("commit", "budget", "origin", "machine")}, indent=1)
         learnt = record["networks"]
         spent = sum(one["seconds"] for one in learnt)
-        stale = record["budget"] != json.loads(json.dumps(asdict(budget))) or record["origin"]["lab"] != VERSION
+        stale = record["budget"] != json.loads(json.dumps(asdict(budget)))  # as JSON has it: lists, not tuples
         source = f"<code>{command} {name}</code>, <a href='{results}/{file.name}'>{file.name}</a>"
         parts += [
             f"<h2 id={name}>{numbers[name]}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
