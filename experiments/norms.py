@@ -80,8 +80,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             f"{generator}: {words[generator]}, lower by {gains[generator]} seed by seed" for generator in words
         )
         + ". The terms are apart in the tables: a content error above 1.4 means that little of the photo is left.",
-        likely="the residual generator's curves still fall at the last step, and its seeds differ by more than the norms: "
-        "where a run stands then depends on its beginning as well. The texture generator, which learns faster, shows it.",
+        likely="the residual generator's curves still fall at the last step, and its seeds differ by more than the "
+        "norms: where a run stands then depends on its beginning as well. The texture generator learns faster.",
         figures=figures,
         tables=tables,
     )

@@ -135,9 +135,9 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "statistics than the best with batch normalisation, and swapping the numbers swaps the styles on every photo.",
         reason=f"Layer by layer: {told}. Swapping: {'on every photo' if all(swaps) else 'not on every photo'}. "
         f"Crossed: {carried}. Swapped in the package's shipped network (hash {found['network']}).",
-        likely="the first layer sees colours and single edges, which a batch-normalised network too brings to the style's "
-        "where a photo is like those it learnt from: its seeds differ there by more than the norms. By the photo's light "
-        "(second table) the two come apart.",
+        likely="the first layer sees colours and single edges, which a batch-normalised network too brings to the "
+        "style's where a photo is like those it learnt from: its seeds differ there by more than the norms. By the "
+        "photo's light (second table) the two come apart.",
         figures=[("why_swapped.jpg", "One network: the numbers of two styles, and scales and shifts crossed.")],
         tables=[
             table(["distance of the features' statistics from the style's", *LAYERS], rows),
