@@ -4,9 +4,10 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What 
 :mod:`impasto.backends`.
 """
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -320,7 +321,7 @@ def load(
         _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
-    make = functools.partial(make_backend, name=str(path), backend=backend, threads=threads, precision=precision)
+    make = partial(make_backend, name=str(path), backend=backend, threads=threads, precision=precision)
     if not info.strength:
         return Stylizer(make(path), info, style, Forms(path.read_bytes, make))
 
@@ -504,15 +505,17 @@ def _overlapping(weights: Array) -> Array:
 
     What falls more gently by itself stays as it is.
     """
-    spread = weights
-    for _ in range(OVERLAP):
-        around = np.pad(spread, [(0, 0), (1, 1), (1, 1)])
-        sides = around[:, :-2, 1:-1], around[:, 2:, 1:-1], around[:, 1:-1, :-2], around[:, 1:-1, 2:]
-        spread = np.maximum(spread, functools.reduce(np.maximum, sides) - np.float32(1 / OVERLAP))
-    more = spread - weights
+    more = weights.copy()
+    step = np.float32(1 / OVERLAP)
+    for along in (more.transpose(1, 0, 2), more.transpose(2, 0, 1)):  # rows, then columns: views, so in place
+        for way in (along, along[::-1]):
+            for here, next_one in pairwise(way):
+                np.maximum(next_one, here - step, out=next_one)
+    more -= weights
     room = 1 - weights.sum(axis=0)
-    overlapping: Array = weights + more * np.minimum(1, room / np.maximum(more.sum(axis=0), np.float32(1e-6)))
-    return overlapping
+    more *= np.minimum(1, room / np.maximum(more.sum(axis=0), np.float32(1e-6)))
+    more += weights
+    return more
 
 
 def _mixed_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
