@@ -414,15 +414,16 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit of the code that runs, "+" behind it where files differ from it; "unknown" outside a repository."""
+    """The commit of the code that runs, "+" behind it where code differs from it; "unknown" outside a repository."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+
     try:
-        called = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"],
-            cwd=HERE, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        differing = git("status", "--porcelain", "--", "src", "experiments/*.py")
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if differing else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return called.stdout.strip()
 
 
 def file_hash(path: Path) -> str:

@@ -111,8 +111,11 @@ class Plots:
             axes.axhline(level, color=color, ls="--", lw=1, label=label)
         if log:
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            few = (1, 2, 5) if high > 10 * low else range(1, 10)  # more would be printed over each other
+            axes.set_yticks([k * 10.0**n for n in range(-6, 7) for k in few if low <= k * 10.0**n <= high])
             axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("{x:g}")
+            axes.minorticks_off()
         axes.legend(frameon=False, fontsize=8)
         return self._saved(figure, name, f"{title + ': ' if title else ''}{y} against {x}; mean and range over {over}.")
 
@@ -158,7 +161,10 @@ code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
 
 def _linked(text: str) -> str:
     """As HTML, with documents of the project as links from the page's folder."""
-    return html.escape(text).replace("docs/papers.md", "<a href='../papers.md'>docs/papers.md</a>")
+    text = html.escape(text)
+    for name in ("papers.md", "results.md"):
+        text = text.replace(f"docs/{name}", f"<a href='../{name}'>docs/{name}</a>")
+    return text
 
 
 def render(
