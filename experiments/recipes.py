@@ -115,7 +115,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         verdict="shown",
         rule="There is nothing to hold.",
         reason="The published runs take 3,000 to 50,000 steps; these take the budget's, in bfloat16 where the "
-        "processor has it, and after so few none has a picture worth showing. All other differences are listed in docs/papers.md, and in the code at each preset.",
+        "processor has it, and after so few none has a picture worth showing. All other differences are listed in "
+        "docs/papers.md, and in the code at each preset.",
         figures=[
             plots.curves(
                 "recipes_curves",

@@ -92,8 +92,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         reason=f"As a texture network alone it equals {equals} evaluations of Gatys' texture synthesis from noise "
         "(least and most over starts), by the style error. Photos are standardised, so that noise is not drowned by "
         "them, but for the last row's, which enter as in the original: from 0 to 255, beside noise from 0 to 1.",
-        likely="a photo brought to the noise's size leaves it heard. As the original has it, 0 to 255 beside 0 to 1 (last "
-        "row), samples hardly differ: it is the photo's size more than the content term that drowns the noise.",
+        likely="a photo brought to the noise's size leaves it heard. As the original has it, 0 to 255 beside 0 to 1 "
+        "(last row), samples hardly differ: the photo's size drowns the noise more than the content term does.",
         figures=[
             plots.points(
                 "samples_spread",
