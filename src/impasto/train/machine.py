@@ -1,5 +1,6 @@
 """The machine a run is on: its processes, its arithmetic, and the person at the keyboard."""
 
+import atexit
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ from types import FrameType
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from impasto.nn.losses import LossTerms
 
@@ -20,6 +22,7 @@ def processes() -> tuple[int, int, torch.device]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
+        atexit.register(dist.destroy_process_group)  # its threads must end before the interpreter does
     return world, rank, device
 
 
@@ -32,6 +35,21 @@ def agree(fraction: float, stop: bool, world: int, device: torch.device) -> tupl
     told = torch.tensor([float(stop)], device=device)
     dist.all_reduce(told)
     return float(clock), bool(told > 0)
+
+
+def average_gradients(generator: nn.Module, world: int) -> None:
+    """The mean over all processes, in place: each has the same weights, so each takes the same step.
+
+    Running averages of batch norm stay each process's own; the first one's are saved.
+    """
+    if world == 1:
+        return
+    gradients = [p.grad for p in generator.parameters() if p.grad is not None]
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(together)
+    together /= world
+    for gradient, mean in zip(gradients, torch.split(together, [g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 def mean_terms(terms: LossTerms, world: int) -> tuple[float, float]:

@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from impasto import __version__
 from impasto.artefacts import Artefacts
@@ -35,7 +33,15 @@ from impasto.train.data import ContentTargets, CropPool, content_photos, draw_fr
 from impasto.train.export import write_result
 from impasto.train.gatys import YARDSTICK_SIZE
 from impasto.train.judge import Judge
-from impasto.train.machine import agree, content_terms, interruptible, mean_terms, processes, use_bfloat16
+from impasto.train.machine import (
+    agree,
+    average_gradients,
+    content_terms,
+    interruptible,
+    mean_terms,
+    processes,
+    use_bfloat16,
+)
 from impasto.train.run import (
     Run,
     State,
@@ -170,10 +176,6 @@ def train(
         run.begin_with(base, codes)
         run.state.seconds = time.monotonic() - begun
         targets = ContentTargets(loss, pool, device)  # nothing kept: what a step sees must not depend on this
-    model: nn.Module = run.generator
-    if world > 1:
-        # Running averages of batch norm stay each process's own; the first one's are saved.
-        model = DistributedDataParallel(run.generator, broadcast_buffers=False)
     if first:
         _make_folder(folder)
         if not resume:
@@ -204,12 +206,13 @@ def train(
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
                 frame = draw_frame(batch[0], recipe.jitter, config.seed)
-                painted = model(F.pad(photos, frame, mode="reflect"), noise, run.generator.choose(which))
+                painted = run.generator(F.pad(photos, frame, mode="reflect"), noise, run.generator.choose(which))
                 painted = painted[:, :, frame[2] : frame[2] + size, frame[0] : frame[0] + size]
                 terms = loss(painted, target, run.style_weight(fraction, which).to(device), which)
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             terms.total.mean().backward()
+            average_gradients(run.generator, world)
             content, style_term = mean_terms(terms, world)
 
             if run.exploded(content if _finite_gradients(run.generator) else math.nan, style_term):
@@ -276,8 +279,6 @@ def train(
     if finished:  # not before there is a model: an export that fails can be made up for with resume
         write_checkpoint(checkpoint, identity, run, finished=True)
         equal = judge.equal_evaluations(run.generator)
-    if dist.is_initialized():
-        dist.destroy_process_group()
     return TrainResult(
         model=config.output,
         folder=folder,
@@ -361,7 +362,6 @@ def _style_picture(path: Path, size: int) -> Pixels:
 
 
 def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:
-    dist.destroy_process_group()
     nan, folder = float("nan"), run_folder(config.output)
     return TrainResult(
         model=config.output,
