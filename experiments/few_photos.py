@@ -21,7 +21,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     for generator, sizes in found["counts"].items():
         for norm in NORMS:
             for count in sizes:
-                learnt = lab.arms(generator, norm, photos=count)
+                learnt = lab.arms(generator, norm, photos=count, short=True)
                 found[f"{generator}, {norm}, {count}"] = {
                     "steps": [point.step for point in learnt[0].curve],
                     "objective": [[point.objective for point in one.curve] for one in learnt],

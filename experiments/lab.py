@@ -60,12 +60,14 @@ class Budget:
     name: str
     steps: int
     """Of training, each network."""
+    short: int
+    """Of training, where a claim needs many networks: few_photos and samples."""
     batch: int
     crop: int
     """Side of the squares learnt from, pixels."""
     seeds: tuple[int, ...]
     marks: tuple[int, ...]
-    """Steps at which held-out photos are looked at."""
+    """Steps at which held-out photos are looked at; both numbers of steps are among them."""
     judges: int
     """Held-out photos."""
     judge_size: int
@@ -87,6 +89,7 @@ class Budget:
 QUICK = Budget(
     name="quick",
     steps=12,
+    short=6,
     batch=2,
     crop=64,
     seeds=(0, 1),
@@ -102,11 +105,12 @@ QUICK = Budget(
 )
 FULL = Budget(
     name="full",
-    steps=300,
+    steps=800,
+    short=300,
     batch=4,
     crop=96,
     seeds=(0, 1, 2),
-    marks=(0, 10, 25, 50, 100, 150, 200, 250, 300),
+    marks=(0, 10, 25, 50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 800),
     judges=4,
     judge_size=256,
     photos=(1, 4, 16, 64, 256, 1000),
@@ -132,6 +136,8 @@ class Arm:
     """Of the texture network: whether photos are first brought to one contrast, and so to the size of the noise."""
     grey: bool = False
     """Whether there is plain grey in place of every photo: of a network with noise, texture synthesis."""
+    short: bool = False
+    """Whether it learns the budget's shorter time."""
 
     def arguments(self) -> dict[str, Any]:
         """The generator's, with which only what is named here tells one arm from another."""
@@ -250,7 +256,10 @@ class Lab:
         if arm.photos is not None and arm.photos >= len(self.learning):
             arm = replace(arm, photos=None)
         photos = self.drawn(arm.photos, arm.seed)
-        file = self.work / "networks" / f"{self._key('network', arm.key())}.pt"
+        steps = budget.short if arm.short else budget.steps
+        marks = [mark for mark in budget.marks if mark <= steps]
+        taught = [steps, marks, budget.batch, budget.crop, budget.judge_size, self.LEARNING_RATE]
+        file = self.work / "networks" / f"{self._key('network', arm.key(), taught)}.pt"
         torch.manual_seed(arm.seed)
         generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
@@ -261,7 +270,7 @@ class Lab:
             optimizer.load_state_dict(kept["optimizer"])
             step, curve = kept["step"], [Point(*point) for point in kept["curve"]]
             seconds, threads = kept["seconds"], kept["threads"]
-            if curve and curve[-1].step == budget.steps:
+            if curve and curve[-1].step == steps:
                 return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads))
         self.say(f"learning {arm}" + (f", from step {step}" if step else ""))
 
@@ -269,9 +278,9 @@ class Lab:
         pool = CropPool(photos, 0, (budget.crop, 2 * budget.crop), arm.seed)
         targets = ContentTargets(loss, pool, torch.device("cpu"))
         while True:
-            if step in budget.marks and (not curve or curve[-1].step < step):
+            if step in marks and (not curve or curve[-1].step < step):
                 curve.append(Point(step, *self.judge(generator, arm.seen)))
-            if step == budget.steps:
+            if step == steps:
                 break
             begun = time.monotonic()
             items = range(step * budget.batch, (step + 1) * budget.batch)
@@ -279,12 +288,12 @@ class Lab:
             noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
-                group["lr"] = self.LEARNING_RATE * min(1, 2 - 2 * step / budget.steps)
+                group["lr"] = self.LEARNING_RATE * min(1, 2 - 2 * step / steps)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 total = loss(generator.train()(arm.seen(crops), noise), target).total.mean()
             if not torch.isfinite(total):
                 self.say(f"{arm} exploded at step {step}")
-                curve += [Point(mark, EXPLODED, EXPLODED, EXPLODED) for mark in budget.marks if mark > curve[-1].step]
+                curve += [Point(mark, EXPLODED, EXPLODED, EXPLODED) for mark in marks if mark > curve[-1].step]
                 break
             total.backward()
             optimizer.step()
@@ -389,9 +398,7 @@ class Lab:
         }
 
     def _key(self, *made_of: Any) -> str:
-        budget = asdict(self.budget)
-        used = [budget[name] for name in ("steps", "batch", "crop", "marks", "judge_size")]
-        return digest([json.dumps([made_of, used, self.LEARNING_RATE, self.origin], sort_keys=True, default=str)])
+        return digest([json.dumps([made_of, self.origin], sort_keys=True, default=str)])
 
 
 def folders(budget: Budget, work: Path) -> tuple[Path, Path]:

@@ -31,7 +31,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     found: dict[str, Any] = {}
     rows = []
     for name, arm in KINDS.items():
-        for learnt in lab.arms("texture", "instance", **arm):
+        for learnt in lab.arms("texture", "instance", short=True, **arm):
             between, terms = [], []
             for number, photo in enumerate(map(learnt.arm.seen, lab.judges)):
                 samples = [lab.paint(learnt.generator, photo, draw) for draw in range(lab.budget.samples)]
