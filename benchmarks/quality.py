@@ -90,8 +90,8 @@ def main() -> None:
     for name, others in peers(options.data, photos[0]).items():
         style = options.data / "styles" / f"{name}.jpg"
         trained = options.models / f"{name}.onnx"
-        ours = {"impasto, trained": load(trained)} if trained.exists() else {}
-        everyone = {"impasto, shipped": load(name), **ours, **others}
+        ours = {"impasto, trained": load(trained, precision="float32")} if trained.exists() else {}
+        everyone = {"impasto, shipped": load(name, precision="float32"), **ours, **others}
         for model, stylizer in everyone.items():
             result = evaluate(stylizer, style, photos, name=model)
             found.append({**asdict(result), "style": name})

@@ -31,7 +31,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     for name in NAMES:
         for seed in lab.budget.seeds:
             model = _learnt(lab, name, seed)
-            pictures = [impasto.load(model)(photo) for photo in lab.held_out]
+            pictures = [impasto.load(model, precision="float32")(photo) for photo in lab.held_out]
             terms = [lab.terms(to_tensor(picture), number) for number, picture in enumerate(pictures)]
             lines = (run_folder(model) / "log.jsonl").read_text(encoding="utf-8").splitlines()
             # Every tenth step is logged, and others when a minute is over; a run that went on may repeat some.

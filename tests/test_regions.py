@@ -1,5 +1,7 @@
 """Masks: each place in its own style, blended in the network."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,9 @@ import impasto
 from impasto import Settings, paint_regions, runtime
 from impasto.backends import BACKENDS
 from impasto.errors import ImageError, UsageError
-from impasto.runtime import load
 from tests.conftest import make_photo
 
+load = partial(impasto.load, precision="float32")  # what is compared is equal, but for rounding
 PHOTO = make_photo(3, 120, 300)
 HEIGHT, WIDTH = PHOTO.shape[:2]
 LEFT = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -35,7 +37,7 @@ def test_a_mask_that_is_white_is_no_mask_and_a_black_one_is_the_photo(backend, s
 @pytest.mark.parametrize("tile", [64, 512])
 def test_away_from_an_edge_each_side_is_its_own_style(tile, monkeypatch):
     monkeypatch.setattr(runtime, "TILE_BY_PLACE", tile)
-    one = impasto.load("udnie")
+    one = load("udnie")
     other = one.restyled("great_wave")
     both = paint_regions(PHOTO, [(one, LEFT), (other, 255 - LEFT)])
     middle = WIDTH // 2
@@ -45,7 +47,7 @@ def test_away_from_an_edge_each_side_is_its_own_style(tile, monkeypatch):
 
 
 def test_what_no_mask_names_is_the_photo_to_the_pixel():
-    painted = impasto.load("udnie")(PHOTO, mask=LEFT)
+    painted = load("udnie")(PHOTO, mask=LEFT)
     assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
 
 
@@ -53,7 +55,7 @@ def test_what_no_mask_names_is_the_photo_to_the_pixel():
 def test_inside_a_hard_edge_the_style_is_what_it_is_without_a_mask(style):
     """No rim: the photo's features beyond the edge made it darker by 20 to 40 levels where the photo is bright."""
     bright = (255 - PHOTO // 8).astype(np.uint8)
-    stylizer = impasto.load(style)
+    stylizer = load(style)
     inside = np.s_[:, WIDTH // 2 - 2 : WIDTH // 2]
     masked, whole = (x[inside].astype(float) for x in (stylizer(bright, mask=LEFT), stylizer(bright)))
     assert abs((masked - whole).mean()) < 10
@@ -77,7 +79,7 @@ def test_shares_go_on_beyond_hard_edges_alone_and_where_nothing_else_is():
 
 
 def test_a_soft_edge_is_blended_in_the_network_and_not_in_pixels():
-    one = impasto.load("udnie")
+    one = load("udnie")
     other = one.restyled("great_wave")
     half = np.full((HEIGHT, WIDTH), 128, np.uint8)
     both = paint_regions(PHOTO, [(one, half), (other, 255 - half)])
@@ -86,32 +88,32 @@ def test_a_soft_edge_is_blended_in_the_network_and_not_in_pixels():
 
 
 def test_half_a_mask_is_half_the_strength():
-    stylizer = impasto.load("udnie")
+    stylizer = load("udnie")
     half = np.full((HEIGHT, WIDTH), 128, np.uint8)
     by_mask, by_strength = stylizer(PHOTO, mask=half), stylizer(PHOTO, Settings(strength=128 / 255))
     assert apart(by_mask, by_strength).mean() < 1
 
 
 def test_half_of_two_styles_is_their_mixture():
-    one, other = impasto.load("udnie"), impasto.load("great_wave")
+    one, other = load("udnie"), load("great_wave")
     half = np.full((HEIGHT, WIDTH), 128, np.uint8)
     by_mask = paint_regions(PHOTO, [(one, half), (other, 255 - half)])
-    mixed = impasto.load({"udnie": 128 / 255, "great_wave": 127 / 255})(PHOTO)
+    mixed = load({"udnie": 128 / 255, "great_wave": 127 / 255})(PHOTO)
     assert apart(by_mask, mixed).mean() < 1
 
 
 def test_three_styles_that_overlap_are_their_mixture():
     names = ("udnie", "great_wave", "the_scream")
     third = np.full((HEIGHT, WIDTH), 85, np.uint8)
-    by_mask = paint_regions(PHOTO, [(impasto.load(name), third) for name in names])
-    mixed = impasto.load(dict.fromkeys(names, 1 / 3))(PHOTO)
+    by_mask = paint_regions(PHOTO, [(load(name), third) for name in names])
+    mixed = load(dict.fromkeys(names, 1 / 3))(PHOTO)
     assert apart(by_mask, mixed).mean() < 2
 
 
 @pytest.mark.parametrize("tile", [64, 512])
 def test_sixteen_bits_under_a_mask_are_the_eight_and_more(tile, monkeypatch):
     monkeypatch.setattr(runtime, "TILE_BY_PLACE", tile)
-    stylizer = impasto.load("udnie")
+    stylizer = load("udnie")
     deep = stylizer(PHOTO.astype(np.uint16) * 257, mask=LEFT)
     assert deep.dtype == np.uint16
     assert apart(deep / 257, stylizer(PHOTO, mask=LEFT)).max() <= 0.51
@@ -120,7 +122,7 @@ def test_sixteen_bits_under_a_mask_are_the_eight_and_more(tile, monkeypatch):
 
 
 def test_half_a_mask_lies_between_photo_and_style():
-    stylizer = impasto.load("udnie")
+    stylizer = load("udnie")
     half = np.full((HEIGHT, WIDTH), 128, np.uint8)
     by_mask, painted = stylizer(PHOTO, mask=half), stylizer(PHOTO)
     way = apart(PHOTO, painted).mean()
@@ -132,14 +134,14 @@ def test_what_no_mask_names_is_the_photo_on_a_large_picture_too():
     photo = make_photo(4, 700, 900)
     mask = np.zeros((10, 10), np.uint8)
     mask[:, :5] = 255
-    painted = impasto.load("udnie")(photo, mask=mask)
+    painted = load("udnie")(photo, mask=mask)
     assert (painted[:, 500:] == photo[:, 500:]).all()
     assert apart(painted, photo)[:, :400].mean() > 5
 
 
 def test_colours_are_kept_under_a_mask_too():
     settings = Settings(keep_colors="luminance")
-    stylizer = impasto.load("udnie")
+    stylizer = load("udnie")
     painted = stylizer(PHOTO, settings, mask=LEFT)
     assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
     assert apart(painted, stylizer(PHOTO, settings))[:, : WIDTH // 2 - REACH].max() <= 2
@@ -148,6 +150,6 @@ def test_colours_are_kept_under_a_mask_too():
 @pytest.mark.parametrize("mask", [LEFT.astype(float), LEFT[..., np.newaxis], LEFT[:0]])
 def test_what_is_no_mask_is_refused(mask):
     with pytest.raises(ImageError, match="expected a mask, uint8"):
-        impasto.load("udnie")(PHOTO, mask=mask)
+        load("udnie")(PHOTO, mask=mask)
     with pytest.raises(UsageError, match="at least one region"):
         paint_regions(PHOTO, [])

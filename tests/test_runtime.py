@@ -2,20 +2,23 @@ import functools
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 from onnx import helper
 from PIL import Image
 
+import impasto
 from impasto import backends, runtime
 from impasto.backends import BACKENDS, FakeBackend
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
-from impasto.image import resize, resize_short_side
+from impasto.image import find_images, resize, resize_short_side
 from impasto.modelfile import ModelInfo
 from impasto.runtime import Stylizer, load, load_foreign
 from impasto.settings import Settings
@@ -238,8 +241,45 @@ def test_noise_reaches_the_graph(tmp_path, engine):
 def test_engines_agree(tmp_path):
     path = write_test_model(tmp_path / "m.onnx", CONVOLVE)
     picture = random_picture(65, 43)
-    painted = [load(path, backend=name)(picture).astype(int) for name in ENGINES if backends.find_spec(name)]
+    painted = [
+        load(path, backend=name, precision="float32")(picture).astype(int)
+        for name in ENGINES
+        if backends.find_spec(name)
+    ]
     assert all(np.abs(other - painted[0]).max() <= 1 for other in painted)
+
+
+def has_bfloat16():
+    return backends.find_spec("openvino") and torch.cpu.get_capabilities().get("avx512_bf16", False)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+@pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled"])
+@pytest.mark.parametrize("style", ["udnie", "great_wave", "roman_mosaic_duck"])
+def test_bfloat16_is_the_default_where_it_is_native_and_near_float32(style, painted_as, monkeypatch):
+    photo = resize_short_side(impasto.load_image(find_images(Path("examples/photos"))[0]), 200)
+    mask = np.full((2, 2), 255, np.uint8) if painted_as == "masked" else None
+    if painted_as == "tiled":
+        monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
+        monkeypatch.setattr(runtime, "TILE", 64)
+    exact, rounded, default = (
+        load(style, backend="openvino", precision=precision)(photo, Settings(stroke_size=0), mask=mask)
+        for precision in ("float32", "bfloat16", "auto")
+    )
+    assert (default == rounded).all()
+    assert 0 < np.abs(exact.astype(float) - rounded).mean() <= 1.5
+
+
+def test_bfloat16_that_is_not_to_be_had_is_said(tmp_path, monkeypatch):
+    path = write_test_model(tmp_path / "m.onnx")
+    with pytest.raises(BackendError, match="ONNX Runtime computes in float32 only; use OpenVINO"):
+        load(path, backend="onnxruntime", precision="bfloat16")
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(backends.platform, "machine", lambda: "aarch64")  # where nothing is asked of OpenVINO
+    with pytest.raises(BackendError, match="no bfloat16; use precision float32, or auto"):
+        load(path, backend="openvino", precision="bfloat16")
+    picture = random_picture(20, 20)
+    assert (load(path, backend="openvino")(picture) == 255 - picture).all()
 
 
 def test_a_stylizer_may_be_shared_between_threads(tmp_path, engine):

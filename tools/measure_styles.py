@@ -34,7 +34,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for name, style in shipped().items():
         picture = options.pictures / f"{name}.jpg"
-        stylizer = impasto.load(name)
+        stylizer = impasto.load(name, precision="float32")
         found = evaluate(stylizer, picture, photos)
         equal = equal_evaluations(stylizer, picture, photos[: int(options.gatys)], size=GATYS_SIZE)
         artefacts = {key: round(value, 2) for key, value in asdict(found.artefacts).items()}

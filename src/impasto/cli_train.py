@@ -258,7 +258,7 @@ def evaluate_command(
     if size < 64:
         raise UsageError(f"size must be 64 pixels or more, not {size}")
     if value_range is None:
-        stylizer = load(model, backend=backend, threads=threads)
+        stylizer = load(model, backend=backend, threads=threads, precision="float32")
     else:
         stylizer = load_foreign(model, value_range=value_range, backend=backend, threads=threads)
     if content is not None and held_out is None:

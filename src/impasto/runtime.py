@@ -293,7 +293,7 @@ def load(
     *,
     backend: str = "auto",
     threads: int | None = None,
-    precision: Precision = "f32",
+    precision: Precision = "auto",
 ) -> Stylizer:
     """A style or a model file, ready to paint.
 
@@ -302,11 +302,12 @@ def load(
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
         backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads one call may use; None for all cores.
-        precision: "f32", so that all backends agree, or "auto" for what OpenVINO thinks fastest on this CPU.
+        precision: "float32", the same on every machine but for rounding; "bfloat16", faster; or "auto" for
+            bfloat16 where processor and backend have it.
 
     Raises:
         ModelError: No such file, not a model, or damaged; styles of different networks.
-        BackendError: An unknown backend, or one that is not installed.
+        BackendError: An unknown backend, one that is not installed, or one that has no such arithmetic.
         UsageError: No shipped style of that name, shares that make no sense, or `threads` is less than 1.
     """
     style: Style | None = None
@@ -321,9 +322,10 @@ def load(
         _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
-    make = partial(make_backend, name=str(path), backend=backend, threads=threads, precision=precision)
+    make = partial(make_backend, name=str(path), backend=backend, threads=threads)
+    paint, measure = partial(make, precision=precision), partial(make, precision="float32")
     if not info.strength:
-        return Stylizer(make(path), info, style, Forms(path.read_bytes, make))
+        return Stylizer(paint(path), info, style, Forms(path.read_bytes, paint, measure))
 
     def model() -> bytes:
         try:
@@ -331,7 +333,7 @@ def load(
         except ModelError as reason:
             raise ModelError(f"{path}: {reason}") from None
 
-    return Stylizer(make(model()), info, style, Forms(model, make))
+    return Stylizer(paint(model()), info, style, Forms(model, paint, measure))
 
 
 def load_foreign(
@@ -340,6 +342,7 @@ def load_foreign(
     value_range: float = 255.0,
     backend: str = "auto",
     threads: int | None = None,
+    precision: Precision = "float32",
 ) -> Stylizer:
     """Another project's ONNX model, ready to paint, for measuring it beside ours.
 
@@ -351,6 +354,7 @@ def load_foreign(
         value_range: White in the model's input and output: 255 or 1.
         backend: See `load`.
         threads: See `load`.
+        precision: See `load`.
 
     Raises:
         ModelError: The file is missing or damaged, or the graph takes anything else.
@@ -361,7 +365,7 @@ def load_foreign(
         raise UsageError(f"a value range of {value_range} makes no sense; use 255 or 1")
     path = Path(path)
     check_complete(path)
-    engine = make_backend(path, str(path), backend=backend, threads=threads, precision="f32")
+    engine = make_backend(path, str(path), backend=backend, threads=threads, precision=precision)
     inputs = engine.inputs
     if len(inputs) != 1:
         raise ModelError(f"{path}: takes {len(inputs)} inputs ({', '.join(inputs)}); only one, a picture, is supported")

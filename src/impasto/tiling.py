@@ -14,11 +14,20 @@ from impasto.modelfile import ModelInfo
 
 
 class Forms:
-    """A model's other graphs, see :mod:`impasto.graph`; each is loaded when it is first needed."""
+    """A model's other graphs, see :mod:`impasto.graph`; each is loaded when it is first needed.
 
-    def __init__(self, model: Callable[[], bytes], make: Callable[[bytes], Backend]) -> None:
+    Args:
+        model: Gives the model file's bytes.
+        paint: Makes what paints with a graph.
+        measure: Makes what measures with one: in float32, since a and b are differences of what it finds.
+    """
+
+    def __init__(
+        self, model: Callable[[], bytes], paint: Callable[[bytes], Backend], measure: Callable[[bytes], Backend]
+    ) -> None:
         self._model = model
-        self._make = make
+        self._paint = paint
+        self._measure = measure
         self._loaded: dict[Callable[[bytes], bytes], Backend] = {}
         self._one_at_a_time = threading.Lock()  # several threads may come to need the same graph
 
@@ -45,7 +54,8 @@ class Forms:
     def _form(self, change: Callable[[bytes], bytes]) -> Backend:
         with self._one_at_a_time:
             if change not in self._loaded:
-                self._loaded[change] = self._make(change(self._model()))
+                make = self._measure if change is graph.measuring else self._paint
+                self._loaded[change] = make(change(self._model()))
             return self._loaded[change]
 
     def blended(self, each: Sequence[dict[str, Array]], weights: Array, info: ModelInfo) -> dict[str, Array]:
