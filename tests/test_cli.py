@@ -412,7 +412,7 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(here, capsys, arguments, c
 def test_info_is_readable(here, capsys):
     assert main(["info", "m.onnx"]) == 0
     output = capsys.readouterr().out
-    for expected in ["m.onnx", "negative", "The Wave", "residual (width 8)", "2000"]:
+    for expected in ["m.onnx", "negative", "The Wave", "residual (width 8)", "2000", "s a megapixel here"]:
         assert expected in output
 
 
@@ -422,6 +422,7 @@ def test_info_as_json(here, capsys):
     assert record["architecture"] == "residual"
     assert record["training"]["steps"] == 2000
     assert record["bytes"] == (here / "m.onnx").stat().st_size
+    assert record["seconds_per_megapixel"] > 0
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n" * 100, INVERT, INVERT[:-5], b"\xff" * 1000])
