@@ -1,0 +1,93 @@
+"""What whole commands take: one cold `impasto stylize` beside another project's, and a folder beside one by one.
+
+    python benchmarks/commands.py [--peer "styletransfer-lite PHOTO --style 19 -o OUT"] [--photos 200]
+
+Every round starts each process once, A B A B; what is reported are medians. The folder's photos are painted by the
+command, and then one after another by the same calls in Python: read, paint, write. Both have loaded their model.
+"""
+
+import argparse
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import impasto
+from impasto.cli_stylize import stylize
+from impasto.image import find_images, resize_short_side
+
+ROUNDS = 9
+STYLE = "udnie"
+EXAMPLES = Path(__file__).parent.parent / "examples" / "photos"
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def start_up(photo: Path, folder: Path, peer: str) -> None:
+    """Whole processes: interpreter, imports, loading, painting, writing."""
+    ours = f"{sys.executable} -m impasto stylize PHOTO --style {STYLE} --force -o OUT"
+    commands = {"impasto": ours, "impasto, ONNX Runtime": f"{ours} --backend onnxruntime", "peer": peer}
+    seconds: dict[str, list[float]] = {name: [] for name, command in commands.items() if command}
+    for number in range(ROUNDS + 1):
+        for name, found in seconds.items():
+            words = {"PHOTO": str(photo), "OUT": str(folder / f"{name}.jpg")}
+            command = [words.get(word, word) for word in shlex.split(commands[name])]
+            taken = timed(lambda command=command: subprocess.run(command, check=True, capture_output=True))
+            found += [taken] * (number > 0)  # the first fills the disk's cache
+    for name, found in seconds.items():
+        median = statistics.median(found)
+        print(f"{name}: {median:.2f} s ({min(found):.2f} to {max(found):.2f})", flush=True)
+
+
+def many(photos: Path, folder: Path, count: int) -> None:
+    """A folder by the command, and one by one."""
+    stylizer = impasto.load(STYLE)
+    sources = find_images(photos)
+    stylizer(impasto.load_image(sources[0]))
+
+    def one_by_one() -> None:
+        for source in sources:
+            impasto.save_image(folder / "one" / source.name, stylizer(impasto.load_image(source)))
+
+    (folder / "one").mkdir()
+    both: dict[str, Callable[[], object]] = {
+        "one by one": one_by_one,
+        "the command": lambda: stylize([photos], style=[STYLE], output=folder / "all", force=True, as_json=False),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in both}
+    for _ in range(3):
+        for name, work in both.items():
+            seconds[name].append(timed(work))
+    slow, quick = (statistics.median(found) for found in seconds.values())
+    rates = f"{count / slow:.1f} a second; the command: {count / quick:.1f}, {slow / quick:.2f} x"
+    print(f"{count} photos one by one: {rates}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", default="", help="another project's command, with PHOTO and OUT in it")
+    parser.add_argument("--photos", type=int, default=200)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        examples = [impasto.load_image(path) for path in find_images(EXAMPLES)]
+        small = resize_short_side(examples[0], 512)
+        impasto.save_image(folder / "photo.jpg", small)
+        start_up(folder / "photo.jpg", folder, options.peer)
+        (folder / "photos").mkdir()
+        for number in range(options.photos):
+            example = examples[number % len(examples)]
+            impasto.save_image(folder / "photos" / f"{number:03}.jpg", example)
+        many(folder / "photos", folder, options.photos)
+
+
+if __name__ == "__main__":
+    main()
