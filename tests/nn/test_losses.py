@@ -29,6 +29,31 @@ def test_gram_is_its_definition():
     torch.testing.assert_close(gram(x).double(), expected, atol=1e-6, rtol=1e-5)
 
 
+def test_gram_has_the_gradient_of_its_definition():
+    x = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gram, x)
+    assert torch.autograd.gradcheck(gram, x.detach().to(memory_format=torch.channels_last).requires_grad_())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gram_of_bfloat16_is_summed_in_float32(layout):
+    """Of many positions: summed in bfloat16, which has 8 bits, the later ones would not count."""
+    exact = (
+        torch.rand(1, 4, 256, 300, generator=torch.Generator().manual_seed(0))
+        .bfloat16()
+        .contiguous(memory_format=layout)
+    )
+    found, wanted = exact.clone().requires_grad_(), exact.float().requires_grad_()
+    weights = torch.arange(16.0).view(1, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        product = gram(found)
+    assert product.dtype == torch.float32
+    torch.testing.assert_close(product, gram(wanted), rtol=2e-3, atol=0)
+    (product * weights).sum().backward()
+    (gram(wanted) * weights).sum().backward()
+    torch.testing.assert_close(found.grad.float(), wanted.grad, rtol=1e-2, atol=0)
+
+
 def test_gram_covariance_is_its_definition():
     x = torch.rand(2, 3, 4, 5, dtype=torch.float64)
     centred = x - x.mean(dim=(2, 3), keepdim=True)

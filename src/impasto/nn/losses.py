@@ -16,14 +16,43 @@ Scaling = Literal["balanced", "raw"]
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices, (N, C, H, W) -> (N, C, C), divided by C * H * W (Johnson 2016, eq. 3).
+    """Gram matrices, (N, C, H, W) -> float32 (N, C, C), divided by C * H * W (Johnson 2016, eq. 3).
 
     Gatys 2016 divides the squared difference instead, by 4 C^2 (H W)^2; for pictures of one size the two differ by a
-    constant factor. Computed in float32: sums over a million positions are beyond bf16.
+    constant factor. Sums are float32: those over a million positions are beyond bfloat16.
     """
-    n, c, h, w = features.shape
-    flat = features.float().reshape(n, c, h * w)
-    return flat @ flat.transpose(1, 2) / (c * h * w)
+    product: Tensor = _Gram.apply(features)  # type: ignore[no-untyped-call]  # missing in torch's annotations
+    return product
+
+
+class _Gram(torch.autograd.Function):
+    """In the features' own layout and precision: copies of the large early layers cost more than their products."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        n, c, h, w = features.shape
+        by_place = features.permute(0, 2, 3, 1).reshape(n, h * w, c)  # a view, where channels are last
+        product = features.new_zeros(n, c, c, dtype=torch.promote_types(features.dtype, torch.float32))
+        with torch.autocast(features.device.type, enabled=False):
+            # A product of bfloat16 is rounded to it when it is done: the fewer positions in it, the less that matters.
+            for part in torch.split(by_place, h * w if product.dtype == features.dtype else GRAM_PART, dim=1):
+                product += part.transpose(1, 2) @ part
+        return product / (c * h * w)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (features,), (gradient,) = ctx.saved_tensors, gradients
+        n, c, h, w = features.shape
+        by_place = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        both = (gradient + gradient.transpose(1, 2)) / (c * h * w)
+        with torch.autocast(features.device.type, enabled=False):
+            wanted: Tensor = by_place @ both.to(features.dtype)
+        return wanted.reshape(n, h, w, c).permute(0, 3, 1, 2)
+
+
+GRAM_PART = 4096
+"""Positions that are summed up in less than float32."""
 
 
 def gram_covariance(features: Tensor) -> Tensor:
@@ -32,11 +61,8 @@ def gram_covariance(features: Tensor) -> Tensor:
     Compared by itself, what varies about the mean weighs as much as the whole. In VGG's features that is most of the
     Gram matrix anyway: the two react to a loss of contrast alike, but for the first layer (docs/results.md).
     """
-    n, c, h, w = features.shape
-    flat = features.float().reshape(n, c, h * w)
-    mean = flat.mean(dim=2)
-    product = flat @ flat.transpose(1, 2) / (c * h * w)
-    return torch.stack([product, product - mean[:, :, None] * mean[:, None, :] / c], dim=1)
+    product, mean = gram(features), features.float().mean(dim=(2, 3))
+    return torch.stack([product, product - mean[:, :, None] * mean[:, None, :] / features.shape[1]], dim=1)
 
 
 def mean_std(features: Tensor) -> Tensor:

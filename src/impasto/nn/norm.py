@@ -39,8 +39,8 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
     # Batch normalisation of a batch of one with N * C channels: the same definition, and torch's quickest code.
     wide = torch.promote_types(x.dtype, torch.float32)
     scale, shift = (v.to(wide).expand(n, c).reshape(-1) for v in (scale, shift))
-    y = F.batch_norm(x.to(wide).reshape(1, n * c, height, width), None, None, scale, shift, training=True, eps=eps)
-    return y.reshape(n, c, height, width).to(x.dtype)
+    y = F.batch_norm(x.reshape(1, n * c, height, width), None, None, scale, shift, training=True, eps=eps)
+    return y.reshape(n, c, height, width)
 
 
 def bounded(x: Tensor, bound: float) -> Tensor:
