@@ -52,6 +52,7 @@ def main() -> int:
     for name in options.names or NAMES if lab else []:
         say(f"claim: {name}")
         started = time.monotonic()
+        lab.used.clear()
         try:
             found = importlib.import_module(f"experiments.{name}").measure(lab)
         except ImpastoError as error:  # the other claims are worth having

@@ -32,9 +32,9 @@ def measure(lab: Lab) -> dict[str, Any]:
                 # The objective the networks learnt: the style picture at the size they know.
                 config = GatysConfig(evaluations=evaluations, size=size, style_size=lab.budget.judge_size, start=start)
                 curve = lab.gatys(f"photo {number}", photo, config).curve
-                found.setdefault(f"{size}, {start}", []).append(
-                    {"objective": [p.objective for p in curve], "seconds": [p.seconds for p in curve]}
-                )
+                found.setdefault(f"{size}, {start}", []).append({"objective": [p.objective for p in curve]})
+            if number == 0:
+                found[f"{size}, evaluation"] = lab.seconds_an_evaluation(photo, config)
             x = to_tensor(photo)
             target = lab.loss.content_target(x)
             for generator, norm in NETWORKS:
@@ -52,15 +52,16 @@ def measure(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def equal(curve: dict[str, Any], objective: float) -> tuple[int, float]:
-    """After how many evaluations, and seconds, a curve is as low; one more than it has, where it never is."""
-    count = reached(curve["objective"], objective)
-    return (count, curve["seconds"][count - 1]) if count else (len(curve["objective"]) + 1, curve["seconds"][-1])
+def equal(curve: dict[str, Any], objective: float) -> int:
+    """After how many evaluations a curve is as low; one more than it has, where it never is."""
+    return reached(curve["objective"], objective) or len(curve["objective"]) + 1
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
     names = [f"{generator}, {norm}" for generator, norm in NETWORKS]
-    figures, rows, judged = [], [], {}
+    figures, rows = [], []
+    judged: dict[int, float] = {}
+    doing_nothing: dict[int, float] = {}
     for size in found["sizes"]:
         ones = {name: found[f"{size}, {name}"] for name in names}
         lines = {
@@ -70,7 +71,11 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             )
             for start in STARTS
         }
-        levels = {name: mean([mean(one["objective"]) for one in each]) for name, each in ones.items()}
+        # By seed, mean over photos, as all the others are one number a seed.
+        levels = {
+            name: [mean(seed) for seed in zip(*(one["objective"] for one in each), strict=True)]
+            for name, each in ones.items()
+        }
         figures.append(
             plots.curves(
                 f"iterations_{size}",
@@ -78,25 +83,33 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 x="evaluations of the objective",
                 y="objective",
                 title=f"{size} px",
-                over="photos",
+                over="photos, of networks (dashed) over seeds",
                 log=True,
                 levels=levels,
             )
         )
+        # The first evaluation from the content picture is of that picture, unchanged.
+        photos = [curve["objective"][0] for curve in found[f"{size}, content"]]
+        nothing = [equal(curve, photo) for curve, photo in zip(found[f"{size}, noise"], photos, strict=True)]
+        doing_nothing[size] = statistics.median(nothing)
+        rows.append([f"{size} px", "the photo itself", spread(photos), "", "", f"{doing_nothing[size]:.0f}", "", ""])
         for name, each in ones.items():
             cells: list[str] = []
             for start in STARTS:
                 curves = found[f"{size}, {start}"]
                 length = len(curves[0]["objective"])
                 pairs = [
-                    (*equal(curve, objective), one["seconds"])
+                    (equal(curve, objective), one["seconds"])
                     for curve, one in zip(curves, each, strict=True)
                     for objective in one["objective"]
                 ]
-                count = statistics.median(count for count, _, _ in pairs)
-                faster = statistics.median(slow / quick for _, slow, quick in pairs)
+                count = statistics.median(count for count, _ in pairs)
+                faster = statistics.median(count * found[f"{size}, evaluation"] / quick for count, quick in pairs)
                 more = "more than " if count > length else ""
-                cells += [f"{more}{min(count, length):.0f}", f"{more}{faster:.0f} x"]
+                if start == "content" and count == 1:
+                    cells += ["no better than the photo", ""]
+                else:
+                    cells += [f"{more}{min(count, length):.0f}", f"{more}{faster:.0f} x"]
                 if name == JUDGED and start == "noise":
                     judged[size] = count
             reached = spread([objective for one in each for objective in one["objective"]])
@@ -114,18 +127,24 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     first = found["sizes"][0]
     most = {size: len(found[f"{size}, noise"][0]["objective"]) for size in judged}
     told = ", ".join(
-        f"{'more than ' if count > most[size] else ''}{min(count, most[size]):.0f} at {size} px"
+        f"{'more than ' if count > most[size] else ''}{min(count, most[size]):.0f} at {size} px (the photo itself "
+        f"{doing_nothing[size]:.0f})"
         for size, count in judged.items()
     )
+    part = 2 * doing_nothing[first]
+    times = ", ".join(f"{found[f'{size}, evaluation']:.2f} s at {size} px" for size in found["sizes"])
     return Section(
         title="As good as how many Gatys iterations?",
         claim="One pass of the network is as good as 50 to 100 iterations of L-BFGS.",
-        verdict="holds" if judged[first] >= 50 else "holds in part" if judged[first] >= 10 else "does not hold here",
-        rule=f"Judged by the network {JUDGED}, from noise at {first} px, the median over photos and seeds: holds with "
-        "50 or more, in part with 10; larger sizes have fewer evaluations, and are beside it. A network better than "
-        "the whole curve counts as one more than it has.",
+        source="arXiv:1603.08155, figure 5 and table 1.",
+        verdict="holds" if judged[first] >= 50 else "holds in part" if judged[first] >= part else "does not hold here",
+        rule=f"Judged by the network {JUDGED}, from noise at {first} px, the median over photos and seeds, in "
+        "evaluations of the objective, of which an iteration takes one or more: holds with 50; in part with twice "
+        "those after which the optimisation is as low as the photo itself, unpainted. Larger sizes have fewer "
+        "evaluations, and are beside it. A network better than the whole curve counts as one more than it has.",
         reason=f"It equals {told}. The paper's networks had learnt for hours on a GPU, these for the budget's steps. "
-        "Photos smaller than a size are enlarged to it.",
+        f"Times are of now, on the same threads: an evaluation takes {times}. Photos smaller than a size are enlarged "
+        "to it; of 1024 px there is one.",
         likely="the papers' networks had 40,000 steps of four squares of 256 pixels, these the budget's of 96: the "
         "curves of the first claim still fall. What the package ships has learnt for longer (docs/results.md).",
         figures=figures,

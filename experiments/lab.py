@@ -180,6 +180,8 @@ class Learnt:
     """Of training, looking at held-out photos not counted."""
     threads: int
     """That it was learnt by."""
+    commit: str
+    """Of the code that learnt it."""
 
     @property
     def last(self) -> Point:
@@ -205,7 +207,8 @@ class Lab:
     def __init__(self, data: Path | None, budget: Budget, work: Path, say: Callable[[str], None]) -> None:
         self.budget, self.work, self.say = budget, work, say
         self.bfloat16 = use_bfloat16("auto", torch.device("cpu"))
-        self.used: dict[str, Learnt] = {}
+        self.used: dict[str, dict[str, Any]] = {}
+        self.commit = commit()  # now: in the hours to come the repository may move on
         if data is None:
             photos = built_in_photos()
             held_out = evenly(photos, budget.judges)
@@ -263,15 +266,15 @@ class Lab:
         torch.manual_seed(arm.seed)
         generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
-        step, curve, seconds, threads = 0, list[Point](), 0.0, torch.get_num_threads()
+        step, curve, seconds, threads, code = 0, list[Point](), 0.0, torch.get_num_threads(), self.commit
         if file.exists():
             kept = torch.load(file, weights_only=True)
             generator.load_state_dict(kept["generator"])
             optimizer.load_state_dict(kept["optimizer"])
             step, curve = kept["step"], [Point(*point) for point in kept["curve"]]
-            seconds, threads = kept["seconds"], kept["threads"]
+            seconds, threads, code = kept["seconds"], kept["threads"], kept["commit"]
             if curve and curve[-1].step == steps:
-                return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads))
+                return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads, code))
         self.say(f"learning {arm}" + (f", from step {step}" if step else ""))
 
         loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
@@ -300,14 +303,19 @@ class Lab:
             step += 1
             seconds += time.monotonic() - begun
             if step % SAVE_EVERY == 0:
-                _keep(file, generator, optimizer, step, curve, seconds, threads)
-        _keep(file, generator, optimizer, step, curve, seconds, threads)
-        return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads))
+                _keep(file, generator, optimizer, step, curve, seconds, threads, code)
+        _keep(file, generator, optimizer, step, curve, seconds, threads, code)
+        return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads, code))
 
     def _noted(self, learnt: Learnt) -> Learnt:
         """The same, kept in mind for the record of the claim that is measured."""
-        self.used[json.dumps(learnt.arm.key(), sort_keys=True)] = learnt
+        self.note(learnt.arm.key(), learnt.seconds, learnt.threads, learnt.commit)
         return learnt
+
+    def note(self, key: Mapping[str, Any], seconds: float, threads: int, code: str) -> None:
+        """Name a network in the record of the claim that is measured: what it is, and what it was learnt by."""
+        made = {"seconds": round(seconds, 1), "threads": threads, "commit": code}
+        self.used[json.dumps(key, sort_keys=True)] = {**key, **made}
 
     def drawn(self, count: int | None, seed: int) -> list[Path]:
         """The training set of so many photos that this seed draws; all of them when None."""
@@ -332,6 +340,11 @@ class Lab:
                 part.write_text(json.dumps([asdict(point) for point in result.curve]))
         curve = tuple(Evaluated(**point) for point in json.loads(points.read_text()))
         return GatysResult(load_image(picture), curve, finished=True)
+
+    def seconds_an_evaluation(self, photo: Pixels, config: GatysConfig) -> float:
+        """Of Gatys' optimisation, here and now: kept curves may be of another day's machine."""
+        curve = optimize(photo, self.style, replace(config, evaluations=4), network=self.network).curve
+        return (curve[-1].seconds - curve[0].seconds) / (len(curve) - 1)
 
     def judge(
         self, generator: Generator, seen: Callable[[Tensor], Tensor] = lambda photo: photo
@@ -369,19 +382,16 @@ class Lab:
         record = {
             "claim": name,
             "version": __version__,
-            "commit": commit(),
+            "commit": self.commit,
             "budget": asdict(self.budget),
             "origin": self.origin,
             "machine": {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
             "seconds": round(seconds, 1),
-            "networks": [
-                one.arm.key() | {"seconds": round(one.seconds, 1), "threads": one.threads} for one in self.used.values()
-            ],
+            "networks": [*self.used.values()],
             "found": found,
         }
         _write_json(self.results / f"{name}.json", record)
         _write_json(self.results / "data.json", self.data_list())
-        self.used.clear()
 
     def data_list(self) -> dict[str, Any]:
         """Every photo there is to learn from, with its file's hash, those judged by, and what each smaller set drew."""
@@ -451,6 +461,7 @@ def _keep(
     curve: Sequence[Point],
     seconds: float,
     threads: int,
+    code: str,
 ) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {
@@ -460,6 +471,7 @@ def _keep(
         "curve": [[point.step, point.content, point.style, point.objective] for point in curve],
         "seconds": seconds,
         "threads": threads,
+        "commit": code,
     }
     with replacing(file, TrainingError) as part:
         torch.save(content, part)

@@ -2,6 +2,8 @@
 
 import html
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
@@ -12,6 +14,7 @@ from experiments.lab import EXPLODED, Budget, Lab
 from impasto.atomic import replacing
 from impasto.errors import ImpastoError
 from impasto.image import Pixels, contact_sheet, save_image
+from impasto.nn.losses import YARDSTICK
 
 COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -28,6 +31,8 @@ class Section:
 
     title: str
     claim: str
+    source: str
+    """Which paper says so, and where."""
     verdict: str
     rule: str
     """When the verdict is which, and what its spread is over."""
@@ -42,6 +47,12 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
+def minus(those: Sequence[float], these: Sequence[float]) -> list[float]:
+    """Differences, pair by pair; of what exploded there is none."""
+    pairs = zip(those, these, strict=True)
+    return [EXPLODED if max(that, this) >= EXPLODED else that - this for that, this in pairs]
+
+
 def spread(values: Sequence[float], digits: int = 3) -> str:
     """The mean, and in brackets the least and greatest; of what exploded, how many of them did."""
     if exploded := sum(value >= EXPLODED for value in values):
@@ -52,21 +63,26 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 
 
 def ordered(low: Sequence[float], high: Sequence[float]) -> str:
-    """How far it is true that ``low`` is below ``high``: of all seeds, of the means, or not."""
+    """How far it is true that ``low`` is below ``high``: each of all, each of its own seed's, or not.
+
+    Of means alone it would be said of half of all comparisons in which there is nothing.
+    """
     if max(low) < min(high):
         return "holds"
-    return "holds in part" if mean(low) < mean(high) else "does not hold here"
+    return "holds in part" if all(a < b for a, b in zip(low, high, strict=True)) else "does not hold here"
 
 
 def combined(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim of several parts: what all say, else in part."""
-    return verdicts[0] if len(set(verdicts)) == 1 else "holds in part"
+    """The verdict on a claim of several parts: where one holds and not all, in part; else that of the worst."""
+    worst = max(verdicts, key=VERDICTS.index)
+    return "holds in part" if "holds" in verdicts and worst != "holds" else worst
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """An HTML table."""
     head = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    cells = [[html.escape(str(cell)).replace("(", "<span>(").replace(")", ")</span>") for cell in row] for row in rows]
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -98,23 +114,25 @@ class Plots:
         title: str = "",
         over: str = "seeds",
         log: bool = False,
-        levels: Mapping[str, float] | None = None,
+        levels: Mapping[str, Sequence[float]] | None = None,
     ) -> Figure:
         """Means over seeds (or what ``over`` says) with the band from least to greatest; levels are drawn across."""
-        figure, axes = self._axes(x, y, title)
+        figure, axes = self._axes(x, f"{y} (log scale)" if log else y, title)
         for (label, (xs, seeds)), color, marker in zip(lines.items(), cycle(COLORS), cycle(MARKERS), strict=False):
-            columns = list(zip(*seeds, strict=True))
+            columns = [[v for v in column if v < EXPLODED] or [math.nan] for column in zip(*seeds, strict=True)]
             every = max(1, len(columns) // 12)
             axes.plot(xs, [mean(c) for c in columns], color=color, marker=marker, markevery=every, ms=4, label=label)
             axes.fill_between(xs, [min(c) for c in columns], [max(c) for c in columns], color=color, alpha=0.18, lw=0)
         for (label, level), color in zip((levels or {}).items(), cycle(COLORS[::-1]), strict=False):
-            axes.axhline(level, color=color, ls="--", lw=1, label=label)
+            axes.axhline(mean(level), color=color, ls="--", lw=1, label=label)
+            axes.axhspan(min(level), max(level), color=color, alpha=0.1, lw=0)
         if log:
             axes.set_yscale("log")
             low, high = axes.get_ylim()
             few = (1, 2, 5) if high > 10 * low else range(1, 10)  # more would be printed over each other
-            axes.set_yticks([k * 10.0**n for n in range(-6, 7) for k in few if low <= k * 10.0**n <= high])
-            axes.yaxis.set_major_formatter("{x:g}")
+            ticks = [k * 10.0**n for n in range(-6, 7) for k in few if low <= k * 10.0**n <= high]
+            axes.set_yticks(ticks if len(ticks) > 1 else [low, (low * high) ** 0.5, high])
+            axes.yaxis.set_major_formatter("{x:.3g}")
             axes.minorticks_off()
         axes.legend(frameon=False, fontsize=8)
         return self._saved(figure, name, f"{title + ': ' if title else ''}{y} against {x}; mean and range over {over}.")
@@ -150,7 +168,7 @@ STYLE = """
 body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem}
 h1{line-height:1.2}h2{margin-top:3rem;border-top:1px solid #8886;padding-top:1.5rem}
 img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption{font-size:.9rem;opacity:.8}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
+.wide{overflow-x:auto}td span{white-space:nowrap}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
 th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
 .verdict{font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
 .v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
@@ -164,7 +182,7 @@ def _linked(text: str) -> str:
     text = html.escape(text)
     for name in ("papers.md", "results.md"):
         text = text.replace(f"docs/{name}", f"<a href='../{name}'>docs/{name}</a>")
-    return text
+    return re.sub(r"arXiv:(\d{4}\.\d{5})", r"<a href='https://arxiv.org/abs/\1'>arXiv:\1</a>", text)
 
 
 def render(
@@ -193,6 +211,12 @@ def render(
         "arms of a comparison. A figure is a mean with the least and the greatest in brackets, over seeds unless it is "
         f"said otherwise, on photos that nothing learnt from; which those are is in <a href='{results}/data.json'>"
         "data.json</a>.</p>",
+        "<p><b>Content error</b>: mean squared difference from the photo's features at "
+        f"{' and '.join(YARDSTICK.content_layers)} of VGG-16, relative to their variance: 0 is the photo, and above "
+        "some 1.4 it cannot be made out. <b>Style error</b>: squared difference from the style picture's Gram "
+        f"matrices, relative to theirs, mean over {', '.join(YARDSTICK.style_layers)}. <b>Objective</b>: content error "
+        f"+ {YARDSTICK.style_weight:g} x style error. Photos and the style picture have a short side of "
+        f"{budget.judge_size} px here (512 in docs/results.md), unless it is said otherwise.</p>",
         *(["<p class=note>The quick budget: it shows that all runs. Its figures mean nothing.</p>"] * quick),
         table(["", "claim", "in words", "verdict"], rows),
     ]
@@ -205,7 +229,7 @@ def render(
         source = f"<code>{command} {name}</code>, <a href='{results}/{file.name}'>{file.name}</a>"
         parts += [
             f"<h2 id={name}>{numbers[name]}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
-            f"<span class='verdict v{kind}'>{section.verdict}</span></p>",
+            f"<span class='verdict v{kind}'>{section.verdict}</span> <small>{_linked(section.source)}</small></p>",
             *(["<p class=note>Measured under another budget than today's: the command makes it again.</p>"] * stale),
             f"<p>{_linked(section.reason)} <small>{html.escape(section.rule)}</small></p>",
             *([f"<p>Likely why: {_linked(section.likely)}</p>"] * (kind in (1, 2) and bool(section.likely))),

@@ -126,18 +126,22 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         for own, strange in (PAIR, PAIR[::-1])
     ]
     told = ", ".join(f"{layer} {word}" for layer, word in zip(LAYERS, orders, strict=True))
+    failing = [layer for layer, word in zip(LAYERS, orders, strict=True) if word != "holds"]
     return Section(
         title="Why it works",
         claim="Each picture's features are brought to the style's statistics more closely than with batch "
-        "normalisation, and the style is the scales and shifts.",
-        verdict=combined([*orders, "holds" if all(swaps) else "does not hold here"]),
-        rule="Holds where at every layer the worst seed with instance normalisation is nearer to the style's "
-        "statistics than the best with batch normalisation, and swapping the numbers swaps the styles on every photo.",
+        "normalisation, whatever the photo's light; and the style is the scales and shifts.",
+        source="arXiv:1607.08022, section 3, as domain adaptation; arXiv:1610.07629 for scales and shifts.",
+        verdict=combined(orders) if all(swaps) else "does not hold here",
+        rule="Of residual generators, mean over photos and lights. Holds where at every layer the worst seed with "
+        "instance normalisation is nearer to the style's statistics than the best with batch normalisation; in part "
+        "where at some layers, or each seed's is nearer than the same seed's. And swapping the numbers of two styles "
+        "must swap the styles on every photo.",
         reason=f"Layer by layer: {told}. Swapping: {'on every photo' if all(swaps) else 'not on every photo'}. "
         f"Crossed: {carried}. Swapped in the package's shipped network (hash {found['network']}).",
-        likely="the first layer sees colours and single edges, which a batch-normalised network too brings to the "
-        "style's where a photo is like those it learnt from: its seeds differ there by more than the norms. By the "
-        "photo's light (second table) the two come apart.",
+        likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalised "
+        "network too brings a photo to the style where it is like those it learnt from; by the photo's light (second "
+        "table) the two come apart.",
         figures=[("why_swapped.jpg", "One network: the numbers of two styles, and scales and shifts crossed.")],
         tables=[
             table(["distance of the features' statistics from the style's", *LAYERS], rows),

@@ -226,7 +226,7 @@ PRESETS: Mapping[str, Recipe] = {
         batch=4,
     ),
     # Ulyanov, Lebedev, Vedaldi, Lempitsky 2016 (texture_nets, branch texture_nets_v1): noise at every scale, batch
-    # normalisation, circular padding, leaky ReLU. Learning rate x 0.8 every 300 steps there; here every 2000.
+    # normalisation, circular padding, leaky ReLU. Learning rate x 0.8 every 300 steps there; here it is constant.
     "ulyanov2016": replace(
         _PUBLISHED,
         generator="texture",
