@@ -100,7 +100,7 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
     assert info.styles == ("stripes",)
     assert info.strength
     photo = impasto.load_image(next(config.content.glob("*.JPG")))
-    stylizer = impasto.load(result.model)
+    stylizer = impasto.load(result.model, precision="float32")
     picture = stylizer(photo)
     assert picture.shape == photo.shape
     faint = stylizer(photo, Settings(strength=0.3))
@@ -505,7 +505,7 @@ def test_the_base_is_the_packages_network_and_its_styles():
     photo = to_tensor(make_photo(5, 64, 64))
     with torch.no_grad():
         painted = to_picture(generator(photo))
-    difference = painted.astype(float) - impasto.load("udnie")(to_picture(photo))
+    difference = painted.astype(float) - impasto.load("udnie", precision="float32")(to_picture(photo))
     assert np.abs(difference).max() <= 1
     for architecture, arguments in (("texture", {}), ("residual", {"norm": "batch"})):
         assert load_base(architecture, arguments) is None
