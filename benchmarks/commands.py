@@ -12,9 +12,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from speed import timed
 
 import impasto
 from impasto.cli_stylize import stylize
@@ -23,12 +24,6 @@ from impasto.image import find_images, resize_short_side
 ROUNDS = 9
 STYLE = "udnie"
 EXAMPLES = Path(__file__).parent.parent / "examples" / "photos"
-
-
-def timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def start_up(photo: Path, folder: Path, peer: str) -> None:

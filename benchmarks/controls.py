@@ -9,13 +9,13 @@ DATA has `content/open` and `styles`. MODEL is a model with batch normalisation,
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from speed import timed
 
 import impasto
 from impasto.evaluate import Lpips
@@ -32,12 +32,6 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2
 LARGE = 2048
 SMALL = 512
 ROUNDS = 11
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def cost(photo: Pixels) -> None:
@@ -59,7 +53,7 @@ def cost(photo: Pixels) -> None:
     found: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(ROUNDS):
         for name, run in work.items():
-            found[name].append(seconds(run))
+            found[name].append(timed(run))
     medians = {name: statistics.median(times) for name, times in found.items()}
     base = medians["defaults: all controls off"]
     print(f"\n| {photo.shape[1]} x {photo.shape[0]}, medians of {ROUNDS} | ms | of the defaults |\n|---|---|---|")

@@ -103,7 +103,7 @@ def _by_seed(found: dict[str, Any], system: str, condition: str, what: str) -> l
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
     systems = (*NETWORKS, *GATYS)
-    named = {**{norm: CALLED[norm] for norm in NETWORKS}, **{name: name for name in GATYS}}
+    named = {system: CALLED.get(system, system) for system in systems}
     conditions = [f"contrast {contrast:g}" for contrast in CONTRASTS] + [f"brightness {x:+d}" for x in BRIGHTNESS]
     lines, rows = {}, []
     for system in systems:

@@ -81,7 +81,7 @@ def combined(verdicts: Sequence[str]) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """An HTML table."""
     head = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in header)
-    cells = [[html.escape(str(cell)).replace("(", "<span>(").replace(")", ")</span>") for cell in row] for row in rows]
+    cells = [[re.sub(r"(\([^()]*\))", r"<span>\1</span>", html.escape(str(cell))) for cell in row] for row in rows]
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

@@ -127,6 +127,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     ]
     told = ", ".join(f"{layer} {word}" for layer, word in zip(LAYERS, orders, strict=True))
     failing = [layer for layer, word in zip(LAYERS, orders, strict=True) if word != "holds"]
+    failing += ["swapping"] * (not all(swaps))
     return Section(
         title="Why it works",
         claim="Each picture's features are brought to the style's statistics more closely than with batch "

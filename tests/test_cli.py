@@ -425,6 +425,16 @@ def test_info_as_json(here, capsys):
     assert record["seconds_per_megapixel"] > 0
 
 
+def test_info_of_a_model_that_cannot_run_here_says_the_rest_and_why(here, capsys):
+    write_test_model(here / "broken.onnx", INVERT.replace(b"Sub", b"Sbu"))
+    assert main(["info", "broken.onnx"]) == 0
+    output = capsys.readouterr().out
+    assert "residual (width 8)" in output
+    assert "cannot be painted with here: broken.onnx:" in output
+    assert main(["info", "broken.onnx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seconds_per_megapixel"] is None
+
+
 @pytest.mark.parametrize("content", [b"", b"hello\n" * 100, INVERT, INVERT[:-5], b"\xff" * 1000])
 def test_info_of_what_is_no_model_of_ours(here, capsys, content):
     (here / "other.onnx").write_bytes(content)

@@ -257,7 +257,9 @@ def has_bfloat16():
 @pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled"])
 @pytest.mark.parametrize("style", ["udnie", "great_wave", "roman_mosaic_duck"])
 def test_bfloat16_is_the_default_where_it_is_native_and_near_float32(style, painted_as, monkeypatch):
-    photo = resize_short_side(impasto.load_image(find_images(Path("examples/photos"))[0]), 200)
+    photo = resize_short_side(
+        impasto.load_image(find_images(Path(__file__).parents[1] / "examples" / "photos")[0]), 200
+    )
     mask = np.full((2, 2), 255, np.uint8) if painted_as == "masked" else None
     if painted_as == "tiled":
         monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)

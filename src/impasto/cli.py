@@ -133,24 +133,31 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     if (file not in shipped() and path.exists() and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
         found = read_info(path)
         rows = _model_rows(found)
+        paints = not found.style_size
     else:
         style, network = find_style(file)
         found = style.info
         rows = _style_rows(found, network)
+        paints = True
     size: int | None = None
     if file not in shipped():
         try:
             size = path.stat().st_size
         except OSError as cause:
             raise ModelError(f"{file}: cannot read: {cause.strerror}") from cause
-    cost = None if getattr(found, "style_size", 0) else _cost(file)  # a network alone does not paint
+    cost: float | None = None
+    if paints:
+        try:
+            cost = _cost(file)
+            rows["cost"] = f"{cost:.2g} s a megapixel here"
+        except ImpastoError as reason:  # what it says about itself is worth having
+            rows["cost"] = f"cannot be painted with here: {reason}"
     if as_json:
         record = {"file": file, "bytes": size, "seconds_per_megapixel": cost, **asdict(found)}
         print(json.dumps(record, sort_keys=True))
         return 0
     where = "comes with Impasto" if size is None else f"{size / 1e6:.2f} MB, format {found.format}"
     rows = {"file": f"{file} ({where})", **rows}
-    rows["cost"] = f"{cost:.2g} s a megapixel here" if cost else ""
     rows |= {f"trained: {name}": str(value) for name, value in found.training.items()}
     width = max(map(len, rows))
     for name, value in rows.items():

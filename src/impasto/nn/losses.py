@@ -15,6 +15,10 @@ StyleStatistic = Literal["gram", "gram-covariance", "mean-std"]
 Scaling = Literal["balanced", "raw"]
 
 
+GRAM_PART = 4096
+"""Positions that are summed up in less than float32."""
+
+
 def gram(features: Tensor) -> Tensor:
     """Gram matrices, (N, C, H, W) -> float32 (N, C, C), divided by C * H * W (Johnson 2016, eq. 3).
 
@@ -49,10 +53,6 @@ class _Gram(torch.autograd.Function):
         with torch.autocast(features.device.type, enabled=False):
             wanted: Tensor = by_place @ both.to(features.dtype)
         return wanted.reshape(n, h, w, c).permute(0, 3, 1, 2)
-
-
-GRAM_PART = 4096
-"""Positions that are summed up in less than float32."""
 
 
 def gram_covariance(features: Tensor) -> Tensor:
