@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.lab import Lab
 from experiments.norms import CALLED
-from experiments.page import Plots, Section, combined, mean, minus, ordered, sheet, spread, table
+from experiments.page import Plots, Section, between, combined, mean, minus, ordered, sheet, spread, table
 from impasto.evaluate import Lpips
 from impasto.image import Pixels
 from impasto.nn.generators import Generator
@@ -113,16 +113,16 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             reference = "contrast 0.5" if condition.startswith("brightness") else "contrast 1"
             levels, lpips = (_by_seed(found, system, condition, what) for what in ("levels", "lpips"))
             style = minus(*(_by_seed(found, system, which, "style") for which in (condition, reference)))
-            rows.append([named[system], condition, spread(levels, 1), spread(lpips), spread(style)])
+            rows.append([named[system], condition, between(levels, 1), between(lpips, 3), spread(style)])
     rows += [
-        [named[norm], UNROUNDED, spread(_by_seed(found, norm, UNROUNDED, "levels"), 1), "", ""] for norm in NETWORKS
+        [named[norm], UNROUNDED, between(_by_seed(found, norm, UNROUNDED, "levels"), 1), "", ""] for norm in NETWORKS
     ]
     judged = {system: _by_seed(found, system, f"contrast {JUDGED:g}", "levels") for system in systems}
     order = ordered(judged["instance"], judged["batch"])
     networks = order if max(judged["instance"]) < SMALL or order != "holds" else "holds in part"
     # Of Gatys' optimisation from either start: on every photo less than any batch-normalised network's change.
     gatys = {name: "holds" if max(judged[name]) < min(judged["batch"]) else "does not hold here" for name in GATYS}
-    changes = "; ".join(f"{name} {spread(judged[name], 1)} levels: {gatys[name]}" for name in GATYS)
+    changes = "; ".join(f"{name} {between(judged[name], 1)} levels: {gatys[name]}" for name in GATYS)
     return Section(
         title="Contrast",
         claim="With instance normalisation the photo's contrast drops out; with batch normalisation it does not. "
@@ -134,10 +134,10 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "than any seed's with batch normalisation; in part where only the latter is so, or each seed's is less than "
         "the same seed's with batch normalisation. Of Gatys it holds where on every photo the change is less than any "
         "batch-normalised network's. The spread is over seeds, Gatys' over photos.",
-        reason=f"Networks: {networks}, instance normalisation {spread(judged['instance'], 1)} levels, batch "
-        f"normalisation {spread(judged['batch'], 1)}. What is left of it is rounding: a faint photo of 8 bits has lost "
-        f"shades. Not rounded it is {mean(_by_seed(found, 'instance', UNROUNDED, 'levels')):.2f}, whatever a network "
-        f"has learnt: that is how it is built, not something measured. {changes}.",
+        reason=f"Networks: {networks}, instance normalisation {between(judged['instance'], 1)} levels, batch "
+        f"normalisation {between(judged['batch'], 1)}. What is left of it is rounding: a faint photo of 8 bits has "
+        f"lost shades. Not rounded it is {mean(_by_seed(found, 'instance', UNROUNDED, 'levels')):.2f}, whatever a "
+        f"network has learnt: that is how it is built, not something measured. {changes}.",
         likely="the paper's content term is absolute, and nearly nothing for a faint photo: style decides. Ours is "
         "relative to the variance of the photo's features, so a faint photo is kept as faintly as it is. Not measured.",
         figures=[

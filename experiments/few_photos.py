@@ -52,7 +52,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             figures.append(
                 plots.curves(
                     f"few_photos_{generator}_{norm}",
-                    {f"{count} photos": _settled(one) for count, one in each.items()},
+                    {f"{count} photo{'s' * (count > 1)}": _settled(one) for count, one in each.items()},
                     x="training steps",
                     y="objective on held-out photos",
                     title=f"{generator} generator, {norm} normalisation",

@@ -53,10 +53,15 @@ def minus(those: Sequence[float], these: Sequence[float]) -> list[float]:
     return [EXPLODED if max(that, this) >= EXPLODED else that - this for that, this in pairs]
 
 
-def spread(values: Sequence[float], digits: int = 3) -> str:
-    """The mean, and in brackets the least and greatest; of what exploded, how many of them did."""
-    if exploded := sum(value >= EXPLODED for value in values):
-        return "exploded" if exploded == len(values) else f"{exploded} of {len(values)} exploded"
+def spread(terms: Sequence[float]) -> str:
+    """Of an objective's terms: see :func:`between`; of what exploded, how many of them did."""
+    if exploded := sum(term >= EXPLODED for term in terms):
+        return "exploded" if exploded == len(terms) else f"{exploded} of {len(terms)} exploded"
+    return between(terms, 3)
+
+
+def between(values: Sequence[float], digits: int) -> str:
+    """The mean, and in brackets the least and greatest."""
     if len(values) == 1:
         return f"{values[0]:.{digits}f}"
     return f"{mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -173,6 +178,7 @@ th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-al
 .verdict{font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
 .v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
 .note{border-left:.25rem solid #a86400;padding:.3rem .8rem}
+@media(max-width:40rem){table{font-size:.75rem}th,td{min-width:0;padding:.3rem .25rem}}
 code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
 """
 

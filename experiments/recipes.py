@@ -14,7 +14,7 @@ import torch
 
 import impasto
 from experiments.lab import VERSION, Lab, digest, evenly
-from experiments.page import Plots, Section, mean, sheet, spread, table
+from experiments.page import Plots, Section, between, mean, sheet, spread, table
 from impasto.errors import TrainingError
 from impasto.train.config import PRESETS, TrainConfig
 from impasto.train.data import to_tensor
@@ -112,7 +112,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         [
             name,
             str(found[name][0]["steps"]),
-            spread([one["seconds"] for one in found[name]], 0),
+            between([one["seconds"] for one in found[name]], 0),
             *(spread(list(column)) for column in zip(*(one["terms"] for one in found[name]), strict=True)),
         ]
         for name in NAMES

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from experiments.lab import Lab
-from experiments.page import Plots, Section, combined, mean, sheet, spread, table
+from experiments.page import Plots, Section, between, combined, mean, sheet, spread, table
 from impasto.evaluate import Lpips
 from impasto.nn.losses import YARDSTICK
 from impasto.train.data import to_picture
@@ -82,7 +82,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     counts = [reached(curve, style) for curve in found["gatys"]]
     beyond = sum(count is None for count in counts)
     longest = len(found["gatys"][0])
-    equals = f"more than {longest}" if beyond else spread([float(count) for count in counts if count], 0)
+    equals = f"more than {longest}" if beyond else between([float(count) for count in counts if count], 0)
     return Section(
         title="Samples",
         claim="Noise makes different textures; with a content term it is hardly used.",

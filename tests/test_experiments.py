@@ -312,6 +312,15 @@ def test_what_exploded_is_not_given_as_a_figure():
     assert page.minus([3.0], [1.0]) == [2.0]
 
 
+def test_seconds_and_counts_may_be_as_large_as_they_are(tmp_path):
+    """Only an objective's terms explode."""
+    assert page.between([148.0, 152.0], 0) == "150 (148 to 152)"
+    runs = [{"terms": [1, 2, 3], "seconds": 150.0, "steps": 11, "own": [[1, 4.0]]}]
+    section = recipes.report(dict.fromkeys(recipes.NAMES, runs), page.Plots(tmp_path))
+    assert ">150<" in section.tables[0]
+    assert "exploded" not in section.tables[0]
+
+
 def test_results_say_which_photos_code_and_networks_they_come_from(lab, monkeypatch):
     monkeypatch.setattr(lab, "used", {})
     learnt = lab.learn(Arm("residual", "instance", 0))
