@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from speed import timed
+from stopwatch import timed
 
 import impasto
 from impasto.cli_stylize import stylize

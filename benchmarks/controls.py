@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from speed import timed
+from stopwatch import timed
 
 import impasto
 from impasto.evaluate import Lpips

@@ -19,7 +19,6 @@ import os
 import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from quality import OneOfMany
+from stopwatch import timed
 
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import Generator, build_generator
@@ -76,12 +76,6 @@ def engines() -> dict[str, dict[str, Any]]:
     if use_bfloat16("auto", torch.device("cpu")):
         found["OpenVINO bfloat16"] = {"backend": "openvino", "precision": "bfloat16"}
     return found | {"ONNX Runtime": {"backend": "onnxruntime", "precision": "float32"}}
-
-
-def timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> None:

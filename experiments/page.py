@@ -61,10 +61,10 @@ def spread(terms: Sequence[float]) -> str:
 
 
 def between(values: Sequence[float], digits: int) -> str:
-    """The mean, and in brackets the least and greatest."""
+    """The mean, and in brackets the least and greatest; what rounds to nothing has no sign."""
     if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    return f"{mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+        return f"{values[0]:z.{digits}f}"
+    return f"{mean(values):z.{digits}f} ({min(values):z.{digits}f} to {max(values):z.{digits}f})"
 
 
 def ordered(low: Sequence[float], high: Sequence[float]) -> str:
