@@ -21,7 +21,8 @@ TORCH_FREE = {
     "protobuf": set(),
     "modelfile": {"errors", "atomic", "protobuf"},
     "graph": {"errors", "protobuf"},
-    "backends": {"errors"},
+    "processor": set(),
+    "backends": {"errors", "processor"},
     "colors": {"errors", "image"},
     "temporal": {"errors"},
     "stylefile": {"errors", "atomic"},
@@ -38,7 +39,10 @@ TORCH_FREE = {
 }
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "nn"},
-    "train": {"errors", "atomic", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train", ""},
+    "train": {
+        *("errors", "atomic", "processor", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train"),
+        "",
+    },
     "refine": {"errors", "image", "nn", "train"},
     "evaluate": {"errors", "image", "modelfile", "settings", "runtime", "artefacts", "temporal", "nn", "train"},
     "": {"errors", "image", "settings", "runtime", "sheets", "catalogue"},  # impasto/__init__.py

@@ -1,7 +1,6 @@
 """Inference engines, each behind the same method. They are imported when their backend is made."""
 
 import ctypes
-import platform
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -15,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import BackendError, ModelError, UsageError
+from impasto.processor import has_quick_bfloat16
 
 Array = NDArray[np.float32]
 Precision = Literal["auto", "float32", "bfloat16"]
-"""The arithmetic: "auto" is bfloat16 where the processor has it and the engine can, a picture in a fraction of the time
-and within 1.5 levels of 255 of float32, on average; else float32."""
+"""The arithmetic: "auto" is bfloat16 where the processor is quicker at it and the engine can, a picture in a fraction of
+the time and within 1.5 levels of 255 of float32, on average; else float32."""
 
 
 class Backend(ABC):
@@ -103,9 +103,8 @@ class OpenVINOBackend(Backend):
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads:
             config["INFERENCE_NUM_THREADS"] = threads
-        # Not told, OpenVINO takes what is fastest: on x86 that is bfloat16 where it is native. On ARM it is float16,
-        # in which statistics overflow.
-        if precision == "float32" or platform.machine() not in ("x86_64", "AMD64"):
+        # Not told, OpenVINO takes bfloat16 wherever it is native, and on ARM float16, in which statistics overflow.
+        if precision == "float32" or (precision == "auto" and not has_quick_bfloat16()):
             config["INFERENCE_PRECISION_HINT"] = "f32"
         try:
             with _keeping_the_signal_stack():

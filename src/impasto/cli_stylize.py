@@ -133,8 +133,8 @@ def stylize(
         dry_run: Only say what would be done.
         backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads to use; all cores when not given.
-        precision: The arithmetic; auto is bfloat16 where processor and engine have it, at most 1.5 levels of 255 from
-            float32 on average and several times as fast.
+        precision: The arithmetic; auto is bfloat16 where the processor is quicker at it and the engine can, at most 1.5
+            levels of 255 from float32 on average.
         as_json: Print one JSON object for each picture.
     """
     _check_hyphens(inputs, output)

@@ -302,8 +302,8 @@ def load(
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
         backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads one call may use; None for all cores.
-        precision: "float32", the same on every machine but for rounding; "bfloat16", faster; or "auto" for
-            bfloat16 where processor and backend have it.
+        precision: "float32", the same on every machine but for rounding; "bfloat16"; or "auto" for bfloat16
+            where the processor is quicker at it and the backend can.
 
     Raises:
         ModelError: No such file, not a model, or damaged; styles of different networks.

@@ -135,7 +135,7 @@ class TrainConfig:
     steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable")
     seed: int = opt(0, "seed of everything random")
     threads: int | None = opt(None, "processor threads; the machine's cores when absent")
-    precision: Precision = opt("auto", "arithmetic; auto is bfloat16 where the machine computes it natively")
+    precision: Precision = opt("auto", "arithmetic; auto is bfloat16 where the machine is quicker at it")
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
     title: str | None = opt(None, "the style picture's title, for the model file; its file name when absent")

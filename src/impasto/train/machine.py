@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import nn
 
 from impasto.nn.losses import LossTerms
+from impasto.processor import has_quick_bfloat16
 
 
 def processes() -> tuple[int, int, torch.device]:
@@ -72,13 +73,12 @@ def content_terms(terms: LossTerms, world: int) -> list[float]:
 
 
 def use_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16: only where it is native is it faster than float32."""
+    """Whether to compute in bfloat16: with "auto", where that is quicker than float32."""
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return has_quick_bfloat16()
 
 
 @contextmanager

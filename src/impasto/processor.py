@@ -1,0 +1,24 @@
+"""What this machine's processor is quick at."""
+
+import functools
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux says what the processor knows; elsewhere there is no such file."""
+
+
+@functools.cache
+def has_quick_bfloat16() -> bool:
+    """Whether products in bfloat16 are quicker than in float32.
+
+    With AMX they are seven times as quick, and twice on AMD's processors that have AVX-512's bfloat16. Intel's that
+    have it without AMX (Cooper Lake, and virtual machines that hide AMX) take twice the time of float32 for it. Where
+    the system does not say what there is, False.
+    """
+    try:
+        lines = CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    said = {name.strip(): value.split() for name, _, value in (line.partition(":") for line in lines)}
+    flags = said.get("flags", [])
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and said.get("vendor_id") == ["AuthenticAMD"])
