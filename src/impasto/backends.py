@@ -18,8 +18,8 @@ from impasto.processor import has_quick_bfloat16
 
 Array = NDArray[np.float32]
 Precision = Literal["auto", "float32", "bfloat16"]
-"""The arithmetic: "auto" is bfloat16 where the processor is quicker at it and the engine can, a picture in a fraction of
-the time and within 1.5 levels of 255 of float32, on average; else float32."""
+"""The arithmetic: "auto" is bfloat16 where the processor is quicker at it and the engine can, a picture in a fraction
+of the time and within 1.5 levels of 255 of float32, on average; else float32."""
 
 
 class Backend(ABC):
