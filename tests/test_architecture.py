@@ -32,7 +32,7 @@ TORCH_FREE = {
     "tiling": {"errors", "modelfile", "graph", "backends"},
     "runtime": {
         *("errors", "image", "modelfile", "graph", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),
-        "catalogue",
+        *("catalogue", "processor"),
     },
     "sheets": {"errors", "image", "settings", "catalogue", "runtime"},
     "server": {"errors", "image", "modelfile", "catalogue", "runtime"},

@@ -9,7 +9,7 @@ import torch
 from impasto import graph
 from impasto.errors import ModelError
 from impasto.nn.generators import build_generator
-from impasto.train.export import to_onnx
+from impasto.train.export import feature_ranges, to_onnx
 
 IMAGE = np.random.default_rng(0).random((1, 3, 40, 56), dtype=np.float32)
 
@@ -82,3 +82,52 @@ def test_damaged_bytes_are_refused(model):
     for damaged in (b"", model[:-5], b"\x07" * 40):
         with pytest.raises(ModelError, match="is damaged"):
             graph.norms(damaged)
+
+
+@pytest.mark.parametrize("name", ["residual", "light"])
+def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name):
+    torch.manual_seed(1)
+    generator = build_generator(name, {"width": 4, "blocks": 2})
+    photo = torch.from_numpy(IMAGE)
+    model, ranges = to_onnx(generator), feature_ranges(generator, [photo])
+    layers = {f"{name}.weight": m for name, m in generator.named_modules() if isinstance(m, torch.nn.Conv2d)}
+    assert ranges.keys() == layers.keys() - {"last.conv.weight"}
+
+    def rounded(least, most):
+        def round_it(_, taken):
+            step, lowest = (most / 255, 0) if least >= 0 else (max(-least, most) / 127, -128)
+            return ((taken[0] / step).round().clamp(lowest, lowest + 255) * step,)
+
+        return round_it
+
+    plain = run(model, {"image": IMAGE})[0]
+    for kernel, (least, most) in ranges.items():
+        layers[kernel].register_forward_pre_hook(rounded(least, most))
+        weight = layers[kernel].weight.data
+        steps = weight.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
+        weight.copy_((weight / steps).round() * steps)
+    with torch.no_grad():
+        expected = generator(photo).numpy()
+    found = run(graph.quantized(model, ranges), {"image": IMAGE})[0]
+    assert np.abs(found - expected).mean() < 1e-4  # one rounding on the edge is another step
+    assert 1e-4 < np.abs(found - plain).mean() < 3 / 255
+    onnx.checker.check_model(onnx.load_from_string(graph.quantized(graph.frozen(model), ranges)), full_check=True)
+    with pytest.raises(ModelError, match="has no kernel called nowhere"):
+        graph.quantized(model, {**ranges, "nowhere": [0.0, 1.0]})
+
+
+def test_ranges_hold_every_style_at_twice_its_strength():
+    torch.manual_seed(2)
+    generator = build_generator("light", {"width": 4, "blocks": 1, "styles": 2})
+    with torch.no_grad():
+        for norm in generator.conditional_norms():
+            norm.weight[0] = 3.0
+    photo = torch.from_numpy(IMAGE)
+    one = feature_ranges(generator, [photo])
+    taken = []
+    generator.blocks[0].conv.register_forward_pre_hook(lambda _, inputs: taken.append(float(inputs[0].max())))
+    with torch.no_grad():
+        generator(photo, None, torch.tensor([[2.0, -1.0]]))
+    assert one["blocks.0.conv.conv.weight"] == [0.0, pytest.approx(taken[0], rel=0.05)]
+    assert one["first.conv.conv.weight"][0] >= -123.68
+    assert all(low < high for low, high in one.values())

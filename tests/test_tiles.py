@@ -23,8 +23,7 @@ from tests.conftest import make_photo
 load = partial(impasto.load, precision="float32")  # what is compared is equal, but for rounding
 NETWORKS = [
     ("residual", {"width": 4, "blocks": 1}),
-    ("light", {"width": 8, "blocks": 1}),
-    ("light", {"width": 8, "blocks": 2, "cell": 8, "separable": True}),
+    ("light", {"width": 8, "blocks": 1, "detail": 4}),
 ]
 
 

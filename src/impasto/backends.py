@@ -17,9 +17,8 @@ from impasto.errors import BackendError, ModelError, UsageError
 from impasto.processor import has_quick_bfloat16
 
 Array = NDArray[np.float32]
-Precision = Literal["auto", "float32", "bfloat16"]
-"""The arithmetic: "auto" is bfloat16 where the processor is quicker at it and the engine can, a picture in a fraction
-of the time and within 1.5 levels of 255 of float32, on average; else float32."""
+Arithmetic = Literal["auto", "float32", "bfloat16"]
+"""An engine's arithmetic: "auto" is bfloat16 where the processor is quicker at it and the engine can, else float32."""
 
 
 class Backend(ABC):
@@ -86,7 +85,7 @@ class OpenVINOBackend(Backend):
         model: An ONNX file, or what is in one.
         name: What messages call it.
         threads: How many threads one call may use; None for all cores.
-        precision: See :data:`Precision`. Sums, and so the statistics of normalisations, are float32 in either.
+        precision: See :data:`Arithmetic`. Sums, and so the statistics of normalisations, are float32 in either.
 
     Raises:
         ModelError: The graph is damaged or uses what this engine does not know.
@@ -94,7 +93,7 @@ class OpenVINOBackend(Backend):
     """
 
     def __init__(
-        self, model: Path | bytes, name: str, *, threads: int | None = None, precision: Precision = "auto"
+        self, model: Path | bytes, name: str, *, threads: int | None = None, precision: Arithmetic = "auto"
     ) -> None:
         try:
             import openvino
@@ -179,7 +178,7 @@ BACKENDS: dict[str, type[OnnxRuntimeBackend] | type[OpenVINOBackend]] = {
 
 
 def make_backend(
-    model: Path | bytes, name: str, *, backend: str, threads: int | None, precision: Precision
+    model: Path | bytes, name: str, *, backend: str, threads: int | None, precision: Arithmetic
 ) -> OnnxRuntimeBackend | OpenVINOBackend:
     """The engine of that name with a model loaded; "auto" is the first of :data:`BACKENDS` that is installed.
 
@@ -188,7 +187,7 @@ def make_backend(
         name: What messages call it.
         backend: The engine's name, or "auto".
         threads: How many threads one call may use; None for all cores.
-        precision: See :data:`Precision`.
+        precision: See :data:`Arithmetic`.
 
     Raises:
         UsageError: `threads` is less than 1.
@@ -197,15 +196,20 @@ def make_backend(
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads make no sense; use 1 or more")
-    if backend == "auto":
-        backend = next(name for name in BACKENDS if find_spec(name) or name == "onnxruntime")
-    if backend not in BACKENDS:
-        raise BackendError(f"unknown backend {backend!r}; use auto, {', '.join(BACKENDS)}")
-    if backend == "openvino":
+    if chosen_backend(backend) == "openvino":
         return OpenVINOBackend(model, name, threads=threads, precision=precision)
     if precision == "bfloat16":
         raise BackendError("ONNX Runtime computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
     return OnnxRuntimeBackend(model, name, threads=threads)
+
+
+def chosen_backend(backend: str) -> str:
+    """The engine's name, where "auto" is the first of :data:`BACKENDS` that is installed; BackendError if unknown."""
+    if backend == "auto":
+        return next(name for name in BACKENDS if find_spec(name) or name == "onnxruntime")
+    if backend not in BACKENDS:
+        raise BackendError(f"unknown backend {backend!r}; use auto, {', '.join(BACKENDS)}")
+    return backend
 
 
 def _brief(error: Exception) -> str:

@@ -17,7 +17,6 @@ import numpy as np
 from cyclopts import Parameter
 
 from impasto import deep
-from impasto.backends import Precision
 from impasto.catalogue import shipped
 from impasto.cli import complain, progress
 from impasto.cli_flags import flags_of, from_least, given
@@ -37,7 +36,7 @@ from impasto.image import (
     read_picture,
     save_picture,
 )
-from impasto.runtime import Stylizer, load, paint_regions
+from impasto.runtime import Precision, Stylizer, load, paint_regions
 from impasto.settings import Saved, Settings, read_settings, write_settings
 from impasto.sheets import STRENGTHS, strength_sheet
 
@@ -133,7 +132,7 @@ def stylize(
         dry_run: Only say what would be done.
         backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads to use; all cores when not given.
-        precision: The arithmetic; auto is bfloat16 where the processor is quicker at it and the engine can, at most 1.5
+        precision: The arithmetic; auto is int8 or bfloat16 where processor and engine are quicker at it, at most 1.5
             levels of 255 from float32 on average.
         as_json: Print one JSON object for each picture.
     """

@@ -1,13 +1,17 @@
-"""A model's graph in other forms, made of the file's bytes: with its statistics as results, and with them as inputs.
+"""A model's graph in other forms, made of the file's bytes: with statistics as results or inputs, and in 8 bits.
 
 Instance normalisation at a layer is y = a x + b for each channel, a and b made of the whole picture's statistics. The
 *measuring* form gives them besides the picture; the *frozen* form takes them as inputs, and then no layer looks at the
 whole picture: it can be painted in tiles, and a film's frames with statistics that change slowly (Chen et al. 2022,
 "thumbnail instance normalization").
+
+The *quantized* form multiplies numbers of 8 bits (Jacob et al. 2018). What a convolution takes comes from an instance
+normalisation: its range does not depend on the picture, and so it is known beforehand and used well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +24,11 @@ Array = NDArray[np.float32]
 # Numbers of fields in onnx.proto.
 _MODEL_GRAPH = 7
 _NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12
-_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR = 1, 2, 3, 4
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 2, 3, 4, 5
 _MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH_FIELDS = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
-_TENSOR_NAME = 8
+_TENSOR_SIZE, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_DATA = 1, 2, 8, 9
+_TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7}
 _TENSOR_FIELDS = {1: 0, 2: 0, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 0, 16: 2}
 _NODE_FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2}
 
@@ -91,7 +96,7 @@ def measuring(model: bytes) -> bytes:
     The picture is the last result: OpenVINO computes them in order, and would keep all features for those after it.
     """
     axes = "impasto_axes"
-    parts = [encode(_INITIALIZER, _integers(axes, 2, 3))]
+    parts = [encode(_INITIALIZER, _tensor(axes, np.array([2, 3], np.int64)))]
     outputs: list[bytes] = []
     picture: list[bytes] = []
     by_name = {norm.given: norm for norm in norms(model)}
@@ -159,6 +164,71 @@ def _frozen(model: bytes, *, by_place: bool) -> bytes:
     return _with_graph(model, parts)
 
 
+def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
+    """The model with these convolutions in 8 bits; what is between them stays float32.
+
+    What a convolution takes is rounded to 256 levels of its range, beyond which it is cut off; each filter of its
+    kernel to 255, symmetrical about 0. Any runtime computes this form, if only as float32; what has it as its own
+    (OpenVINO) multiplies the 8-bit numbers and sums them up exactly.
+
+    Args:
+        model: The file's bytes.
+        ranges: By the name of a convolution's kernel, the least and largest number that it takes.
+
+    Raises:
+        ModelError: a kernel is not there, or the bytes are damaged.
+    """
+    kernels = {
+        name: body
+        for number, _, body in _graph(model)
+        if number == _INITIALIZER and (name := _tensor_name(body)) in ranges
+    }
+    if len(kernels) < len(ranges):
+        raise ModelError(f"has no kernel called {min(set(ranges) - set(kernels))}; make it again")
+    constants, parts = [], []
+    for name, body in kernels.items():
+        kernel = _floats(body)
+        steps = np.maximum(np.abs(kernel).max(axis=(1, 2, 3)), np.float32(1e-12)) / np.float32(127)
+        least, most = ranges[name]
+        step, zero = (most / 255, 0) if least >= 0 else (max(-least, most) / 127, 128)
+        constants += [
+            _tensor(f"{name}_8_bits", np.rint(kernel / steps[:, np.newaxis, np.newaxis, np.newaxis]).astype(np.int8)),
+            _tensor(f"{name}_steps", steps),
+            _tensor(f"{name}_zeros", np.zeros(len(kernel), np.int8)),
+            _tensor(f"{name}_step", np.array(step, np.float32)),
+            _tensor(f"{name}_zero", np.array(zero, np.uint8)),
+        ]
+    # Rounded before they are padded, fewer bytes are copied; borders made of rounded numbers are round.
+    nodes = [_node(body) for number, _, body in _graph(model) if number == _NODE]
+    kernel_of = {taken[0]: taken[1] for operator, taken, _ in nodes if operator == b"Conv" and taken[1] in kernels}
+    before_padding = {
+        given: kernel_of[given]
+        for operator, _, given in nodes
+        if operator == b"Pad" and given in kernel_of and sum(given in taken for _, taken, _ in nodes) == 1
+    }
+    for number, field, body in _graph(model):
+        if number == _INITIALIZER and _tensor_name(body) in kernels:
+            continue
+        operator, taken, given = _node(body) if number == _NODE else (b"", [], "")
+        convolves = operator == b"Conv" and taken[1] in kernels
+        if convolves:
+            name = taken[1]
+            kernel = (f"{name}_8_bits", f"{name}_steps", f"{name}_zeros")
+            restored = _operation("DequantizeLinear", kernel, f"{name}_again") + _whole_number("axis", 0)
+            parts.append(encode(_NODE, restored))
+            taken[1] = f"{name}_again"
+        if given in before_padding or (convolves and taken[0] not in before_padding):
+            name = before_padding.get(given, name)
+            levels = (f"{name}_step", f"{name}_zero")
+            parts += [
+                encode(_NODE, _operation("QuantizeLinear", (taken[0], *levels), f"{given}_coarse")),
+                encode(_NODE, _operation("DequantizeLinear", (f"{given}_coarse", *levels), f"{given}_taken")),
+            ]
+            taken[0] = f"{given}_taken"
+        parts.append(encode(_NODE, _with_inputs(body, taken)) if convolves or given in before_padding else field)
+    return _with_graph(model, [encode(_INITIALIZER, constant) for constant in constants] + parts)
+
+
 def affine(x_least: Array, x_most: Array, y_least: Array, y_most: Array, factor: Array) -> tuple[Array, Array]:
     """The a and b, each (1, C, 1, 1), with which y = a x + b, from what :func:`measuring` gives.
 
@@ -213,17 +283,43 @@ def _operation(operator: str, taken: Sequence[str], given: str) -> bytes:
     return inputs + names + encode(_NODE_OPERATOR, operator.encode())
 
 
-def _integers(name: str, *values: int) -> bytes:
-    """A TensorProto of int64, one dimension."""
-    numbers = b"".join(value.to_bytes(8, "little", signed=True) for value in values)
-    return (
-        varint(1 << 3)
-        + varint(len(values))
-        + varint(2 << 3)
-        + varint(7)
-        + encode(8, name.encode())
-        + encode(9, numbers)
-    )
+def _with_inputs(node: bytes, names: Sequence[str]) -> bytes:
+    """A NodeProto that takes these instead."""
+    rest = b"".join(field for number, field, _ in split_fields(node, _NODE_FIELDS) if number != _NODE_INPUT)
+    return b"".join(encode(_NODE_INPUT, name.encode()) for name in names) + rest
+
+
+def _whole_number(name: str, value: int) -> bytes:
+    """An attribute of a node: an AttributeProto of type INT, as a field."""
+    attribute = encode(1, name.encode()) + _number(3, value) + _number(20, 2)
+    return encode(_NODE_ATTRIBUTE, attribute)
+
+
+def _number(field: int, value: int) -> bytes:
+    return varint(field << 3) + varint(value)
+
+
+def _tensor(name: str, array: NDArray[Any]) -> bytes:
+    """A TensorProto."""
+    sizes = b"".join(_number(_TENSOR_SIZE, size) for size in array.shape)
+    head = sizes + _number(_TENSOR_TYPE, _TENSOR_TYPES[array.dtype.name]) + encode(_TENSOR_NAME, name.encode())
+    return head + encode(_TENSOR_DATA, array.astype(array.dtype.newbyteorder("<")).tobytes())
+
+
+def _value_of(field: bytes) -> int:
+    """The number in a field of wire type 0, its tag one byte."""
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(field[1:]))
+
+
+def _floats(body: bytes) -> Array:
+    """What a TensorProto of float32 holds."""
+    fields = split_fields(body, _TENSOR_FIELDS)
+    sizes = [_value_of(field) for number, field, _ in fields if number == _TENSOR_SIZE]
+    data = b"".join(payload for number, _, payload in fields if number == _TENSOR_DATA)
+    try:
+        return np.frombuffer(data, "<f4").reshape(sizes).astype(np.float32)
+    except ValueError:
+        raise ModelError("is damaged, or not a model Impasto wrote; make it again") from None
 
 
 def _value(name: str, *shape: int | str) -> bytes:

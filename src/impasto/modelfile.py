@@ -67,6 +67,8 @@ class ModelInfo:
     """The last so many of these numbers make the colours: at no strength do they go beyond the style's."""
     strength: bool = False
     """Whether the graph takes `strength`."""
+    ranges: dict[str, Any] = field(default_factory=dict)
+    """By the name of a convolution's kernel, the least and largest number it takes, for computing in 8 bits."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was made: preset, steps, seconds, seed, content set, objective reached, code version."""
     style_title: str = ""
@@ -79,6 +81,10 @@ class ModelInfo:
     def __post_init__(self) -> None:
         if not self.styles or not all(isinstance(name, str) for name in self.styles):
             raise ModelError("the entry 'styles' of its Impasto description names no style; make the model again")
+        for name, pair in self.ranges.items():
+            sound = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
+            if not sound or not -1e30 < pair[0] < pair[1] < 1e30:
+                raise ModelError(f"its Impasto description has a bad range for {name!r}; make the model again")
         least = {"multiple_of": 1, "minimum_size": 1, "noise_channels": 0, "style_size": 0, "late_size": 0}
         for name, value in least.items():
             if getattr(self, name) < value:

@@ -126,8 +126,8 @@ def radius(info: ModelInfo) -> int:
     match info.architecture:
         case "residual":
             reach = 18 + 8 * int(info.arguments.get("blocks", 5))
-        case "light" if _cell(info) in (4, 8):
-            reach = _cell(info) * (3 + 2 * int(info.arguments.get("blocks", 3)))
+        case "light":
+            reach = 28 + 16 * int(info.arguments.get("blocks", 4))
         case _:
             return 0
     return -(-reach // 16) * 16
@@ -140,18 +140,14 @@ def feature_sizes(info: ModelInfo, height: int, width: int) -> list[tuple[int, i
     larger than the picture by what they added.
     """
     if info.architecture == "light":
-        cell = _cell(info)
-        return [(cell, -(-height // cell), -(-width // cell))] * (1 + 2 * int(info.arguments.get("blocks", 3)))
+        rows, columns = -(-height // 8), -(-width // 8)
+        fine = (4, 2 * rows, 2 * columns)
+        return [fine, *[(8, rows, columns)] * (1 + 2 * int(info.arguments.get("blocks", 4))), fine]
     rows, columns = -(-height // 4), -(-width // 4)
     quarter = (4, rows, columns)
     down = [(1, height, width), (2, -(-height // 2), -(-width // 2)), quarter]
     up = [(2, 2 * rows, 2 * columns), (1, 4 * rows, 4 * columns)]
     return [*down, *[quarter] * (2 * int(info.arguments.get("blocks", 5))), *up]
-
-
-def _cell(info: ModelInfo) -> int:
-    """Pixels to a cell of a light network."""
-    return int(info.arguments.get("cell", 4))
 
 
 def _pooled(weights: Array, cell: int) -> Array:

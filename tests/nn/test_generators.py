@@ -1,8 +1,10 @@
+import itertools
+
 import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.generators import GENERATORS, Conv, SeparableConv, _narrow_conv, build_generator
+from impasto.nn.generators import GENERATORS, Conv, SubPixelConv, _narrow_conv, build_generator
 from impasto.nn.norm import NORMS, bounded
 from impasto.train.config import PRESETS
 
@@ -66,20 +68,35 @@ def test_the_narrow_convolution_is_the_plain_one(size):
 
 
 def test_the_light_network_costs_what_it_says():
-    generator = build_generator("light", {})
-    kernels = sum(p.numel() for p in generator.parameters() if p.ndim == 4)
-    assert round(kernels / generator.cell**2, -2) == 17_300
+    costs = {}
+    for name in ("light", "residual"):
+        generator = build_generator(name, {})
+        products = []
+        for layer in generator.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.register_forward_hook(
+                    lambda m, x, y, products=products: products.append(y.numel() * m.weight[0].numel())
+                )
+        with torch.no_grad():
+            generator(torch.rand(1, 3, 64, 64))
+        costs[name] = sum(products) / 64**2
+    assert round(costs["light"], -2) == 14_300
+    assert round(costs["residual"], -2) == 42_300
 
 
-def test_a_separable_convolution_is_a_plain_one_of_rank_one():
-    """Its kernel is the outer product of what it does to each channel and of how it mixes them."""
+def test_a_sub_pixel_convolution_is_a_transposed_one():
+    """Each of the four results of a place is a pixel; the same as spreading the places out and convolving."""
     torch.manual_seed(0)
-    separable = SeparableConv(4, 6, 3, padding="zero").double()
-    x = torch.randn(2, 4, 9, 7, dtype=torch.float64)
-    over_space, over_channels = separable.over_space.conv, separable.over_channels.conv
-    kernel = torch.einsum("oc,cij->ocij", over_channels.weight[:, :, 0, 0], over_space.weight[:, 0])
-    bias = over_channels.weight[:, :, 0, 0] @ over_space.bias + over_channels.bias
-    torch.testing.assert_close(separable(x), torch.nn.functional.conv2d(x, kernel, bias, padding=1))
+    sub_pixel = SubPixelConv(3, 2, padding="zero").double()
+    x = torch.randn(1, 3, 5, 7, dtype=torch.float64)
+    kernel, bias = sub_pixel.conv.conv.weight, sub_pixel.conv.conv.bias
+    expected = torch.empty(1, 2, 10, 14, dtype=torch.float64)
+    for channel, i, j in itertools.product(range(2), range(2), range(2)):
+        k = 4 * channel + 2 * i + j
+        expected[:, channel, i::2, j::2] = torch.nn.functional.conv2d(x, kernel[k : k + 1], bias[k : k + 1], padding=1)[
+            :, 0
+        ]
+    torch.testing.assert_close(sub_pixel(x), expected)
 
 
 def test_authors_scales_start_in_0_to_1():
@@ -235,7 +252,7 @@ def test_a_flat_picture_has_no_border():
         ("residual", {"upsample": "bicubic"}, "unknown upsampling 'bicubic'"),
         ("texture", {"output": "relu"}, "unknown output 'relu'"),
         ("residual", {"bound": -1.0}, "bound must be a number of 0 or more, not -1.0"),
-        ("light", {"cell": 5}, "unknown cell '5': choose one of 4, 8"),
+        ("light", {"detail": 0}, "detail must be a whole number of 1 or more, not 0"),
         ("light", {"bound": float("inf")}, "bound must be a number of 0 or more, not inf"),
     ],
 )

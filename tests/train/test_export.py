@@ -43,13 +43,6 @@ def test_onnx_runtime_agrees_with_torch_at_any_size_and_batch(name, norm):
         assert disagreement(generator, model, inputs) < 1 / 255
 
 
-@pytest.mark.parametrize("cell", [4, 8])
-def test_separable_light_networks_can_be_exported(cell):
-    generator = randomized(build_generator("light", {"width": 8, "blocks": 2, "cell": cell, "separable": True}))
-    inputs = example_inputs(generator, height=75, width=98)
-    assert disagreement(generator, to_onnx(generator), inputs) < 1 / 255
-
-
 @pytest.mark.parametrize("preset", [*PRESETS])
 def test_presets_can_be_exported(preset):
     recipe = PRESETS[preset]

@@ -27,7 +27,7 @@ def opt(default: Any, help: str) -> Any:
 class Recipe:
     """How a style is learnt. The defaults are Impasto's own; docs/results.md has what was measured of them."""
 
-    generator: str = opt("residual", "network: residual (Johnson 2016), texture (Ulyanov 2016) or light (ours, quick)")
+    generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
     arguments: Mapping[str, Any] = field(
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
@@ -50,7 +50,7 @@ class Recipe:
         "of one style: of so many squares one is to come out as the photo, for any strength; 0: full strength only",
     )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
-    jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
+    jitter: int = opt(8, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")

@@ -5,7 +5,7 @@ with one node a layer, so that a runtime finds its fused kernels (InstanceNormal
 What tracing would guarantee, that the file computes what the generator does, every export checks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from impasto.catalogue import NETWORK, network_hash
 from impasto.errors import ModelError
 from impasto.modelfile import ModelInfo, write_model
 from impasto.nn.generators import (
+    SQUARE,
     Conv,
     ConvNorm,
     Generator,
     LightGenerator,
     ResidualBlock,
     ResidualGenerator,
-    SeparableConv,
+    SubPixelConv,
     TextureGenerator,
     UpsampleConv,
 )
@@ -37,12 +38,18 @@ from impasto.train.config import TrainConfig
 
 OPSET = 18
 IR_VERSION = 9
+RANGE_SHARE = 0.9999
+"""Of features, by size, that are within their range when computed in 8 bits."""
 TOLERANCE = 1 / 255
 """How far ONNX Runtime's pixels may lie from torch's, in [0, 1]."""
 
 
-def write_result(generator: Generator, config: TrainConfig, training: dict[str, Any], base: Base | None) -> None:
+def write_result(
+    generator: Generator, config: TrainConfig, training: dict[str, Any], base: Base | None, photos: Sequence[Tensor]
+) -> None:
     """Write what a run learnt: a model file; a style file for the shared network; or a network and its style files.
+
+    ``photos``, each (1, 3, H, W), are painted to find the ranges of its features, see :func:`feature_ranges`.
 
     Raises:
         ModelError: as :func:`export_generator`, or a file cannot be written.
@@ -75,6 +82,7 @@ def write_result(generator: Generator, config: TrainConfig, training: dict[str, 
         style_title=title if alone else "",
         licence=config.licence,
         source=config.source,
+        ranges=feature_ranges(generator, photos) if config.recipe.norm == "instance" else {},
         training=training,
     )
     if alone:
@@ -95,6 +103,42 @@ def write_result(generator: Generator, config: TrainConfig, training: dict[str, 
 
 def _vector(code: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     return code.cpu().float().numpy()
+
+
+@torch.no_grad()
+def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, list[float]]:
+    """What each convolution but the last takes, for `impasto.graph.quantized`: by its kernel, the least and largest.
+
+    In every style, and at twice its strength, which is as far as strengths go. One feature in 10,000 of a picture is
+    larger. The last convolution's own rounding would be seen most and saves least.
+    """
+    seen: dict[str, list[tuple[float, float]]] = {}
+    hooks = []
+    for name, layer in generator.named_modules():
+        if isinstance(layer, nn.Conv2d) and not name.startswith("last."):
+            found = seen[f"{name}.weight"] = []
+
+            def look(_: nn.Module, taken: tuple[Tensor, ...], found: list[tuple[float, float]] = found) -> None:
+                # torch.quantile takes 16 million numbers at most
+                sizes = taken[0].flatten()[:: 1 + taken[0].numel() // 2**23].abs()
+                most = float(torch.quantile(sizes, RANGE_SHARE))
+                found.append((max(float(taken[0].min()), -most), min(float(taken[0].max()), most)))
+
+            hooks.append(layer.register_forward_pre_hook(look))
+    strengths = torch.eye(generator.styles)[:, None]
+    if generator.styles > 1:  # the last gives the photo back
+        twice = 2 * strengths[:-1] - strengths[-1:]
+        strengths = torch.cat([strengths, twice])
+    training = generator.training
+    generator.eval()
+    for photo in photos:
+        for style in strengths:
+            generator(photo, None, style.to(photo.device) if generator.styles > 1 else None)
+    generator.train(training)
+    for hook in hooks:
+        hook.remove()
+    reaches = {name: (min(low for low, _ in found), max(high for _, high in found)) for name, found in seen.items()}
+    return {name: [round(low, 4), round(max(high, low + 0.01), 4)] for name, (low, high) in reaches.items()}
 
 
 def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
@@ -177,14 +221,12 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     centred = graph.add("Sub", graph.add("Mul", "image", np.float32(255.0)), mean)
     painted = _PAINTERS[type(generator)](graph, generator, centred, noise, style)
     height_width = graph.add("Slice", graph.add("Shape", "image"), _ints(2), _ints(4))
-    painted = graph.add("Slice", painted, _ints(0, 0), height_width, _ints(2, 3))
-    if generator.output == "sigmoid":
-        last = graph.add("Sigmoid", painted)
-    else:
+    last = graph.add("Slice", painted, _ints(0, 0), height_width, _ints(2, 3))
+    if generator.output != "sigmoid":
         if generator.output == "tanh150":
-            painted = graph.add("Mul", graph.add("Tanh", painted), np.float32(150.0))
-        painted = graph.add("Div", graph.add("Add", painted, mean), np.float32(255.0))
-        last = graph.add("Clip", painted, np.float32(0.0), np.float32(1.0))
+            last = graph.add("Mul", last, np.float32(150.0))
+        last = graph.add("Div", graph.add("Add", last, mean), np.float32(255.0))
+        last = graph.add("Clip", last, np.float32(0.0), np.float32(1.0))
     graph.nodes[-1].output[0] = "stylized"
     assert last == graph.last_name
 
@@ -242,26 +284,29 @@ def _ints(*values: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
-    """ResidualGenerator.paint."""
+    """ResidualGenerator.paint, squashed."""
     assert isinstance(net, ResidualGenerator)
     if net.border:
         x = _pad(graph, x, net.border, "reflect")
     for layer in (*net.down, *net.blocks, *net.up):
         x = _layer(graph, layer, x, style)
-    return _layer(graph, net.last, x, style)
+    return _squashed(graph, net, _layer(graph, net.last, x, style))
 
 
 def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
-    """LightGenerator.paint."""
+    """LightGenerator.paint, squashed before squares become pixels: a runtime squashes as it convolves."""
     assert isinstance(net, LightGenerator)
-    x = graph.add("SpaceToDepth", _whole_cells(graph, x, net.cell)(x), blocksize=net.cell)
-    for layer in (net.first, *net.blocks, net.last):
+    x = graph.add("SpaceToDepth", _whole_cells(graph, x, 2 * SQUARE)(x), blocksize=SQUARE)
+    fine = _layer(graph, net.first, x, style)
+    x = fine
+    for layer in (net.down, *net.blocks, net.up):
         x = _layer(graph, layer, x, style)
-    return graph.add("DepthToSpace", x, blocksize=net.cell, mode="CRD")
+    x = _squashed(graph, net, _layer(graph, net.last, graph.add("Add", x, fine), style))
+    return graph.add("DepthToSpace", x, blocksize=SQUARE, mode="CRD")
 
 
 def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str | None) -> str:
-    """TextureGenerator.paint."""
+    """TextureGenerator.paint, squashed."""
     assert isinstance(net, TextureGenerator)
     if net.standardize:
         centred = graph.add("Sub", image, _mean_of(graph, image, 2, 3))
@@ -294,7 +339,14 @@ def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str 
         branch = _layer(graph, net.join_branch[level - 1], x, style)
         below = _layer(graph, net.join_below[level - 1], below, style)
         below = _chain(graph, net.merges[level - 1], graph.add("Concat", branch, below, axis=1), style)
-    return _layer(graph, net.last, below, style)
+    return _squashed(graph, net, _layer(graph, net.last, below, style))
+
+
+def _squashed(graph: _Graph, generator: Generator, x: str) -> str:
+    """What of the output function is not linear."""
+    if generator.output == "linear":
+        return x
+    return graph.add("Sigmoid" if generator.output == "sigmoid" else "Tanh", x)
 
 
 def _whole_cells(graph: _Graph, image: str, cell: int) -> Callable[[str], str]:
@@ -327,8 +379,8 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
             elif layer.border:
                 x = _pad(graph, x, layer.border, {"replicate": "edge"}.get(layer.mode, layer.mode))
             return _convolution(graph, "Conv", layer.conv, x)
-        case SeparableConv():
-            return _layer(graph, layer.over_channels, _layer(graph, layer.over_space, x, style), style)
+        case SubPixelConv():
+            return graph.add("DepthToSpace", _layer(graph, layer.conv, x, style), blocksize=2, mode="CRD")
         case UpsampleConv():
             return _layer(graph, layer.conv, _upsample(graph, x, layer.mode), style)
         case nn.ConvTranspose2d():
@@ -382,8 +434,6 @@ def _limited(graph: _Graph, y: str, scale: Any, shift: Any, limit: float) -> str
 def _convolution(graph: _Graph, operator: str, conv: Any, x: str, **attributes: Any) -> str:
     pads = [*conv.padding, *conv.padding]
     shape, strides = list(conv.kernel_size), list(conv.stride)
-    if conv.groups > 1:
-        attributes["group"] = conv.groups
     return graph.add(operator, x, conv.weight, conv.bias, kernel_shape=shape, strides=strides, pads=pads, **attributes)
 
 

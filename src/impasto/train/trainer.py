@@ -60,6 +60,8 @@ REPORT_SECONDS = 60.0
 SNAPSHOT_STEPS = 50
 """How often the state is kept in memory, to go back to when the loss explodes."""
 MOST_ROLLBACKS = 5
+RANGE_SQUARES = 4
+"""Squares that are painted at a run's end to find the ranges of features."""
 LEAST_STYLE_SIZE = 64
 """Pixels: of a smaller style picture the loss network's deepest layer sees next to nothing."""
 LEAST_STYLE_DEVIATION = 2.0
@@ -274,7 +276,8 @@ def train(
         "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items()},
         "impasto": __version__,
     }
-    write_result(run.generator, config, training, base)
+    squares = [pool.cut(index, recipe.crop).to(device) for index in range(RANGE_SQUARES)]
+    write_result(run.generator, config, training, base, squares)
     equal = None
     if finished:  # not before there is a model: an export that fails can be made up for with resume
         write_checkpoint(checkpoint, identity, run, finished=True)
