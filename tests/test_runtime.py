@@ -20,7 +20,7 @@ from impasto.backends import BACKENDS, FakeBackend
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.image import find_images, resize, resize_short_side
 from impasto.modelfile import ModelInfo
-from impasto.processor import has_quick_bfloat16
+from impasto.processor import has_quick_bfloat16, has_quick_int8
 from impasto.runtime import Stylizer, load, load_foreign
 from impasto.settings import Settings
 from impasto.stylefile import Style, StyleInfo
@@ -251,26 +251,54 @@ def test_engines_agree(tmp_path):
 
 
 def has_bfloat16():
-    return backends.find_spec("openvino") and torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return torch.cpu.get_capabilities().get("avx512_bf16", False)
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
-@pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled"])
+ROUNDED = [
+    pytest.param("bfloat16", marks=pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")),
+    pytest.param("int8", marks=pytest.mark.skipif(not has_quick_int8(), reason="this processor has no VNNI")),
+]
+
+
+@pytest.mark.skipif(not backends.find_spec("openvino"), reason="OpenVINO is not installed")
+@pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled", "half", "twice"])
 @pytest.mark.parametrize("style", ["udnie", "great_wave", "roman_mosaic_duck"])
-def test_bfloat16_is_near_float32_and_the_default_where_it_is_quicker(style, painted_as, monkeypatch):
+@pytest.mark.parametrize("precision", ROUNDED)
+def test_rounded_arithmetic_is_near_float32_and_the_default_where_it_is_quicker(
+    precision, style, painted_as, monkeypatch
+):
     photo = resize_short_side(
         impasto.load_image(find_images(Path(__file__).parents[1] / "examples" / "photos")[0]), 200
     )
     mask = np.full((2, 2), 255, np.uint8) if painted_as == "masked" else None
+    settings = Settings(stroke_size=0, strength={"half": 0.5, "twice": 2.0}.get(painted_as, 1.0))
     if painted_as == "tiled":
         monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
         monkeypatch.setattr(runtime, "TILE", 64)
     exact, rounded, default = (
-        load(style, backend="openvino", precision=precision)(photo, Settings(stroke_size=0), mask=mask)
-        for precision in ("float32", "bfloat16", "auto")
+        load(style, backend="openvino", precision=how)(photo, settings, mask=mask)
+        for how in ("float32", precision, "auto")
     )
-    assert (default == (rounded if has_quick_bfloat16() else exact)).all()
+    quickest = "int8" if has_quick_int8() else "bfloat16" if has_quick_bfloat16() else "float32"
+    assert (default == rounded).all() or quickest != precision
     assert 0 < np.abs(exact.astype(float) - rounded).mean() <= 1.5
+
+
+def test_8_bits_that_are_not_to_be_had_are_said(tmp_path, monkeypatch):
+    path = write_test_model(tmp_path / "m.onnx")
+    with pytest.raises(BackendError, match="ONNX Runtime computes in float32 only; use OpenVINO"):
+        load(path, backend="onnxruntime", precision="int8")
+    pytest.importorskip("openvino")
+    with pytest.raises(
+        BackendError, match="does not say its ranges, which 8 bits take; use precision float32, or auto"
+    ):
+        load(path, precision="int8")
+    monkeypatch.setattr(runtime, "has_quick_int8", lambda: False)
+    with pytest.raises(BackendError, match="no products of 8 bits"):
+        load("udnie", precision="int8")
+    picture = random_picture(20, 20)
+    plain, auto = (load("udnie", precision=how)(picture) for how in ("float32", "auto"))
+    assert has_quick_bfloat16() or (plain == auto).all()
 
 
 def test_bfloat16_that_is_not_to_be_had_is_said(tmp_path, monkeypatch):

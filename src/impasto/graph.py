@@ -213,8 +213,8 @@ def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
         convolves = operator == b"Conv" and taken[1] in kernels
         if convolves:
             name = taken[1]
-            kernel = (f"{name}_8_bits", f"{name}_steps", f"{name}_zeros")
-            restored = _operation("DequantizeLinear", kernel, f"{name}_again") + _whole_number("axis", 0)
+            stored = (f"{name}_8_bits", f"{name}_steps", f"{name}_zeros")
+            restored = _operation("DequantizeLinear", stored, f"{name}_again") + _whole_number("axis", 0)
             parts.append(encode(_NODE, restored))
             taken[1] = f"{name}_again"
         if given in before_padding or (convolves and taken[0] not in before_padding):

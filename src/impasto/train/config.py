@@ -27,7 +27,7 @@ def opt(default: Any, help: str) -> Any:
 class Recipe:
     """How a style is learnt. The defaults are Impasto's own; docs/results.md has what was measured of them."""
 
-    generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
+    generator: str = opt("residual", "network: residual (Johnson 2016), light (ours, quick) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
     arguments: Mapping[str, Any] = field(
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
