@@ -1,5 +1,6 @@
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -144,6 +145,31 @@ def test_the_colours_beneath_are_those_of_what_is_seen(tmp_path):
 def test_what_is_wholly_hidden_has_some_colour(tmp_path):
     Image.new("RGBA", (5, 3), (9, 9, 9, 0)).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").pixels.shape == (3, 5, 3)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (31, 7), (16, 33)])
+def test_hidden_colours_are_the_same_in_strips(monkeypatch, shape, kind):
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, np.iinfo(kind).max + 1, (*shape, 3), dtype=kind)
+    alpha = rng.integers(1, 256, shape).astype(kind) * (rng.random(shape) < 0.2)
+    filled = image_module._filled(pixels, alpha)
+    assert (filled[alpha > 0] == pixels[alpha > 0]).all()
+    seen = pixels[alpha > 0] if (alpha > 0).any() else np.zeros((1, 3), kind)
+    assert (filled >= seen.min(axis=0)).all() and (filled <= seen.max(axis=0)).all()
+    monkeypatch.setattr(image_module, "_ROWS", 2)
+    assert (image_module._filled(pixels, alpha) == filled).all()
+
+
+def test_a_transparent_picture_takes_little_memory_beside_its_pixels():
+    pixels = noise(1500, 2000)
+    alpha = np.zeros((1500, 2000), np.uint8)
+    alpha[200:900, 300:1700] = 255
+    tracemalloc.start()
+    image_module._filled(pixels, alpha)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * alpha.size  # with all of it as floats at once it was 57
 
 
 def test_an_opaque_alpha_channel_is_dropped(tmp_path):

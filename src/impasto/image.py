@@ -107,7 +107,7 @@ def white(samples: Samples) -> int:
 
 def load_image(path: str | os.PathLike[str], *, depth: Depth = 8) -> Pixels:
     """The picture in a file as a person sees it, on white: uint8 (H, W, 3), sRGB; see :func:`decode_picture`."""
-    return _on_white(read_picture(path, depth=depth))
+    return on_white(read_picture(path, depth=depth))
 
 
 def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -120,7 +120,7 @@ def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         seen = picture.pixels[picture.alpha > 0]
         if not len(seen) or not np.ptp(seen.astype(int), axis=0).any():
             return picture.alpha.astype(np.uint8, copy=False)
-    return np.asarray(_from_array(_on_white(picture)).convert("L"))
+    return np.asarray(_from_array(on_white(picture)).convert("L"))
 
 
 def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None, depth: Depth = 8) -> Picture:
@@ -313,7 +313,7 @@ def _encoded(picture: Picture, kind: str, quality: int) -> bytes:
         image = _from_array(picture.pixels)
         image.putalpha(Image.fromarray(picture.alpha))
     else:
-        image = _from_array(_on_white(picture))
+        image = _from_array(on_white(picture))
     options: dict[str, object] = {}
     if kind != "BMP":
         options["icc_profile"] = _srgb_profile()
@@ -494,6 +494,17 @@ def _fit(array: Pixels, cell: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
+def on_white(picture: Picture) -> Pixels:
+    """The pixels of a picture as they are seen on white paper."""
+    if picture.alpha is None:
+        return picture.pixels
+    if picture.pixels.dtype == np.uint16:
+        opacity = picture.alpha[..., np.newaxis].astype(np.float32) / np.float32(65535)
+        return np.asarray(np.rint(65535 + opacity * (picture.pixels - np.float32(65535))), np.uint16)
+    paper = Image.new("RGB", picture.pixels.shape[1::-1], "white")
+    return np.asarray(Image.composite(_from_array(picture.pixels), paper, Image.fromarray(picture.alpha)))
+
+
 def check_picture(array: Pixels) -> None:
     """Raise ImageError unless it is a picture."""
     if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
@@ -648,16 +659,6 @@ def _halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
     even = np.pad(values, [(0, height % 2), (0, width % 2), (0, 0)], mode="edge") if height % 2 or width % 2 else values
     half = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) * np.float32(0.25)
     return half.astype(np.float32, copy=False)
-
-
-def _on_white(picture: Picture) -> Pixels:
-    if picture.alpha is None:
-        return picture.pixels
-    if picture.pixels.dtype == np.uint16:
-        opacity = picture.alpha[..., np.newaxis].astype(np.float32) / np.float32(65535)
-        return np.asarray(np.rint(65535 + opacity * (picture.pixels - np.float32(65535))), np.uint16)
-    paper = Image.new("RGB", picture.pixels.shape[1::-1], "white")
-    return np.asarray(Image.composite(_from_array(picture.pixels), paper, Image.fromarray(picture.alpha)))
 
 
 @functools.cache
