@@ -134,7 +134,8 @@ def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> No
                 captions.append(["photo", "contrast 0.25", how, "contrast 0.25"])
         cells = [f"{number:.2f}" for each in zip(*changes, strict=True) for number in (np.mean(each), max(each))]
         print(f"| {name} | {' | '.join(cells)} |")
-    save_image(out / "contrast.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
+    if others:  # without them there is nothing to see: the pictures are alike
+        save_image(out / "contrast.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
 
 
 def main() -> None:

@@ -140,6 +140,22 @@ def test_a_folder_that_cannot_be_made_is_said_once_and_before_any_work(here, cap
     assert "file/out: cannot make this folder" in message
 
 
+def test_a_folder_that_cannot_be_written_is_said_once_and_before_any_work(here, capsys, monkeypatch):
+    save_image("c.png", make_photo(1))
+    Path("out").mkdir()
+    write = Path.touch
+
+    def refused(self, *rest, **options):
+        if self.parent.name == "out":
+            raise PermissionError(13, "Permission denied")
+        write(self, *rest, **options)
+
+    monkeypatch.setattr(Path, "touch", refused)
+    monkeypatch.setattr("impasto.cli_stylize.read_picture", lambda *_, **__: pytest.fail("begun all the same"))
+    message = fails(capsys, 1, "stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "out")
+    assert "out/a.png: cannot write: Permission denied; check the disk and permissions" in message
+
+
 def test_a_wrong_model_leaves_no_folder_behind(here, capsys):
     fails(capsys, 1, "stylize", "a.png", "-m", "missing.onnx", "-o", "out/b.png")
     assert not Path("out").exists()
@@ -193,6 +209,17 @@ def test_the_sheet_of_strengths_is_told_as_any_picture(here, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["output"] == "g.png"
     assert (told["height"], told["width"]) == load_image("g.png").shape[:2]
+
+
+def test_the_sheet_of_a_transparent_photo_is_on_white(here):
+    opaque = make_photo(0)
+    alpha = np.full(opaque.shape[:2], 255, np.uint8)
+    alpha[:, alpha.shape[1] // 2 :] = 0
+    Image.fromarray(np.dstack([opaque, alpha])).save("hole.png")
+    assert main(["stylize", "hole.png", "-s", "udnie", "-o", "sheet.png", "--grid", "--size", "64"]) == 0
+    assert main(["stylize", "a.png", "-s", "udnie", "-o", "whole.png", "--grid", "--size", "64"]) == 0
+    ink, of_all = ((load_image(name) < 250).any(axis=2).mean() for name in ("sheet.png", "whole.png"))
+    assert 0.4 < ink / of_all < 0.6  # with the captions, which both have
 
 
 def test_patterns_that_the_shell_left_alone_are_expanded(here, capsys):

@@ -1,16 +1,21 @@
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, PngImagePlugin
+from PIL.TiffImagePlugin import IFDRational
 
 from impasto import image as image_module
 from impasto.errors import ImageError
 from impasto.image import (
+    Picture,
     contact_sheet,
+    decode_picture,
+    encode_picture,
     find_images,
     load_image,
     read_picture,
@@ -142,6 +147,31 @@ def test_what_is_wholly_hidden_has_some_colour(tmp_path):
     assert read_picture(tmp_path / "a.png").pixels.shape == (3, 5, 3)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (31, 7), (16, 33)])
+def test_hidden_colours_are_the_same_in_strips(monkeypatch, shape, kind):
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, np.iinfo(kind).max + 1, (*shape, 3), dtype=kind)
+    alpha = rng.integers(1, 256, shape).astype(kind) * (rng.random(shape) < 0.2)
+    filled = image_module._filled(pixels, alpha)
+    assert (filled[alpha > 0] == pixels[alpha > 0]).all()
+    seen = pixels[alpha > 0] if (alpha > 0).any() else np.zeros((1, 3), kind)
+    assert (filled >= seen.min(axis=0)).all() and (filled <= seen.max(axis=0)).all()
+    monkeypatch.setattr(image_module, "_ROWS", 2)
+    assert (image_module._filled(pixels, alpha) == filled).all()
+
+
+def test_a_transparent_picture_takes_little_memory_beside_its_pixels():
+    pixels = noise(1500, 2000)
+    alpha = np.zeros((1500, 2000), np.uint8)
+    alpha[200:900, 300:1700] = 255
+    tracemalloc.start()
+    image_module._filled(pixels, alpha)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * alpha.size  # with all of it as floats at once it was 57
+
+
 def test_an_opaque_alpha_channel_is_dropped(tmp_path):
     Image.new("RGBA", (5, 3), (9, 9, 9, 255)).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").alpha is None
@@ -154,26 +184,60 @@ def test_where_a_format_has_no_transparency_there_is_white(tmp_path, suffix):
     assert (load_image(tmp_path / f"b{suffix}")[10:14, 12:20] > 240).all()
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
-def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "depth"), [(".jpg", 8), (".png", 8), (".webp", 8), (".tif", 8), (".png", 16), (".tif", 16)]
+)
+def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, suffix, depth):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Camera"
     exif[ExifTags.Base.ImageWidth] = 9999
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = 4000  # a place in the old file
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=exif)
-    save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.jpg"))
+    save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.jpg", depth=depth))
     with Image.open(tmp_path / f"b{suffix}") as written:
         kept = written.getexif()
         assert written.size == (40, 60)  # upright
         assert kept.get(ExifTags.Base.Orientation, 1) == 1
         assert kept[ExifTags.Base.Make] == "Camera"
         assert kept.get(ExifTags.Base.ImageWidth) in (None, 40)
-        if suffix == ".tif":
-            return
-        assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] == 400
+        assert kept.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.ISOSpeedRatings: 400}
         assert kept.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
+def directory(file, at):
+    """Of a TIFF, little-endian, the entries of a directory by the specification, section 2: tag -> (type, bytes)."""
+    size = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8}
+    (count,) = struct.unpack_from("<H", file, at)
+    entries = [struct.unpack_from("<HHI4s", file, at + 2 + 12 * i) for i in range(count)]
+    assert at % 2 == 0 and [tag for tag, *_ in entries] == sorted({tag for tag, *_ in entries})
+    found = {}
+    for tag, kind, length, value in entries:
+        there = length * size[kind]
+        start = struct.unpack("<I", value)[0]
+        assert there <= 4 or (start % 2 == 0 and start + there <= len(file))
+        found[tag] = (kind, value[:there] if there <= 4 else file[start : start + there])
+    assert struct.unpack_from("<I", file, at + 2 + 12 * count)[0] == 0  # no other picture
+    return found
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("make", ["Odd", "Even"])
+def test_a_record_in_a_tiff_is_where_the_specification_has_it(kind, make):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = make
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] = IFDRational(1, 250)
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2020:01:02 03:04:05"
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 13, 3)).astype(kind)
+    file = encode_picture(Picture(pixels, exif=exif.tobytes()), "it.tif")
+    first = directory(file, struct.unpack_from("<I", file, 4)[0])
+    below = directory(file, struct.unpack("<I", first[0x8769][1])[0])
+    assert first[0x010F] == (2, make.encode() + b"\0")
+    assert below[0x829A] == (5, struct.pack("<II", 1, 250))
+    assert below[0x9003] == (2, b"2020:01:02 03:04:05\0")
+    assert (decode_picture(file, "it", depth="own").pixels == pixels).all()
 
 
 def test_a_damaged_record_does_not_spoil_the_picture(tmp_path):
@@ -219,6 +283,25 @@ def test_an_srgb_profile_changes_nothing(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(picture).save(tmp_path / "a.png", icc_profile=profile)
     assert (load_image(tmp_path / "a.png") == picture).all()
+
+
+@pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("L", {"progressive": True}), ("CMYK", {})])
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size_where_a_small_one_is_wanted(monkeypatch, mode, options):
+    whole = Image.fromarray(noise(9, 12)).resize((1600, 1200), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    whole.convert(mode).save(file, format="JPEG", quality=95, exif=exif, **options)
+    sizes = []
+    load = JpegImagePlugin.JpegImageFile.load
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", lambda self: sizes.append(self.size) or load(self))
+    small = decode_picture(file.getvalue(), "it", short_side=100).pixels
+    assert sizes[0] == (400, 300)
+    sizes.clear()
+    large = decode_picture(file.getvalue(), "it").pixels
+    assert sizes[0] == (1600, 1200)
+    assert small.shape == (133, 100, 3)
+    assert np.abs(small.astype(int) - resize_short_side(large, 100)).mean() < 1
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.98])
@@ -398,6 +481,11 @@ def test_strips_of_a_resized_picture_fit_together(kind):
 def test_resizing_to_nothing_is_refused():
     with pytest.raises(ImageError, match="1 or more"):
         resize_short_side(noise(), 0)
+
+
+def test_resizing_to_more_than_fits_is_refused():
+    with pytest.raises(ImageError, match="short side of 20000: 30000 x 20000 pixels are too many"):
+        resize_short_side(noise(), 20_000)
 
 
 def test_find_images_is_recursive_sorted_and_picky(tmp_path):

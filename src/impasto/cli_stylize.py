@@ -28,6 +28,7 @@ from impasto.image import (
     Depth,
     Picture,
     Pixels,
+    check_saving,
     decode_picture,
     encode_picture,
     find_images,
@@ -198,7 +199,8 @@ def stylize(
         write_settings(save_settings, _anywhere(saved))
 
     if jobs and output != STANDARD:
-        _make_folder(jobs[0].target.parent)  # before all the work, in case that it cannot be made
+        _make_folder(jobs[0].target.parent)  # before all the work, in case that nothing can be made or written there
+        check_saving(jobs[0].target)
     at_once = 1 if refine or grid else 1 + min(threads or os.cpu_count() or 1, 2)
     done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
     try:
@@ -381,7 +383,7 @@ def _grid_painter(saved: Saved, load: Loader) -> PicturePainter:
         stylizer.check(replace(saved.settings, strength=STRENGTHS[0]))  # before all the work
 
     def sheet(photo: Picture) -> Picture:
-        return Picture(strength_sheet(photo.pixels, looks, saved.settings))
+        return Picture(strength_sheet(photo.pixels, looks, saved.settings, alpha=photo.alpha))
 
     return sheet
 

@@ -2,8 +2,6 @@
 
 import functools
 import logging
-import struct
-import zlib
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +48,7 @@ def decode(data: bytes, *, by_profile: bool, has_alpha: bool) -> tuple[Samples16
         raise ImageError(f"is damaged or cut short ({reason}); copy or download it again") from cause
 
 
-def encode(pixels: NDArray[Any], alpha: NDArray[Any] | None, kind: str, *, profile: bytes, exif: bytes | None) -> bytes:
+def encode(pixels: NDArray[Any], alpha: NDArray[Any] | None, kind: str, *, profile: bytes) -> bytes:
     """The bytes of a 16-bit file.
 
     Args:
@@ -58,7 +56,6 @@ def encode(pixels: NDArray[Any], alpha: NDArray[Any] | None, kind: str, *, profi
         alpha: Opacity, uint16 (H, W), or None.
         kind: "PNG" or "TIFF".
         profile: sRGB's.
-        exif: The camera's record, beginning with "Exif".
 
     Raises:
         ImageError: libvips is not installed.
@@ -69,15 +66,9 @@ def encode(pixels: NDArray[Any], alpha: NDArray[Any] | None, kind: str, *, profi
     samples = pixels if alpha is None else np.dstack([pixels, alpha])
     image = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation="rgb16")
     image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    if kind == "TIFF":
-        data: bytes = image.write_to_buffer(".tif", compression="lzw", keep="icc")
-        return data
-    data = image.write_to_buffer(".png", keep="icc")  # it would add a record of its own
-    if exif is None:
-        return data
-    # The chunk comes after the header, which is 33 bytes with what precedes it.
-    chunk = b"eXIf" + exif.removeprefix(b"Exif\0\0")
-    return data[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    options = {"TIFF": {"compression": "lzw"}, "PNG": {}}[kind]
+    data: bytes = image.write_to_buffer({"TIFF": ".tif", "PNG": ".png"}[kind], keep="icc", **options)
+    return data
 
 
 def _to_srgb(image: Any, by_profile: bool) -> Any:

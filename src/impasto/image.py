@@ -24,7 +24,6 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (
-    ExifTags,
     Image,
     ImageCms,
     ImageDraw,
@@ -35,7 +34,7 @@ from PIL import (
     _imaging,
 )
 
-from impasto import deep
+from impasto import deep, exif
 from impasto.atomic import check_writable, replacing
 from impasto.errors import ImageError
 
@@ -49,13 +48,16 @@ Depth = Literal[8, 16, "own"]
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused: a small file can unpack to more memory than the machine has."""
 
+_ROWS = 256
+"""Rows of a picture that are computed at once, an even number: memory does not grow with the picture."""
+
 OPTIMIZED_PIXELS = 20_000_000
 """Up to so many, a JPEG's code is fitted to the picture."""
 
-MOST_PIXELS_A_BYTE = 12_000
-"""Deflate and LZW pack a thousand bytes into one, and a byte may be eight pixels."""
-_LIMITED = ("PNG", "JPEG", "BMP", "PPM", "raw", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
-"""Formats, and of TIFF compressions, of which that is true. A fax page, a WebP and an AVIF can be blank in no space."""
+_PACKED = ("PNG", "JPEG", "BMP", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
+_PLAIN = ("raw", "PPM")
+MOST_BYTES_A_BYTE = dict.fromkeys(_PACKED, 1500) | dict.fromkeys(_PLAIN, 1)
+"""How far formats, and TIFF's compressions, can pack. A fax page, a WebP and an AVIF can be blank in no space."""
 
 _FORMAT_OF = {
     ".jpg": "JPEG",
@@ -105,7 +107,7 @@ def white(samples: Samples) -> int:
 
 def load_image(path: str | os.PathLike[str], *, depth: Depth = 8) -> Pixels:
     """The picture in a file as a person sees it, on white: uint8 (H, W, 3), sRGB; see :func:`decode_picture`."""
-    return _on_white(read_picture(path, depth=depth))
+    return on_white(read_picture(path, depth=depth))
 
 
 def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -118,7 +120,7 @@ def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         seen = picture.pixels[picture.alpha > 0]
         if not len(seen) or not np.ptp(seen.astype(int), axis=0).any():
             return picture.alpha.astype(np.uint8, copy=False)
-    return np.asarray(_from_array(_on_white(picture)).convert("L"))
+    return np.asarray(_from_array(on_white(picture)).convert("L"))
 
 
 def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None, depth: Depth = 8) -> Picture:
@@ -184,16 +186,16 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None, dep
                 _check_png(data)
             if short_side:
                 image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
-            orientation = _orientation(image)  # of a TIFF; loading it turns it
+            orientation = exif.orientation(image)  # of a TIFF; loading it turns it
             image.load()  # decodes all of it, so a file that is cut short fails here; libvips would forgive it
-            own_depth, exif, frames = _depth_of(image, data), _kept_exif(image), getattr(image, "n_frames", 1)
+            own_depth, record, frames = _depth_of(image, data), exif.kept(image), getattr(image, "n_frames", 1)
             by_libvips = own_depth == 16 and deep.available()
             if by_libvips:
-                pixels, alpha = _deep_samples(image, data, orientation or _orientation(image))
+                pixels, alpha = _deep_samples(image, data, orientation or exif.orientation(image))
             else:
                 pixels, alpha = _samples(image)
             del image
-            picture = replace(_picture(pixels, alpha, exif), frames=frames, own_depth=own_depth)
+            picture = replace(_picture(pixels, alpha, record), frames=frames, own_depth=own_depth)
             if short_side:
                 picture = _scaled(picture, short_side)
             if depth == "own":
@@ -215,7 +217,9 @@ def _check_plausible(image: Image.Image, size: int) -> None:
     """
     pixels = image.width * image.height
     kind = image.info.get("compression", "raw") if image.format == "TIFF" else image.format
-    if kind in _LIMITED and pixels > max(10_000_000, MOST_PIXELS_A_BYTE * size):
+    bands = len(image.getbands())
+    bits = 8 * bands if bands > 1 else 1  # of a pixel, at least
+    if kind in MOST_BYTES_A_BYTE and pixels > max(10_000_000, 8 * MOST_BYTES_A_BYTE[kind] * size // bits):
         raise ImageError(
             f"is damaged or cut short ({size} bytes cannot hold {image.width} x {image.height} pixels); "
             "copy or download it again"
@@ -270,8 +274,7 @@ def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95
 def save_picture(path: str | os.PathLike[str], picture: Picture, *, quality: int = 95) -> None:
     """Write a picture in the format its extension names, tagged as sRGB; whole or not at all.
 
-    Transparency is kept where the format has it, and laid over white in JPEG and BMP; EXIF is kept in JPEG, PNG and
-    WebP, and of a TIFF of 8 bits its first part (camera and date, not exposure and place).
+    Transparency is kept where the format has it, and laid over white in JPEG and BMP; EXIF is kept in all but BMP.
 
     Args:
         path: Its extension is one of `WRITABLE_SUFFIXES`, in any case. An existing file is replaced.
@@ -295,20 +298,27 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
     check_picture(picture.pixels)
-    if picture.pixels.dtype == np.uint16:
-        if kind in DEEP_FORMATS:
-            return deep.encode(picture.pixels, picture.alpha, kind, profile=_srgb_profile(), exif=picture.exif)
-        picture = _at_8(picture)
+    if picture.pixels.dtype == np.uint16 and kind in DEEP_FORMATS:
+        data = deep.encode(picture.pixels, picture.alpha, kind, profile=_srgb_profile())
+        if picture.exif and kind == "PNG":
+            data = exif.in_png(data, picture.exif)
+    else:
+        data = _encoded(_at_8(picture), kind, quality)
+    return exif.in_tiff(data, picture.exif) if picture.exif and kind == "TIFF" else data
+
+
+def _encoded(picture: Picture, kind: str, quality: int) -> bytes:
+    """The bytes of a file of 8 bits, in this of Pillow's formats; of a TIFF without EXIF."""
     if picture.alpha is not None and kind in ("PNG", "WEBP", "TIFF"):
         image = _from_array(picture.pixels)
         image.putalpha(Image.fromarray(picture.alpha))
     else:
-        image = _from_array(_on_white(picture))
+        image = _from_array(on_white(picture))
     options: dict[str, object] = {}
     if kind != "BMP":
         options["icc_profile"] = _srgb_profile()
-        if picture.exif:
-            options["exif"] = picture.exif if kind != "TIFF" else _first_directory(picture.exif)
+        if picture.exif and kind != "TIFF":
+            options["exif"] = picture.exif
     if kind == "JPEG":
         # Painted pictures are full of saturated edges, which halved colour resolution smears.
         options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
@@ -368,7 +378,10 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
         return array
     scaled = (max(1, round(width * size / short)), max(1, round(height * size / short)))
     if scaled[0] * scaled[1] > MAX_PIXELS:
-        raise ImageError(f"a picture of {width} x {height} is too thin to be made {size} pixels wide; crop it first")
+        raise ImageError(
+            f"a picture of {width} x {height} cannot be scaled to a short side of {size}: {scaled[0]} x {scaled[1]} "
+            f"pixels are too many, the limit is {MAX_PIXELS // 1_000_000} million; ask for less, or crop it first"
+        )
     return resize(array, *scaled)
 
 
@@ -481,6 +494,17 @@ def _fit(array: Pixels, cell: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
+def on_white(picture: Picture) -> Pixels:
+    """The pixels of a picture as they are seen on white paper."""
+    if picture.alpha is None:
+        return picture.pixels
+    if picture.pixels.dtype == np.uint16:
+        opacity = picture.alpha[..., np.newaxis].astype(np.float32) / np.float32(65535)
+        return np.asarray(np.rint(65535 + opacity * (picture.pixels - np.float32(65535))), np.uint16)
+    paper = Image.new("RGB", picture.pixels.shape[1::-1], "white")
+    return np.asarray(Image.composite(_from_array(picture.pixels), paper, Image.fromarray(picture.alpha)))
+
+
 def check_picture(array: Pixels) -> None:
     """Raise ImageError unless it is a picture."""
     if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
@@ -540,13 +564,6 @@ def _deep_samples(image: Image.Image, data: bytes, orientation: int) -> tuple[Sa
     return _turned(pixels, orientation), None if alpha is None else _turned(alpha, orientation)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, as far as the file has been read; 0 where there is none, or the record is damaged."""
-    with contextlib.suppress(Exception):
-        return int(image.getexif().get(ExifTags.Base.Orientation, 0))
-    return 0
-
-
 def _turned(stored: Samples, orientation: int) -> Samples:
     """Stored samples, (H, W, ...), upright: EXIF's orientation 2 to 8; any other is upright already."""
     upright = stored.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else stored
@@ -557,10 +574,10 @@ def _turned(stored: Samples, orientation: int) -> Samples:
     return np.ascontiguousarray(upright)
 
 
-def _picture(pixels: Pixels, alpha: Samples | None, exif: bytes | None) -> Picture:
+def _picture(pixels: Pixels, alpha: Samples | None, record: bytes | None) -> Picture:
     if alpha is None or alpha.min() == white(alpha):
-        return Picture(pixels, None, exif)
-    return Picture(_filled(pixels, alpha), alpha, exif)
+        return Picture(pixels, None, record)
+    return Picture(_filled(pixels, alpha), alpha, record)
 
 
 def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
@@ -574,7 +591,7 @@ def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] |
 
     alpha = None
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
         image = image.convert("RGB")
     elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
@@ -597,80 +614,51 @@ def _turn_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _kept_exif(image: Image.Image) -> bytes | None:
-    """The camera's record but for what is no longer true of the painted picture."""
-    try:
-        exif = image.getexif()
-        # Pillow writes the first directory, and the camera's and the place's below it; thumbnails are in the second.
-        kept = Image.Exif()
-        kept.update({tag: value for tag, value in exif.items() if tag not in _OF_THE_FILE})
-        for directory in _BELOW:
-            below = exif.get_ifd(directory)
-            if below:
-                kept.get_ifd(directory).update({k: v for k, v in below.items() if k != ExifTags.Base.MakerNote})
-        return kept.tobytes() if len(kept) else None
-    except Exception:
-        return None
-
-
-def _first_directory(data: bytes) -> Image.Exif:
-    """A record without the directories below its first, which Pillow cannot write into a compressed TIFF."""
-    exif = Image.Exif()
-    exif.load(data)
-    for directory in _BELOW:
-        exif.pop(directory, None)
-    return exif
-
-
-_BELOW = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-_OF_THE_FILE = {
-    *range(0x00FE, 0x0108),  # sizes, depth and compression of a TIFF file's pixels
-    *(ExifTags.Base.Orientation, ExifTags.Base.XMLPacket, ExifTags.Base.InterColorProfile),
-    *(0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x0152, 0x0153),
-    *range(0x0211, 0x0215),
-    *_BELOW,  # where in the old file these directories were
-}
-"""EXIF tags that say how a file stores its pixels, not how the picture was taken."""
-
-
 def _filled(pixels: Pixels, alpha: Samples) -> Pixels:
     """The colours of what is seen, continued to where nothing is: painting spreads what lies beside.
 
-    Pulled together at ever half the size, weighted by opacity, and pushed back to where there is none.
+    Pulled together at ever half the size, weighted by opacity, and pushed back to where there is none. What is
+    computed at the picture's own size is computed strip by strip: as floats it would be many times the picture.
     """
-    opacity = alpha.astype(np.float32) / np.float32(white(alpha))
-    levels = [((pixels * opacity[:, :, None]).astype(np.float32), opacity)]
-    while max(levels[-1][1].shape) > 1:
-        levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
-    filled = np.zeros((1, 1, 3), np.float32)
-    for colours, weight in reversed(levels):
-        height, width = weight.shape
-        filled = filled.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-        some = weight > 0
-        filled[some] = colours[some] / weight[some][:, None]
-    hidden = alpha == 0
+    height, width = alpha.shape
+    half = np.empty((-(-height // 2), -(-width // 2), 4), np.float32)  # colours times opacity, and opacity
+    for top in range(0, height, _ROWS):
+        rows = slice(top, top + _ROWS)
+        opacity = alpha[rows, :, np.newaxis].astype(np.float32) / np.float32(white(alpha))
+        half[top // 2 : (top + _ROWS) // 2] = _halved(np.concatenate([pixels[rows] * opacity, opacity], axis=2))
+    levels = [half]
+    while max(levels[-1].shape[:2]) > 1:
+        levels.append(_halved(levels[-1]))
+    coarse = np.zeros((1, 1, 4), np.float32)
+    for level in reversed(levels):
+        for rows, beneath in _beneath(coarse, level):
+            part = level[rows]
+            empty = part[..., 3] == 0
+            part[..., :3] /= np.where(empty, np.float32(1), part[..., 3])[..., np.newaxis]
+            part[empty] = beneath[empty]
+        coarse = level
     result = pixels.copy()
-    result[hidden] = np.rint(filled[hidden]).clip(0, white(pixels)).astype(pixels.dtype)
+    for rows, beneath in _beneath(coarse, result):
+        hidden = alpha[rows] == 0
+        result[rows][hidden] = np.rint(beneath[hidden][:, :3]).clip(0, white(pixels)).astype(pixels.dtype)
     return result
 
 
+def _beneath(coarse: NDArray[np.float32], fine: NDArray[Any]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Strips of an array, and what a copy of half its size has at the same places."""
+    height, width = fine.shape[:2]
+    for top in range(0, height, _ROWS):
+        rows = slice(top, min(top + _ROWS, height))
+        strip = coarse[top // 2 : (top + _ROWS) // 2]
+        yield rows, strip.repeat(2, axis=0).repeat(2, axis=1)[: rows.stop - top, :width]
+
+
 def _halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of 2 x 2 places, of an odd edge with its repetition."""
+    """Means of 2 x 2 places, of an odd edge with its repetition; (H, W, channels)."""
     height, width = values.shape[:2]
-    edges = [(0, height % 2), (0, width % 2), *[(0, 0)] * (values.ndim - 2)]
-    even = np.pad(values, edges, mode="edge")
+    even = np.pad(values, [(0, height % 2), (0, width % 2), (0, 0)], mode="edge") if height % 2 or width % 2 else values
     half = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) * np.float32(0.25)
     return half.astype(np.float32, copy=False)
-
-
-def _on_white(picture: Picture) -> Pixels:
-    if picture.alpha is None:
-        return picture.pixels
-    if picture.pixels.dtype == np.uint16:
-        opacity = picture.alpha[..., np.newaxis].astype(np.float32) / np.float32(65535)
-        return np.asarray(np.rint(65535 + opacity * (picture.pixels - np.float32(65535))), np.uint16)
-    paper = Image.new("RGB", picture.pixels.shape[1::-1], "white")
-    return np.asarray(Image.composite(_from_array(picture.pixels), paper, Image.fromarray(picture.alpha)))
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from impasto.catalogue import shipped
-from impasto.image import Pixels, contact_sheet, resize_short_side
+from impasto.image import Picture, Pixels, Samples, contact_sheet, on_white, resize_short_side
 from impasto.runtime import DEFAULT, Stylizer, load
 from impasto.settings import Settings
 
@@ -30,18 +30,28 @@ def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int 
     return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)
 
 
-def strength_sheet(photo: Pixels, looks: Sequence[tuple[str, Stylizer]], settings: Settings = DEFAULT) -> Pixels:
+def strength_sheet(
+    photo: Pixels,
+    looks: Sequence[tuple[str, Stylizer]],
+    settings: Settings = DEFAULT,
+    *,
+    alpha: Samples | None = None,
+) -> Pixels:
     """One picture that shows ``photo``, uint8 (H, W, 3), from weak to strong (:data:`STRENGTHS`), each look in a row.
 
     Args:
         photo: The photo; each row begins with it.
         looks: What to call each, and what paints it.
         settings: All else; the strength in it does not count.
+        alpha: The photo's opacity, (H, W) as the photo: its pictures are laid on white. None where it is opaque.
 
     Raises:
         UsageError: A model that has one strength only.
     """
     steps = [replace(settings, strength=strength) for strength in STRENGTHS]
-    rows = [[photo, *(stylizer(photo, step) for step in steps)] for _, stylizer in looks]
+    rows = [
+        [on_white(Picture(one, alpha)) for one in (photo, *(stylizer(photo, step) for step in steps))]
+        for _, stylizer in looks
+    ]
     captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name, _ in looks]
     return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))
