@@ -38,58 +38,78 @@ def changed(photo: Pixels, contrast: float, shift: float = 0.0) -> Pixels:
     return rounded
 
 
-def measure(lab: Lab) -> dict[str, Any]:
-    distance = Lpips(lab.network)
-    conditions = {
-        **{f"contrast {contrast:g}": (contrast, 0.0) for contrast in CONTRASTS},
-        **{f"brightness {shift:+d}": (0.5, float(shift)) for shift in BRIGHTNESS},
-    }
-    found: dict[str, Any] = {}
+CONDITIONS = {
+    **{f"contrast {contrast:g}": (contrast, 0.0) for contrast in CONTRASTS},
+    **{f"brightness {shift:+d}": (0.5, float(shift)) for shift in BRIGHTNESS},
+}
+"""What is done to a photo: contrast, and levels added."""
 
-    def note(system: str, number: int, seed: int, paint: Callable[[Pixels], Pixels]) -> list[Pixels]:
-        pictures = {name: paint(changed(lab.held_out[number], *change)) for name, change in conditions.items()}
+
+def reference(condition: str) -> str:
+    """What the effect is told from: brightness is moved at half the contrast, so from that."""
+    return "contrast 0.5" if condition.startswith("brightness") else "contrast 1"
+
+
+class Comparison:
+    """How much systems' pictures change with the photo: by system and condition, then by seed, a value a photo."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.distance = Lpips(lab.network)
+        self.found: dict[str, Any] = {}
+
+    def note(self, system: str, number: int, seed: int, paint: Callable[[Pixels], Pixels]) -> list[Pixels]:
+        """Measure a system on held-out photo ``number`` under all conditions; the pictures, in their order."""
+        photo = self.lab.held_out[number]
+        pictures = {name: to_tensor(paint(changed(photo, *change))) for name, change in CONDITIONS.items()}
         for name, picture in pictures.items():
-            # Brightness is moved at half the contrast, so that is what its effect is told from.
-            reference = to_tensor(pictures["contrast 0.5" if name.startswith("brightness") else "contrast 1"])
-            values = {
-                "levels": 255 * float((to_tensor(picture) - reference).abs().mean()),
-                "lpips": float(distance(to_tensor(picture), reference)),
-                "style": lab.terms(to_tensor(picture), number)[1],
-            }
-            for what, value in values.items():
-                by_seed = found.setdefault(f"{system}, {name}", {}).setdefault(what, {})
-                by_seed.setdefault(str(seed), []).append(value)
-        return [*pictures.values()]
+            told_from = pictures[reference(name)]
+            self.keep(system, name, seed, "levels", 255 * float((picture - told_from).abs().mean()))
+            self.keep(system, name, seed, "lpips", float(self.distance(picture, told_from)))
+            self.keep(system, name, seed, "style", self.lab.terms(picture, number)[1])
+        return [to_picture(picture) for picture in pictures.values()]
 
+    def keep(self, system: str, condition: str, seed: int, what: str, value: float) -> None:
+        by_seed = self.found.setdefault(f"{system}, {condition}", {}).setdefault(what, {})
+        by_seed.setdefault(str(seed), []).append(value)
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    comparison = Comparison(lab)
     shown: dict[str, list[Pixels]] = {}
     for norm in NETWORKS:
         for learnt in lab.arms("residual", norm):
             for number in range(len(lab.judges)):
-                pictures = note(norm, number, learnt.arm.seed, _painter(lab, learnt.generator))
+                pictures = comparison.note(norm, number, learnt.arm.seed, _painter(lab, learnt.generator))
                 shown.setdefault(norm, pictures)
                 # The same without rounding the faint photo to 8 bits: what the network does, and not the file.
                 faint, plain = (
                     lab.paint(learnt.generator, (lab.judges[number] - 0.5) * contrast + 0.5)
                     for contrast in (JUDGED, 1.0)
                 )
-                by_seed = found.setdefault(f"{norm}, {UNROUNDED}", {}).setdefault("levels", {})
-                by_seed.setdefault(str(learnt.arm.seed), []).append(255 * float((faint - plain).abs().mean()))
-    size, evaluations = lab.budget.judge_size, lab.budget.evaluations // 2
+                change = 255 * float((faint - plain).abs().mean())
+                comparison.keep(norm, UNROUNDED, learnt.arm.seed, "levels", change)
     for name, start in GATYS.items():
-        config = GatysConfig(evaluations=evaluations, size=size, style_size=size, start=start)
         for number in range(lab.budget.gatys_photos):
             # The same noise each time, so no seeds: the spread is over photos.
-            pictures = note(name, number, number, partial(_optimized, lab, config))
+            pictures = comparison.note(name, number, number, partial(optimized, lab, gatys_config(lab, start)))
             shown.setdefault(name, pictures)
     rows = [[changed(lab.held_out[0], contrast) for contrast in CONTRASTS]]
     rows += [shown[system][: len(CONTRASTS)] for system in (*NETWORKS, *GATYS)]
     names = ("photo", *(CALLED[norm] for norm in NETWORKS), *GATYS)
     captions = [[f"{name}: contrast {contrast:g}" for contrast in CONTRASTS] for name in names]
     sheet(lab, "contrast", rows, captions=captions)
-    return found
+    return comparison.found
 
 
-def _optimized(lab: Lab, config: GatysConfig, photo: Pixels) -> Pixels:
+def gatys_config(lab: Lab, start: str) -> GatysConfig:
+    """Of its optimisation here; half the evaluations, as there are many."""
+    size = lab.budget.judge_size
+    return GatysConfig(evaluations=lab.budget.evaluations // 2, size=size, style_size=size, start=start)
+
+
+def optimized(lab: Lab, config: GatysConfig, photo: Pixels) -> Pixels:
+    """The picture of Gatys' optimisation."""
     return lab.gatys("contrast", photo, config).picture
 
 
