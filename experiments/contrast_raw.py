@@ -8,13 +8,13 @@ photo as it is given, divided by that of the photo at full contrast. There the t
 from dataclasses import replace
 from typing import Any
 
-from experiments.contrast import CONTRASTS, GATYS, Comparison, changed, gatys_config, optimized
+from experiments.contrast import CONTRASTS, RAW, Comparison, changed, gatys_config, optimized
 from experiments.lab import Lab
 from experiments.page import sheet
 from impasto.image import Pixels
 from impasto.train.data import to_tensor
 
-RAW = {f"{name}, raw content": start for name, start in GATYS.items()}
+FADED = [f"contrast {contrast:g}" for contrast in CONTRASTS]
 
 
 def measure(lab: Lab) -> dict[str, Any]:
@@ -29,11 +29,11 @@ def measure(lab: Lab) -> dict[str, Any]:
                 objective = replace(config.objective, content_weight=weight)
                 return optimized(lab, replace(config, objective=objective), photo)
 
-            pictures = comparison.note(name, number, number, paint)
+            pictures = comparison.note(name, number, number, paint, FADED)
             if number == 0:
-                shown.append(pictures[: len(CONTRASTS)])
+                shown.append(pictures)
     rows = [[changed(lab.held_out[0], contrast) for contrast in CONTRASTS], *shown]
-    captions = [[f"{name}: contrast {contrast:g}" for contrast in CONTRASTS] for name in ("photo", *RAW)]
+    captions = [[f"{name}: {condition}" for condition in FADED] for name in ("photo", *RAW)]
     sheet(lab, "contrast_raw", rows, captions=captions)
     return comparison.found
 
