@@ -70,25 +70,23 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             # Early stopping: the last step is worse than the best before it by more than the seeds differ.
             differ = max(last[few]) - min(last[few])
             early = "holds" if mean(last[few]) - mean(best[few]) > differ else "does not hold here"
-            counts = norm == "batch"
+            claimed = norm == "batch"
             parts += [
                 Part(
                     f"{generator}, {norm}: {few} photos are better than {many}",
                     better,
                     f"The objective ends at {spread(last[few])} and {spread(last[many])}.",
-                    counts,
+                    claimed,
                 ),
                 Part(
                     f"{generator}, {norm}: stopping early pays",
                     early,
                     f"With {few} photos the last step is {spread(minus(last[few], best[few]))} above the best.",
-                    counts,
+                    claimed,
                 ),
             ]
             ends[f"{generator}, {norm}"] = ([*each], [list(seed) for seed in zip(*last.values(), strict=True)])
-    by_count = plots.curves(
-        "few_photos", ends, x="training photos", y="objective on held-out photos after the last step", log="x"
-    )
+    by_count = plots.curves("few_photos", ends, x="training photos", y="last objective on held-out photos", log="x")
     return Section(
         title="Few pictures",
         claim="With batch normalisation sixteen training pictures are better than a thousand, and training must stop "

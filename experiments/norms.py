@@ -93,6 +93,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                     y=f"{named} on held-out photos",
                     title=f"{generator} generator",
                     log=log,
+                    levels={"collapse": [LOST]} if term == "content" else {},
                 )
             )
         figures.append(

@@ -190,19 +190,19 @@ class Plots:
         ):
             axes.axhline(mean(level), color=color, ls=dash, lw=1.2, label=label)
             axes.axhspan(min(level), max(level), color=color, alpha=0.1, lw=0)
+        if log:
+            axes.set(**{f"{log}scale": "log"})
         if top is not None:
             axes.set_ylim(top=top)
         if log == "x":
-            axes.set_xscale("log")
             axes.set_xticks([*next(iter(lines.values()))[0]])
             axes.xaxis.set_major_formatter("{x:g}")
         if log == "y":
-            axes.set_yscale("log")
             axes.yaxis.set_major_locator(_log_ticks(*axes.get_ylim()))
             axes.yaxis.set_major_formatter("{x:.3g}")
         axes.minorticks_off()
-        axes.legend(frameon=False, fontsize=8)
-        return self._saved(figure, name, f"{title + ': ' if title else ''}{y} against {x}; mean and range over {over}.")
+        caption = f"{title + ': ' if title else ''}{y} against {x}; mean and range over {over}."
+        return self._saved(figure, name, caption + " What is higher is left out." * (top is not None))
 
     def points(
         self, name: str, groups: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = ""
@@ -211,13 +211,12 @@ class Plots:
         figure, axes = self._axes(x, y, title)
         for (label, points), color, marker in zip(groups.items(), cycle(COLORS), cycle(MARKERS), strict=False):
             axes.scatter(*zip(*points, strict=True), color=color, marker=marker, label=label)
-        axes.legend(frameon=False, fontsize=8)
         return self._saved(figure, name, f"{y} against {x}, one point a seed.")
 
     def _axes(self, x: str, y: str, title: str) -> tuple[Any, Any]:
         from matplotlib.figure import Figure as Canvas  # its own canvas: no window system, no global state
 
-        figure = Canvas(figsize=(6, 3.6), layout="constrained")
+        figure = Canvas(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()
         axes.set(xlabel=x, ylabel=y, title=title)
         axes.spines[["top", "right"]].set_visible(False)
@@ -225,6 +224,8 @@ class Plots:
         return figure, axes
 
     def _saved(self, figure: Any, name: str, caption: str) -> Figure:
+        # Below the axes: nothing is hidden, and looking for the best place is slow on a busy machine, with a warning.
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         self.folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(self.folder / f"{name}.png", dpi=150, metadata={"Software": None})
         return f"{name}.png", caption
@@ -304,8 +305,9 @@ def render(
         f"{budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of {budget.crop} px, "
         f"{len(budget.seeds)} seeds, {budget.judges} held-out photos, one style picture. Photos and the style picture "
         f"have a short side of {budget.judge_size} px here (512 in <a href='../results.md'>docs/results.md</a>), "
-        f"unless it is said otherwise. The papers' networks took 4 to 60 times the steps, of larger squares: what "
-        "fails here may hold there.</p><p><b>Verdicts</b> are computed from the numbers. {PARTS}</p>",
+        f"unless it is said otherwise; Gatys' optimisation has at most {budget.evaluations} evaluations of the "
+        "objective. The papers' networks took 4 to 60 times the steps, of larger squares: what fails here may hold "
+        f"there.</p><p><b>Verdicts</b> are computed from the numbers. {PARTS}</p>",
         *(["<p class=note>The quick budget: it shows that all runs. Its numbers mean nothing.</p>"] * quick),
         table(["", "claim", "in words", "verdict"], rows),
     ]
