@@ -19,6 +19,8 @@ from experiments.page import Plots, render
 from impasto.errors import ImpastoError
 
 NAMES = ("norms", "in_use", "contrast", "few_photos", "iterations", "samples", "why", "recipes")
+MORE = {"contrast": ("contrast_raw",)}
+"""What belongs to a claim and is measured by a module, into a file, of its own."""
 
 
 def main() -> int:
@@ -49,27 +51,32 @@ def main() -> int:
     except ImpastoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name in options.names or NAMES if lab else []:
-        say(f"claim: {name}")
-        started = time.monotonic()
-        lab.used.clear()
-        try:
-            found = importlib.import_module(f"experiments.{name}").measure(lab)
-        except ImpastoError as error:  # the other claims are worth having
-            print(f"error: {name}: {error}", file=sys.stderr)
-            failed = True
-            continue
-        lab.keep_result(name, found, time.monotonic() - started)
+    for claim in options.names or NAMES if lab else []:
+        for name in (claim, *MORE.get(claim, ())):
+            say(f"claim: {name}")
+            started = time.monotonic()
+            lab.used.clear()
+            try:
+                found = importlib.import_module(f"experiments.{name}").measure(lab)
+            except ImpastoError as error:  # the other claims are worth having
+                print(f"error: {name}: {error}", file=sys.stderr)
+                failed = True
+                continue
+            lab.keep_result(name, found, time.monotonic() - started)
     page, results = folders(budget, options.work)
     sections = []
-    for name in NAMES:
-        file = results / f"{name}.json"
-        record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-        if record is not None and record["origin"]["lab"] != VERSION:
-            say(f"{name}: left out: {file} was made by an older lab")
-        elif record is not None:
-            section = importlib.import_module(f"experiments.{name}").report(record["found"], Plots(page))
-            sections.append((name, section, record, file))
+    for claim in NAMES:
+        records = {}
+        for file in (results / f"{name}.json" for name in (claim, *MORE.get(claim, ()))):
+            record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+            if record is not None and record["origin"]["lab"] != VERSION:
+                say(f"{claim}: left out: {file} was made by an older lab")
+            elif record is not None:
+                records[file] = record
+        if results / f"{claim}.json" in records:
+            all_found = {key: value for record in records.values() for key, value in record["found"].items()}
+            section = importlib.import_module(f"experiments.{claim}").report(all_found, Plots(page))
+            sections.append((claim, section, records))
     files = "../../experiments/results" if budget.name == "full" else "../results"
     data = f" --data {options.data}" if options.data else ""
     arguments = f"--quick --work {options.work}{data}" if options.quick else "--data DATA"

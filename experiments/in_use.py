@@ -13,7 +13,7 @@ from torch import nn
 
 from experiments.lab import Lab
 from experiments.norms import GENERATORS
-from experiments.page import Plots, Section, combined, mean, minus, ordered, sheet, spread, table
+from experiments.page import Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
 from impasto.nn.generators import Generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
 from impasto.train.data import CropPool, draw_noise
@@ -92,37 +92,44 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
-    rows, told, words, worse = [], [], {}, {}
+    rows, parts, beside = [], [], []
     for generator in GENERATORS:
+        worse = {}
         for norm in ("instance", "batch"):
             statistics = ("its own", "running averages") if norm == "instance" else ("running averages", "its own")
             for name, way in zip(statistics, WAYS, strict=True):
                 columns = zip(*found[f"{generator}, {norm}, {way}"], strict=True)
-                rows.append([generator, norm, name, *(spread(list(column)) for column in columns)])
-        for norm in ("instance", "batch"):
+                rows.append([generator, norm, name, *spread_terms(*columns)])
             trained, other = ([terms[2] for terms in found[f"{generator}, {norm}, {way}"]] for way in WAYS)
-            worse[generator, norm] = minus(other, trained)
+            worse[norm] = minus(other, trained)
         # The very same network used both ways: compared with itself, and not with other seeds.
-        rises = worse[generator, "instance"]
-        words[generator] = ordered([0.0] * len(rises), rises)
+        parts.append(
+            Part(
+                f"{generator}: running averages are worse",
+                ordered([0.0] * len(worse["instance"]), worse["instance"]),
+                f"The objective rises by {spread(worse['instance'])}, network by network.",
+            )
+        )
         instance, batch = (
             mean([terms[2] for terms in found[f"{generator}, {norm}, {WAYS[0]}"]]) for norm in ("instance", "batch")
         )
-        change = mean(worse[generator, "batch"])
-        told.append(
-            f"{generator}: {words[generator]}, with running averages the objective rises by {spread(rises)}, network "
-            f"by network. A batch-normalised network {'gains' if change < 0 else 'loses'} {abs(change):.3f} by each "
-            f"picture's own statistics; it is {batch - instance:.3f} behind the instance-normalised one as trained"
+        beside.append(
+            Part(
+                f"{generator} trained with batch normalisation: the picture's own statistics are better",
+                ordered(worse["batch"], [0.0] * len(worse["batch"])),
+                f"The objective changes by {spread(worse['batch'])}; as trained it is {batch - instance:.3f} behind "
+                "instance normalisation.",
+                counts=False,
+            )
         )
     return Section(
         title="At test time too",
         claim="A network trained with instance normalisation needs each picture's own statistics in use as well.",
         source="arXiv:1607.08022, section 3.",
-        verdict=combined([*words.values()]),
-        rule="Holds where, for both generators, every network is better with the picture's own statistics than the "
-        "same network is with running averages; in part where it is so for one generator. The "
-        "reverse, a batch-normalised network with the picture's own statistics, is beside it.",
-        reason=". ".join(told) + ".",
+        parts=[*parts, *beside],
+        rule="a part holds where every network is better with the named statistics than the same network is with the "
+        "others.",
+        reason="The networks are those of claim 1.",
         likely="running averages are those of squares, and near to a whole photo's own where it is of the usual light.",
         figures=[
             (f"in_use_{generator}.jpg", f"{generator}: trained as named, used as trained and the other way.")

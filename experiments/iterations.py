@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from experiments.lab import Lab
-from experiments.page import Plots, Section, mean, spread, table
+from experiments.page import Part, Plots, Section, mean, spread, table
 from experiments.samples import reached
 from impasto.image import resize_short_side
 from impasto.train.data import to_tensor
@@ -19,6 +19,10 @@ from impasto.train.gatys import GatysConfig
 
 STARTS = ("content", "noise")
 NETWORKS = tuple((generator, norm) for generator in ("residual", "texture") for norm in ("instance", "batch"))
+ENOUGH = 50
+"""Iterations that the paper's network is as good as, at least."""
+TABLE = 500
+"""Iterations that the paper's table of times sets against one pass: it is 1,026 to 1,060 times faster."""
 JUDGED = "residual, instance"
 """The network the claim is judged by, chosen before any was measured: Johnson's, with the paper's normalisation."""
 
@@ -38,16 +42,16 @@ def measure(lab: Lab) -> dict[str, Any]:
             x = to_tensor(photo)
             target = lab.loss.content_target(x)
             for generator, norm in NETWORKS:
-                reached, seconds = [], []
+                objectives, seconds = [], []
                 for learnt in lab.arms(generator, norm):
                     lab.paint(learnt.generator, x)  # the first pass plans
                     begun = time.perf_counter()
                     painted = lab.paint(learnt.generator, x)
                     seconds.append(time.perf_counter() - begun)
                     with torch.no_grad():
-                        reached.append(float(lab.loss(painted, target).total))
+                        objectives.append(float(lab.loss(painted, target).total))
                 found.setdefault(f"{size}, {generator}, {norm}", []).append(
-                    {"objective": reached, "seconds": statistics.median(seconds)}
+                    {"objective": objectives, "seconds": statistics.median(seconds)}
                 )
     return found
 
@@ -60,7 +64,7 @@ def equal(curve: dict[str, Any], objective: float) -> int:
 def report(found: dict[str, Any], plots: Plots) -> Section:
     names = [f"{generator}, {norm}" for generator, norm in NETWORKS]
     figures, rows = [], []
-    judged: dict[int, float] = {}
+    parts: list[Part] = []
     doing_nothing: dict[int, float] = {}
     for size in found["sizes"]:
         ones = {name: found[f"{size}, {name}"] for name in names}
@@ -84,8 +88,9 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 y="objective",
                 title=f"{size} px",
                 over="photos, of networks (dashed) over seeds",
-                log=True,
+                log="y",
                 levels=levels,
+                top=2 * max(curve["objective"][0] for curve in found[f"{size}, content"]),
             )
         )
         # The first evaluation from the content picture is of that picture, unchanged.
@@ -111,9 +116,14 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 else:
                     cells += [f"{more}{min(count, length):.0f}", f"{more}{faster:.0f} x"]
                 if name == JUDGED and start == "noise":
-                    judged[size] = count
-            reached = spread([objective for one in each for objective in one["objective"]])
-            rows.append([f"{size} px", name, reached, *cells, f"{mean([one['seconds'] for one in each]):.2f} s"])
+                    floor = doing_nothing[size]
+                    word = (
+                        "holds" if count >= ENOUGH else "holds in part" if count >= 2 * floor else "does not hold here"
+                    )
+                    measured = f"{more}{min(count, length):.0f} of {length}; the photo itself, unpainted, {floor:.0f}."
+                    parts.append(Part(f"{size} px: equals {ENOUGH} evaluations from noise", word, measured))
+            objective = spread([value for one in each for value in one["objective"]])
+            rows.append([f"{size} px", name, objective, *cells, f"{mean([one['seconds'] for one in each]):.2f} s"])
     header = [
         "size",
         "network",
@@ -124,27 +134,31 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "faster by",
         "a pass",
     ]
-    first = found["sizes"][0]
-    most = {size: len(found[f"{size}, noise"][0]["objective"]) for size in judged}
-    told = ", ".join(
-        f"{'more than ' if count > most[size] else ''}{min(count, most[size]):.0f} at {size} px (the photo itself "
-        f"{doing_nothing[size]:.0f})"
-        for size, count in judged.items()
+    faster_than = {
+        size: TABLE * found[f"{size}, evaluation"] / mean([one["seconds"] for one in found[f"{size}, {JUDGED}"]])
+        for size in found["sizes"]
+    }
+    parts.append(
+        Part(
+            f"a pass is 1,000 times faster than {TABLE} evaluations",
+            "holds" if min(faster_than.values()) >= 1000 else "does not hold here",
+            ", ".join(f"{times:,.0f} x at {size} px" for size, times in faster_than.items())
+            + ". The network has half the paper's width; at equal objective it is far less: see the table.",
+            counts=False,
+        )
     )
-    part = 2 * doing_nothing[first]
     times = ", ".join(f"{found[f'{size}, evaluation']:.2f} s at {size} px" for size in found["sizes"])
     return Section(
         title="As good as how many Gatys iterations?",
-        claim="One pass of the network is as good as 50 to 100 iterations of L-BFGS.",
+        claim=f"One pass of the network is as good as {ENOUGH} to 100 iterations of L-BFGS.",
         source="arXiv:1603.08155, figure 5 and table 1.",
-        verdict="holds" if judged[first] >= 50 else "holds in part" if judged[first] >= part else "does not hold here",
-        rule=f"Judged by the network {JUDGED}, from noise at {first} px, the median over photos and seeds, in "
-        "evaluations of the objective, of which an iteration takes one or more: holds with 50; in part with twice "
-        "those after which the optimisation is as low as the photo itself, unpainted. Larger sizes have fewer "
-        "evaluations, and are beside it. A network better than the whole curve counts as one more than it has.",
-        reason=f"It equals {told}. The paper's networks had learnt for hours on a GPU, these for the budget's steps. "
-        f"Times are of now, on the same threads: an evaluation takes {times}. Photos smaller than a size are enlarged "
-        "to it; of 1024 px there is one.",
+        parts=parts,
+        rule=f"judged by the network {JUDGED}, the median over photos and seeds, in evaluations of the objective, of "
+        f"which an iteration takes one or more: a size holds with {ENOUGH}; in part with twice those after which the "
+        "optimisation is as low as the photo itself. Larger sizes have fewer evaluations, and can hold in part at "
+        "most. A network better than the whole curve counts as one more than it has.",
+        reason=f"Times are of one sitting, on the same threads: an evaluation takes {times}. Photos smaller than a "
+        "size are enlarged to it; of 1024 px there is one.",
         likely="the papers' networks had 40,000 steps of four squares of 256 pixels, these the budget's of 96: the "
         "curves of the first claim still fall. What the package ships has learnt for longer (docs/results.md).",
         figures=figures,

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from experiments.lab import Lab
-from experiments.page import Plots, Section, combined, mean, minus, ordered, sheet, spread, table
+from experiments.page import LOST, Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
 
 GENERATORS = ("residual", "texture")
 NORMS = ("instance", "batch", "contrast", "none")
 CALLED = {"instance": "instance", "batch": "batch", "contrast": "eq. 1", "none": "none"}
 """On the page: "contrast" is also what is done to photos."""
-LOST = 1.4
-"""Content error above which the photo is not to be made out."""
+TERMS = {"objective": "y", "content": "", "style": ""}
+"""Drawn on which scale."""
 
 
 def measure(lab: Lab) -> dict[str, Any]:
@@ -50,56 +50,66 @@ def _mean_terms(lab: Lab, pictures: Sequence[torch.Tensor]) -> list[float]:
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
-    figures, tables, words, told, white = [], [], {}, [], []
+    figures, tables, parts, white = [], [], [], []
     for generator in GENERATORS:
         ours = {norm: found[f"{generator}, {norm}"] for norm in NORMS}
-        figures += [
-            plots.curves(
-                f"norms_{generator}_curves",
-                {CALLED[norm]: (one["steps"], one["objective"]) for norm, one in ours.items()},
-                x="training steps",
-                y="objective on held-out photos",
-                title=f"{generator} generator",
-                log=True,
-            ),
-            (f"norms_{generator}.jpg", f"The {generator} generator after the last step, first seed."),
-        ]
-        last = {
-            norm: {term: [curve[-1] for curve in one[term]] for term in ("content", "style", "objective")}
-            for norm, one in ours.items()
-        }
-        rows = [[CALLED[norm], *(spread(values) for values in terms.values())] for norm, terms in last.items()]
-        rows += [[name, *(spread([term]) for term in terms)] for name, terms in found["unlearnt"].items()]
+        last = {norm: {term: [curve[-1] for curve in one[term]] for term in TERMS} for norm, one in ours.items()}
+        rows = [[CALLED[norm], *spread_terms(**terms)] for norm, terms in last.items()]
+        rows += [[name, *spread_terms(*([term] for term in terms))] for name, terms in found["unlearnt"].items()]
         tables.append(table([f"{generator} generator", "content error", "style error", "objective"], rows))
+
         instance, batch = last["instance"], last["batch"]
-        words[generator] = ordered(instance["objective"], batch["objective"])
-        if mean(instance["content"]) > LOST and words[generator] == "holds":
-            words[generator] = "holds in part"
-        gains = {term: minus(batch[term], instance[term]) for term in instance}
+        verdict = ordered(instance["objective"], batch["objective"])
+        lost = [
+            f"{CALLED[norm]} {mean(terms['content']):.2f}"
+            for norm, terms in last.items()
+            if mean(terms["content"]) > LOST
+        ]
+        if mean(instance["content"]) > LOST and verdict == "holds":
+            verdict = "holds in part"
+        gains = {term: minus(batch[term], instance[term]) for term in TERMS}
         lower = sum(gain > 0 for gain in gains["objective"])
-        told.append(
-            f"{generator}: {words[generator]}, the objective is lower for {lower} of {len(gains['objective'])} seeds, "
-            f"by {spread(gains['objective'])}; style error by {spread(gains['style'])}, content error by "
-            f"{spread(gains['content'])}"
+        collapse = (
+            f" A collapse, by content errors above {LOST:g} ({', '.join(lost)}): the style's texture is painted and "
+            "the photo hard to make out, so that painters of texture are compared."
+            if lost
+            else ""
         )
-        if mean(instance["content"]) > LOST:
-            told[-1] += f" (at {mean(instance['content']):.2f} the photo is hard to make out)"
+        measured = (
+            f"Lower for {lower} of {len(gains['objective'])} seeds, by {spread(gains['objective'])}; style error by "
+            f"{spread(gains['style'])}, content error by {spread(gains['content'])}.{collapse}"
+        )
+        parts.append(Part(f"{generator}: lower objective than batch", verdict, measured))
         if last["none"]["style"][0] > 0.9:  # plain grey has 0.99
             white.append(generator)
-    blank = (
-        f" Without normalisation the {' and '.join(white)} generator's first seed has come to an even colour."
-        if white
-        else ""
-    )
+
+        for term, log in TERMS.items():
+            named = term if term == "objective" else f"{term} error"
+            figures.append(
+                plots.curves(
+                    f"norms_{generator}_{term}",
+                    {CALLED[norm]: (one["steps"], one[term]) for norm, one in ours.items()},
+                    x="training steps",
+                    y=f"{named} on held-out photos",
+                    title=f"{generator} generator",
+                    log=log,
+                    levels={"collapse": [LOST]} if term == "content" else {},
+                )
+            )
+        figures.append(
+            (f"norms_{generator}.jpg", f"The {generator} generator after the last step, first seed.{collapse}")
+        )
     return Section(
         title="Instance against batch normalisation",
         claim="Replacing batch by instance normalisation lowers the objective of both generators.",
         source="arXiv:1607.08022, section 4, figures 3 and 5.",
-        verdict=combined([*words.values()]),
-        rule="Holds where, for both generators, the worst seed with instance normalisation ends lower than the best "
-        "with batch normalisation, and the photo can be made out (content error at most 1.4); in part where it is so "
-        "for one generator only, or each seed's is lower than the same seed's with batch normalisation.",
-        reason="; ".join(told) + "." + blank,
+        parts=parts,
+        rule="a part holds where the worst seed with instance normalisation ends lower than the best with batch "
+        f"normalisation, and the photo can be made out (content error at most {LOST:g}); in part where only the former "
+        "is so, or each seed's is lower than the same seed's with batch normalisation.",
+        reason=f"Without normalisation the {' and '.join(white)} generator's first seed has come to an even colour."
+        if white
+        else "",
         likely="a network that leaves the photo for the style's texture early (content errors tell) has its own course "
         "from there, by its seed more than by its norm; the papers' runs took 50 times the steps.",
         figures=figures,

@@ -1,18 +1,22 @@
 """The experiments outside the package: their arithmetic, and one quick run of all."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from experiments import contrast, few_photos, in_use, iterations, norms, page, recipes, samples, why
+from experiments import contrast, contrast_raw, few_photos, in_use, iterations, norms, page, recipes, samples, why
 from experiments import lab as laboratory
 from experiments.__main__ import main as experiments_main
 from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
+from impasto.image import load_image
 from impasto.nn.generators import build_generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
 
@@ -31,7 +35,8 @@ def test_verdicts_take_the_spread_into_account():
     assert page.ordered([3, 4], [1, 2]) == "does not hold here"
     assert page.combined(["holds", "holds"]) == "holds"
     assert page.combined(["holds", "does not hold here"]) == "holds in part"
-    assert page.combined(["holds in part", "does not hold here"]) == "does not hold here"
+    assert page.combined(["holds in part", "does not hold here"]) == "holds in part"
+    assert page.combined(["does not hold here", "does not hold here"]) == "does not hold here"
     assert page.spread([1.0, 2.0, 6.0]) == "3.000 (1.000 to 6.000)"
 
 
@@ -56,7 +61,23 @@ def test_norms_are_judged_by_the_worst_and_the_best_seed(tmp_path, batch, conten
     found["unlearnt"] = {"the photo itself": [0.0, 1.0, 4.0]}
     section = norms.report(found, page.Plots(tmp_path))
     assert section.verdict == verdict
-    assert ("hard to make out" in section.reason) == (content > 1.4)
+    # In the part's own words and beside the pictures; in the table it is starred.
+    assert ("A collapse" in section.parts[0].measured) == (content > 1.4)
+    assert ("A collapse" in dict(section.figures)["norms_residual.jpg"]) == (content > 1.4)
+    assert (f"{content:.3f} ({content:.3f} to {content:.3f}) *" in unmarked(section.tables[0])) == (content > 1.4)
+
+
+def unmarked(text):
+    return re.sub("<[^>]+>", "", text)
+
+
+def test_each_generator_is_a_part_of_its_own(tmp_path):
+    found = {f"{g}, {n}": curve(0.8, 1.0) for g in norms.GENERATORS for n in norms.NORMS}
+    found |= {"residual, batch": curve(0.1, 0.2), "texture, batch": curve(2.0, 3.0)}
+    found["unlearnt"] = {"the photo itself": [0.0, 1.0, 4.0]}
+    section = norms.report(found, page.Plots(tmp_path))
+    assert [part.verdict for part in section.parts] == ["does not hold here", "holds"]
+    assert section.verdict == "holds in part"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +99,8 @@ def test_a_network_beyond_the_curve_counts_for_it_and_the_photo_itself_for_nothi
     assert section.verdict == verdict
     assert ("more than 100" in section.tables[0]) == (reached < 0.1)
     assert ("no better than the photo" in section.tables[0]) == (reached >= 5)
+    faster = section.parts[-1]  # 500 evaluations of 0.5 s beside a pass of 0.2; it is no part of the claim
+    assert (faster.verdict, faster.counts, "1,250 x" in faster.measured) == ("holds", False, True)
     assert ("250 x" in section.tables[0]) == (reached == 0.1)  # a hundred evaluations of 0.5 s beside a pass of 0.2
 
 
@@ -108,7 +131,7 @@ def test_recipes_with_logs_of_unequal_length_are_drawn(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "batch", "verdict"),
-    [(0.1, 1.0, "holds"), (0.9, 1.0, "does not hold here"), (0.1, 0.05, "does not hold here")],
+    [(0.1, 1.0, "holds"), (0.9, 1.0, "holds in part"), (0.1, 0.05, "holds in part"), (0.9, 0.05, "does not hold here")],
 )
 def test_why_needs_the_layers_and_the_swap_on_every_photo(tmp_path, given, batch, verdict):
     far = {"photo": 2.0, "instance": 0.1, "batch": batch}
@@ -120,30 +143,81 @@ def test_why_needs_the_layers_and_the_swap_on_every_photo(tmp_path, given, batch
     swapped |= {why.MIXTURES[0]: {one: [0.2], other: [0.4]}, why.MIXTURES[1]: {one: [0.2], other: [0.4]}}
     section = why.report({"layers": layers, "swapped": swapped, "network": "abc"}, page.Plots(tmp_path))
     assert section.verdict == verdict
-    assert f"{why.MIXTURES[0]}: nearer to the style of the scales" in section.reason
-    assert f"{why.MIXTURES[1]}: nearer to the style of the shifts" in section.reason
+    assert f"{why.MIXTURES[0]}: nearer to the style of the scales" in section.parts[-1].measured
+    assert f"{why.MIXTURES[1]}: nearer to the style of the shifts" in section.parts[-1].measured
+    assert [part.verdict for part in section.parts[-3:-1]] == [
+        "holds" if batch > 0.1 else "does not hold here",
+        "holds" if given < 0.5 else "does not hold here",
+    ]
+
+
+def contrasts(**changes):
+    """Results of the claim on contrast in which each system changes by so much, seed by seed."""
+    found = {}
+    for system, values in changes.items():
+        for condition in contrast.CONDITIONS:
+            levels = {str(seed): [value] for seed, value in enumerate(values)}
+            style = levels if condition != contrast.reference(condition) else {seed: [0.0] for seed in levels}
+            found[f"{system}, {condition}"] = {"levels": levels, "lpips": levels, "style": style}
+        found[f"{system}, {contrast.UNROUNDED}"] = {"levels": levels}
+    return found
 
 
 @pytest.mark.parametrize(
-    ("instance", "batch", "gatys", "verdict"),
+    ("instance", "batch", "less", "seen"),
     [
-        ((0.1, 0.2), (9.0, 12.0), (1.0, 8.0), "holds"),
-        ((0.1, 0.2), (9.0, 12.0), (1.0, 11.0), "holds in part"),  # one of its photos changes more than a network's
-        ((0.1, 4.0), (9.0, 12.0), (50.0, 50.0), "does not hold here"),  # a change that is seen
-        ((0.1, 2.0), (1.0, 12.0), (50.0, 50.0), "does not hold here"),  # one batch-normalised network changes less
-        ((5.0, 9.0), (1.0, 2.0), (50.0, 50.0), "does not hold here"),
+        ((0.1, 0.2), (9.0, 12.0), "holds", "holds"),
+        ((0.1, 4.0), (9.0, 12.0), "holds", "does not hold here"),  # a change that is seen
+        ((0.1, 2.0), (1.0, 12.0), "holds in part", "holds"),  # one batch-normalised network changes less
+        ((5.0, 9.0), (1.0, 2.0), "does not hold here", "does not hold here"),
     ],
 )
-def test_contrast_is_judged_by_every_seed_and_by_what_is_seen(tmp_path, instance, batch, gatys, verdict):
-    conditions = [f"contrast {x:g}" for x in contrast.CONTRASTS] + [f"brightness {x:+d}" for x in contrast.BRIGHTNESS]
-    changes = {"instance": instance, "batch": batch, "contrast": (5.0, 5.0), **dict.fromkeys(contrast.GATYS, gatys)}
-    found = {}
-    for system, values in changes.items():
-        levels = {str(seed): [value] for seed, value in enumerate(values)}
-        for condition in conditions:
-            found[f"{system}, {condition}"] = {"levels": levels, "lpips": levels, "style": levels}
-        found[f"{system}, {contrast.UNROUNDED}"] = {"levels": levels}
-    assert contrast.report(found, page.Plots(tmp_path)).verdict == verdict
+def test_contrast_is_judged_by_every_seed_and_by_what_is_seen(tmp_path, instance, batch, less, seen):
+    gatys = dict.fromkeys(contrast.GATYS, (50.0, 50.0))
+    found = contrasts(instance=instance, batch=batch, contrast=(5.0, 5.0), **gatys)
+    section = contrast.report(found, page.Plots(tmp_path))
+    verdicts = {part.name: part.verdict for part in section.parts}
+    assert verdicts["instance: changes less than batch"] == less
+    assert verdicts["instance: style error changes less than batch's"] == less
+    assert verdicts[f"instance: contrast drops out (less than {contrast.SMALL:g} levels)"] == seen
+    assert section.verdict == ("does not hold here" if less == "does not hold here" else "holds in part")
+    assert "contrast_raw.jpg" not in dict(section.figures)  # not measured
+
+
+def test_of_gatys_every_photo_is_judged_with_either_content_term(tmp_path):
+    ours, raw = ([*names] for names in (contrast.GATYS, contrast.RAW))
+    changes = {ours[0]: (1.0, 8.0), ours[1]: (1.0, 11.0), raw[0]: (0.5, 0.9), raw[1]: (0.5, 0.9)}
+    found = contrasts(instance=(0.1, 0.2), batch=(9.0, 12.0), contrast=(1.0, 2.0), **changes)
+    found[contrast.WEIGHTS] = {condition: [0.5, 0.5] for condition in contrast.CONDITIONS}
+    section = contrast.report(found, page.Plots(tmp_path))
+    verdicts = {part.name.partition(":")[0]: part.verdict for part in section.parts}
+    assert [verdicts[name] for name in changes] == ["holds", "does not hold here", "holds", "holds"]
+    assert "changes less from either start" in section.reason
+    assert "contrast_raw.jpg" in dict(section.figures)
+
+
+def test_the_raw_content_term_is_ours_at_full_contrast_and_weighs_a_faint_photo_less(lab, monkeypatch):
+    weights = {}
+
+    def optimized(_, config, photo):
+        weights[photo.std()] = config.objective.content_weight
+        return photo
+
+    monkeypatch.setattr(contrast_raw, "optimized", optimized)
+    found = contrast_raw.measure(lab)
+    faint, *_, full = (weights[deviation] for deviation in sorted(weights))
+    assert full == 1.0
+    assert 0 < faint < 0.25
+    measured = {f"{name}, {condition}" for name in contrast.RAW for condition in contrast_raw.FADED}
+    assert set(found) == measured | {contrast.WEIGHTS}
+    assert found[contrast.WEIGHTS]["contrast 0.1"] == [faint]
+    assert (lab.page / "contrast_raw.jpg").exists()
+
+
+def test_a_white_picture_is_told_from_the_sheet(tmp_path):
+    white = np.full((64, 96, 3), 255, np.uint8)
+    page.sheet(SimpleNamespace(page=tmp_path), "white", [[white]])
+    assert load_image(tmp_path / "white.jpg").min() < 200
 
 
 @pytest.mark.parametrize(
@@ -163,7 +237,7 @@ def test_samples_must_differ_twice_as_much_for_every_seed(tmp_path, texture, sty
     found["gatys"] = [[0.9, 0.5, 0.4, 0.3], [0.9, 0.4, 0.3, 0.2]]
     section = samples.report(found, page.Plots(tmp_path))
     assert section.verdict == verdict
-    assert "equals 2 (2 to 3) evaluations" in section.reason
+    assert "equals 2 (2 to 3) evaluations" in section.parts[-1].measured
 
 
 @pytest.mark.parametrize(
@@ -267,17 +341,23 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
         "Title",
         "a < b",
         "arXiv:1607.08022, section 9",
-        "holds",
+        [page.Part("one", "holds", "1 < 2"), page.Part("other", "does not hold here", "2 > 1", counts=False)],
         "when",
         "see docs/papers.md",
         "never said",
         [figure],
         [page.table(["x"], [["<1>"]])],
     )
+    assert section.verdict == "holds"  # what is beside it does not count
     text = rendered(tmp_path, section, FULL)
     assert (tmp_path / "c.png").stat().st_size > 5000
-    assert "<code>run norms</code>" in text
-    assert "../results/norms.json" in text
+    source = "<code>run norms</code>, <a href='../results/norms.json'>norms.json</a>"
+    assert f"Made by {source}" in text
+    assert f"Numbers by {source}" in text
+    assert "<td>one</td><td><span class='verdict v0'>holds</span></td><td>1 &lt; 2</td>" in text
+    assert "<td>other <span>(beside it)</span></td><td><span class='verdict v2'>does not hold here</span></td>" in text
+    assert "<a href='#norms'>Title</a>" in text
+    assert page.PARTS in text
     assert "a &lt; b" in text
     assert "2. Title" in text
     assert "not measured" in text
@@ -294,12 +374,14 @@ def rendered(folder, section, now, made=FULL):
     """The page of one claim measured under a budget."""
     record = {"seconds": 1.0, "version": "0", "commit": "abc", "machine": {}, "origin": {}}
     record |= {"budget": json.loads(json.dumps(asdict(made))), "networks": [{"seconds": 3.0}, {"seconds": 4.0}]}
-    sections = [("norms", section, record, Path("norms.json"))]
+    sections = [("norms", section, {Path("norms.json"): record})]
     return page.render(folder, sections, "run", "../results", ["in_use", "norms"], now).read_text()
 
 
 def test_the_page_says_what_failed_is_old_or_means_nothing(tmp_path):
-    section = page.Section("Title", "a < b", "", "does not hold here", "when", "because", "too few steps")
+    section = page.Section(
+        "Title", "a < b", "", [page.Part("x", "does not hold here", "y")], "when", "because", "too few steps"
+    )
     assert "Likely why: too few steps" in rendered(tmp_path, section, FULL)
     assert "another budget" in rendered(tmp_path, section, FULL, made=replace(FULL, steps=FULL.steps + 1))
     assert "mean nothing" in rendered(tmp_path, section, QUICK, made=QUICK)
@@ -356,5 +438,5 @@ def test_all_claims_run_in_quick_mode(tmp_path):
         assert (tmp_path / "page" / image).stat().st_size > 1000
     data = tmp_path / "results" / "data.json"
     results = [json.loads(path.read_text()) for path in data.parent.glob("*.json") if path != data]
-    assert len(results) == 8
+    assert len(results) == 9  # of contrast there are two
     assert all(result["version"] and result["origin"]["held_out"] for result in results)
