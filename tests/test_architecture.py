@@ -44,7 +44,7 @@ MAY_IMPORT = TORCH_FREE | {
         *("errors", "atomic", "processor", "image", "modelfile", "stylefile", "catalogue", "artefacts", "nn", "train"),
         "",
     },
-    "refine": {"errors", "image", "catalogue", "nn", "train"},
+    "refine": {"errors", "image", "nn", "train"},
     "evaluate": {"errors", "image", "modelfile", "settings", "runtime", "artefacts", "temporal", "nn", "train"},
     "": {"errors", "image", "settings", "runtime", "sheets", "catalogue"},  # impasto/__init__.py
     "__main__": {"cli"},

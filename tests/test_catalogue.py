@@ -9,7 +9,7 @@ from PIL import Image
 
 import impasto
 from impasto import artefacts
-from impasto.catalogue import BEST, FAST, fast, find_style, network_hash, shipped, shipped_network
+from impasto.catalogue import find_style, network_hash, shipped, shipped_network
 from impasto.cli import main
 from impasto.colors import keep_colors
 from impasto.errors import ModelError, UsageError
@@ -28,55 +28,25 @@ def distance(one, other):
 
 def test_every_shipped_style_says_what_it_is_and_fits_the_network():
     assert len(impasto.styles()) >= 12
-    for network in (BEST, FAST):
-        info = read_info(shipped_network(network))
-        for style in shipped(network).values():
-            assert style.info.network == network_hash(shipped_network(network))
-            assert style.code.shape == (info.style_size,)
-            for text in ("name", "title", "artist", "year", "licence"):
-                assert getattr(style.info, text), (style.info.name, text)
-            assert style.info.training["steps"] > 0
-
-
-def test_every_style_is_on_both_networks():
-    assert [f"fast/{name}" for name in shipped()] == [*shipped(FAST)] == [fast(name) for name in shipped()]
-    assert (fast("mine.safetensors"), fast("fast/udnie")) == ("mine.safetensors", "fast/udnie")
-    assert distance(impasto.load("fast/udnie")(PHOTO), impasto.load("udnie")(PHOTO)) > 1
-    with pytest.raises(UsageError, match=r"no style is called 'fast/udny': did you mean fast/udnie"):
-        impasto.load("fast/udny")
-    with pytest.raises(ModelError, match="styles of different networks cannot be mixed"):
-        impasto.load({"udnie": 1, "fast/great_wave": 1})
-
-
-def test_fast_on_the_command_line_is_the_other_name(tmp_path, capsys):
-    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
-
-    def paint(*flags):
-        target = tmp_path / f"{len(list(tmp_path.iterdir()))}.png"
-        code = main(["stylize", str(tmp_path / "photo.png"), "-o", str(target), *flags])
-        return code, target.read_bytes() if target.exists() else capsys.readouterr().err
-
-    assert paint("--style", "udnie", "--fast") == paint("--style", "fast/udnie")
-    assert paint("--style", "udnie") != paint("--style", "fast/udnie")
-    mixed = ("--style", "udnie:0.5", "--style", "the_scream:0.5")
-    assert paint(*mixed, "--fast")[0] == 0
-    code, said = paint("--model", "some.onnx", "--fast")
-    assert (code, said) == (
-        2,
-        "impasto: --fast is for the styles that come with Impasto (`impasto styles`): leave it out\n",
-    )
+    info = read_info(shipped_network())
+    for style in shipped().values():
+        assert style.info.network == network_hash(shipped_network())
+        assert style.code.shape == (info.style_size,)
+        for text in ("name", "title", "artist", "year", "licence"):
+            assert getattr(style.info, text), (style.info.name, text)
+        assert style.info.training["steps"] > 0
 
 
 def test_all_shipped_styles_together_are_small():
-    data = shipped_network().parents[1]
-    files = [path for folder in (BEST, FAST, "looks") for path in (data / folder).iterdir()]
+    data = shipped_network().parent
+    files = [shipped_network(), *(data / "styles").iterdir(), *(data / "looks").iterdir()]
     assert sum(path.stat().st_size for path in files) < 8e6
 
 
 def test_no_shipped_style_is_beyond_a_limit():
-    for name, style in {**shipped(BEST), **shipped(FAST)}.items():
-        found = artefacts.Artefacts(**style.info.training["artefacts"])
-        assert artefacts.complaints(found) == [], name
+    for style in impasto.styles():
+        found = artefacts.Artefacts(**style.training["artefacts"])
+        assert artefacts.complaints(found) == [], style.name
 
 
 def test_shadows_stay_shadows():

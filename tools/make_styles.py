@@ -1,7 +1,7 @@
-"""Make one of the package's networks and its styles from a finished run over several pictures.
+"""Make the package's network and styles from a finished run over several pictures.
 
 impasto train PICTURES/*.jpg -o made --content PHOTOS --held-out benchmarks/held_out.txt --pool 512 --minutes 70
-python tools/make_styles.py made PICTURES/manifest.csv best
+python tools/make_styles.py made PICTURES/manifest.csv
 
 PICTURES/manifest.csv names titles, artists, years and licences; the pictures stay where they are, and only their
 statistics come along, for `impasto stylize --refine`. The run's style files replace the package's.
@@ -29,18 +29,18 @@ RANK = 96
 DATA = Path(impasto.__file__).parent / "data"
 
 if __name__ == "__main__":
-    made, manifest, folder = Path(sys.argv[1]), Path(sys.argv[2]), DATA / sys.argv[3]
+    made, manifest = Path(sys.argv[1]), Path(sys.argv[2])
     pictures = {Path(row["file"]).stem: row for row in csv.DictReader(manifest.open(encoding="utf-8"))}
     missing = [path.stem for path in made.glob(f"*{SUFFIX}") if path.stem not in pictures]
     if missing:
         sys.exit(f"{manifest} knows nothing of {', '.join(missing)}")
     if not (made / NETWORK).exists():
         sys.exit(f"{made}: there is no {NETWORK} here: nothing is replaced")
-    for replaced in (folder, DATA / LOOKS):
-        shutil.rmtree(replaced, ignore_errors=True)
-        replaced.mkdir()
+    for folder in ("styles", LOOKS):
+        shutil.rmtree(DATA / folder, ignore_errors=True)
+        (DATA / folder).mkdir()
     network, _ = load_loss_network()
-    shutil.copyfile(made / NETWORK, folder / NETWORK)
+    shutil.copyfile(made / NETWORK, DATA / NETWORK)
     for path in sorted(made.glob(f"*{SUFFIX}")):
         style, row = read_style(path), pictures[path.stem]
         info = replace(
@@ -50,7 +50,7 @@ if __name__ == "__main__":
             year=row["year"],
             licence=row["status"],
         )
-        write_style(folder / path.name, Style(info, style.code, style.photo))
+        write_style(DATA / "styles" / path.name, Style(info, style.code, style.photo))
         picture = resize_short_side(load_image(manifest.parent / row["file"]), YARDSTICK_SIZE)
         loss = PerceptualLoss(network, YARDSTICK, to_tensor(picture))
         look = Look.of(loss, RANK)
@@ -58,4 +58,4 @@ if __name__ == "__main__":
         wrong = max(float((kept[k] - x).norm() / x.norm()) for k, x in loss.style_targets.items())
         save_file({k: x.half().contiguous() for k, x in look.factors.items()}, DATA / LOOKS / path.name)
         print(f"{path.stem}: statistics kept to {wrong:.1%}")
-    print(f"{len(pictures)} pictures known, {len([*folder.glob(f'*{SUFFIX}')])} styles made")
+    print(f"{len(pictures)} pictures known, {len([*(DATA / 'styles').iterdir()])} styles made")

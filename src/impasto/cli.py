@@ -125,12 +125,12 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         file: The model or style file, or the name of a shipped style.
         as_json: Print it as JSON.
     """
-    from impasto.catalogue import find_style, is_shipped
+    from impasto.catalogue import find_style, shipped
     from impasto.modelfile import read_info
 
     path = Path(file)
     found: ModelInfo | StyleInfo
-    if (not is_shipped(file) and path.exists() and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
+    if (file not in shipped() and path.exists() and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
         found = read_info(path)
         rows = _model_rows(found)
         paints = not found.style_size
@@ -140,7 +140,7 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         rows = _style_rows(found, network)
         paints = True
     size: int | None = None
-    if not is_shipped(file):
+    if file not in shipped():
         try:
             size = path.stat().st_size
         except OSError as cause:

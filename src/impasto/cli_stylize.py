@@ -17,8 +17,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from impasto import deep
-from impasto.catalogue import fast as on_fast_network
-from impasto.catalogue import is_shipped
+from impasto.catalogue import shipped
 from impasto.cli import complain, progress
 from impasto.cli_flags import flags_of, from_least, given
 from impasto.colors import keep_colors
@@ -82,7 +81,6 @@ def stylize(
     /,
     *,
     style: Annotated[list[str] | None, Parameter(name=["--style", "-s"], negative="")] = None,
-    fast: Annotated[bool, Parameter(negative="")] = False,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
     look: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
@@ -114,7 +112,6 @@ def stylize(
         inputs: Pictures, and folders whose pictures are all taken, with their subfolders; - is standard input.
         style: A style that comes with Impasto (`impasto styles` lists them) or a style file; given several times, as
             udnie:0.7 and great_wave:0.3, a mixture.
-        fast: Paint styles that come with Impasto by its quick network: the same as --style fast/NAME.
         model: A model file, instead of a style.
         output: A file for one picture, or - for standard output (PNG); a folder, made if need be, for several or for a
             folder, whose structure is kept.
@@ -148,10 +145,6 @@ def stylize(
     saved = replace(saved, settings=replace(saved.settings, **given(look)))
     if bool(saved.style) == (saved.model is not None):
         raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
-    if fast:
-        if not any(is_shipped(name) for name in saved.style):
-            raise UsageError("--fast is for the styles that come with Impasto (`impasto styles`): leave it out")
-        saved = replace(saved, style={on_fast_network(name): share for name, share in saved.style.items()})
     _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
 
     jobs, failures = _plan(inputs, output, variants)
@@ -302,7 +295,7 @@ def _with_shares(styles: Sequence[str]) -> dict[str, float]:
         try:
             name, value = (name, float(share)) if colon else (text, 1.0)
         except ValueError:
-            if is_shipped(name):
+            if name in shipped():
                 raise UsageError(f"{text}: the share of a style is a number, as {name}:0.5") from None
             name, value = text, 1.0  # a path may have colons
         if not name:
@@ -354,7 +347,7 @@ def _painters(
 
 def _anywhere(saved: Saved) -> Saved:
     """The same with whole paths: a file of settings may be used from another folder."""
-    style = {name if is_shipped(name) else str(Path(name).resolve()): share for name, share in saved.style.items()}
+    style = {name if name in shipped() else str(Path(name).resolve()): share for name, share in saved.style.items()}
     return replace(saved, style=style, model=None if saved.model is None else str(Path(saved.model).resolve()))
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from impasto.catalogue import FAST
 from impasto.errors import UsageError
 from impasto.image import Pixels, load_image, resize_short_side
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
@@ -31,10 +30,9 @@ def refined(
     """
     network, _ = load_loss_network()
     if picture is None:
-        names = {name.removeprefix(f"{FAST}/") for name in styles}
-        if len(styles) != 1 or not looks().issuperset(names):
+        if len(styles) != 1 or not looks().issuperset(styles):
             raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
-        look = shipped_look(names.pop())
+        look = shipped_look(next(iter(styles)))
     else:
         style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
         look = Look.of(PerceptualLoss(network, YARDSTICK, style))

@@ -16,7 +16,7 @@ def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int 
 
     Args:
         photo: The photo; it is shown first.
-        names: The styles; all when None.
+        names: The styles, all of one network; those of the best when None.
         size: Short side it is painted at, pixels.
         columns: How many pictures stand side by side.
 
@@ -24,8 +24,11 @@ def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int 
         UsageError: No shipped style of such a name.
     """
     photo = resize_short_side(photo, size)
-    first = load(next(iter(shipped())))
-    pictures = {"photo": photo, **{name: first.restyled(name)(photo) for name in names or shipped()}}
+    pictures = {"photo": photo}
+    stylizer: Stylizer | None = None
+    for name in names or shipped():
+        stylizer = load(name) if stylizer is None else stylizer.restyled(name)
+        pictures[name] = stylizer(photo)
     rows = [[*pictures][i : i + columns] for i in range(0, len(pictures), columns)]
     return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)
 

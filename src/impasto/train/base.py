@@ -1,4 +1,4 @@
-"""What training begins with: one of the package's networks of many styles, see :mod:`impasto.catalogue`."""
+"""What training begins with: the package's network of many styles, see :mod:`impasto.catalogue`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from impasto.catalogue import BEST, FAST, network_hash, shipped, shipped_network
+from impasto.catalogue import network_hash, shipped, shipped_network
 from impasto.modelfile import read_info
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
@@ -51,19 +51,14 @@ class Base:
 
 
 def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
-    """The package's network of this architecture and these arguments, if there is one; else None."""
-    for network in (BEST, FAST):
-        info = read_info(shipped_network(network))
-        if (info.architecture, info.arguments) == (architecture, arguments):
-            return _load(network, architecture, arguments)
-    return None
-
-
-def _load(network: str, architecture: str, arguments: dict[str, Any]) -> Base:
-    path = shipped_network(network)
+    """The package's network, if it is of this architecture and these arguments; else None."""
+    path = shipped_network()
+    info = read_info(path)
+    if (info.architecture, info.arguments) != (architecture, arguments):
+        return None
     constants = onnx.load(path).graph.initializer
     names = set(build_generator(architecture, arguments).state_dict())
     weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in names}
-    styles = [*shipped(network).values()]
+    styles = [*shipped().values()]
     codes = torch.stack([torch.from_numpy(code) for code in [style.code for style in styles] + [styles[0].photo]])
     return Base(architecture, arguments, network_hash(path), weights, codes)
