@@ -20,7 +20,7 @@ from impasto.errors import ImpastoError
 
 NAMES = ("norms", "in_use", "contrast", "few_photos", "iterations", "samples", "why", "recipes")
 MORE = {"contrast": ("contrast_raw",)}
-"""What belongs to a claim and is measured by a module, into a file, of its own."""
+"""What belongs to a claim and is measured by a module, into a file, of its own: with it, or named alone."""
 
 
 def main() -> int:
@@ -35,8 +35,9 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "paper", help="where networks are kept")
     parser.add_argument("--page-only", action="store_true", help="write the page from the results there are")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(NAMES):
-        parser.error(f"unknown claim {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+    alone = [name for more in MORE.values() for name in more]
+    if unknown := set(options.names) - {*NAMES, *alone}:
+        parser.error(f"unknown claim {', '.join(sorted(unknown))}: choose from {', '.join([*NAMES, *alone])}")
     budget = QUICK if options.quick else FULL
     if options.data is None and not options.quick and not options.page_only:
         parser.error("the full budget needs photos: --data FOLDER; or try --quick")
