@@ -9,6 +9,7 @@ import torch
 from impasto import graph
 from impasto.errors import ModelError
 from impasto.nn.generators import build_generator
+from impasto.train import export
 from impasto.train.export import feature_ranges, to_onnx
 
 IMAGE = np.random.default_rng(0).random((1, 3, 40, 56), dtype=np.float32)
@@ -85,7 +86,8 @@ def test_damaged_bytes_are_refused(model):
 
 
 @pytest.mark.parametrize("name", ["residual", "light"])
-def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name):
+def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name, monkeypatch):
+    monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
     torch.manual_seed(1)
     generator = build_generator(name, {"width": 4, "blocks": 2})
     photo = torch.from_numpy(IMAGE)
@@ -116,7 +118,16 @@ def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name):
         graph.quantized(model, {**ranges, "nowhere": [0.0, 1.0]})
 
 
-def test_ranges_hold_every_style_at_twice_its_strength():
+def test_only_convolutions_over_many_channels_are_in_8_bits():
+    names = {"residual": {"blocks", "up.0"}, "light": {"first", "blocks", "up"}}
+    for name, wanted in names.items():
+        ranges = feature_ranges(build_generator(name, {}), [torch.from_numpy(IMAGE)])
+        assert {kernel for kernel in ranges if not kernel.startswith(tuple(wanted))} == set()
+        assert all(any(kernel.startswith(part) for kernel in ranges) for part in wanted)
+
+
+def test_ranges_hold_every_style_at_twice_its_strength(monkeypatch):
+    monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
     torch.manual_seed(2)
     generator = build_generator("light", {"width": 4, "blocks": 1, "styles": 2})
     with torch.no_grad():

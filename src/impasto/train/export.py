@@ -38,6 +38,8 @@ from impasto.train.config import TrainConfig
 
 OPSET = 18
 IR_VERSION = 9
+RANGE_CHANNELS = 48
+"""Channels that a convolution sums over, at least, to be computed in 8 bits."""
 RANGE_SHARE = 0.9999
 """Of features, by size, that are within their range when computed in 8 bits."""
 TOLERANCE = 1 / 255
@@ -107,15 +109,17 @@ def _vector(code: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 @torch.no_grad()
 def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, list[float]]:
-    """What each convolution but the last takes, for `impasto.graph.quantized`: by its kernel, the least and largest.
+    """What convolutions take, for `impasto.graph.quantized`: by the kernel's name, the least and largest number.
 
-    In every style, and at twice its strength, which is as far as strengths go. One feature in 10,000 of a picture is
-    larger. The last convolution's own rounding would be seen most and saves least.
+    Of all but the last that sum over :data:`RANGE_CHANNELS` channels or more: most of the work, and there roundings
+    average out. In every style, and at twice its strength, which is as far as strengths go. One feature in 10,000 of a
+    picture is larger.
     """
     seen: dict[str, list[tuple[float, float]]] = {}
     hooks = []
     for name, layer in generator.named_modules():
-        if isinstance(layer, nn.Conv2d) and not name.startswith("last."):
+        many = isinstance(layer, nn.Conv2d) and layer.in_channels >= RANGE_CHANNELS
+        if many and not name.startswith("last."):
             found = seen[f"{name}.weight"] = []
 
             def look(_: nn.Module, taken: tuple[Tensor, ...], found: list[tuple[float, float]] = found) -> None:
