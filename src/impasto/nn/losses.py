@@ -90,24 +90,23 @@ def reconstruction_error(image: Tensor, photo: Tensor) -> Tensor:
     return 4.0 * ((matched - photo).square().mean(dim=(2, 3)) / (wanted_variance[:, :, 0, 0] + 1e-3)).mean(dim=1)
 
 
-GRID_PERIOD = 8
-GRID_BLOCK = 128
+GRID_CELLS = 16
 
 
-def grid_energy(image: Tensor) -> Tensor:
-    """How much of the picture is a grid of 8 pixels, or 4 or 2, (N, 3, H, W) -> (N,).
+def grid_energy(image: Tensor, period: int = 4) -> Tensor:
+    """How much of the picture is a grid of ``period`` pixels, or of a part of that, (N, 3, H, W) -> (N,).
 
-    In blocks of some 128 pixels the mean colour at each of the 8 x 8 places of a cell; the variance of those 64 means,
-    over blocks and channels. Strokes average out; what repeats every 8 pixels stays, and so does all that a generator
-    that works at an eighth of the size adds by itself.
+    In blocks of 16 x 16 cells the mean colour at each of the places of a cell; the variance of those means, over blocks
+    and channels. Strokes average out; what repeats every ``period`` pixels stays, and so does all that a generator
+    that works at that fraction of the size adds by itself.
     """
     n, c, height, width = image.shape
-    down, across = (max(1, size // GRID_BLOCK) for size in (height, width))
-    rows, columns = height // down // GRID_PERIOD, width // across // GRID_PERIOD
-    if not rows or not columns:
+    block = max(period, min(GRID_CELLS * period, height, width) // period * period)
+    down, across, cells = height // block, width // block, block // period
+    if not down or not across:
         return image.new_zeros(n)
-    whole = image[:, :, : down * rows * GRID_PERIOD, : across * columns * GRID_PERIOD].float()
-    means = whole.reshape(n, c, down, rows, GRID_PERIOD, across, columns, GRID_PERIOD).mean(dim=(3, 6))
+    whole = image[:, :, : down * block, : across * block].float()
+    means = whole.reshape(n, c, down, cells, period, across, cells, period).mean(dim=(3, 6))
     return means.var(dim=(3, 5), correction=0).mean(dim=(1, 2, 3))
 
 
@@ -162,7 +161,8 @@ class Objective:
     content_weight: float = _option(1.0, "weight of the content term")
     style_weight: float = _option(4.0, "weight of the style term")
     tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
-    grid_weight: float = _option(0.0, "weight of what repeats every 8 pixels; impasto's own recipe has 5000")
+    grid_weight: float = _option(0.0, "weight of what repeats every 4 pixels; impasto's own recipe has 5000")
+    grid_period: int = _option(4, "that period, pixels; 8 suits the light network")
     tone_weight: float = _option(0.0, "weight of where light and dark lie in the photo; impasto's own recipe has 0.5")
 
     def __post_init__(self) -> None:
@@ -172,6 +172,8 @@ class Objective:
             raise UsageError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
         if not self.content_layers or not self.style_layers:
             raise UsageError("content layers and style layers: give at least one of each; a weight of 0 leaves one out")
+        if self.grid_period < 2:
+            raise UsageError(f"grid period must be 2 or more, not {self.grid_period}")
         for name in ("content_weight", "style_weight", "tv_weight", "grid_weight", "tone_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
@@ -312,7 +314,7 @@ class PerceptualLoss(nn.Module):
         weight = objective.style_weight if style_weight is None else style_weight
         total = objective.content_weight * content + weight * style + objective.tv_weight * tv
         if objective.grid_weight:
-            total = total + objective.grid_weight * grid_energy(image)
+            total = total + objective.grid_weight * grid_energy(image, objective.grid_period)
         if objective.tone_weight:
             assert target.photo is not None
             total = total + objective.tone_weight * tone_error(image, target.photo)

@@ -43,14 +43,14 @@ class Recipe:
     crop: int = opt(256, "side of the squares learnt from, pixels")
     first_crop: int = opt(192, "their side at first, pixels: smaller squares cost less while much is to be learnt")
     grow_at: float = opt(0.6, "share of the run after which squares have their full size")
-    photo_from: int = opt(384, "photos are scaled to a short side of this, pixels, ...")
-    photo_to: int = opt(640, "... to this, drawn log-uniformly; 512 is the size results are judged at")
+    photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
+    photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     photo_every: int = opt(
         10,
         "of one style: of so many squares one is to come out as the photo, for any strength; 0: full strength only",
     )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
-    jitter: int = opt(8, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
+    jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
@@ -183,7 +183,6 @@ _PUBLISHED = Recipe(
     first_crop=256,
     jitter=0,
     grow_at=0.0,
-    photo_from=256,
     photo_to=256,
     photo_every=0,
     pool=0,
