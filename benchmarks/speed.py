@@ -10,7 +10,7 @@ uint8 picture out; of PyTorch and multistyle26 the network alone, which is kinde
 
 "of peak" is the arithmetic a network does (multiplications and additions of its convolutions) in a second, of what
 a matrix product of 2048 x 2048 reaches in the same process and number format. Networks run in 8 bits and bfloat16 as
-well where the processor is quicker at it: the first of these is Impasto's default there.
+well where the processor is quicker at it.
 """
 
 import argparse
