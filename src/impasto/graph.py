@@ -167,9 +167,9 @@ def _frozen(model: bytes, *, by_place: bool) -> bytes:
 def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
     """The model with these convolutions in 8 bits; what is between them stays float32.
 
-    What a convolution takes is rounded to 256 levels of its range, beyond which it is cut off; each filter of its
-    kernel to 255, symmetrical about 0. Any runtime computes this form, if only as float32; what has it as its own
-    (OpenVINO) multiplies the 8-bit numbers and sums them up exactly.
+    What a convolution takes is rounded to 256 levels of its range (symmetrical about 0 where it has negative numbers),
+    beyond which it is cut off; each filter of its kernel to 255, symmetrical about 0. Any runtime computes this form,
+    if only as float32; what has it as its own (OpenVINO) multiplies the 8-bit numbers and sums them up exactly.
 
     Args:
         model: The file's bytes.
@@ -188,6 +188,8 @@ def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
     constants, parts = [], []
     for name, body in kernels.items():
         kernel = _floats(body)
+        if kernel.ndim != 4 or not kernel.size:
+            raise ModelError(f"has a range for {name}, which is no kernel; make it again")
         steps = np.maximum(np.abs(kernel).max(axis=(1, 2, 3)), np.float32(1e-12)) / np.float32(127)
         least, most = ranges[name]
         step, zero = (most / 255, 0) if least >= 0 else (max(-least, most) / 127, 128)

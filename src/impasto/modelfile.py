@@ -83,7 +83,7 @@ class ModelInfo:
             raise ModelError("the entry 'styles' of its Impasto description names no style; make the model again")
         for name, pair in self.ranges.items():
             sound = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
-            if not sound or not -1e30 < pair[0] < pair[1] < 1e30:
+            if not sound or not -1e30 < pair[0] < pair[1] < 1e30 or pair[1] - pair[0] < 1e-6:
                 raise ModelError(f"its Impasto description has a bad range for {name!r}; make the model again")
         least = {"multiple_of": 1, "minimum_size": 1, "noise_channels": 0, "style_size": 0, "late_size": 0}
         for name, value in least.items():

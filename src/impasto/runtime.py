@@ -328,7 +328,8 @@ def load(
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
     make = partial(make_backend, name=str(path), backend=backend, threads=threads)
-    in_8_bits = paints_in_8_bits(info, backend, precision)
+    measured = style is None or style.info.name in info.styles  # one learnt later may go beyond the network's ranges
+    in_8_bits = paints_in_8_bits(info, backend, precision) and (measured or precision == "int8")
 
     def model() -> bytes:
         content = path.read_bytes()
@@ -412,7 +413,7 @@ def paints_in_8_bits(info: ModelInfo, backend: str, precision: Precision) -> boo
     if not info.ranges:
         raise BackendError("this model does not say its ranges, which 8 bits take; use precision float32, or auto")
     if not able:
-        raise BackendError("this processor has no products of 8 bits (VNNI); use precision float32, or auto")
+        raise BackendError("no products of 8 bits (VNNI) are known of this processor; use precision float32, or auto")
     return True
 
 

@@ -16,7 +16,7 @@ def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int 
 
     Args:
         photo: The photo; it is shown first.
-        names: The styles, all of one network; those of the best when None.
+        names: The shipped styles' names; all when None.
         size: Short side it is painted at, pixels.
         columns: How many pictures stand side by side.
 

@@ -161,8 +161,8 @@ class Objective:
     content_weight: float = _option(1.0, "weight of the content term")
     style_weight: float = _option(4.0, "weight of the style term")
     tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
-    grid_weight: float = _option(0.0, "weight of what repeats every 4 pixels; impasto's own recipe has 5000")
-    grid_period: int = _option(4, "that period, pixels; 8 suits the light network")
+    grid_weight: float = _option(0.0, "weight of what repeats every grid-period pixels; impasto's own recipe has 5000")
+    grid_period: int = _option(4, "period of the grid that grid-weight is for, pixels; 8 suits the light network")
     tone_weight: float = _option(0.0, "weight of where light and dark lie in the photo; impasto's own recipe has 0.5")
 
     def __post_init__(self) -> None:
