@@ -223,8 +223,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         + (_raw_told(levels, found[WEIGHTS][condition]) if set(RAW) <= set(gatys) else ""),
         likely=""
         if set(RAW) <= set(gatys)
-        else "the papers' content term is not relative to the variance of the photo's features, as ours is: a faint photo "
-        "weighs less beside the style. Not measured yet (contrast_raw).",
+        else "the papers' content term is not relative to the variance of the photo's features, as ours is: a faint "
+        "photo weighs less beside the style. Not measured yet (contrast_raw).",
         figures=[
             plots.curves(
                 "contrast_change",
