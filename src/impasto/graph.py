@@ -213,21 +213,20 @@ def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
             continue
         operator, taken, given = _node(body) if number == _NODE else (b"", [], "")
         convolves = operator == b"Conv" and taken[1] in kernels
+        name = taken[1] if convolves else before_padding.get(given, "")
         if convolves:
-            name = taken[1]
             stored = (f"{name}_8_bits", f"{name}_steps", f"{name}_zeros")
             restored = _operation("DequantizeLinear", stored, f"{name}_again") + _whole_number("axis", 0)
             parts.append(encode(_NODE, restored))
             taken[1] = f"{name}_again"
         if given in before_padding or (convolves and taken[0] not in before_padding):
-            name = before_padding.get(given, name)
             levels = (f"{name}_step", f"{name}_zero")
             parts += [
                 encode(_NODE, _operation("QuantizeLinear", (taken[0], *levels), f"{given}_coarse")),
                 encode(_NODE, _operation("DequantizeLinear", (f"{given}_coarse", *levels), f"{given}_taken")),
             ]
             taken[0] = f"{given}_taken"
-        parts.append(encode(_NODE, _with_inputs(body, taken)) if convolves or given in before_padding else field)
+        parts.append(encode(_NODE, _with_inputs(body, taken)) if name else field)
     return _with_graph(model, [encode(_INITIALIZER, constant) for constant in constants] + parts)
 
 
