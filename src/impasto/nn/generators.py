@@ -220,7 +220,7 @@ class LightGenerator(Generator):
     Squares of 4 x 4 pixels become channels (a quarter of the size), a strided convolution halves that again, residual
     blocks of many channels work at an eighth, and a sub-pixel convolution (Shi et al. 2016) leads back to the quarter,
     where the features of the way down are added (Ronneberger et al. 2015) and become pixels. With the defaults a pixel
-    costs 14,300 multiplications, against 42,300 of :class:`ResidualGenerator` at half width, with twice as many weights.
+    costs 14,300 multiplications, against 42,300 of :class:`ResidualGenerator` at half width, with twice the weights.
 
     Args:
         width: channels at an eighth of the size.
