@@ -192,8 +192,13 @@ def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, 
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Camera"
     exif[ExifTags.Base.ImageWidth] = 9999
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = 4000  # a place in the old file
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 300.0
+    exif[ExifTags.Base.ResolutionUnit] = 2
+    below = exif.get_ifd(ExifTags.IFD.Exif)
+    below[ExifTags.Base.ISOSpeedRatings] = 400
+    below[ExifTags.Base.ExifImageWidth], below[ExifTags.Base.ExifImageHeight] = 9999, 9999
+    below[ExifTags.Base.ColorSpace] = 65535  # Adobe RGB, as cameras say it: the painted picture is sRGB
+    below[ExifTags.IFD.Interop] = 4000  # a place in the old file
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=exif)
     save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.jpg", depth=depth))
@@ -203,6 +208,8 @@ def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, 
         assert kept.get(ExifTags.Base.Orientation, 1) == 1
         assert kept[ExifTags.Base.Make] == "Camera"
         assert kept.get(ExifTags.Base.ImageWidth) in (None, 40)
+        assert kept[ExifTags.Base.XResolution] == kept[ExifTags.Base.YResolution] == 300
+        assert kept[ExifTags.Base.ResolutionUnit] == 2
         assert kept.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.ISOSpeedRatings: 400}
         assert kept.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
 

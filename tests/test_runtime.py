@@ -486,7 +486,7 @@ except KeyboardInterrupt:
     st.integers(1, 60),
     st.sampled_from([np.uint8, np.uint16]),
     st.floats(0, 2),
-    st.sampled_from([0.0, 0.01, 0.5, 1.0, 8.0]),
+    st.sampled_from([0.0, 0.1, 0.5, 1.0, 8.0]),
     st.sampled_from([None, "luminance", "match"]),
     st.sampled_from([None, (1, 1), (7, 3), (90, 80)]),
     st.integers(0, 2**31),

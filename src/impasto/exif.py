@@ -19,8 +19,12 @@ _OF_THE_FILE = {
     *_BELOW,  # where in the old file these directories were
 }
 """EXIF tags that say how a file stores its pixels, not how the picture was taken."""
-_OF_THE_RECORD = {ExifTags.Base.MakerNote, ExifTags.IFD.Interop}
-"""Tags below the first directory that point to places in the old file."""
+_UNTRUE_BELOW = {
+    *(ExifTags.Base.MakerNote, ExifTags.IFD.Interop),  # point to places in the old file
+    *(ExifTags.Base.ColorSpace, ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight),
+}
+"""Tags below the first directory that are not true of the painted picture."""
+_RESOLUTION = {ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit}
 
 
 def orientation(image: Image.Image) -> int:
@@ -40,7 +44,7 @@ def kept(image: Image.Image) -> bytes | None:
         for directory in _BELOW:
             below = exif.get_ifd(directory)
             if below:
-                kept.get_ifd(directory).update({k: v for k, v in below.items() if k not in _OF_THE_RECORD})
+                kept.get_ifd(directory).update({k: v for k, v in below.items() if k not in _UNTRUE_BELOW})
         return kept.tobytes() if len(kept) else None
     except Exception:
         return None
@@ -65,7 +69,9 @@ def in_tiff(tiff: bytes, record: bytes) -> bytes:
     file += exif.tobytes(start).removeprefix(b"Exif\0\0")[8:]  # without a header, and right from there on
     file += bytes(len(file) % 2)
     (own,) = struct.unpack_from(f"{order}I", file, 4)
-    entries = _entries(file, start, order) | _entries(file, own, order)
+    recorded, written = _entries(file, start, order), _entries(file, own, order)
+    # What the file says of its pixels goes before the record; libvips' resolution is made up, the camera's is not.
+    entries = recorded | written | {tag: recorded[tag] for tag in _RESOLUTION & recorded.keys()}
     struct.pack_into(f"{order}I", file, 4, len(file))
     file += struct.pack(f"{order}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
     return bytes(file)

@@ -254,6 +254,7 @@ def test_a_flat_picture_has_no_border():
         ("residual", {"bound": -1.0}, "bound must be a number of 0 or more, not -1.0"),
         ("light", {"detail": 0}, "detail must be a whole number of 1 or more, not 0"),
         ("light", {"bound": float("inf")}, "bound must be a number of 0 or more, not inf"),
+        ("light", {"limit": -1}, "limit must be a number of 0 or more, not -1"),
     ],
 )
 def test_wrong_arguments_name_the_right_ones(name, arguments, message):

@@ -44,10 +44,11 @@ def check_counts(**counts: tuple[object, int]) -> None:
             raise UsageError(f"{name} must be a whole number of {least} or more, not {value}")
 
 
-def check_bound(bound: object) -> None:
-    """Raise UsageError unless it is a number of 0 or more."""
-    if not isinstance(bound, int | float) or isinstance(bound, bool) or not 0 <= bound < float("inf"):
-        raise UsageError(f"bound must be a number of 0 or more, not {bound}")
+def check_bounds(**bounds: object) -> None:
+    """Raise UsageError unless each argument is a number of 0 or more."""
+    for name, bound in bounds.items():
+        if not isinstance(bound, int | float) or isinstance(bound, bool) or not 0 <= bound < float("inf"):
+            raise UsageError(f"{name} must be a number of 0 or more, not {bound}")
 
 
 class Generator(nn.Module):
@@ -173,7 +174,7 @@ class ResidualGenerator(Generator):
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
-        check_bound(bound)
+        check_bounds(bound=bound, limit=limit)
         check_choice("upsampling", upsample, ("bilinear", "nearest", "transposed"))
         check_choice("padding", padding, (*PADDINGS, "reflect-start"))
         self.border = 8 * blocks if padding == "reflect-start" else 0  # each block eats 2 pixels at a quarter size
@@ -181,8 +182,6 @@ class ResidualGenerator(Generator):
         inner: Padding | None = None if padding == "reflect-start" else padding
         # The authors pad strided and transposed convolutions with zeros whatever the rest does (models.lua).
         self.minimum_size = max(16, self.border + 1)
-
-        check_bound(limit)
 
         def normalize(channels: int, limit: float = 0.0) -> nn.Module:
             return make_norm(norm, channels, styles=styles, init=norm_init, limit=limit)
@@ -253,8 +252,7 @@ class LightGenerator(Generator):
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), detail=(detail, 1), styles=(styles, 1))
-        check_bound(bound)
-        check_bound(limit)
+        check_bounds(bound=bound, limit=limit)
         check_choice("padding", padding, PADDINGS)
 
         def normalize(channels: int, limit: float = 0.0) -> nn.Module:
