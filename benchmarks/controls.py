@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--batch-norm", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     whole = [impasto.load_image(path) for path in held_out[::10]]
     photos = [resize_short_side(photo, SMALL) for photo in whole]

@@ -18,8 +18,8 @@ from impasto.errors import ImpastoError
 from impasto.image import Pixels, contact_sheet, save_image
 from impasto.nn.losses import YARDSTICK
 
-COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d", "#12a5a5", "#9b5a2c")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 VERDICTS = ("holds", "holds in part", "does not hold here", "shown")
 """Of claims and their parts; what only shows something holds nothing."""
 PARTS = (
