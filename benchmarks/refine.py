@@ -74,7 +74,7 @@ def main() -> None:
     medians = [statistics.median(column) for column in zip(*columns, strict=True)]
     print("| median | |", " | ".join(f"{x:.2f}" for x in medians), "|")
     labels = ("style", "photo", "network", f"network + {STEPS}", f"photo + {4 * STEPS}")
-    save_image(Path("refine.jpg"), contact_sheet(rows, labels=labels, cell=256), quality=88)
+    save_image(Path("refine.jpg"), contact_sheet(rows, labels=labels, cell=256), quality=80)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ TORCH_FREE = {
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
     "settings": {"errors", "atomic", "colors"},
-    "tiling": {"errors", "modelfile", "graph", "backends"},
+    "tiling": {"errors", "image", "modelfile", "graph", "backends"},
     "runtime": {
         *("errors", "image", "modelfile", "graph", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),
         *("catalogue", "processor"),

@@ -1,6 +1,7 @@
 """Painting in tiles: the tiles cover the picture, and with equal statistics they give what one pass gives."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from impasto import runtime, tiling
 from impasto.backends import BACKENDS
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import build_generator
-from impasto.settings import Settings
+from impasto.settings import AS_IT_IS, Settings
 from impasto.tiling import tiles
 from impasto.train.export import export_generator
 from tests.conftest import make_photo
@@ -41,6 +42,30 @@ def test_every_pixel_is_painted_once_with_its_margin(height, width, size, margin
     assert (times == 1).all()
 
 
+@given(st.integers(1, 700), st.integers(1, 700), st.sampled_from([1, 10_000, 150_000]))
+@trials(max_examples=60, deadline=None)
+def test_a_sample_is_of_all_parts_of_the_picture(height, width, most):
+    row, column = np.mgrid[:height, :width].astype(np.uint16)
+    found = tiling.sample(np.dstack([row, column, row]), most)
+    if height * width <= most:
+        assert found.shape == (height, width, 3)
+        return
+    down, across = min(tiling.SAMPLE, height), min(tiling.SAMPLE, width)
+    assert found.shape[0] * found.shape[1] <= max(most, down * across)
+    squares = [
+        found[y : y + down, x : x + across]
+        for y in range(0, len(found), down)
+        for x in range(0, found.shape[1], across)
+    ]
+    for square in squares:  # each is a part of the picture as it is
+        top, left = square[0, 0, :2]
+        np.testing.assert_array_equal(square[..., 0], np.arange(top, top + down)[:, None].repeat(across, axis=1))
+        np.testing.assert_array_equal(square[..., 1], np.arange(left, left + across)[None].repeat(down, axis=0))
+    assert len({tuple(square[0, 0]) for square in squares}) == len(squares)
+    for axis, whole in ((0, height), (1, width)):  # and they lie evenly, the middle of all in the middle of the picture
+        assert abs(np.mean([square[..., axis].mean() for square in squares]) - (whole - 1) / 2) <= 1
+
+
 @pytest.fixture(params=NETWORKS)
 def model(request, tmp_path):
     torch.manual_seed(0)
@@ -56,7 +81,7 @@ def test_tiles_with_the_whole_pictures_statistics_are_the_plain_pass(model, back
     photo = make_photo(4, 150, 203)
     whole = load(model, backend=backend)(photo)
     monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
+    monkeypatch.setattr(runtime, "SAMPLED_PIXELS", photo.shape[0] * photo.shape[1])
     monkeypatch.setattr(runtime, "TILE", 64)
     tiled = load(model, backend=backend)(photo)
     assert np.abs(tiled.astype(int) - whole).max() <= 1
@@ -68,12 +93,23 @@ def test_a_shipped_style_in_tiles_has_no_seams_and_any_strength(strength, monkey
     stylizer = load("udnie")
     whole = stylizer(photo, Settings(strength=strength))
     monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
+    monkeypatch.setattr(runtime, "SAMPLED_PIXELS", photo.shape[0] * photo.shape[1])
     monkeypatch.setattr(runtime, "TILE", 64)
     tiled = stylizer(photo, Settings(strength=strength))
     assert np.abs(tiled.astype(int) - whole).max() <= 1
     if strength == 0:
         assert np.abs(tiled.astype(int) - photo).max() <= 1
+
+
+def test_a_sample_stands_for_the_picture(monkeypatch):
+    photo = impasto.load_image(Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg")
+    stylizer = load("udnie")
+    whole = stylizer(photo, AS_IT_IS)
+    monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(runtime, "SAMPLED_PIXELS", photo.shape[0] * photo.shape[1] // 3)
+    monkeypatch.setattr(tiling, "SAMPLE", 64)  # some 50 squares, as of pictures of 4 megapixels
+    tiled = stylizer(photo, AS_IT_IS)
+    assert np.abs(tiled.astype(int) - whole).mean() < 2
 
 
 def test_sixteen_bits_in_tiles_are_the_eight_and_more(monkeypatch):

@@ -23,14 +23,14 @@ from impasto.modelfile import ModelInfo, check_complete, read_info
 from impasto.processor import has_quick_bfloat16, has_quick_int8
 from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
-from impasto.tiling import Forms, radius, tiles
+from impasto.tiling import Forms, radius, sample, tiles
 
 MAX_PIXELS = 40_000_000
 """What cannot be painted in tiles is refused beyond this: features take some 300 bytes a pixel, all at once."""
 WHOLE_PIXELS = 4_200_000
-"""Larger pictures are painted in tiles: features are there for one tile, or the smaller copy, at a time."""
-THUMBNAIL_PIXELS = 2_000_000
-"""Of the smaller copy whose statistics the tiles are painted with."""
+"""Larger pictures are painted in tiles: features are there for one tile, or the sample, at a time."""
+SAMPLED_PIXELS = 2_000_000
+"""Of a larger picture: whose statistics its tiles are painted with."""
 TILE = 1024
 """Side of a tile, pixels, without the margin that its neighbours need."""
 TILE_BY_PLACE = 512
@@ -38,7 +38,7 @@ TILE_BY_PLACE = 512
 DETAIL = 0.4
 """How much of the detail that only a large picture has comes back when its small copy has been painted."""
 LEAST_SIDE = 64
-"""Short side, pixels, below which no smaller copy of a picture is made."""
+"""Short side, pixels, below which a picture is not made smaller for its strokes."""
 ROWS = 256
 """Rows of a picture that are computed at once where memory shall not grow with it."""
 OVERLAP = 16
@@ -143,9 +143,9 @@ class Stylizer:
         return inputs
 
     def _in_tiles(self, image: Pixels, style: dict[str, Array], strength: float) -> Pixels:
-        """The same in less memory than all at once: with the statistics of a smaller copy, tile by tile."""
+        """The same in less memory than all at once: with the statistics of a sample, tile by tile."""
         assert self._forms is not None
-        small = self._inputs(_copy_to_measure(image), 0)
+        small = self._inputs(sample(image, SAMPLED_PIXELS), 0)
         picture, statistics = self._forms.measure({**small, **style})
         matched = _matched(picture, small["image"], strength)
         painted = np.empty_like(image)
@@ -229,7 +229,7 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     assert forms is not None
     # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
     # How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
-    small = first._inputs(_copy_to_measure(image), 0)
+    small = first._inputs(sample(image, SAMPLED_PIXELS), 0)
     # Beyond a hard edge the style goes on for a little, unseen: features next to the photo's make a dark rim.
     there = weights.sum(axis=0)
     weights = _overlapping(weights)
@@ -445,7 +445,7 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
 def _matched(painted: Array, photo: Array, strength: float) -> Callable[[Array], Array]:
     """What gives a picture painted in this strength the photo's colours and contrast, in the share that is wanted.
 
-    Normalisation drops them. Seen on a whole (small) picture and its photo.
+    Normalisation drops them. Seen on a picture that is whole, or a sample, and its photo.
     """
     return _match(painted, photo, np.float32(1 - strength)) if strength < 1 else lambda painted: painted
 
@@ -474,16 +474,6 @@ def _match(picture: Array, photo: Array, share: np.float32) -> Callable[[Array],
         return moved
 
     return matched
-
-
-def _copy_to_measure(image: Pixels) -> Pixels:
-    """The picture, or a smaller copy of it where it is large."""
-    height, width = image.shape[:2]
-    if height * width <= THUMBNAIL_PIXELS:
-        return image
-    return resize_short_side(
-        image, max(LEAST_SIDE, round(min(height, width) * (THUMBNAIL_PIXELS / (height * width)) ** 0.5))
-    )
 
 
 def _working_copy(image: Pixels, settings: Settings) -> Pixels:

@@ -10,7 +10,11 @@ import numpy as np
 from impasto import graph
 from impasto.backends import Array, Backend
 from impasto.errors import ModelError
+from impasto.image import Pixels
 from impasto.modelfile import ModelInfo
+
+SAMPLE = 192
+"""Side, pixels, of the squares that stand for a large picture."""
 
 
 class Forms:
@@ -112,6 +116,27 @@ def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
                 first, last = max(0, start - margin), min(whole, stop + margin)
                 spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
             yield Tile(*zip(*spans, strict=True))
+
+
+def sample(picture: Pixels, most: int) -> Pixels:
+    """The picture; of one of more than ``most`` pixels, squares from all over it side by side: for its statistics.
+
+    No smaller copy: at another scale a picture has other edges, and other statistics. The seams add next to nothing
+    to them, and many small squares stand for a picture better than a few large ones (docs/results.md, "Tiles").
+    """
+    height, width = picture.shape[:2]
+    if height * width <= most:
+        return picture
+    down, across = min(SAMPLE, height), min(SAMPLE, width)
+    count = max(1, most // (down * across))
+    rows = max(1, min(round((count * height / width) ** 0.5), count, height // down))
+    columns = max(1, min(count // rows, width // across))
+    tops, lefts = (
+        [int((place + 0.5) * whole / places - side / 2) for place in range(places)]
+        for whole, side, places in ((height, down, rows), (width, across, columns))
+    )
+    strips = [np.concatenate([picture[y : y + down, x : x + across] for x in lefts], axis=1) for y in tops]
+    return np.concatenate(strips)
 
 
 def radius(info: ModelInfo) -> int:

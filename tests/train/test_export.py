@@ -110,7 +110,7 @@ def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatc
     whole = stylizer(photo, Settings(strength=0.4))
     with monkeypatch.context() as patch:
         patch.setattr(runtime, "WHOLE_PIXELS", 1000)
-        patch.setattr(runtime, "THUMBNAIL_PIXELS", photo.shape[0] * photo.shape[1])
+        patch.setattr(runtime, "SAMPLED_PIXELS", photo.shape[0] * photo.shape[1])
         patch.setattr(runtime, "TILE", 64)
         in_tiles = stylizer(photo, Settings(strength=0.4))
     assert np.abs(in_tiles.astype(int) - whole).max() <= 1
