@@ -214,3 +214,7 @@ def test_closed_and_full_outputs_are_one_line(train, tmp_path, capsys):
     full = subprocess.run(f"{command} > /dev/full", shell=True, capture_output=True, text=True)
     assert full.returncode == 1
     assert full.stderr == "impasto: error: cannot write the output: No space left on device\n"
+    closed = subprocess.run(
+        f"{command} | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="bash", capture_output=True, text=True
+    )
+    assert (closed.returncode, closed.stderr) == (1, "")

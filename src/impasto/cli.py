@@ -60,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # of standard output: files have errors of ours
         if show_traceback:
             traceback.print_exc()
-        with contextlib.suppress(OSError):
-            complain(f"cannot write the output: {error.strerror or error}")
+        if not isinstance(error, BrokenPipeError):  # whoever reads has seen enough (`impasto styles | head`)
+            with contextlib.suppress(OSError):
+                complain(f"cannot write the output: {error.strerror or error}")
         # What is still buffered cannot be written either; Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
