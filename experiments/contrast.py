@@ -216,8 +216,10 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         parts=parts,
         rule="a photo at a quarter of its contrast, in 8 bits, painted by residual generators; the change is the mean "
         "over pixels, in levels of 255. A part holds where the worst seed is better than the best seed it is compared "
-        "with, in part where each is better than the same seed's. Of Gatys it holds where on every photo the change is "
-        "less than any batch-normalised network's. The spread is over seeds, Gatys' over photos; he has half "
+        "with, in part where each is better than the same seed's. Of Gatys it holds where on each of his photos (the "
+        "first of the networks') the change is less than the least of the batch-normalised networks' means. Brightness "
+        "is shifted at half the contrast, that nothing is cut off, and the change is that from half the contrast. The "
+        "spread is over seeds, Gatys' over photos; he has half "
         "the budget's evaluations, which from noise are few.",
         reason="The networks are those of claim 1, where a collapse is starred. "
         + (_raw_told(levels, found[WEIGHTS][condition]) if set(RAW) <= set(gatys) else ""),

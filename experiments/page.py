@@ -28,7 +28,10 @@ PARTS = (
 )
 
 LOST = 1.4
-"""Content error above which the photo is not to be made out: a collapse to the style's texture."""
+"""Content error above which, by the eye, the photo is not to be made out: a collapse to the style's texture.
+
+Less is no proof that it is: an even grey has some 1.05.
+"""
 
 Figure = tuple[str, str]
 """A file beside the page, and what it shows."""
@@ -111,6 +114,11 @@ def ordered(low: Sequence[float], high: Sequence[float]) -> str:
     if max(low) < min(high):
         return "holds"
     return "holds in part" if all(a < b for a, b in zip(low, high, strict=True)) else "does not hold here"
+
+
+def unless_lost(verdict: str, content: Sequence[float]) -> str:
+    """The verdict, held to be true in part at most of networks with these content errors if they mean a collapse."""
+    return "holds in part" if verdict == "holds" and mean(content) > LOST else verdict
 
 
 def combined(verdicts: Sequence[str]) -> str:
@@ -298,8 +306,8 @@ def render(
         f"nothing learnt from; which those are is in <a href='{results}/data.json'>data.json</a>.</p>",
         "<p><b>Content error</b>: mean squared difference from the photo's features at "
         f"{' and '.join(YARDSTICK.content_layers)} of VGG-16, relative to their variance: 0 is the photo; above some "
-        f"{LOST:g} it cannot be made out, a collapse to the style's texture, marked with a star. <b>Style "
-        "error</b>: squared difference from the style picture's Gram "
+        f"{LOST:g} it cannot be made out by the eye, a collapse to the style's texture, marked with a star; an even "
+        "grey has some 1.05. <b>Style error</b>: squared difference from the style picture's Gram "
         f"matrices, relative to theirs, mean over {', '.join(YARDSTICK.style_layers)}. <b>Objective</b>: content error "
         f"+ {YARDSTICK.style_weight:g} x style error. None has a unit.</p>",
         "<p><b>Budget</b>, equal between the arms of a comparison: "
@@ -346,7 +354,13 @@ def _provenance(file: Path, record: Mapping[str, Any]) -> str:
     """What a result came from, folded up."""
     made_from = json.dumps({key: record[key] for key in ("commit", "budget", "origin", "machine")}, indent=1)
     learnt = record["networks"]
-    networks = f"{len(learnt)} networks learnt in {sum(one['seconds'] for one in learnt):.0f} s, " if learnt else ""
+    codes, threads = ({one[key] for one in learnt} for key in ("commit", "threads"))
+    networks = (
+        f"{len(learnt)} networks learnt in {sum(one['seconds'] for one in learnt):.0f} s on "
+        f"{' or '.join(map(str, sorted(threads)))} threads by commit {' or '.join(sorted(codes))}, "
+        if learnt
+        else ""
+    )
     return (
         f"<details><summary>Budget, data and time of {file.name}: {networks}measured in {record['seconds']:.0f} s, "
         f"version {record['version']}, commit {record['commit']}</summary><pre>{html.escape(made_from)}</pre></details>"

@@ -167,8 +167,9 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "worst seed with instance normalisation is nearer to the style's statistics than the best with batch "
         "normalisation; in part where each seed's is nearer than the same seed's. Swapping must swap the styles on "
         "every photo.",
-        reason="The networks of the first parts are those of claim 1, where a collapse is starred. "
-        f"Swapped in the package's shipped network (hash {found['network']}).",
+        reason="The networks of the first parts are those of claim 1, where a collapse is starred: one that has lost "
+        "the photo meets the style's statistics more easily, and these parts do not ask whether the photo is kept. "
+        f"Swapped in the package's network as it was then (hash {found['network']}).",
         likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalised "
         "network too brings a photo to the style where it is like those it learnt from; by the photo's light (second "
         "table) the two come apart.",

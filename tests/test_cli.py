@@ -376,6 +376,55 @@ def test_the_seed_draws_the_noise(here):
     assert (load_image("b.png") != load_image("d.png")).any()
 
 
+@pytest.mark.parametrize("kept", ["a.png", "mask.png", "m.onnx"])
+def test_settings_are_not_saved_over_what_is_needed(here, capsys, kept):
+    save_image("mask.png", make_photo(1))
+    before = Path(kept).read_bytes()
+    arguments = ["a.png", "-m", "m.onnx", "--mask", "mask.png", "-o", "b.png", "--force", "--save-settings", kept]
+    assert f"{kept}: is " in fails(capsys, 2, "stylize", *arguments)
+    assert Path(kept).read_bytes() == before
+    paints("a.png", "-o", "b.png", "--save-settings", "s.json")
+    paints("a.png", "-o", "b.png", "--settings", "s.json", "--save-settings", "s.json", "--force")
+
+
+def test_saved_styles_keep_their_order_in_which_masks_are_given(here):
+    masks = np.zeros((2, 40, 60), np.uint8)
+    masks[0, :, :30] = masks[1, :, 30:] = 255
+    for number, mask in enumerate(masks):
+        Image.fromarray(mask).save(f"{number}.png")
+    both = ["stylize", "a.png", "--mask", "0.png", "--mask", "1.png"]
+    assert main([*both, "-s", "udnie", "-s", "great_wave", "-o", "b.png", "--save-settings", "s.json"]) == 0
+    assert main([*both, "--settings", "s.json", "-o", "c.png"]) == 0
+    assert (load_image("b.png") == load_image("c.png")).all()
+
+
+def test_a_dry_run_finds_a_place_that_cannot_be_written(here, capsys):
+    assert "a.png: is no folder" in fails(
+        capsys, 1, "stylize", "a.png", "-m", "m.onnx", "-o", "a.png/b/c.png", "--dry-run"
+    )
+    paints("a.png", "-o", "new/folder/c.png", "--dry-run")
+    assert not Path("new").exists()
+
+
+def test_a_link_that_leads_to_itself_is_told(here, capsys):
+    Path("loop.png").symlink_to("loop.png")
+    for words in (
+        ["loop.png", "-o", "b.png"],
+        ["a.png", "-o", "loop.png"],
+        ["a.png", "-o", "b.png", "--mask", "loop.png"],
+    ):
+        assert "loop.png: " in fails(capsys, 2, "stylize", "-m", "m.onnx", *words)
+
+
+def test_a_photo_too_long_for_a_sheet_is_told(here, capsys):
+    save_image("long.png", np.zeros((2, 600, 3), np.uint8))
+    assert "are too long for a sheet" in fails(capsys, 1, "stylize", "long.png", "-s", "udnie", "-o", "b.png", "--grid")
+
+
+def test_standard_input_is_given_once(here, capsys):
+    assert "give it once" in fails(capsys, 2, "stylize", "-", "-", "-m", "m.onnx", "-o", "out")
+
+
 def test_a_picture_is_never_overwritten_by_itself(here, capsys):
     before = (here / "a.png").read_bytes()
     (here / "link.png").symlink_to("a.png")

@@ -247,6 +247,40 @@ def test_a_record_in_a_tiff_is_where_the_specification_has_it(kind, make):
     assert (decode_picture(file, "it", depth="own").pixels == pixels).all()
 
 
+def test_what_a_tiff_says_of_its_own_pixels_is_not_said_of_the_painted_ones(tmp_path):
+    own = {0x010A: 2, 0x014C: 2, 0x935C: b"layers", ExifTags.Base.Make: "Scanner"}
+    Image.fromarray(noise()).save(tmp_path / "a.tif", tiffinfo=own)
+    save_picture(tmp_path / "b.tif", read_picture(tmp_path / "a.tif"))
+    with Image.open(tmp_path / "b.tif") as written:
+        assert written.getexif()[ExifTags.Base.Make] == "Scanner"
+        assert not {0x010A, 0x014C, 0x935C} & {*written.getexif()}
+    assert (load_image(tmp_path / "b.tif") == load_image(tmp_path / "a.tif")).all()
+
+
+def test_a_resolution_without_a_unit_is_in_inches():
+    exif = Image.Exif()
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 300.0
+    file = encode_picture(Picture(noise().astype(np.uint16), exif=exif.tobytes()), "it.tif")
+    with Image.open(io.BytesIO(file)) as written:
+        kept = written.getexif()
+    assert (kept[ExifTags.Base.XResolution], kept[ExifTags.Base.ResolutionUnit]) == (300, 2)
+
+
+@pytest.mark.parametrize(("name", "side"), [("it.jpg", 65_501), ("it.webp", 16_384)])
+def test_a_picture_too_long_for_its_format_is_told_so(name, side):
+    with pytest.raises(ImageError, match=f"{name}: {side} x 1 pixels are more than such a file can have"):
+        encode_picture(Picture(np.zeros((1, side, 3), np.uint8)), name)
+    assert encode_picture(Picture(np.zeros((1, side, 3), np.uint8)), "it.png")
+
+
+def test_a_record_too_long_for_a_jpeg_is_left_out():
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "x" * 70_000
+    for name, kept in (("it.jpg", False), ("it.png", True)):
+        with Image.open(io.BytesIO(encode_picture(Picture(noise(), exif=exif.tobytes()), name))) as written:
+            assert (ExifTags.Base.ImageDescription in written.getexif()) == kept
+
+
 def test_a_damaged_record_does_not_spoil_the_picture(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
     assert read_picture(tmp_path / "a.jpg").pixels.shape == (40, 60, 3)
@@ -277,6 +311,12 @@ def test_embedded_profile_is_converted_to_srgb(tmp_path):
     red, green, _ = load_image(tmp_path / "a.png")[0, 0]
     assert green > 250
     assert red < 5
+
+
+def test_a_profile_that_is_srgb_by_name_alone_is_converted(tmp_path):
+    profile = swapped_profile().replace("test".encode("utf-16-be"), "sRGB".encode("utf-16-be"))
+    Image.new("RGB", (2, 2), (255, 0, 0)).save(tmp_path / "a.png", icc_profile=profile)
+    assert load_image(tmp_path / "a.png")[0, 0, 1] > 250
 
 
 @pytest.mark.parametrize("profile", [b"not a profile", swapped_profile()[:300]])

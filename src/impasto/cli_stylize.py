@@ -138,7 +138,7 @@ def stylize(
         as_json: Print one JSON object for each picture.
     """
     _check_hyphens(inputs, output)
-    _check_names([*inputs, output])
+    _check_names([*inputs, output, *(mask or []), *(x for x in (settings, save_settings, picture) if x is not None)])
     saved = read_settings(settings) if settings is not None else Saved()
     if style is not None or model is not None:
         saved = replace(saved, style=_with_shares(style or []), model=model)
@@ -148,14 +148,18 @@ def stylize(
     _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
 
     jobs, failures = _plan(inputs, output, variants)
-    used = [settings, save_settings, picture, saved.model, *(mask or []), *saved.style]
-    _check_spared(jobs, [Path(file) for file in used if file is not None])
+    used = [picture, saved.model, *(mask or []), *saved.style]
+    needed = [Path(file) for file in used if file is not None]
+    targets = [job.target for job in jobs if job.target != STANDARD]
+    _check_spared(targets, jobs, [*needed, *(file for file in (settings, save_settings) if file is not None)])
+    if save_settings is not None:
+        _check_spared([save_settings], jobs, needed)
     planned = len(jobs)
     if resume:
         jobs = [job for job in jobs if not job.target.exists()]
     elif not force:
         _check_new([job.target for job in jobs if job.target != STANDARD], ", or --resume to leave it out")
-    if save_settings is not None and not force:
+    if save_settings is not None and not (force or resume):
         _check_new([save_settings], "")
     if grid and (len(jobs) > 1 or failures):
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
@@ -176,6 +180,8 @@ def stylize(
     if len(jobs) < planned:
         print(f"impasto: {planned - len(jobs)} of {planned} are there already", file=sys.stderr)
     if dry_run:  # after all that can be wrong with style, model, masks
+        if jobs and output != STANDARD:
+            _check_place(jobs[0].target.parent)
         for job in jobs:
             try:
                 if job.source != STANDARD:
@@ -459,23 +465,32 @@ def _make_folder(folder: Path) -> None:
         raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause
 
 
-def _check_spared(jobs: Sequence[Job], used: Sequence[Path]) -> None:
-    """Raise UsageError if a result would take the place of a picture or of what paints it: mask, settings, model."""
-    kept = dict.fromkeys((path.resolve() for path in used), "is needed to paint")
+def _check_spared(written: Sequence[Path], jobs: Sequence[Job], needed: Sequence[Path]) -> None:
+    """Raise UsageError if a file would take the place of a picture or of what paints it: mask, settings, model."""
+    kept = dict.fromkeys((path.resolve() for path in needed), "is needed to paint")
     kept |= dict.fromkeys((job.source.resolve() for job in jobs), "is one of the inputs")
-    for job in jobs:
-        reason = kept.get(job.target.resolve())
-        if reason is not None and job.target != STANDARD:
-            raise UsageError(f"{job.target}: {reason} and would be overwritten; choose another output")
+    for path in written:
+        if reason := kept.get(path.resolve()):
+            raise UsageError(f"{path}: {reason} and would be overwritten; choose another output")
+
+
+def _check_place(folder: Path) -> None:
+    """Raise ImageError unless this folder is there, or could be made, and be written to."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written to" if there.is_dir() else "is no folder"
+        raise ImageError(f"{there}: {what}; choose another output")
 
 
 def _check_names(paths: Sequence[Path]) -> None:
     """Raise UsageError for what cannot be a file's name."""
     for path in paths:
         try:
+            path.resolve()
             path.exists()
-        except OSError as cause:
-            raise UsageError(f"{path}: cannot be the name of a file: {cause.strerror}") from cause
+        except (OSError, RuntimeError) as cause:  # RuntimeError: links that lead to themselves
+            reason = getattr(cause, "strerror", None) or "a link that leads to itself"
+            raise UsageError(f"{path}: cannot be the name of a file: {reason}") from cause
 
 
 def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
@@ -485,6 +500,8 @@ def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
             raise UsageError(
                 f"unknown option {path}: `impasto stylize --help` shows all; a file of that name is ./{path}"
             )
+    if list(inputs).count(STANDARD) > 1:
+        raise UsageError("-: standard input can be read once; give it once")
 
 
 def _check_new(targets: Sequence[Path], otherwise: str) -> None:

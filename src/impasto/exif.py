@@ -11,20 +11,25 @@ import zlib
 from PIL import ExifTags, Image
 
 _BELOW = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-_OF_THE_FILE = {
-    *range(0x00FE, 0x0108),  # sizes, depth and compression of a TIFF file's pixels
-    *(ExifTags.Base.Orientation, ExifTags.Base.XMLPacket, ExifTags.Base.InterColorProfile),
-    *(0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x0152, 0x0153),
-    *range(0x0211, 0x0215),
-    *_BELOW,  # where in the old file these directories were
+_RESOLUTION = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
+_OF_THE_PICTURE = {
+    *(ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software),
+    *(ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.HostComputer, ExifTags.Base.Copyright),
+    *(ExifTags.Base.Rating, ExifTags.Base.RatingPercent, *_RESOLUTION),
+    *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
+    *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject),
 }
-"""EXIF tags that say how a file stores its pixels, not how the picture was taken."""
+"""Tags of the first directory that say how the picture was taken, and what is in it.
+
+In a TIFF the others say how the file stores its pixels, or hold what is not painted: layers, smaller copies.
+"""
 _UNTRUE_BELOW = {
     *(ExifTags.Base.MakerNote, ExifTags.IFD.Interop),  # point to places in the old file
-    *(ExifTags.Base.ColorSpace, ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight),
+    *(ExifTags.Base.ColorSpace, ExifTags.Base.Gamma),
+    *(ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight),
+    *(0x9214, ExifTags.Base.SubjectLocation),  # the subject's area and place, before it was turned
 }
 """Tags below the first directory that are not true of the painted picture."""
-_RESOLUTION = {ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit}
 
 
 def orientation(image: Image.Image) -> int:
@@ -40,7 +45,7 @@ def kept(image: Image.Image) -> bytes | None:
         exif = image.getexif()
         # Pillow writes the first directory, and the camera's and the place's below it; thumbnails are in the second.
         kept = Image.Exif()
-        kept.update({tag: value for tag, value in exif.items() if tag not in _OF_THE_FILE})
+        kept.update({tag: value for tag, value in exif.items() if tag in _OF_THE_PICTURE})
         for directory in _BELOW:
             below = exif.get_ifd(directory)
             if below:
@@ -70,8 +75,12 @@ def in_tiff(tiff: bytes, record: bytes) -> bytes:
     file += bytes(len(file) % 2)
     (own,) = struct.unpack_from(f"{order}I", file, 4)
     recorded, written = _entries(file, start, order), _entries(file, own, order)
-    # What the file says of its pixels goes before the record; libvips' resolution is made up, the camera's is not.
-    entries = recorded | written | {tag: recorded[tag] for tag in _RESOLUTION & recorded.keys()}
+    # What the file says of its pixels goes before the record, but for the resolution.
+    entries = recorded | written
+    if recorded.keys() & {*_RESOLUTION}:  # libvips' is made up; where the camera names no unit, it means inches
+        unit = int(ExifTags.Base.ResolutionUnit)
+        entries[unit] = struct.pack(f"{order}HHIHH", unit, 3, 1, 2, 0)
+        entries |= {int(tag): recorded[tag] for tag in _RESOLUTION if tag in recorded}
     struct.pack_into(f"{order}I", file, 4, len(file))
     file += struct.pack(f"{order}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
     return bytes(file)

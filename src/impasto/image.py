@@ -71,6 +71,10 @@ _FORMAT_OF = {
 WRITABLE_SUFFIXES = tuple(_FORMAT_OF)
 """The file extensions `save_image` knows, in lower case."""
 
+LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""Pixels, of the formats that have such a limit."""
+LONGEST_RECORD = 65_533
+"""Bytes of EXIF that fit into a JPEG; a longer record is left out."""
 DEEP_FORMATS = ("PNG", "TIFF")
 """Formats, by Pillow's names, that are written with 16 bits."""
 
@@ -244,6 +248,8 @@ def _check_png(data: bytes) -> None:
 def _unreadable(data: bytes) -> str:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
         return "is a HEIC picture, which needs a plug-in: pip install 'impasto[formats]'"
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return "is a TIFF of a kind that Impasto cannot read; save it as a PNG"
     known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
     return f"is not a picture Impasto can read (it reads {known})"
 
@@ -303,7 +309,16 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
         if picture.exif and kind == "PNG":
             data = exif.in_png(data, picture.exif)
     else:
-        data = _encoded(_at_8(picture), kind, quality)
+        height, width = picture.pixels.shape[:2]
+        if max(height, width) > LONGEST_SIDE.get(kind, MAX_PIXELS):
+            raise ImageError(
+                f"{path}: {width} x {height} pixels are more than such a file can have, {LONGEST_SIDE[kind]} a side; "
+                "write a PNG, or give a smaller size"
+            )
+        try:
+            data = _encoded(_at_8(picture), kind, quality)
+        except (OSError, ValueError) as cause:
+            raise ImageError(f"{path}: a {kind} file cannot hold this picture ({cause}); write a PNG") from cause
     return exif.in_tiff(data, picture.exif) if picture.exif and kind == "TIFF" else data
 
 
@@ -317,7 +332,7 @@ def _encoded(picture: Picture, kind: str, quality: int) -> bytes:
     options: dict[str, object] = {}
     if kind != "BMP":
         options["icc_profile"] = _srgb_profile()
-        if picture.exif and kind != "TIFF":
+        if picture.exif and kind != "TIFF" and (kind != "JPEG" or len(picture.exif) <= LONGEST_RECORD):
             options["exif"] = picture.exif
     if kind == "JPEG":
         # Painted pictures are full of saturated edges, which halved colour resolution smears.
@@ -697,7 +712,12 @@ def _is_srgb(profile: bytes | None) -> bool:
         return True
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.getProfileDescription(opened).startswith("sRGB")
+        if not ImageCms.getProfileDescription(opened).startswith("sRGB"):
+            return False
+        # The name alone is not enough, there are linear profiles of that name: shades of grey, red, green and blue.
+        shades = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None] * np.array([[1, 1, 1], *np.eye(3)], np.uint8)
+        converted = _convert(Image.fromarray(shades), opened, ImageCms.createProfile("sRGB"))
+        return bool(np.abs(np.asarray(converted, np.int16) - shades).max() <= 4)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return True  # damaged, which is no reason not to show the picture
 

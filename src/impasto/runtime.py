@@ -429,7 +429,8 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     except TypeError:  # no numbers
         sound = False
     if not sound:
-        raise UsageError("give at least one style, and shares of 0 or more, not all 0")
+        given = f", not {', '.join(f'{name}:{share}' for name, share in shares.items())}" if shares else ""
+        raise UsageError(f"give at least one style, and shares of 0 or more, not all 0{given}")
     found = [find_style(name) for name in shares]
     style, network = found[0]
     for other, path in found[1:]:

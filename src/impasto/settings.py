@@ -77,14 +77,14 @@ class Saved:
 
 
 def write_settings(path: str | os.PathLike[str], saved: Saved) -> None:
-    """Write them as JSON, whole or not at all.
+    """Write them as JSON, whole or not at all; styles in their order, in which masks are given.
 
     Raises:
         UsageError: the file cannot be written.
     """
     record = {"impasto": _FORMAT, "style": dict(saved.style), "model": saved.model, **asdict(saved.settings)}
     with replacing(Path(path), UsageError) as part:
-        part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def read_settings(path: str | os.PathLike[str]) -> Saved:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from impasto.catalogue import shipped
-from impasto.image import Picture, Pixels, Samples, contact_sheet, on_white, resize_short_side
+from impasto.errors import ImageError
+from impasto.image import MAX_PIXELS, Picture, Pixels, Samples, contact_sheet, on_white, resize_short_side
 from impasto.runtime import DEFAULT, Stylizer, load
 from impasto.settings import Settings
 
@@ -49,12 +50,19 @@ def strength_sheet(
         alpha: The photo's opacity, (H, W) as the photo: its pictures are laid on white. None where it is opaque.
 
     Raises:
+        ImageError: The sheet would be too large.
         UsageError: A model that has one strength only.
     """
+    cell = max(photo.shape[:2])
+    if len(looks) * (1 + len(STRENGTHS)) * cell**2 > MAX_PIXELS:
+        raise ImageError(
+            f"{photo.shape[1]} x {photo.shape[0]} pixels are too long for a sheet of {len(looks)} x {len(STRENGTHS)} "
+            "pictures: crop the photo, or give a smaller size"
+        )
     steps = [replace(settings, strength=strength) for strength in STRENGTHS]
     rows = [
         [on_white(Picture(one, alpha)) for one in (photo, *(stylizer(photo, step) for step in steps))]
         for _, stylizer in looks
     ]
     captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name, _ in looks]
-    return contact_sheet(rows, captions=captions, cell=max(photo.shape[:2]))
+    return contact_sheet(rows, captions=captions, cell=cell)
