@@ -109,8 +109,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         rule=f"a part holds where samples of '{TEXTURE}', grey in place of a photo, differ at least twice as much as "
         "with the content term, any seed's as any seed's: of photos from 0 to 255 beside noise from 0 to 1, as in the "
         "original, and of photos brought to the noise's size (all the other rows).",
-        reason="More than the content term tells the two apart: without it there is grey in place of a photo. Photos from "
-        "0 to 255 without a content term were not measured.",
+        reason="More than the content term tells the two apart: without it there is grey in place of a photo. Photos "
+        "from 0 to 255 without a content term were not measured.",
         likely="in the original the photo's size drowns the noise, more than the content term does: brought to one "
         "size with it, noise is heard beside a content term as well.",
         figures=[
