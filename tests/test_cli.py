@@ -421,6 +421,12 @@ def test_a_photo_too_long_for_a_sheet_is_told(here, capsys):
     assert "are too long for a sheet" in fails(capsys, 1, "stylize", "long.png", "-s", "udnie", "-o", "b.png", "--grid")
 
 
+def test_a_pattern_goes_into_a_folder_however_many_files_it_means(here, capsys):
+    paints("a.*", "-o", "out")
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+    assert "z*.png: no such file" in fails(capsys, 1, "stylize", "z*.png", "-m", "m.onnx", "-o", "none")
+
+
 def test_standard_input_is_given_once(here, capsys):
     assert "give it once" in fails(capsys, 2, "stylize", "-", "-", "-m", "m.onnx", "-o", "out")
 

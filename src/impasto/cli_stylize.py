@@ -528,9 +528,12 @@ def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job
     Raises:
         UsageError: The output does not suit the inputs, or two pictures would become one file.
     """
+    # Of a pattern nobody knows how many files it means: one is put into a folder as well.
+    several = any(glob.has_magic(str(path)) and not path.exists() for path in inputs)
+    several = several and output.suffix.lower() not in WRITABLE_SUFFIXES
     inputs = list(_expanded(inputs))
     to_standard = output == STANDARD
-    into_folder = not to_standard and (len(inputs) > 1 or inputs[0].is_dir() or output.is_dir())
+    into_folder = not to_standard and (several or len(inputs) > 1 or inputs[0].is_dir() or output.is_dir())
     if to_standard and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UsageError("standard output takes one picture: give a folder with -o")
     if to_standard and variants > 1:
