@@ -605,7 +605,11 @@ def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] |
         raise ImageError("has floating-point pixels, which have no defined range; save it with 8 or 16 bits")
 
     alpha = None
-    if image.has_transparency_data:
+    if image.has_transparency_data and image.mode in ("L", "LA"):  # grey still: its profile is one of greys
+        image = image if image.mode == "LA" else image.convert("LA")
+        alpha = np.asarray(image.getchannel("A"))
+        image = image.getchannel("L")
+    elif image.has_transparency_data:
         image = image if image.mode == "RGBA" else image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
         image = image.convert("RGB")
