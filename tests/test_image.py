@@ -281,6 +281,15 @@ def test_a_record_too_long_for_a_jpeg_is_left_out():
             assert (ExifTags.Base.ImageDescription in written.getexif()) == kept
 
 
+def test_a_record_of_the_cameras_settings_alone_is_kept(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
+    Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=exif)
+    save_picture(tmp_path / "b.jpg", read_picture(tmp_path / "a.jpg"))
+    with Image.open(tmp_path / "b.jpg") as written:
+        assert written.getexif().get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.ISOSpeedRatings: 400}
+
+
 def test_a_damaged_record_does_not_spoil_the_picture(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
     assert read_picture(tmp_path / "a.jpg").pixels.shape == (40, 60, 3)

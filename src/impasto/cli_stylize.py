@@ -159,7 +159,7 @@ def stylize(
         jobs = [job for job in jobs if not job.target.exists()]
     elif not force:
         _check_new([job.target for job in jobs if job.target != STANDARD], ", or --resume to leave it out")
-    if save_settings is not None and not (force or resume):
+    if save_settings is not None and not force:
         _check_new([save_settings], "")
     if grid and (len(jobs) > 1 or failures):
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")

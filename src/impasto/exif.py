@@ -50,7 +50,7 @@ def kept(image: Image.Image) -> bytes | None:
             below = exif.get_ifd(directory)
             if below:
                 kept.get_ifd(directory).update({k: v for k, v in below.items() if k not in _UNTRUE_BELOW})
-        return kept.tobytes() if len(kept) else None
+        return kept.tobytes() if len(kept) or any(kept.get_ifd(directory) for directory in _BELOW) else None
     except Exception:
         return None
 

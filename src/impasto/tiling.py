@@ -129,9 +129,10 @@ def sample(picture: Pixels, most: int) -> Pixels:
         return picture
     down, across = min(SAMPLE, height), min(SAMPLE, width)
     count = max(1, most // (down * across))
-    sides = sorted([(height, down), (width, across)])  # fewer along the short one: nothing is lost by rounding then
-    few = max(1, min(round((count * sides[0][0] / sides[1][0]) ** 0.5), sides[0][0] // sides[0][1]))
-    many = max(1, min(count // few, sides[1][0] // sides[1][1]))
+    (short, side), (long, along) = sorted([(height, down), (width, across)])
+    # Along the short side at least two: of a panorama not the middle alone.
+    few = max(1, min(max(2, round((count * short / long) ** 0.5)), count, short // side))
+    many = max(1, min(count // few, long // along))
     rows, columns = (few, many) if height <= width else (many, few)
     tops, lefts = (
         [int((place + 0.5) * whole / places - side / 2) for place in range(places)]
