@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 from onnx import helper
@@ -491,6 +491,7 @@ except KeyboardInterrupt:
     st.sampled_from([None, (1, 1), (7, 3), (90, 80)]),
     st.integers(0, 2**31),
 )
+@example(60, 9, np.uint8, 1.0, 0.01, None, None, 0)  # enlarged to 4 megapixels: seconds, so once
 @trials(max_examples=40, deadline=None)
 def test_any_picture_with_any_settings(height, width, kind, strength, stroke_size, keep_colors, mask_size, seed):
     rng = np.random.default_rng(seed)

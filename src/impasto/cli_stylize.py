@@ -486,11 +486,11 @@ def _check_names(paths: Sequence[Path]) -> None:
     """Raise UsageError for what cannot be a file's name."""
     for path in paths:
         try:
-            path.resolve()
-            path.exists()
-        except (OSError, RuntimeError) as cause:  # RuntimeError: links that lead to themselves
-            reason = getattr(cause, "strerror", None) or "a link that leads to itself"
-            raise UsageError(f"{path}: cannot be the name of a file: {reason}") from cause
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as cause:  # too long, or a link that leads to itself
+            raise UsageError(f"{path}: cannot be the name of a file: {cause.strerror}") from cause
 
 
 def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
@@ -529,8 +529,7 @@ def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job
         UsageError: The output does not suit the inputs, or two pictures would become one file.
     """
     # Of a pattern nobody knows how many files it means: one is put into a folder as well.
-    several = any(glob.has_magic(str(path)) and not path.exists() for path in inputs)
-    several = several and output.suffix.lower() not in WRITABLE_SUFFIXES
+    several = not output.suffix and any(glob.has_magic(str(path)) and not path.exists() for path in inputs)
     inputs = list(_expanded(inputs))
     to_standard = output == STANDARD
     into_folder = not to_standard and (several or len(inputs) > 1 or inputs[0].is_dir() or output.is_dir())

@@ -75,12 +75,12 @@ def in_tiff(tiff: bytes, record: bytes) -> bytes:
     file += bytes(len(file) % 2)
     (own,) = struct.unpack_from(f"{order}I", file, 4)
     recorded, written = _entries(file, start, order), _entries(file, own, order)
-    # What the file says of its pixels goes before the record, but for the resolution.
-    entries = recorded | written
-    if recorded.keys() & {*_RESOLUTION}:  # libvips' is made up; where the camera names no unit, it means inches
+    if {int(ExifTags.Base.XResolution), int(ExifTags.Base.YResolution)} <= recorded.keys():  # libvips' is made up
         unit = int(ExifTags.Base.ResolutionUnit)
-        entries[unit] = struct.pack(f"{order}HHIHH", unit, 3, 1, 2, 0)
-        entries |= {int(tag): recorded[tag] for tag in _RESOLUTION if tag in recorded}
+        recorded.setdefault(unit, struct.pack(f"{order}HHIHH", unit, 3, 1, 2, 0))  # inches, where none is named
+        for tag in _RESOLUTION:
+            written.pop(tag, None)
+    entries = recorded | written  # what the file says of its pixels goes before the record
     struct.pack_into(f"{order}I", file, 4, len(file))
     file += struct.pack(f"{order}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
     return bytes(file)

@@ -227,8 +227,8 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     first = stylizers[0]
     forms = first._forms
     assert forms is not None
-    # Statistics are those of the whole picture in each look; the photo's own look takes what is left of every place.
-    # How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
+    # Statistics are those of the picture, or its sample, in each look; the photo's own look takes what is left of
+    # every place. How near to the photo a place comes in the end is, as everywhere, a matter of its strength.
     small = first._inputs(sample(image, SAMPLED_PIXELS), 0)
     # Beyond a hard edge the style goes on for a little, unseen: features next to the photo's make a dark rim.
     there = weights.sum(axis=0)

@@ -121,8 +121,8 @@ def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
 def sample(picture: Pixels, most: int) -> Pixels:
     """The picture; of one of more than ``most`` pixels, squares from all over it side by side: for its statistics.
 
-    No smaller copy: at another scale a picture has other edges, and other statistics. The seams add next to nothing
-    to them, and many small squares stand for a picture better than a few large ones (docs/results.md, "Tiles").
+    No smaller copy: at another scale a picture has other edges, and other statistics. Many small squares stand for a
+    picture better than a few large ones, and their seams add little (docs/results.md, "Tiles").
     """
     height, width = picture.shape[:2]
     if height * width <= most:
