@@ -19,7 +19,13 @@ from experiments.page import Plots, render
 from impasto.errors import ImpastoError
 
 NAMES = ("norms", "in_use", "contrast", "few_photos", "iterations", "samples", "why", "recipes")
-MORE = {"contrast": ("contrast_raw",)}
+MORE = {
+    "norms": ("norms_unlearnt",),
+    "contrast": ("contrast_raw", "contrast_long"),
+    "few_photos": ("few_photos_steady",),
+    "iterations": ("iterations_shown",),
+    "samples": ("samples_loud",),
+}
 """What belongs to a claim and is measured by a module, into a file, of its own: with it, or named alone."""
 
 

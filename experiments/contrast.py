@@ -4,7 +4,7 @@ arXiv:1607.08022, section 2 and figure 2: Gatys' result does not change much wit
 normalised network's does, and instance normalisation takes the contrast out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,8 @@ GATYS = {"Gatys from the photo": "content", "Gatys from noise": "noise"}
 """Where its optimisation starts."""
 RAW = {f"{name}, raw content": start for name, start in GATYS.items()}
 """With the papers' content term: measured by contrast_raw."""
+LONGER, LONG = 6, ", long"
+"""Times as many evaluations, of one photo: measured by contrast_long."""
 WEIGHTS = "weight of the raw content term"
 """By condition, a value a photo: beside ours, whose is always 1."""
 JUDGED = 0.25
@@ -47,6 +49,7 @@ CONDITIONS = {
     **{f"brightness {shift:+d}": (0.5, float(shift)) for shift in BRIGHTNESS},
 }
 """What is done to a photo: contrast, and levels added."""
+FADED = tuple(name for name in CONDITIONS if name.startswith("contrast"))
 
 
 def reference(condition: str) -> str:
@@ -105,12 +108,15 @@ def measure(lab: Lab) -> dict[str, Any]:
             # The same noise each time, so no seeds: the spread is over photos.
             pictures = comparison.note(name, number, number, partial(optimized, lab, gatys_config(lab, start)))
             shown.setdefault(name, pictures)
-    rows = [[changed(lab.held_out[0], contrast) for contrast in CONTRASTS]]
-    rows += [shown[system][: len(CONTRASTS)] for system in (*NETWORKS, *GATYS)]
-    names = ("photo", *(CALLED[norm] for norm in NETWORKS), *GATYS)
-    captions = [[f"{name}: contrast {contrast:g}" for contrast in CONTRASTS] for name in names]
-    sheet(lab, "contrast", rows, captions=captions)
+    faded_sheet(lab, "contrast", {CALLED.get(system, system): pictures for system, pictures in shown.items()})
     return comparison.found
+
+
+def faded_sheet(lab: Lab, name: str, shown: Mapping[str, Sequence[Pixels]]) -> None:
+    """Save what each system makes of the first held-out photo at falling contrast."""
+    photos = [changed(lab.held_out[0], contrast) for contrast in CONTRASTS]
+    rows = [photos, *(pictures[: len(CONTRASTS)] for pictures in shown.values())]
+    sheet(lab, name, rows, captions=[[f"{system}: {x}" for x in FADED] for system in ("photo", *shown)])
 
 
 def gatys_config(lab: Lab, start: str) -> GatysConfig:

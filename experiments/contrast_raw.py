@@ -8,37 +8,46 @@ photo as it is given, divided by that of the photo at full contrast. There the t
 from dataclasses import replace
 from typing import Any
 
-from experiments.contrast import CONTRASTS, RAW, WEIGHTS, Comparison, changed, gatys_config, optimized
+from experiments.contrast import (
+    CONTRASTS,
+    FADED,
+    RAW,
+    WEIGHTS,
+    Comparison,
+    changed,
+    faded_sheet,
+    gatys_config,
+    optimized,
+)
 from experiments.lab import Lab
-from experiments.page import sheet
 from impasto.image import Pixels
 from impasto.train.data import to_tensor
-
-FADED = [f"contrast {contrast:g}" for contrast in CONTRASTS]
+from impasto.train.gatys import GatysConfig
 
 
 def measure(lab: Lab) -> dict[str, Any]:
     comparison = Comparison(lab)
-    shown = []
+    shown = {}
     for name, start in RAW.items():
         for number in range(lab.budget.gatys_photos):
 
             def paint(photo: Pixels, start: str = start, number: int = number) -> Pixels:
-                config = gatys_config(lab, start)
-                objective = replace(config.objective, content_weight=_weight(lab, photo, number))
-                return optimized(lab, replace(config, objective=objective), photo)
+                return optimized(lab, raw_config(lab, start, photo, number), photo)
 
             pictures = comparison.note(name, number, number, paint, FADED)
-            if number == 0:
-                shown.append(pictures)
-    rows = [[changed(lab.held_out[0], contrast) for contrast in CONTRASTS], *shown]
-    captions = [[f"{name}: {condition}" for condition in FADED] for name in ("photo", *RAW)]
-    sheet(lab, "contrast_raw", rows, captions=captions)
+            shown.setdefault(name, pictures)
+    faded_sheet(lab, "contrast_raw", shown)
     photos = range(lab.budget.gatys_photos)
     weights = [
         [_weight(lab, changed(lab.held_out[number], contrast), number) for number in photos] for contrast in CONTRASTS
     ]
     return comparison.found | {WEIGHTS: dict(zip(FADED, weights, strict=True))}
+
+
+def raw_config(lab: Lab, start: str, photo: Pixels, number: int) -> GatysConfig:
+    """Of its optimisation with the papers' content term of ``photo``, which is held-out photo ``number`` changed."""
+    config = gatys_config(lab, start)
+    return replace(config, objective=replace(config.objective, content_weight=_weight(lab, photo, number)))
 
 
 def _weight(lab: Lab, photo: Pixels, number: int) -> float:

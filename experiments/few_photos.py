@@ -13,6 +13,8 @@ from experiments.page import Part, Plots, Section, minus, ordered, spread, sprea
 NORMS = ("instance", "batch")
 FEW = 16
 """The papers' number; the texture network, theirs, is compared at it and at all photos alone."""
+STEADY = "texture, steady rate"
+"""Learnt for the budget's longer time: measured by few_photos_steady."""
 SETTLED = 25
 """Step from which curves are drawn: before it some leap to twenty times what they begin with."""
 

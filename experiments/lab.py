@@ -1,6 +1,7 @@
 """What all experiments share: photos, the style, networks learnt under one equal budget, and results on disk.
 
-A network is learnt by one plain loop, the same for every arm: Adam whose rate falls to nothing over the second half,
+A network is learnt by one plain loop, the same for every arm: Adam whose rate falls to nothing over the second half
+(of a steady arm it does not),
 the balanced objective at the yardstick's style weight, batches of squares, held-out photos looked at on the way, in
 eval() as in use. Learning is in bfloat16 where the processor has it, judging always in float32. What it makes is kept
 in the work folder under a hash of what determines it (of the code: `VERSION`, raised by hand when the arithmetic
@@ -49,8 +50,8 @@ VERSION = 4
 """Of what makes a network, a curve or a result: raise it, and what was kept of them counts no more."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
-EXPLODED = 99.0
-"""In place of terms that are not finite: far above anything that is learnt."""
+EXPLODED = 1e9
+"""In place of terms that are not finite: far above anything that is learnt, exploding networks' finite ones too."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ class Arm:
     """Whether there is plain grey in place of every photo: of a network with noise, texture synthesis."""
     short: bool = False
     """Whether it learns the budget's shorter time."""
+    steady: bool = False
+    """Whether the rate stays as it is, and does not fall to nothing."""
 
     def arguments(self) -> dict[str, Any]:
         """The generator's, with which only what is named here tells one arm from another."""
@@ -262,7 +265,8 @@ class Lab:
         steps = budget.short if arm.short else budget.steps
         marks = [mark for mark in budget.marks if mark <= steps]
         taught = [steps, marks, budget.batch, budget.crop, budget.judge_size, self.LEARNING_RATE]
-        file = self.work / "networks" / f"{self._key('network', arm.key(), taught)}.pt"
+        made_of = json.dumps([arm.key(), taught, self.origin], sort_keys=True, default=str)
+        file = self.work / "networks" / f"{digest([made_of])}.pt"
         torch.manual_seed(arm.seed)
         generator = build_generator(arm.generator, arm.arguments())
         optimizer = torch.optim.Adam(generator.parameters(), self.LEARNING_RATE)
@@ -291,7 +295,7 @@ class Lab:
             noise = draw_noise(generator, items, budget.crop, arm.seed, torch.device("cpu"))
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
-                group["lr"] = self.LEARNING_RATE * min(1, 2 - 2 * step / steps)
+                group["lr"] = self.LEARNING_RATE * (1 if arm.steady else min(1, 2 - 2 * step / steps))
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 total = loss(generator.train()(arm.seen(crops), noise), target).total.mean()
             if not torch.isfinite(total):
@@ -327,7 +331,10 @@ class Lab:
         Raises:
             KeyboardInterrupt: after Ctrl-C: a curve cut short must not be taken for a whole one.
         """
-        stem = self.work / "gatys" / self._key("gatys", name, digest([photo.tobytes().hex()]), asdict(config))
+        # What networks learn from, and in which precision, is nothing to it.
+        style = {key: self.origin[key] for key in ("lab", "style", "loss_network")}
+        made_of = (name, digest([photo.tobytes().hex()]), asdict(config), style)
+        stem = self.work / "gatys" / digest([json.dumps(made_of, sort_keys=True, default=str)])
         picture, points = stem.with_suffix(".png"), stem.with_suffix(".json")
         if not points.exists():
             self.say(f"Gatys, {config.evaluations} evaluations at {config.size} px: {name}")
@@ -406,9 +413,6 @@ class Lab:
                 for seed in self.budget.seeds
             },
         }
-
-    def _key(self, *made_of: Any) -> str:
-        return digest([json.dumps([made_of, self.origin], sort_keys=True, default=str)])
 
 
 def folders(budget: Budget, work: Path) -> tuple[Path, Path]:

@@ -4,10 +4,7 @@ arXiv:1607.08022, section 4 and figures 3 and 5: for both generators, replacing 
 the objective and makes the pictures better. Also eq. 1 (contrast normalisation) and no normalisation.
 """
 
-from collections.abc import Sequence
 from typing import Any
-
-import torch
 
 from experiments.lab import Lab
 from experiments.page import (
@@ -34,12 +31,7 @@ TERMS = {"objective": "y", "content": "", "style": ""}
 
 
 def measure(lab: Lab) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "unlearnt": {
-            "the photo itself": _mean_terms(lab, lab.judges),
-            "plain grey": _mean_terms(lab, [torch.full_like(photo, 0.5) for photo in lab.judges]),
-        }
-    }
+    found: dict[str, Any] = {}
     for generator in GENERATORS:
         columns = []
         for norm in NORMS:
@@ -55,11 +47,6 @@ def measure(lab: Lab) -> dict[str, Any]:
         rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
         sheet(lab, f"norms_{generator}", rows, ("photo", *CALLED.values()))
     return found
-
-
-def _mean_terms(lab: Lab, pictures: Sequence[torch.Tensor]) -> list[float]:
-    terms = [lab.terms(picture, number) for number, picture in enumerate(pictures)]
-    return [mean(column) for column in zip(*terms, strict=True)]
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:

@@ -4,13 +4,14 @@ arXiv:1603.03417 draws textures from noise z at every scale; arXiv:1607.08022, s
 had little effect and was dropped. Plain texture synthesis (no content term) against Gatys' optimisation of the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from experiments.lab import Lab
 from experiments.page import LOST, Part, Plots, Section, between, mean, sheet, spread, spread_terms, table
 from impasto.evaluate import Lpips
+from impasto.image import Pixels
 from impasto.nn.losses import YARDSTICK
 from impasto.train.data import to_picture
 from impasto.train.gatys import GatysConfig
@@ -23,14 +24,17 @@ KINDS: dict[str, dict[str, Any]] = {
     "content weight 1, photo from 0 to 255": {},
 }
 """What tells the networks apart. Beside standardised photos noise in [0, 1) is heard; the original's are not."""
+LOUD: dict[str, dict[str, Any]] = {"content weight 0, photo from 0 to 255": {"content_weight": 0.0}}
+"""Whether the photo's size or the content term drowns the noise: measured by samples_loud."""
 TEXTURE, STYLIZED, ORIGINAL = "texture alone", "content weight 1", "content weight 1, photo from 0 to 255"
 
 
-def measure(lab: Lab) -> dict[str, Any]:
+def sampled(lab: Lab, kinds: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], list[list[Pixels]]]:
+    """Of networks of these kinds, by seed: how far samples lie apart, and their terms; and what the first makes."""
     distance = Lpips(lab.network)
     found: dict[str, Any] = {}
     rows = []
-    for name, arm in KINDS.items():
+    for name, arm in kinds.items():
         for learnt in lab.arms("texture", "instance", short=True, **arm):
             distances, terms = [], []
             for number, photo in enumerate(map(learnt.arm.seen, lab.judges)):
@@ -44,8 +48,17 @@ def measure(lab: Lab) -> dict[str, Any]:
             found.setdefault(name, []).append(
                 {"lpips": mean(distances), "content": content, "style": style, "objective": objective}
             )
-    captions = [["given", *(f"{name}, z {draw}" for draw in range(lab.budget.samples))] for name in KINDS]
-    sheet(lab, "samples", rows, captions=captions)
+    return found, rows
+
+
+def samples_sheet(lab: Lab, file: str, kinds: Iterable[str], rows: Sequence[Sequence[Pixels]]) -> None:
+    captions = [["given", *(f"{name}, z {draw}" for draw in range(lab.budget.samples))] for name in kinds]
+    sheet(lab, file, rows, captions=captions)
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    found, rows = sampled(lab, KINDS)
+    samples_sheet(lab, "samples", KINDS, rows)
     results = []
     for seed in lab.budget.seeds:
         config = GatysConfig(

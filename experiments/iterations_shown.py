@@ -1,0 +1,39 @@
+"""Beside claim 5: what one pass paints, and what Gatys' optimisation has after so many evaluations."""
+
+from typing import Any
+
+from experiments.iterations import JUDGED, STARTS
+from experiments.lab import Arm, Lab
+from experiments.page import sheet
+from impasto.image import Pixels
+from impasto.train.gatys import GatysConfig
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+"""Of the budget's evaluations."""
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    generator, norm = JUDGED.split(", ")
+    learnt = lab.learn(Arm(generator, norm, lab.budget.seeds[0]))
+    counts = [max(1, int(share * lab.budget.evaluations)) for share in SHARES]
+    size = lab.budget.judge_size
+    found: dict[str, Any] = {"shown": {"counts": counts, "network": []}}
+    rows: list[list[Pixels]] = []
+    captions: list[list[str]] = []
+    for number in range(min(2, lab.budget.gatys_photos)):
+        objective = lab.terms(lab.paint(learnt.generator, lab.judges[number]), number)[2]
+        found["shown"]["network"].append(objective)
+        given = [(lab.held_out[number], "photo"), (lab.picture(learnt.generator, number), f"one pass: {objective:.2f}")]
+        for start, (picture, caption) in zip(STARTS, given, strict=True):
+            pictures, names = [picture], [caption]
+            for count in counts:
+                config = GatysConfig(evaluations=count, size=size, style_size=size, start=start)
+                result = lab.gatys(f"photo {number}", lab.held_out[number], config)
+                pictures.append(result.picture)
+                names.append(
+                    f"{count} from the {'photo' if start == 'content' else 'noise'}: {result.curve[-1].objective:.2f}"
+                )
+            rows.append(pictures)
+            captions.append(names)
+    sheet(lab, "iterations_shown", rows, captions=captions)
+    return found

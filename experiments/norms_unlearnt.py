@@ -1,0 +1,32 @@
+"""Beside claim 1: the yardstick's terms of pictures that no network made, to read the networks' by."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from experiments.lab import Lab
+from experiments.page import mean
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    def terms(*makers: Callable[[Tensor, int], Tensor]) -> list[float]:
+        """Means over the held-out photos, and over what is made for each."""
+        found = [lab.terms(make(photo, number), number) for make in makers for number, photo in enumerate(lab.judges)]
+        return [mean(column) for column in zip(*found, strict=True)]
+
+    def other(step: int) -> Callable[[Tensor, int], Tensor]:
+        """The photo so many places on, enlarged or reduced to this one's size."""
+        return lambda photo, number: interpolate(
+            lab.judges[(number + step) % len(lab.judges)], photo.shape[2:], mode="bilinear", antialias=True
+        )
+
+    return {
+        "unlearnt": {
+            "the photo itself": terms(lambda photo, _: photo),
+            "plain grey": terms(lambda photo, _: torch.full_like(photo, 0.5)),
+            "another photo": terms(*(other(step) for step in range(1, len(lab.judges)))),
+        }
+    }

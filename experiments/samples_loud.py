@@ -1,0 +1,12 @@
+"""Claim 6, what tells two causes apart: photos as large beside the noise as in the original, without a content term."""
+
+from typing import Any
+
+from experiments.lab import Lab
+from experiments.samples import LOUD, sampled, samples_sheet
+
+
+def measure(lab: Lab) -> dict[str, Any]:
+    found, rows = sampled(lab, LOUD)
+    samples_sheet(lab, "samples_loud", LOUD, rows)
+    return found
