@@ -176,6 +176,7 @@ def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
     assert {style["name"] for style in json.loads(capsys.readouterr().out)} == set(shipped())
     assert main(["styles", "--sheet", str(photo_file), "-o", str(tmp_path / "sheet.png")]) == 0
     assert impasto.load_image(tmp_path / "sheet.png").shape[1] > 1000
+    assert main(["styles", "--sheet", str(photo_file), "-o", str(tmp_path / "sheet.png")]) == 2  # is there
     words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png")]
     assert main([*words, "--style", "udnie:0.7", "--style", "great_wave:0.3", "--strength", "0.8"]) == 0
     wanted = impasto.load({"udnie": 0.7, "great_wave": 0.3})(PHOTO, Settings(strength=0.8))

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,9 @@ from PIL import ExifTags, Image
 
 from impasto import __version__
 from impasto.cli import app, main
+from impasto.errors import ImageError
 from impasto.image import decode_picture, load_image, save_image
+from impasto.runtime import Stylizer
 from tests.conftest import make_photo
 from tests.graphs import INVERT, NOISE, write_test_model
 
@@ -119,7 +122,8 @@ def test_what_is_needed_to_paint_is_not_overwritten_even_with_force(here, capsys
     save_image("b.png", make_photo(1))
     before = Path("b.png").read_bytes()
     message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", *arguments)
-    assert "b.png: is needed to paint and would be overwritten" in message
+    why = "is where the settings go" if "--save-settings" in arguments else "is needed to paint"
+    assert f"b.png: {why} and would be overwritten" in message
     assert Path("b.png").read_bytes() == before
 
 
@@ -319,6 +323,9 @@ def test_settings_are_kept_and_taken_again(here, capsys):
         ('{"impasto": 1, "strenght": 1}', "unknown setting strenght: known are strength,"),
         ('{"impasto": 1, "strength": "much"}', "strength must be from 0"),
         ('{"impasto": 1, "style": ["udnie"]}', "style must be names and their shares"),
+        ('{"impasto": 1, "style": {"udnie": NaN}}', "style must be names and their shares"),
+        (f'{{"impasto": 1, "style": {{"udnie": 1{"0" * 400}}}}}', "style must be names and their shares"),
+        ('{"impasto": 1, "style": {"ud\\u0000nie": 1}}', "style and model must be names"),
     ]:
         (here / "look.json").write_text(content)
         error = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "e.png", "--settings", "look.json")
@@ -341,6 +348,84 @@ def test_an_output_inside_the_input_is_not_painted_again(here):
     for _ in range(2):
         paints("in", "-o", "in/out", "--force")
     assert sorted(path.name for path in (here / "in").rglob("*")) == ["out", "x.png", "x.png"]
+
+
+def test_photos_where_results_go_are_named_and_stay(here, capsys):
+    Path("in/own").mkdir(parents=True)
+    for name in ("in/x.png", "in/own/x.png", "in/own/y.png"):
+        save_image(name, make_photo(1))
+    before = Path("in/own/x.png").read_bytes()
+    message = fails(capsys, 2, "stylize", "in", "-m", "m.onnx", "-o", "in/own", "--force")
+    assert "in/own/x.png: may be a photo, as in/own/y.png is no result of this" in message
+    assert Path("in/own/x.png").read_bytes() == before
+    paints("in", "-o", "in/own", "--resume")
+    assert "in/own/y.png and all else there is left out" in capsys.readouterr().err
+
+
+def test_a_pattern_of_all_folders_keeps_their_structure(here):
+    for name in ("in/x.png", "in/deep/er/x.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        save_image(name, make_photo(1))
+    paints("in/**/*", "-o", "out")
+    assert sorted(map(str, Path("out").rglob("*.png"))) == ["out/deep/er/x.png", "out/x.png"]
+
+
+def test_an_output_with_a_slash_is_a_folder(here):
+    paints("a.png", "-o", "new/")
+    assert Path("new/a.png").is_file()
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done(here, capsys, monkeypatch):
+    for name in ("in/x.png", "in/locked/y.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        save_image(name, make_photo(1))
+    scan = os.scandir
+
+    def locked(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    assert "in/locked: cannot read this folder: Permission denied" in fails(
+        capsys, 1, "stylize", "in", "-m", "m.onnx", "-o", "out"
+    )
+    assert [path.name for path in Path("out").rglob("*.png")] == ["x.png"]
+
+
+def test_what_a_format_cannot_hold_is_told_before_it_is_painted(here, capsys, monkeypatch):
+    save_image("long.png", np.zeros((2, 16_400, 3), np.uint8))
+    monkeypatch.setattr(Stylizer, "__call__", lambda *_: pytest.fail("painted"))
+    message = fails(capsys, 1, "stylize", "long.png", "-m", "m.onnx", "-o", "b.webp")
+    assert "16400 x 2 pixels are more than such a file can have" in message
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "output"),
+    [(">&-", 0, "b.png"), ("2>&-", 0, "b.png"), (">&-", 1, "-"), ("<&- >&- 2>&-", 0, "b.png")],
+)
+def test_closed_streams_are_no_reason_to_fail(here, closed, code, output):
+    command = f"'{sys.executable}' -m impasto stylize a.png -m m.onnx -o {output} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, Path("b.png").exists()) == (code, code == 0)
+    assert done.stderr == ("impasto: error: standard output: is closed; give a file with -o\n" if code else "")
+
+
+def test_names_are_told_as_they_are(here, capsys):
+    Path("two  spaces.png").write_text("no picture")
+    assert "two  spaces.png: is not" in fails(capsys, 1, "stylize", "two  spaces.png", "-m", "m.onnx", "-o", "b.png")
+    odd = os.fsdecode(b"\xff.png")
+    try:
+        save_image(odd, make_photo(1))
+    except ImageError:
+        pytest.skip("this disk has no such names")
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", "stylize", odd, "-m", "m.onnx", "-o", "out/"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"out/\\udcff.png" in done.stdout
 
 
 def test_a_format_that_is_only_read_becomes_png(here):
@@ -383,7 +468,13 @@ def test_settings_are_not_saved_over_what_is_needed(here, capsys, kept):
     arguments = ["a.png", "-m", "m.onnx", "--mask", "mask.png", "-o", "b.png", "--force", "--save-settings", kept]
     assert f"{kept}: is " in fails(capsys, 2, "stylize", *arguments)
     assert Path(kept).read_bytes() == before
+    fails(capsys, 1, "stylize", "missing.png", "-m", "m.onnx", "-o", "b.png", "--save-settings", "s.json")
+    assert not Path("s.json").exists()  # of a run that did nothing
     paints("a.png", "-o", "b.png", "--save-settings", "s.json")
+    paints("a.png", "-o", "b.png", "--save-settings", "s.json", "--resume")  # the same settings
+    capsys.readouterr()
+    other = ["a.png", "-m", "m.onnx", "-o", "c.png", "--seed", "1", "--save-settings", "s.json"]
+    assert "s.json: is there already" in fails(capsys, 2, "stylize", *other)
     paints("a.png", "-o", "b.png", "--settings", "s.json", "--save-settings", "s.json", "--force")
 
 
@@ -446,7 +537,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-o", "b.png"], 2, "--model"),
         (["stylize", "a.png", "-m", "m.onnx"], 2, "--output"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.xyz"], 2, "unknown picture extension '.xyz'; use one of"),
-        (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "b.png"], 2, "give a folder"),
+        (["stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "b.png"], 2, "give a folder"),
         (["stylize", "a.png", "in/a.png", "-m", "m.onnx", "-o", "out"], 2, "would both become"),
         (["stylize", "a.png", "b.png", "-m", "m.onnx", "-o", "m.onnx"], 2, "is a file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "m.onnx/b.png"], 1, "cannot make this folder"),
@@ -467,6 +558,13 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--seed", "1.5"], 2, "'1.5' is not a whole number"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--size", "64.5"], 2, "'64.5' is not a whole number"),
         (["stylize", "a.png", "-s", "", "-o", "b.png"], 2, "names no style"),
+        (["stylize", "a.png", "-s", "udnie:1,great_wave", "-o", "b.png"], 2, "--style udnie:1 --style great_wave"),
+        (["stylize", "a.png", "-s", 300 * "x", "-o", "b.png"], 2, "no style is called 'xxx"),
+        (["stylize", "a.png", "-m", 300 * "x", "-o", "b.png"], 2, "cannot be the name of a file"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", ""], 2, "'' is not the name of a file"),
+        (["stylize", "", "-m", "m.onnx", "-o", "b.png"], 2, "'' is not the name of a file"),
+        (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "out"], 2, "a.png: is given twice"),
+        (["info", 300 * "x"], 2, "no style is called"),
         (["stylize", "a.png", "-s", "udnie:much", "-o", "b.png"], 2, "the share of a style is a number"),
         (["stylize", "-a.png", "-m", "m.onnx", "-o", "b.png"], 2, "a file of that name is ./-a.png"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--depth", "16"], 2, "leave --depth out"),
@@ -476,7 +574,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
             "--grid shows styles and",
         ),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "this model has one strength"),
-        (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
+        (["stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
         (["info"], 2, "FILE"),
         (["info", "missing.onnx"], 1, "missing.onnx: no such model file"),
         (["info", "."], 1, "is a folder"),

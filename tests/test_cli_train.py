@@ -168,6 +168,9 @@ def test_gatys_paints(tmp_path, photo_folder, style_file, tiny_vgg_file, capsys)
     assert main([*words, "--start", "noise", "--method", "adam"]) == 0
     assert "after 5 evaluations" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"p.png", "p.curve.json"}
+    assert main(words) == 2
+    assert "p.png and 1 more: is there already: add --force to replace" in error_of(capsys)
+    assert main([*words, "--force"]) == 0
 
 
 def test_gatys_says_what_is_wrong(tmp_path, photo_folder, style_file, capsys):

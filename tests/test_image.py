@@ -104,7 +104,9 @@ def test_16_bit_samples_are_rounded(tmp_path, suffix):
     assert load_image(tmp_path / f"a{suffix}")[0, :, 1].tolist() == [0, 0, 1, 77, 255]
 
 
-@pytest.mark.parametrize("samples", [np.ones((2, 2), np.float32), np.full((2, 2), 1 << 20, np.int32)])
+@pytest.mark.parametrize(
+    "samples", [np.ones((2, 2), np.float32), np.full((2, 2), 1 << 20, np.int32), np.ones((2, 2), np.int32)]
+)
 def test_pixels_without_a_defined_range_are_refused(tmp_path, samples):
     Image.fromarray(samples).save(tmp_path / "a.tif")
     with pytest.raises(ImageError, match=r"a\.tif: has .*8 or 16 bits"):

@@ -32,10 +32,16 @@ def styles() -> tuple[StyleInfo, ...]:
 
 def is_style(name_or_path: str | os.PathLike[str]) -> bool:
     """Whether this means a style, and not a model file: a shipped name, a style file, or nothing that is there."""
-    path = Path(name_or_path)
-    if path.suffix.lower() == ".onnx":  # the usual model: no need to read every style for it
+    name = os.fspath(name_or_path)
+    suffix = Path(name).suffix
+    if suffix.lower() == ".onnx":  # the usual model: no need to read every style for it
         return False
-    return path.suffix == SUFFIX or not path.exists() or os.fspath(name_or_path) in shipped()
+    return suffix == SUFFIX or not exists(name) or name in shipped()
+
+
+def exists(name: str) -> bool:
+    """Whether there is a file or folder of this name; there is none of a name that no file can have."""
+    return os.path.exists(name)  # noqa: PTH110 (Path.exists raises an error for names that are too long)
 
 
 def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
@@ -51,7 +57,7 @@ def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
     if name in shipped():
         return shipped()[name], shipped_network()
     path = Path(name)
-    if path.suffix != SUFFIX and not path.exists():
+    if path.suffix != SUFFIX and not exists(name):
         near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(f"no style is called {name!r}: {hint}`impasto styles` lists all")

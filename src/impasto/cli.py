@@ -8,8 +8,10 @@ Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
 """
 
 import contextlib
+import io
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -41,6 +43,7 @@ app = App(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are those of the process when not given."""
+    _open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = words[: words.index("--")] if "--" in words else words
     show_traceback = "--traceback" in options
@@ -77,6 +80,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _open_streams() -> None:
+    """Make standard output and error what can be printed to, even where they are closed (>&-).
+
+    A file's name may hold what the terminal's encoding has not: printing it escapes that.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (for as long as the process lives)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 _EXTRA_OF = {
     "torch": "train",
     "onnx": "train",
@@ -95,7 +111,15 @@ def _missing_module(error: BaseException | None) -> str:
 
 def complain(error: object) -> None:
     """One line on stderr."""
-    print("impasto: error:", " ".join(str(error).split()), file=sys.stderr)
+    print("impasto: error:", re.sub(r"\s*\n\s*", " ", str(error).strip()), file=sys.stderr)
+
+
+def check_new(files: Sequence[Path], otherwise: str = "") -> None:
+    """Raise UsageError if one of these files is there already."""
+    there = [file for file in files if file.exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(f"{there[0]}{more}: is there already: add --force to replace{otherwise}")
 
 
 # ---- progress ---------------------------------------------------------------------------------------------------
@@ -126,12 +150,12 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         file: The model or style file, or the name of a shipped style.
         as_json: Print it as JSON.
     """
-    from impasto.catalogue import find_style, shipped
+    from impasto.catalogue import exists, find_style, shipped
     from impasto.modelfile import read_info
 
     path = Path(file)
     found: ModelInfo | StyleInfo
-    if (file not in shipped() and path.exists() and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
+    if (file not in shipped() and exists(file) and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
         found = read_info(path)
         rows = _model_rows(found)
         paints = not found.style_size
@@ -223,6 +247,7 @@ def styles(
     *,
     sheet: Path | None = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("styles.jpg"),
+    force: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """List the styles that come with Impasto.
@@ -230,10 +255,13 @@ def styles(
     Args:
         sheet: A photo to paint in every style, on one picture.
         output: Where that picture goes.
+        force: Replace a file that is there.
         as_json: Print the list as JSON, with how each style was made.
     """
     from impasto.catalogue import styles as shipped
 
+    if sheet is not None and not force:
+        check_new([output])
     found = shipped()
     if as_json:
         print(json.dumps([asdict(style) for style in found], sort_keys=True))

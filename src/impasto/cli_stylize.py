@@ -1,6 +1,7 @@
 """The command `impasto stylize`: which pictures, in which look, and where the results go."""
 
 import glob
+import itertools
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from cyclopts import Parameter
 
 from impasto import deep
 from impasto.catalogue import shipped
-from impasto.cli import complain, progress
+from impasto.cli import check_new, complain, progress
 from impasto.cli_flags import flags_of, from_least, given
 from impasto.colors import keep_colors
 from impasto.errors import ImageError, ImpastoError, UsageError
@@ -28,6 +29,7 @@ from impasto.image import (
     Picture,
     Pixels,
     check_saving,
+    check_size,
     decode_picture,
     encode_picture,
     find_images,
@@ -77,12 +79,12 @@ class Reading:
 
 
 def stylize(
-    inputs: Annotated[list[Path], Parameter(name="IN", negative="", allow_leading_hyphen=True)],
+    inputs: Annotated[list[str], Parameter(name="IN", negative="", allow_leading_hyphen=True)],
     /,
     *,
     style: Annotated[list[str] | None, Parameter(name=["--style", "-s"], negative="")] = None,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
+    output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
     look: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
     mask: Annotated[list[Path] | None, Parameter(negative="")] = None,
     background_only: Annotated[bool, Parameter(negative="")] = False,
@@ -114,7 +116,7 @@ def stylize(
             udnie:0.7 and great_wave:0.3, a mixture.
         model: A model file, instead of a style.
         output: A file for one picture, or - for standard output (PNG); a folder, made if need be, for several or for a
-            folder, whose structure is kept.
+            folder, whose structure is kept. With a / at its end it is a folder in any case.
         mask: Where to paint, of any size: white wholly, black not at all. Given once for each of several styles, each
             has its own region.
         background_only: The mask shows what is not to be painted.
@@ -137,34 +139,53 @@ def stylize(
             levels of 255 from float32 on average.
         as_json: Print one JSON object for each picture.
     """
-    _check_hyphens(inputs, output)
-    _check_names([*inputs, output, *(mask or []), *(x for x in (settings, save_settings, picture) if x is not None)])
+    _check_hyphens([*inputs, output])
+    given_files = [x for x in (settings, save_settings, picture) if x is not None]
+    _check_names([*map(Path, [*inputs, output, *([] if model is None else [model])]), *(mask or []), *given_files])
     saved = read_settings(settings) if settings is not None else Saved()
     if style is not None or model is not None:
         saved = replace(saved, style=_with_shares(style or []), model=model)
-    saved = replace(saved, settings=replace(saved.settings, **given(look)))
+    asked = given(look)
+    if grid:  # of all strengths, whatever the file of settings says
+        asked = {"strength": 1.0} | asked
+    saved = replace(saved, settings=replace(saved.settings, **asked))
     if bool(saved.style) == (saved.model is not None):
         raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
     _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
 
-    jobs, failures = _plan(inputs, output, variants)
+    jobs, failures, strange = _plan(inputs, output, variants)
     used = [picture, saved.model, *(mask or []), *saved.style]
-    needed = [Path(file) for file in used if file is not None]
-    targets = [job.target for job in jobs if job.target != STANDARD]
-    _check_spared(targets, jobs, [*needed, *(file for file in (settings, save_settings) if file is not None)])
+    kept = {Path(file): "is needed to paint" for file in used if file is not None}
+    kept |= {job.source: "is one of the inputs" for job in jobs}
     if save_settings is not None:
-        _check_spared([save_settings], jobs, needed)
+        _check_spared([save_settings], kept)
+        kept[save_settings] = "is where the settings go"
+        if not force and not _holds(save_settings, saved):
+            check_new([save_settings], "" if not resume else ", without --resume")
+        _check_place(save_settings.parent)
+    if settings is not None:
+        kept[settings] = "is needed to paint"
+    targets = [job.target for job in jobs if job.target != STANDARD]
+    _check_spared(targets, kept)
     planned = len(jobs)
     if resume:
         jobs = [job for job in jobs if not job.target.exists()]
     elif not force:
-        _check_new([job.target for job in jobs if job.target != STANDARD], ", or --resume to leave it out")
-    if save_settings is not None and not force:
-        _check_new([save_settings], "")
+        check_new(targets, ", or --resume to leave it out")
+    elif strange and (there := [target for target in targets if target.exists()]):
+        raise UsageError(
+            f"{there[0]}: may be a photo, as {strange[0]} is no result of this: --force does not replace it; choose an "
+            "output outside the input"
+        )
+    if strange:
+        print(f"impasto: {output}: results go there, so {strange[0]} and all else there is left out", file=sys.stderr)
     if grid and (len(jobs) > 1 or failures):
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
 
-    say = partial(print, file=sys.stderr if output == STANDARD else None, flush=True)
+    to_standard = Path(output) == STANDARD
+    if to_standard and getattr(sys.stdout, "name", None) == os.devnull:  # what main puts in place of a closed one
+        raise ImageError("standard output: is closed; give a file with -o")
+    say = partial(print, file=sys.stderr if to_standard else None, flush=True)
     from_standard = any(job.source == STANDARD for job in jobs)
     wanted: Depth = 16 if depth == "16" else 8 if depth == "8" or refine else "own"
     if wanted == 16:
@@ -180,7 +201,7 @@ def stylize(
     if len(jobs) < planned:
         print(f"impasto: {planned - len(jobs)} of {planned} are there already", file=sys.stderr)
     if dry_run:  # after all that can be wrong with style, model, masks
-        if jobs and output != STANDARD:
+        if jobs and not to_standard:
             _check_place(jobs[0].target.parent)
         for job in jobs:
             try:
@@ -194,22 +215,21 @@ def stylize(
         _report_failures(failures, say if as_json else None)
         return 1 if failures else 0
     reading = Reading(size, quality, strip, wanted, _standard_input() if from_standard else b"")
-    if save_settings is not None:
-        write_settings(save_settings, _anywhere(saved))
-
-    if jobs and output != STANDARD:
-        _make_folder(jobs[0].target.parent)  # before all the work, in case that nothing can be made or written there
-        check_saving(jobs[0].target)
+    if jobs and not to_standard:
+        # Before all the work, in case that nothing can be made or written there.
+        first = next((job.target for job in jobs if not job.target.exists()), jobs[0].target)
+        _make_folder(first.parent)
+        check_saving(first)
     at_once = 1 if refine or grid else 1 + min(threads or os.cpu_count() or 1, 2)
     done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
     try:
-        with progress(jobs, "painting", quiet=as_json or output == STANDARD) as todo:
+        with progress(jobs, "painting", quiet=as_json or to_standard) as todo:
             for number, (job, result) in enumerate(zip(todo, done, strict=True), 1):
                 if isinstance(result, ImpastoError):
                     failures.append((job.source, result))
                 elif as_json:
                     say(json.dumps(result))
-                elif not sys.stderr.isatty() and output != STANDARD:
+                elif not sys.stderr.isatty() and not to_standard:
                     say(f"{number}/{len(jobs)} {result['output']} {result['seconds']:.2f} s")
     except KeyboardInterrupt:
         if len(jobs) > 1:
@@ -218,6 +238,8 @@ def stylize(
         raise
     finally:  # at the end, where they are seen
         _report_failures(failures, say if as_json else None)
+    if save_settings is not None and (len(failures) < len(jobs) or not failures):  # not of a run that did nothing
+        write_settings(save_settings, _anywhere(saved))
     return 1 if failures else 0
 
 
@@ -297,6 +319,9 @@ def _with_shares(styles: Sequence[str]) -> dict[str, float]:
     """Styles as the command line has them, NAME or NAME:SHARE, with their shares."""
     shares: dict[str, float] = {}
     for text in styles:
+        several = [part.strip() for part in text.split(",")]
+        if len(several) > 1 and {part.partition(":")[0] for part in several} <= {*shipped()}:
+            raise UsageError(f"give each style by itself: {' '.join(f'--style {part}' for part in several)}")
         name, colon, share = text.rpartition(":")
         try:
             name, value = (name, float(share)) if colon else (text, 1.0)
@@ -407,6 +432,8 @@ def _read(job: Job, reading: Reading) -> Picture:
         picture = decode_picture(reading.standard_input, "standard input", short_side=reading.size, depth=depth)
     else:
         picture = read_picture(source, short_side=reading.size, depth=depth)
+    if job.target != STANDARD:
+        check_size(job.target, picture.pixels)  # before it is painted
     if picture.frames > 1:
         print(f"impasto: {source}: holds {picture.frames} pictures: the first is painted", file=sys.stderr)
     if depth == "own" and picture.own_depth == 16 and picture.pixels.dtype != np.uint16:
@@ -465,13 +492,25 @@ def _make_folder(folder: Path) -> None:
         raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause
 
 
-def _check_spared(written: Sequence[Path], jobs: Sequence[Job], needed: Sequence[Path]) -> None:
-    """Raise UsageError if a file would take the place of a picture or of what paints it: mask, settings, model."""
-    kept = dict.fromkeys((path.resolve() for path in needed), "is needed to paint")
-    kept |= dict.fromkeys((job.source.resolve() for job in jobs), "is one of the inputs")
+def _check_spared(written: Sequence[Path], kept: Mapping[Path, str]) -> None:
+    """Raise UsageError if a file would take the place of one that is kept, for the reason there."""
+    reasons = {path.resolve(): reason for path, reason in kept.items()}
     for path in written:
-        if reason := kept.get(path.resolve()):
+        if reason := reasons.get(path.resolve()):
             raise UsageError(f"{path}: {reason} and would be overwritten; choose another output")
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Whether a path leads to somewhere in this folder, and not to the folder itself."""
+    return folder.resolve() in path.resolve().parents
+
+
+def _holds(file: Path, saved: Saved) -> bool:
+    """Whether these very settings are in this file."""
+    try:
+        return read_settings(file) == _anywhere(saved)
+    except UsageError:
+        return False
 
 
 def _check_place(folder: Path) -> None:
@@ -493,47 +532,58 @@ def _check_names(paths: Sequence[Path]) -> None:
             raise UsageError(f"{path}: cannot be the name of a file: {cause.strerror}") from cause
 
 
-def _check_hyphens(inputs: Sequence[Path], output: Path) -> None:
-    """Raise UsageError for what looks like a flag: of pictures only - itself may begin so."""
-    for path in (*inputs, output):
-        if str(path).startswith("-") and path != STANDARD:
+def _check_hyphens(names: Sequence[str]) -> None:
+    """Raise UsageError for what looks like a flag: of pictures only - itself may begin so. And for no name at all."""
+    for name in names:
+        if not name:
+            raise UsageError("'' is not the name of a file: give one")
+        if name.startswith("-") and name != str(STANDARD):
             raise UsageError(
-                f"unknown option {path}: `impasto stylize --help` shows all; a file of that name is ./{path}"
+                f"unknown option {name}: `impasto stylize --help` shows all; a file of that name is ./{name}"
             )
-    if list(inputs).count(STANDARD) > 1:
-        raise UsageError("-: standard input can be read once; give it once")
 
 
-def _check_new(targets: Sequence[Path], otherwise: str) -> None:
-    """Raise UsageError if one of these files is there already."""
-    there = [target for target in targets if target.exists()]
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{there[0]}{more}: is there already: add --force to replace{otherwise}")
+def _expanded(name: str) -> Iterator[tuple[Path, Path]]:
+    """An input, with a pattern (*.jpg) that the shell left alone as what it means; and what each is called below."""
+    path = Path(name)
+    if not _is_pattern(name):
+        yield path, Path(path.name) if path != STANDARD else path
+        return
+    # Path.glob takes no pattern that begins at the root.
+    found = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
+    if "**" in path.parts:  # which means what is in folders, too
+        found = [match for match in found if not match.is_dir()]
+    plain = len([*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)])
+    for match in found or [path]:
+        yield match, Path(*match.parts[plain:])
 
 
-def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
-    """The inputs, with patterns (*.jpg) that the shell left alone as the files they mean."""
-    for path in inputs:
-        if glob.has_magic(str(path)) and not path.exists():
-            # Path.glob takes no pattern that begins at the root.
-            yield from [Path(name) for name in sorted(glob.glob(str(path), recursive=True))] or [path]  # noqa: PTH207
-        else:
-            yield path
+def _is_pattern(name: str) -> bool:
+    return glob.has_magic(name) and not Path(name).exists()
 
 
-def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job], list[tuple[Path, ImpastoError]]]:
+def _plan(
+    names: Sequence[str], where: str, variants: int
+) -> tuple[list[Job], list[tuple[Path, ImpastoError]], list[Path]]:
     """What to read and where to write it, variant by variant, and the inputs that cannot be read at all.
+
+    And the pictures that are left out, as they lie where results go, without being one of these.
 
     Raises:
         UsageError: The output does not suit the inputs, or two pictures would become one file.
     """
+    output = Path(where)
     # Of a pattern nobody knows how many files it means: one is put into a folder as well.
-    several = not output.suffix and any(glob.has_magic(str(path)) and not path.exists() for path in inputs)
-    inputs = list(_expanded(inputs))
+    several = where.endswith(("/", os.sep)) or (not output.suffix and any(map(_is_pattern, names)))
+    inputs = dict[Path, Path]()
+    for path, below in itertools.chain.from_iterable(map(_expanded, names)):
+        if path in inputs:
+            raise UsageError(f"{path}: is given twice; give it once")
+        inputs[path] = below
     to_standard = output == STANDARD
-    into_folder = not to_standard and (several or len(inputs) > 1 or inputs[0].is_dir() or output.is_dir())
-    if to_standard and (len(inputs) > 1 or inputs[0].is_dir()):
+    several |= len(inputs) > 1 or any(path.is_dir() for path in inputs)
+    into_folder = not to_standard and (several or output.is_dir())
+    if to_standard and several:
         raise UsageError("standard output takes one picture: give a folder with -o")
     if to_standard and variants > 1:
         raise UsageError("standard output takes one picture: give a file or folder for --variants")
@@ -557,14 +607,18 @@ def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job
 
     jobs: list[Job] = []
     failures: list[tuple[Path, ImpastoError]] = []
-    for path in inputs:
+    left_out: list[Path] = []
+    for path, below in inputs.items():
         if not path.is_dir():
-            jobs.append(Job(path, target_of(path if path == STANDARD else Path(path.name))))
+            jobs.append(Job(path, target_of(below)))
             continue
-        # The output may lie inside the input; a second run shall not repaint what the first one painted.
-        inside = output.resolve() != path.resolve() and output.resolve().is_relative_to(path.resolve())
-        found = [x for x in find_images(path) if not (inside and x.resolve().is_relative_to(output.resolve()))]
-        if not found:
+        refused: list[ImageError] = []
+        found = find_images(path, refused.append)
+        failures += [(path, reason) for reason in refused]
+        if _inside(output, path):  # a second run shall not repaint what the first one painted
+            left_out += [item for item in found if _inside(item, output)]
+            found = [item for item in found if not _inside(item, output)]
+        if not found and not refused:
             failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
         jobs.extend(Job(item, target_of(item.relative_to(path))) for item in found)
 
@@ -588,4 +642,4 @@ def _plan(inputs: Sequence[Path], output: Path, variants: int) -> tuple[list[Job
         if target in taken:
             raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
         taken[target] = job.source
-    return jobs, failures
+    return jobs, failures, [item for item in left_out if item.resolve() not in taken]

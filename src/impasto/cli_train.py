@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from impasto.artefacts import complaints
+from impasto.cli import check_new
 from impasto.cli_flags import flags_of, from_least, given
 from impasto.errors import UsageError
 from impasto.nn.losses import Objective
@@ -173,6 +174,7 @@ def gatys_command(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    force: Annotated[bool, Parameter(negative="")] = False,
     preset: str = "impasto",
     settings: Annotated[GatysFlags | None, Parameter(name="*")] = None,
     objective: Annotated[ObjectiveFlags | None, Parameter(name="*")] = None,
@@ -183,12 +185,15 @@ def gatys_command(
         content: The photo.
         style: The picture whose look it takes.
         output: The picture to write; the curve of the objective is saved beside it as .curve.json.
+        force: Replace files that are there.
         preset: Whose objective: impasto, johnson2016, ulyanov2016 or ulyanov2017; other flags change it.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
     terms = replace(PRESETS[preset].objective, **given(objective))
     config = GatysConfig(objective=terms, **given(settings))
+    if not force:
+        check_new([output, curve_file(output)])
     with _gatys_progress(config.evaluations) as report:
         result = paint(content, style, output, config, report)
     best = min(result.curve, key=lambda point: point.objective)

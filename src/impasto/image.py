@@ -14,7 +14,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -309,17 +309,23 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
         if picture.exif and kind == "PNG":
             data = exif.in_png(data, picture.exif)
     else:
-        height, width = picture.pixels.shape[:2]
-        if max(height, width) > LONGEST_SIDE.get(kind, MAX_PIXELS):
-            raise ImageError(
-                f"{path}: {width} x {height} pixels are more than such a file can have, {LONGEST_SIDE[kind]} a side; "
-                "write a PNG, or give a smaller size"
-            )
+        check_size(path, picture.pixels)
         try:
             data = _encoded(_at_8(picture), kind, quality)
         except (OSError, ValueError) as cause:
             raise ImageError(f"{path}: a {kind} file cannot hold this picture ({cause}); write a PNG") from cause
     return exif.in_tiff(data, picture.exif) if picture.exif and kind == "TIFF" else data
+
+
+def check_size(path: str | os.PathLike[str], pixels: Pixels) -> None:
+    """Raise ImageError if a picture of this size does not fit into the format that the extension of ``path`` names."""
+    kind = _format_of(Path(path))
+    height, width = pixels.shape[:2]
+    if max(height, width) > LONGEST_SIDE.get(kind, MAX_PIXELS):
+        raise ImageError(
+            f"{path}: {width} x {height} pixels are more than such a file can have, {LONGEST_SIDE[kind]} a side; "
+            "write a PNG, or give a smaller size"
+        )
 
 
 def _encoded(picture: Picture, kind: str, quality: int) -> bytes:
@@ -420,10 +426,13 @@ def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+def find_images(
+    folder: str | os.PathLike[str], unreadable: Callable[[ImageError], object] = lambda _: None
+) -> list[Path]:
     """The pictures in a folder and all folders below it, by extension in any case, sorted by path.
 
-    Hidden files and folders are left out: those are thumbnails, metadata and unfinished downloads.
+    Hidden files and folders are left out: those are thumbnails, metadata and unfinished downloads; and links to
+    folders. ``unreadable`` is told of each folder that cannot be read.
 
     Raises:
         ImageError: `folder` is missing or not a folder. A folder without pictures gives an empty list.
@@ -431,13 +440,16 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise ImageError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; check the name")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in READABLE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+
+    def refused(cause: OSError) -> None:
+        unreadable(ImageError(f"{cause.filename}: cannot read this folder: {cause.strerror}; check its permissions"))
+
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(parent, name) for name in files if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in READABLE_SUFFIXES and path.is_file()]
+    return sorted(found)
 
 
 def contact_sheet(
@@ -600,6 +612,8 @@ def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] |
     profile = image.info.get("icc_profile")
     _turn_upright(image)
     if image.mode.startswith("I"):
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and 32 in image.tag_v2.get(0x0102, ()):  # BitsPerSample
+            raise ImageError("has 32-bit pixels, which have no defined range; save it with 8 or 16 bits")
         image = _from_16_bit(image)
     elif image.mode == "F":
         raise ImageError("has floating-point pixels, which have no defined range; save it with 8 or 16 bits")

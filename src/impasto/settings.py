@@ -12,6 +12,8 @@ from impasto.colors import METHODS, Method
 from impasto.errors import UsageError
 
 MOST_STRENGTH = 2.0
+MOST_SHARE = 1e9
+"""Of a style in a file of settings, beside the others'."""
 STROKES_AT = 512
 """Short side, pixels, of the pictures that styles are learnt on."""
 STROKE_SIZES = (0.01, 8.0)
@@ -103,10 +105,12 @@ def read_settings(path: str | os.PathLike[str]) -> Saved:
     if not isinstance(record, dict) or record.pop("impasto", None) != _FORMAT:
         raise UsageError(f"{path}: is no file of settings, format {_FORMAT}: give one made by --save-settings")
     style, model = record.pop("style", {}), record.pop("model", None)
-    if not isinstance(style, dict) or not all(_is_number(x) for x in style.values()):
+    if not isinstance(style, dict) or not all(_is_number(x) and abs(x) <= MOST_SHARE for x in style.values()):
         raise UsageError(f"{path}: style must be names and their shares")
     if model is not None and not isinstance(model, str):
         raise UsageError(f"{path}: model must be the name of a file")
+    if any("\0" in name for name in (*style, model or "")):
+        raise UsageError(f"{path}: style and model must be names")
     known = [item.name for item in fields(Settings)]
     if not {*record} <= {*known}:
         unknown = ", ".join(sorted({*record} - {*known}))
