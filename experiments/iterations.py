@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from experiments.lab import Lab
-from experiments.page import Part, Plots, Section, mean, spread, table
+from experiments.page import Part, Plots, Section, between, mean, spread, table
 from experiments.samples import reached
 from impasto.image import resize_short_side
 from impasto.train.data import to_tensor
@@ -127,7 +127,16 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                     )
                     parts.append(Part(f"{size} px: equals {ENOUGH} evaluations from noise", word, measured))
             objective = spread([value for one in each for value in one["objective"]])
-            rows.append([f"{size} px", name, objective, *cells, f"{mean([one['seconds'] for one in each]):.2f} s"])
+            rows.append([f"{size} px", name, objective, *cells, f"{between([one['seconds'] for one in each], 2)} s"])
+    if shown := found.get("shown"):
+        counts = ", ".join(map(str, shown["counts"]))
+        figures.append(
+            (
+                "iterations_shown.jpg",
+                f"One pass, and Gatys' optimisation after {counts} evaluations from the photo and from noise; the "
+                "objective of each. The network was learnt anew, in the same way.",
+            )
+        )
     header = [
         "size",
         "network",

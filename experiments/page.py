@@ -27,12 +27,6 @@ PARTS = (
     "otherwise; what is only beside it does not count."
 )
 
-LOST = 1.4
-"""Content error above which, by the eye, the photo is not to be made out: a collapse to the style's texture.
-
-Less is no proof that it is: an even grey has some 1.05.
-"""
-
 Figure = tuple[str, str]
 """A file beside the page, and what it shows."""
 
@@ -95,8 +89,8 @@ def spread(terms: Sequence[float]) -> str:
 
 
 def spread_terms(content: Sequence[float], style: Sequence[float], objective: Sequence[float]) -> list[str]:
-    """Of the yardstick's three terms; a star behind content errors that mean a collapse."""
-    return [spread(content) + " *" * (mean(content) > LOST), spread(style), spread(objective)]
+    """Of the yardstick's three terms."""
+    return [spread(content), spread(style), spread(objective)]
 
 
 def between(values: Sequence[float], digits: int) -> str:
@@ -114,11 +108,6 @@ def ordered(low: Sequence[float], high: Sequence[float]) -> str:
     if max(low) < min(high):
         return "holds"
     return "holds in part" if all(a < b for a, b in zip(low, high, strict=True)) else "does not hold here"
-
-
-def unless_lost(verdict: str, content: Sequence[float]) -> str:
-    """The verdict, held to be true in part at most of networks with these content errors if they mean a collapse."""
-    return "holds in part" if verdict == "holds" and mean(content) > LOST else verdict
 
 
 def combined(verdicts: Sequence[str]) -> str:
@@ -305,9 +294,10 @@ def render(
         "mean with the least and the greatest in brackets, over seeds unless it is said otherwise, on photos that "
         f"nothing learnt from; which those are is in <a href='{results}/data.json'>data.json</a>.</p>",
         "<p><b>Content error</b>: mean squared difference from the photo's features at "
-        f"{' and '.join(YARDSTICK.content_layers)} of VGG-16, relative to their variance: 0 is the photo; above some "
-        f"{LOST:g} it cannot be made out by the eye, a collapse to the style's texture, marked with a star; an even "
-        "grey has some 1.05. <b>Style error</b>: squared difference from the style picture's Gram "
+        f"{' and '.join(YARDSTICK.content_layers)} of VGG-16, relative to their variance: 0 is the photo, an even grey "
+        "has some 1, another photo more than 2 (claim 1). Beyond grey the style's texture has covered more than it has "
+        "kept, and whether the photo can be made out is for the eye to say. <b>Style error</b>: squared difference "
+        "from the style picture's Gram "
         f"matrices, relative to theirs, mean over {', '.join(YARDSTICK.style_layers)}. <b>Objective</b>: content error "
         f"+ {YARDSTICK.style_weight:g} x style error. None has a unit.</p>",
         "<p><b>Budget</b>, equal between the arms of a comparison: "

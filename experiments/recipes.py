@@ -128,8 +128,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         source="arXiv:1603.03417, arXiv:1607.08022 and arXiv:1603.08155, and their authors' code: docs/papers.md.",
         parts=(),
         rule="there is nothing to hold.",
-        reason="The published runs take 3,000 to 50,000 steps; these take those of the table, of "
-        f"{PHOTOS} photos, in bfloat16 where the "
+        reason="The published runs take 3,000 (texture_nets_v1), 40,000 (Johnson) and 50,000 steps (texture_nets); "
+        f"these take those of the table, of {PHOTOS} photos, logged every tenth step, in bfloat16 where the "
         "processor has it, and after so few none has a picture worth showing. All other differences are listed in "
         "docs/papers.md, and in the code at each preset.",
         figures=[

@@ -105,11 +105,11 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         name: {layer: [mean([light[layer] for light in one.values()]) for one in seeds] for layer in LAYERS}
         for name, seeds in found["layers"].items()
     }
-    rows = [[name, *(spread(layers[layer]) for layer in LAYERS)] for name, layers in far.items()]
+    rows = [[name, *(spread(far[name][layer]) for layer in LAYERS)] for name in ("photo", *NORMS)]
     lights = list(found["layers"]["photo"][0])
     by_light = [
-        [name, *(spread([mean([*one[light].values()]) for one in seeds]) for light in lights)]
-        for name, seeds in found["layers"].items()
+        [name, *(spread([mean([*one[light].values()]) for one in found["layers"][name]]) for light in lights)]
+        for name in ("photo", *NORMS)
     ]
     parts = []
     for layer in LAYERS:
@@ -155,20 +155,21 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     nearer = {True: "nearer to the style of the scales", False: "nearer to the style of the shifts"}
     carried = "; ".join(f"{mixture}: {nearer[gap > 0]}" for mixture, gap in zip(MIXTURES, crossed, strict=True))
     parts.append(Part("scales and shifts crossed", "shown", f"{carried}.", counts=False))
-    swapped = [[name, *(spread(values) for values in styles.values())] for name, styles in found["swapped"].items()]
+    swapped = [[name, *(spread(found["swapped"][name][style]) for style in PAIR)] for name in (*PAIR, *MIXTURES)]
     failing = [part.name for part in parts if part.counts and part.verdict != "holds"]
     return Section(
         title="Why it works",
         claim="Each picture's features are brought to the style's statistics more closely than with batch "
         "normalisation, whatever the photo's light; and the style is the scales and shifts.",
-        source="arXiv:1607.08022, section 3, as domain adaptation; arXiv:1610.07629 for scales and shifts.",
+        source='arXiv:1607.08022, section 2 ("prevents instance-specific mean and covariance shift"), which is here '
+        "taken as domain adaptation; arXiv:1610.07629 for scales and shifts.",
         parts=parts,
         rule="of residual generators, distances are means over photos and lights. A layer, or light, holds where the "
         "worst seed with instance normalisation is nearer to the style's statistics than the best with batch "
         "normalisation; in part where each seed's is nearer than the same seed's. Swapping must swap the styles on "
         "every photo.",
-        reason="The networks of the first parts are those of claim 1, where a collapse is starred: one that has lost "
-        "the photo meets the style's statistics more easily, and these parts do not ask whether the photo is kept. "
+        reason="The networks of the first parts are those of claim 1: one that keeps less of the photo meets the "
+        "style's statistics more easily, and these parts do not ask how much is kept. "
         f"Swapped in the package's network as it was then (hash {found['network']}).",
         likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalised "
         "network too brings a photo to the style where it is like those it learnt from; by the photo's light (second "
