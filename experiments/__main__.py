@@ -25,6 +25,7 @@ MORE = {
     "few_photos": ("few_photos_steady",),
     "iterations": ("iterations_shown",),
     "samples": ("samples_loud",),
+    "why": ("why_swapped",),
 }
 """What belongs to a claim and is measured by a module, into a file, of its own: with it, or named alone."""
 

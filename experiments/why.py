@@ -13,16 +13,11 @@ import numpy as np
 import torch
 
 from experiments.contrast import changed
-from experiments.lab import Lab, file_hash
-from experiments.page import Part, Plots, Section, combined, mean, ordered, sheet, spread, table
-from impasto.catalogue import shipped, shipped_network
+from experiments.lab import Lab
+from experiments.page import Part, Plots, Section, combined, mean, ordered, spread, table
 from impasto.image import Pixels, resize_short_side
-from impasto.modelfile import read_info
-from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK, mean_std
-from impasto.refine import shipped_look
-from impasto.train.base import load_base
-from impasto.train.data import to_picture, to_tensor
+from impasto.train.data import to_tensor
 
 NORMS = ("instance", "batch")
 PAIR = ("starry_night", "udnie")
@@ -65,38 +60,6 @@ def measure(lab: Lab) -> dict[str, Any]:
     found: dict[str, Any] = {"layers": {"photo": [by_light(lambda photo: photo)]}}
     for norm in NORMS:
         found["layers"][norm] = [by_light(partial(lab.paint, one.generator)) for one in lab.arms("residual", norm)]
-
-    # Only the numbers of the one style in the other's place, in the shipped network.
-    found["network"] = file_hash(shipped_network())
-    info = read_info(shipped_network())
-    generator = build_generator(info.architecture, {**info.arguments, "styles": 2})
-    base = load_base(info.architecture, info.arguments)
-    assert base is not None
-    one, other = (torch.from_numpy(shipped()[name].code) for name in PAIR)
-    scales = torch.cat(
-        [torch.tensor([True, False]).repeat_interleave(norm.weight.shape[1]) for norm in generator.conditional_norms()]
-    )
-    codes = {
-        PAIR[0]: one,
-        PAIR[1]: other,
-        MIXTURES[0]: torch.where(scales, one, other),
-        MIXTURES[1]: torch.where(scales, other, one),
-    }
-    losses = {name: shipped_look(name).loss(lab.network, YARDSTICK) for name in PAIR}
-    rows = []
-    for name, code in codes.items():
-        base.begin(generator, torch.stack([code, code]))
-        with torch.no_grad():
-            painted = [generator(photo, None, generator.choose([0])) for photo in lab.judges]
-            found.setdefault("swapped", {})[name] = {
-                style: [
-                    float(loss(picture, target).style) for picture, target in zip(painted, lab.targets, strict=True)
-                ]
-                for style, loss in losses.items()
-            }
-        rows.append([to_picture(picture) for picture in painted[:3]])
-    columns = [list(column) for column in zip(lab.held_out[: len(rows[0])], *rows, strict=True)]
-    sheet(lab, "why_swapped", columns, ("photo", *PAIR, "scales 1, shifts 2", "scales 2, shifts 1"))
     return found
 
 
@@ -170,7 +133,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "every photo.",
         reason="The networks of the first parts are those of claim 1: one that keeps less of the photo meets the "
         "style's statistics more easily, and these parts do not ask how much is kept. "
-        f"Swapped in the package's network as it was then (hash {found['network']}).",
+        f"Swapped in the package's network (hash {found['network']}).",
         likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalised "
         "network too brings a photo to the style where it is like those it learnt from; by the photo's light (second "
         "table) the two come apart.",
