@@ -248,7 +248,7 @@ th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-al
 td .verdict{font-size:.75rem;padding:.1rem .45rem}
 .v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
 .note{border-left:.25rem solid #a86400;padding:.3rem .8rem}
-@media(max-width:40rem){table{font-size:.75rem}th,td{min-width:0;padding:.3rem .25rem}
+@media(max-width:40rem){table{font-size:.7rem}th,td{min-width:0;padding:.3rem .2rem}td span{white-space:normal}
 td .verdict{white-space:normal;display:inline-block;border-radius:.5rem}}
 code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
 """
