@@ -31,7 +31,7 @@ def measure(lab: Lab) -> dict[str, Any]:
                 result = lab.gatys(f"photo {number}", lab.held_out[number], config)
                 pictures.append(result.picture)
                 names.append(
-                    f"{count} from the {'photo' if start == 'content' else 'noise'}: {result.curve[-1].objective:.2f}"
+                    f"{count} from {'the photo' if start == 'content' else 'noise'}: {result.curve[-1].objective:.2f}"
                 )
             rows.append(pictures)
             captions.append(names)
