@@ -371,8 +371,23 @@ def test_a_pattern_of_all_folders_keeps_their_structure(here):
 
 
 def test_an_output_with_a_slash_is_a_folder(here):
-    paints("a.png", "-o", "new/")
-    assert Path("new/a.png").is_file()
+    for name in ("new/", "new.png/"):
+        paints("a.png", "-o", name)
+        assert Path(name, "a.png").is_file()
+
+
+def test_a_link_that_leads_nowhere_is_named(here, capsys):
+    Path("in").mkdir()
+    save_image("in/x.png", make_photo(1))
+    Path("in/lost.jpg").symlink_to("gone.jpg")
+    assert "in/lost.jpg: no such file" in fails(capsys, 1, "stylize", "in", "-m", "m.onnx", "-o", "out")
+    assert [path.name for path in Path("out").iterdir()] == ["x.png"]
+
+
+def test_a_folder_is_no_result(here, capsys):
+    Path("out/a.png").mkdir(parents=True)
+    for more in ([], ["--resume"], ["--force"]):
+        assert "out/a.png: is a folder" in fails(capsys, 1, "stylize", "a.png", "-m", "m.onnx", "-o", "out", *more)
 
 
 def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done(here, capsys, monkeypatch):
@@ -470,6 +485,9 @@ def test_settings_are_not_saved_over_what_is_needed(here, capsys, kept):
     assert Path(kept).read_bytes() == before
     fails(capsys, 1, "stylize", "missing.png", "-m", "m.onnx", "-o", "b.png", "--save-settings", "s.json")
     assert not Path("s.json").exists()  # of a run that did nothing
+    lost = ["a.png", "-m", "m.onnx", "-o", "b.png", "--save-settings", "no/s.json"]
+    assert "no/s.json: the folder" in fails(capsys, 2, "stylize", *lost)
+    assert not Path("b.png").exists()
     paints("a.png", "-o", "b.png", "--save-settings", "s.json")
     paints("a.png", "-o", "b.png", "--save-settings", "s.json", "--resume")  # the same settings
     capsys.readouterr()
@@ -548,6 +566,8 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "missing.onnx", "-o", "b.png"], 1, "missing.onnx: no such model file"),
         (["stylize", "a.png", "-m", "a.png", "-o", "b.png"], 1, "a.png: is not an ONNX file"),
         (["stylize", "missing.png", "-m", "m.onnx", "-o", "b.png"], 1, "missing.png: no such file"),
+        (["stylize", "missing", "-m", "m.onnx", "-o", "out"], 1, "missing: no such file or folder"),
+        (["stylize", ".", "a.png", "-m", "m.onnx", "-o", "out"], 2, "a.png: is given twice"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--resume"], 2, "give one"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--background-only"], 2, "give --mask FILE"),
         (["stylize", "a.png", "-s", "udnie:0.5", "-o", "b.png"], 2, "give --strength for less of it"),

@@ -268,6 +268,16 @@ def test_a_resolution_without_a_unit_is_in_inches():
     assert (kept[ExifTags.Base.XResolution], kept[ExifTags.Base.ResolutionUnit]) == (300, 2)
 
 
+@pytest.mark.parametrize("name", ["it.png", "it.tif"])
+def test_no_resolution_is_made_up(name):
+    pixels = noise().astype(np.uint16) * 257
+    file = encode_picture(Picture(pixels), name)
+    with Image.open(io.BytesIO(file)) as written:
+        assert not {0x011A, 0x011B, 0x0128} & {*getattr(written, "tag_v2", {})}
+        assert written.info.get("dpi", (1, 1)) == (1, 1)  # what Pillow says of a TIFF without
+    assert (decode_picture(file, "it", depth=16).pixels == pixels).all()
+
+
 @pytest.mark.parametrize(("name", "side"), [("it.jpg", 65_501), ("it.webp", 16_384)])
 def test_a_picture_too_long_for_its_format_is_told_so(name, side):
     with pytest.raises(ImageError, match=f"{name}: {side} x 1 pixels are more than such a file can have"):
@@ -577,6 +587,7 @@ def test_find_images_is_recursive_sorted_and_picky(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path)
     assert [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)] == ["a.png", "b.JPG", "deep/er/c.WebP"]
 
 

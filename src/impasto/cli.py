@@ -116,7 +116,7 @@ def complain(error: object) -> None:
 
 def check_new(files: Sequence[Path], otherwise: str = "") -> None:
     """Raise UsageError if one of these files is there already."""
-    there = [file for file in files if file.exists()]
+    there = [file for file in files if file.exists() and not file.is_dir()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more}: is there already: add --force to replace{otherwise}")

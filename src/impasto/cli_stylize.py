@@ -18,6 +18,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from impasto import deep
+from impasto.atomic import check_writable
 from impasto.catalogue import shipped
 from impasto.cli import check_new, complain, progress
 from impasto.cli_flags import flags_of, from_least, given
@@ -162,14 +163,14 @@ def stylize(
         kept[save_settings] = "is where the settings go"
         if not force and not _holds(save_settings, saved):
             check_new([save_settings], "" if not resume else ", without --resume")
-        _check_place(save_settings.parent)
+        check_writable(save_settings, UsageError)
     if settings is not None:
         kept[settings] = "is needed to paint"
     targets = [job.target for job in jobs if job.target != STANDARD]
     _check_spared(targets, kept)
     planned = len(jobs)
     if resume:
-        jobs = [job for job in jobs if not job.target.exists()]
+        jobs = [job for job in jobs if not job.target.is_file()]
     elif not force:
         check_new(targets, ", or --resume to leave it out")
     elif strange and (there := [target for target in targets if target.exists()]):
@@ -573,25 +574,23 @@ def _plan(
         UsageError: The output does not suit the inputs, or two pictures would become one file.
     """
     output = Path(where)
-    # Of a pattern nobody knows how many files it means: one is put into a folder as well.
-    several = where.endswith(("/", os.sep)) or (not output.suffix and any(map(_is_pattern, names)))
-    inputs = dict[Path, Path]()
-    for path, below in itertools.chain.from_iterable(map(_expanded, names)):
-        if path in inputs:
-            raise UsageError(f"{path}: is given twice; give it once")
-        inputs[path] = below
     to_standard = output == STANDARD
-    several |= len(inputs) > 1 or any(path.is_dir() for path in inputs)
-    into_folder = not to_standard and (several or output.is_dir())
+    is_folder = output.is_dir() or where.endswith(("/", os.sep))
+    inputs = [*itertools.chain.from_iterable(map(_expanded, names))]
+    several = len(inputs) > 1 or any(path.is_dir() for path, _ in inputs)
+    # Of a pattern nobody knows how many files it means: one is put into a folder as well.
+    into_folder = not to_standard and (several or is_folder or (not output.suffix and any(map(_is_pattern, names))))
     if to_standard and several:
         raise UsageError("standard output takes one picture: give a folder with -o")
     if to_standard and variants > 1:
         raise UsageError("standard output takes one picture: give a file or folder for --variants")
-    if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
+    if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not is_folder:
         raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
     if into_folder and output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file, and several pictures need a folder; give another name with -o")
     if not to_standard and not into_folder and output.suffix.lower() not in WRITABLE_SUFFIXES:
+        if inputs[0][0] != STANDARD and not inputs[0][0].exists():
+            raise ImageError(f"{inputs[0][0]}: no such file or folder; check the name")
         known = ", ".join(WRITABLE_SUFFIXES)
         raise UsageError(
             f"{output}: unknown picture extension {output.suffix!r}; use one of {known} or an existing folder"
@@ -608,7 +607,7 @@ def _plan(
     jobs: list[Job] = []
     failures: list[tuple[Path, ImpastoError]] = []
     left_out: list[Path] = []
-    for path, below in inputs.items():
+    for path, below in inputs:
         if not path.is_dir():
             jobs.append(Job(path, target_of(below)))
             continue
@@ -639,6 +638,8 @@ def _plan(
     taken: dict[Path, Path] = {}
     for job in jobs:
         target = job.target.resolve()
+        if taken.get(target) == job.source:
+            raise UsageError(f"{job.source}: is given twice; give it once")
         if target in taken:
             raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
         taken[target] = job.source

@@ -62,6 +62,25 @@ def in_png(png: bytes, record: bytes) -> bytes:
     return png[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
 
 
+def without_resolution(file: bytes, kind: str) -> bytes:
+    """A PNG, or TIFF of one directory, that has a resolution, without it."""
+    if kind == "PNG":
+        at = 8
+        while at < len(file):
+            end = at + 12 + int.from_bytes(file[at : at + 4])  # length, name, and a checksum behind the data
+            if file[at + 4 : at + 8] == b"pHYs":
+                return file[:at] + file[end:]
+            at = end
+        return file
+    order = "<" if file.startswith(b"II") else ">"
+    (directory,) = struct.unpack_from(f"{order}I", file, 4)
+    kept = [entry for tag, entry in _entries(bytearray(file), directory, order).items() if tag not in _RESOLUTION]
+    (count,) = struct.unpack_from(f"{order}H", file, directory)
+    (after,) = struct.unpack_from(f"{order}I", file, directory + 2 + 12 * count)
+    table = struct.pack(f"{order}H", len(kept)) + b"".join(kept) + struct.pack(f"{order}I", after)
+    return file[:directory] + table + file[directory + len(table) :]
+
+
 def in_tiff(tiff: bytes, record: bytes) -> bytes:
     """A TIFF file that has none, with this record, behind its pixels, and one first directory made of both."""
     order = "<" if tiff.startswith(b"II") else ">"
@@ -75,7 +94,7 @@ def in_tiff(tiff: bytes, record: bytes) -> bytes:
     file += bytes(len(file) % 2)
     (own,) = struct.unpack_from(f"{order}I", file, 4)
     recorded, written = _entries(file, start, order), _entries(file, own, order)
-    if {int(ExifTags.Base.XResolution), int(ExifTags.Base.YResolution)} <= recorded.keys():  # libvips' is made up
+    if {int(ExifTags.Base.XResolution), int(ExifTags.Base.YResolution)} <= recorded.keys():
         unit = int(ExifTags.Base.ResolutionUnit)
         recorded.setdefault(unit, struct.pack(f"{order}HHIHH", unit, 3, 1, 2, 0))  # inches, where none is named
         for tag in _RESOLUTION:

@@ -78,7 +78,9 @@ LONGEST_RECORD = 65_533
 DEEP_FORMATS = ("PNG", "TIFF")
 """Formats, by Pillow's names, that are written with 16 bits."""
 
-READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".avif", ".gif", ".heic", ".heif", ".jp2", ".ppm", ".pgm")
+READABLE_SUFFIXES = (
+    *(*WRITABLE_SUFFIXES, ".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jp2", ".j2k", ".ppm", ".pgm", ".pnm"),
+)
 """The file extensions by which `find_images` knows a picture, in lower case. `load_image` looks at content."""
 
 # Named, because Pillow's full list holds formats that run other programs (EPS runs Ghostscript).
@@ -306,6 +308,7 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     check_picture(picture.pixels)
     if picture.pixels.dtype == np.uint16 and kind in DEEP_FORMATS:
         data = deep.encode(picture.pixels, picture.alpha, kind, profile=_srgb_profile())
+        data = exif.without_resolution(data, kind)  # libvips makes one up
         if picture.exif and kind == "PNG":
             data = exif.in_png(data, picture.exif)
     else:
@@ -448,7 +451,11 @@ def find_images(
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(parent, name) for name in files if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in READABLE_SUFFIXES and path.is_file()]
+        found += [
+            path  # a link that leads nowhere is one, and will be named when it is read
+            for path in paths
+            if path.suffix.lower() in READABLE_SUFFIXES and (path.is_file() or not path.exists())
+        ]
     return sorted(found)
 
 
