@@ -18,6 +18,7 @@ TORCH_FREE = {
     "deep": {"errors"},
     "exif": set(),
     "image": {"errors", "atomic", "deep", "exif"},
+    "jobs": {"errors", "image"},
     "video": {"errors", "atomic"},
     "protobuf": set(),
     "modelfile": {"errors", "atomic", "protobuf"},

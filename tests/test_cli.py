@@ -366,8 +366,11 @@ def test_a_pattern_of_all_folders_keeps_their_structure(here):
     for name in ("in/x.png", "in/deep/er/x.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         save_image(name, make_photo(1))
-    paints("in/**/*", "-o", "out")
-    assert sorted(map(str, Path("out").rglob("*.png"))) == ["out/deep/er/x.png", "out/x.png"]
+    for _ in range(2):
+        paints("in/**/*", "-o", "in/out", "--resume")  # whose results are no photos of the second time
+    assert sorted(map(str, Path("in/out").rglob("*.png"))) == ["in/out/deep/er/x.png", "in/out/x.png"]
+    paints("in/deep/e*/*.png", "-o", "flat")  # as the shell has it
+    assert [path.name for path in Path("flat").iterdir()] == ["x.png"]
 
 
 def test_an_output_with_a_slash_is_a_folder(here):
@@ -423,6 +426,7 @@ def test_closed_streams_are_no_reason_to_fail(here, closed, code, output):
     command = f"'{sys.executable}' -m impasto stylize a.png -m m.onnx -o {output} {closed}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, Path("b.png").exists()) == (code, code == 0)
+    assert code or (load_image("b.png") == 255 - load_image("a.png")).all()  # nothing was printed into it
     assert done.stderr == ("impasto: error: standard output: is closed; give a file with -o\n" if code else "")
 
 
@@ -568,6 +572,8 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "missing.png", "-m", "m.onnx", "-o", "b.png"], 1, "missing.png: no such file"),
         (["stylize", "missing", "-m", "m.onnx", "-o", "out"], 1, "missing: no such file or folder"),
         (["stylize", ".", "a.png", "-m", "m.onnx", "-o", "out"], 2, "a.png: is given twice"),
+        (["styles", "--sheet", "a.png", "-o", "a.png"], 2, "a.png: is the photo itself"),
+        (["styles", "--sheet", "a.png", "-o", f"{300 * 'x'}.png"], 1, "File name too long"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--resume"], 2, "give one"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--background-only"], 2, "give --mask FILE"),
         (["stylize", "a.png", "-s", "udnie:0.5", "-o", "b.png"], 2, "give --strength for less of it"),

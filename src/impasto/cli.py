@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         if not isinstance(error, BrokenPipeError):  # whoever reads has seen enough (`impasto styles | head`)
             with contextlib.suppress(OSError):
-                complain(f"cannot write the output: {error.strerror or error}")
+                complain(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
         # What is still buffered cannot be written either; Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -80,16 +80,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+class Nowhere(io.TextIOBase):
+    """In place of a standard stream that is closed."""
+
+    def write(self, text: str) -> int:
+        """Nothing."""
+        return len(text)
+
+
 def _open_streams() -> None:
     """Make standard output and error what can be printed to, even where they are closed (>&-).
 
     A file's name may hold what the terminal's encoding has not: printing it escapes that.
     """
+    for number in range(3):  # else the next file that is opened takes the place, and what is printed goes there
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (for as long as the process lives)
-        elif isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, Nowhere())
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -260,8 +273,11 @@ def styles(
     """
     from impasto.catalogue import styles as shipped
 
-    if sheet is not None and not force:
-        check_new([output])
+    if sheet is not None:
+        if output.resolve() == sheet.resolve():
+            raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
+        if not force:
+            check_new([output])
     found = shipped()
     if as_json:
         print(json.dumps([asdict(style) for style in found], sort_keys=True))
@@ -274,8 +290,6 @@ def styles(
         from impasto.sheets import style_sheet
 
         check_saving(output)
-        if output.resolve() == sheet.resolve():
-            raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
         photo = load_image(sheet)
         with progress([style.name for style in found], "painting", quiet=as_json) as names:
             save_image(output, style_sheet(photo, names))

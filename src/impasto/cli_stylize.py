@@ -1,18 +1,16 @@
 """The command `impasto stylize`: which pictures, in which look, and where the results go."""
 
-import glob
-import itertools
 import json
 import os
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from cyclopts import Parameter
@@ -20,12 +18,11 @@ from cyclopts import Parameter
 from impasto import deep
 from impasto.atomic import check_writable
 from impasto.catalogue import shipped
-from impasto.cli import check_new, complain, progress
+from impasto.cli import Nowhere, check_new, complain, progress
 from impasto.cli_flags import flags_of, from_least, given
 from impasto.colors import keep_colors
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.image import (
-    WRITABLE_SUFFIXES,
     Depth,
     Picture,
     Pixels,
@@ -33,19 +30,17 @@ from impasto.image import (
     check_size,
     decode_picture,
     encode_picture,
-    find_images,
     holds_16_bits,
     load_mask,
     open_picture,
     read_picture,
     save_picture,
 )
+from impasto.jobs import STANDARD, Job, plan
 from impasto.runtime import Precision, Stylizer, load, paint_regions
 from impasto.settings import Saved, Settings, read_settings, write_settings
 from impasto.sheets import STRENGTHS, strength_sheet
 
-STANDARD = Path("-")
-"""In place of a file: standard input or output."""
 GRID_SIZE = 320
 """Short side, pixels, of a sheet's pictures."""
 
@@ -58,14 +53,6 @@ if TYPE_CHECKING:
     SettingsFlags = Any
 else:
     SettingsFlags = flags_of(Settings)
-
-
-class Job(NamedTuple):
-    """One picture to paint."""
-
-    source: Path
-    target: Path
-    variant: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,7 +141,9 @@ def stylize(
         raise UsageError("give either a style, --style NAME (see `impasto styles`), or a model, --model FILE")
     _check_together(saved, mask, background_only, variants, grid, refine, picture, depth, force=force, resume=resume)
 
-    jobs, failures, strange = _plan(inputs, output, variants)
+    planned = plan(inputs, output, variants)
+    jobs, strange = planned.jobs, planned.strange
+    failures: list[tuple[Path, ImpastoError]] = [*planned.failures]
     used = [picture, saved.model, *(mask or []), *saved.style]
     kept = {Path(file): "is needed to paint" for file in used if file is not None}
     kept |= {job.source: "is one of the inputs" for job in jobs}
@@ -168,7 +157,6 @@ def stylize(
         kept[settings] = "is needed to paint"
     targets = [job.target for job in jobs if job.target != STANDARD]
     _check_spared(targets, kept)
-    planned = len(jobs)
     if resume:
         jobs = [job for job in jobs if not job.target.is_file()]
     elif not force:
@@ -184,7 +172,7 @@ def stylize(
         raise UsageError("--grid shows one photo: give one, and a file for the sheet")
 
     to_standard = Path(output) == STANDARD
-    if to_standard and getattr(sys.stdout, "name", None) == os.devnull:  # what main puts in place of a closed one
+    if to_standard and isinstance(sys.stdout, Nowhere):
         raise ImageError("standard output: is closed; give a file with -o")
     say = partial(print, file=sys.stderr if to_standard else None, flush=True)
     from_standard = any(job.source == STANDARD for job in jobs)
@@ -199,8 +187,8 @@ def stylize(
     else:
         made = _painters(saved, mask or [], background_only, variants, refine, picture, loader)
         painters = [partial(_repainted, paint) for paint in made]
-    if len(jobs) < planned:
-        print(f"impasto: {planned - len(jobs)} of {planned} are there already", file=sys.stderr)
+    if done_before := len(planned.jobs) - len(jobs):
+        print(f"impasto: {done_before} of {len(planned.jobs)} are there already", file=sys.stderr)
     if dry_run:  # after all that can be wrong with style, model, masks
         if jobs and not to_standard:
             _check_place(jobs[0].target.parent)
@@ -222,13 +210,16 @@ def stylize(
         _make_folder(first.parent)
         check_saving(first)
     at_once = 1 if refine or grid else 1 + min(threads or os.cpu_count() or 1, 2)
+    painted = 0
     done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
     try:
         with progress(jobs, "painting", quiet=as_json or to_standard) as todo:
             for number, (job, result) in enumerate(zip(todo, done, strict=True), 1):
                 if isinstance(result, ImpastoError):
                     failures.append((job.source, result))
-                elif as_json:
+                    continue
+                painted += 1
+                if as_json:
                     say(json.dumps(result))
                 elif not sys.stderr.isatty() and not to_standard:
                     say(f"{number}/{len(jobs)} {result['output']} {result['seconds']:.2f} s")
@@ -239,8 +230,8 @@ def stylize(
         raise
     finally:  # at the end, where they are seen
         _report_failures(failures, say if as_json else None)
-    if save_settings is not None and (len(failures) < len(jobs) or not failures):  # not of a run that did nothing
-        write_settings(save_settings, _anywhere(saved))
+        if save_settings is not None and (painted or not (jobs or failures)):  # not of a run that failed
+            write_settings(save_settings, _anywhere(saved))
     return 1 if failures else 0
 
 
@@ -501,15 +492,11 @@ def _check_spared(written: Sequence[Path], kept: Mapping[Path, str]) -> None:
             raise UsageError(f"{path}: {reason} and would be overwritten; choose another output")
 
 
-def _inside(path: Path, folder: Path) -> bool:
-    """Whether a path leads to somewhere in this folder, and not to the folder itself."""
-    return folder.resolve() in path.resolve().parents
-
-
 def _holds(file: Path, saved: Saved) -> bool:
     """Whether these very settings are in this file."""
     try:
-        return read_settings(file) == _anywhere(saved)
+        found, wanted = read_settings(file), _anywhere(saved)
+        return found == wanted and [*found.style] == [*wanted.style]  # masks are given in their order
     except UsageError:
         return False
 
@@ -542,105 +529,3 @@ def _check_hyphens(names: Sequence[str]) -> None:
             raise UsageError(
                 f"unknown option {name}: `impasto stylize --help` shows all; a file of that name is ./{name}"
             )
-
-
-def _expanded(name: str) -> Iterator[tuple[Path, Path]]:
-    """An input, with a pattern (*.jpg) that the shell left alone as what it means; and what each is called below."""
-    path = Path(name)
-    if not _is_pattern(name):
-        yield path, Path(path.name) if path != STANDARD else path
-        return
-    # Path.glob takes no pattern that begins at the root.
-    found = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
-    if "**" in path.parts:  # which means what is in folders, too
-        found = [match for match in found if not match.is_dir()]
-    plain = len([*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)])
-    for match in found or [path]:
-        yield match, Path(*match.parts[plain:])
-
-
-def _is_pattern(name: str) -> bool:
-    return glob.has_magic(name) and not Path(name).exists()
-
-
-def _plan(
-    names: Sequence[str], where: str, variants: int
-) -> tuple[list[Job], list[tuple[Path, ImpastoError]], list[Path]]:
-    """What to read and where to write it, variant by variant, and the inputs that cannot be read at all.
-
-    And the pictures that are left out, as they lie where results go, without being one of these.
-
-    Raises:
-        UsageError: The output does not suit the inputs, or two pictures would become one file.
-    """
-    output = Path(where)
-    to_standard = output == STANDARD
-    is_folder = output.is_dir() or where.endswith(("/", os.sep))
-    inputs = [*itertools.chain.from_iterable(map(_expanded, names))]
-    several = len(inputs) > 1 or any(path.is_dir() for path, _ in inputs)
-    # Of a pattern nobody knows how many files it means: one is put into a folder as well.
-    into_folder = not to_standard and (several or is_folder or (not output.suffix and any(map(_is_pattern, names))))
-    if to_standard and several:
-        raise UsageError("standard output takes one picture: give a folder with -o")
-    if to_standard and variants > 1:
-        raise UsageError("standard output takes one picture: give a file or folder for --variants")
-    if into_folder and output.suffix.lower() in WRITABLE_SUFFIXES and not is_folder:
-        raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
-    if into_folder and output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: is a file, and several pictures need a folder; give another name with -o")
-    if not to_standard and not into_folder and output.suffix.lower() not in WRITABLE_SUFFIXES:
-        if inputs[0][0] != STANDARD and not inputs[0][0].exists():
-            raise ImageError(f"{inputs[0][0]}: no such file or folder; check the name")
-        known = ", ".join(WRITABLE_SUFFIXES)
-        raise UsageError(
-            f"{output}: unknown picture extension {output.suffix!r}; use one of {known} or an existing folder"
-        )
-
-    def target_of(relative: Path) -> Path:
-        if not into_folder:
-            return output
-        if relative == STANDARD:
-            return output / "stdin.png"
-        suffix = relative.suffix if relative.suffix.lower() in WRITABLE_SUFFIXES else ".png"
-        return output / relative.with_suffix(suffix)
-
-    jobs: list[Job] = []
-    failures: list[tuple[Path, ImpastoError]] = []
-    left_out: list[Path] = []
-    for path, below in inputs:
-        if not path.is_dir():
-            jobs.append(Job(path, target_of(below)))
-            continue
-        refused: list[ImageError] = []
-        found = find_images(path, refused.append)
-        failures += [(path, reason) for reason in refused]
-        if _inside(output, path):  # a second run shall not repaint what the first one painted
-            left_out += [item for item in found if _inside(item, output)]
-            found = [item for item in found if not _inside(item, output)]
-        if not found and not refused:
-            failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
-        jobs.extend(Job(item, target_of(item.relative_to(path))) for item in found)
-
-    if variants > 1:
-        jobs = [
-            Job(job.source, job.target.with_stem(f"{job.target.stem}_{number + 1}"), number)
-            for job in jobs
-            for number in range(variants)
-        ]
-    # a.gif and a.png: what cannot keep its extension takes its whole name, a.gif.png, where another has the short one.
-    shared = Counter(job.target for job in jobs)
-    jobs = [
-        job._replace(target=job.target.with_name(f"{job.source.name}{job.target.suffix}"))
-        if shared[job.target] > 1 and variants == 1 and job.source.suffix != job.target.suffix
-        else job
-        for job in jobs
-    ]
-    taken: dict[Path, Path] = {}
-    for job in jobs:
-        target = job.target.resolve()
-        if taken.get(target) == job.source:
-            raise UsageError(f"{job.source}: is given twice; give it once")
-        if target in taken:
-            raise UsageError(f"{taken[target]} and {job.source} would both become {job.target}; do them one by one")
-        taken[target] = job.source
-    return jobs, failures, [item for item in left_out if item.resolve() not in taken]

@@ -430,7 +430,7 @@ def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.
 
 
 def find_images(
-    folder: str | os.PathLike[str], unreadable: Callable[[ImageError], object] = lambda _: None
+    folder: str | os.PathLike[str], unreadable: Callable[[Path, ImageError], object] = lambda *_: None
 ) -> list[Path]:
     """The pictures in a folder and all folders below it, by extension in any case, sorted by path.
 
@@ -445,7 +445,8 @@ def find_images(
         raise ImageError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; check the name")
 
     def refused(cause: OSError) -> None:
-        unreadable(ImageError(f"{cause.filename}: cannot read this folder: {cause.strerror}; check its permissions"))
+        reason = f"{cause.filename}: cannot read this folder: {cause.strerror}; check its permissions"
+        unreadable(Path(cause.filename), ImageError(reason))
 
     found = []
     for parent, folders, files in os.walk(folder, onerror=refused):
