@@ -14,11 +14,12 @@ Prints a Markdown table, and writes MODELS/quality.json and MODELS/sheet.jpg.
 import argparse
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
+from impasto.artefacts import Artefacts
 from impasto.backends import Backend, OnnxRuntimeBackend
 from impasto.evaluate import Evaluation, evaluate
 from impasto.image import contact_sheet, load_image, resize_short_side, save_image
@@ -85,8 +86,10 @@ def main() -> None:
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
-    print("| style | model | content | style | objective | LPIPS | contrast | grid | droplets | border | pattern | s |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    faults = [field.name for field in fields(Artefacts)]
+    header = ["style", "model", "content", "style", "objective", "LPIPS", "contrast", *faults, "s"]
+    print("|", " | ".join(header), "|")
+    print("|---" * len(header) + "|")
     for name, others in peers(options.data, photos[0]).items():
         style = options.data / "styles" / f"{name}.jpg"
         trained = options.models / f"{name}.onnx"

@@ -1,5 +1,7 @@
 """Faults put into a clean picture must be found, each by its own measure and by no other."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
@@ -21,7 +23,7 @@ def clean(photo):
 
 
 def names(found):
-    return [name for name in ("grid", "droplets", "border", "pattern") if getattr(found, name) > getattr(LIMITS, name)]
+    return [field.name for field in fields(LIMITS) if getattr(found, field.name) > getattr(LIMITS, field.name)]
 
 
 def spoilt(clean, change):
@@ -29,7 +31,8 @@ def spoilt(clean, change):
 
 
 def test_a_photo_has_none(photo):
-    assert measure(photo, photo) == Artefacts(grid=0, droplets=measure(photo, photo).droplets, border=0, pattern=0)
+    droplets = measure(photo, photo).droplets
+    assert measure(photo, photo) == Artefacts(grid=0, droplets=droplets, border=0, pattern=0, weave=0)
     assert names(measure(photo, photo)) == []
 
 
@@ -77,8 +80,26 @@ def test_a_pattern_on_flat_places_is_found():
     assert "pattern" not in names(measure(spoilt(flat, brush[:, :, None]), flat))
 
 
+@pytest.mark.parametrize(("period", "slant"), [(8, 4), (12, 0), (12, 8)])
+def test_a_mesh_on_the_networks_grid_is_found(period, slant):
+    """One tile over and over, each row of tiles moved to the side: its shifts are multiples of 4."""
+    flat = np.full((256, 320, 3), 128, np.uint8)
+    tile = np.random.default_rng(1).normal(0, 12, (period, period))
+    rows, columns = np.indices(flat.shape[:2])
+    woven = spoilt(flat, tile[rows % period, (columns - rows // period * slant) % period, None])
+    assert measure(woven, flat).weave > 5 * LIMITS.weave
+    assert measure(woven, woven).weave == 0  # the photo's own
+
+
+def test_strokes_are_no_mesh():
+    flat = np.full((256, 320, 3), 128, np.uint8)
+    noise = np.random.default_rng(0).normal(0, 200, flat.shape[:2]).astype(np.float32)
+    strokes = np.asarray(Image.fromarray(noise).resize((320 * 4, 256), Image.Resampling.BICUBIC))[:, :320]
+    assert measure(spoilt(flat, strokes[:, :, None]), flat).weave < LIMITS.weave
+
+
 def test_means_and_words():
-    one, other = (Artefacts(grid=x, droplets=0, border=x, pattern=0) for x in (2.0, 100.0))
+    one, other = (Artefacts(grid=x, droplets=0, border=x, pattern=0, weave=0) for x in (2.0, 100.0))
     assert mean([one, other]).grid == 51
     assert len(complaints(other)) == 2
     assert "grid" in complaints(other)[0]

@@ -30,8 +30,8 @@ def main() -> None:
     options = parser.parse_args()
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
-    print("| style | content | style | objective | grid | droplets | border | pattern | equals |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| style | content | style | objective | grid | droplets | border | pattern | weave | equals |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name, style in shipped().items():
         picture = options.pictures / f"{name}.jpg"
         stylizer = impasto.load(name, precision="float32")

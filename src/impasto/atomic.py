@@ -55,7 +55,11 @@ def _remove(part: Path) -> None:
 def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) -> tuple[Path, Path]:
     """The file that `path` means, and a temporary name beside it."""
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    try:
+        is_folder = target.is_dir()
+    except OSError as cause:  # a name that is too long
+        raise error(_cannot_write(path, cause)) from cause
+    if is_folder:
         raise error(f"{path}: is a folder; give the name of a file to write")
     if target.exists() and not target.is_file():
         raise error(f"{path}: is not a regular file; give the name of a file to write")

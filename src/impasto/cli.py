@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         if not isinstance(error, BrokenPipeError):  # whoever reads has seen enough (`impasto styles | head`)
             with contextlib.suppress(OSError):
-                complain(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
+                complain(f"cannot write the output: {error.strerror or error}")
         # What is still buffered cannot be written either; Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -129,7 +129,9 @@ def complain(error: object) -> None:
 
 def check_new(files: Sequence[Path], otherwise: str = "") -> None:
     """Raise UsageError if one of these files is there already."""
-    there = [file for file in files if file.exists() and not file.is_dir()]
+    from impasto.catalogue import exists
+
+    there = [file for file in files if exists(str(file)) and not file.is_dir()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more}: is there already: add --force to replace{otherwise}")

@@ -12,9 +12,11 @@ from impasto.nn.losses import (
     gram,
     gram_covariance,
     grid_energy,
+    lattice,
     mean_std,
     tone_error,
     total_variation,
+    weave_error,
 )
 
 
@@ -194,6 +196,46 @@ def test_statistics_can_stand_in_for_the_style_picture(tiny_vgg):
     other = PerceptualLoss(tiny_vgg, Objective(), targets=loss.style_targets)
     target = loss.content_target(photo)
     assert float(loss(photo, target).total) == float(other(photo, target).total)
+
+
+def test_a_lattice_is_what_its_definition_says():
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    light = (image * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)[0].double().numpy()
+    padded = np.full((80, 80), np.nan)
+    padded[8:-8, 8:-8] = light
+    detail = light - np.array([[np.nanmean(padded[y : y + 17, x : x + 17]) for x in range(64)] for y in range(64)])
+    detail -= detail.mean()
+
+    def correlation(down, across):
+        if down < 0:
+            down, across = -down, -across
+        here, there = detail[: 64 - down], detail[down:]
+        if across >= 0:
+            here, there = here[:, : 64 - across], there[:, across:]
+        else:
+            here, there = here[:, -across:], there[:, :across]
+        return (here * there).mean() * 64 * 64 / ((detail**2).sum() + 64 * 64 / 255**2)
+
+    shifts = [(y, x) for y in range(0, 21, 4) for x in range(-20, 21, 4) if (y, x) > (0, 0) and y * y + x * x > 16]
+    wanted = [
+        correlation(y, x) - np.mean([correlation(y + a, x + b) for a in (-2, 2) for b in (-2, 2)]) for y, x in shifts
+    ]
+    found = lattice(image)
+    assert found.shape == (1, 1, len(shifts))
+    np.testing.assert_allclose(found[0, 0].numpy(), wanted, atol=1e-4)
+
+
+def test_a_woven_picture_has_an_error_that_can_be_learnt_from():
+    tile = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    woven = tile.repeat(1, 1, 16, 16).requires_grad_()
+    error = weave_error(woven).sum()
+    assert error.item() > 1
+    error.backward()
+    assert woven.grad is not None
+    assert torch.isfinite(woven.grad).all()
+    assert float(weave_error(torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)))) < 0.05
+    assert weave_error(torch.full((2, 3, 128, 128), 0.5)).tolist() == [0, 0]  # even
+    assert weave_error(torch.ones(2, 3, 63, 200)).tolist() == [0, 0]  # smaller than a window
 
 
 def test_grid_energy_sees_a_grid_at_every_offset_and_no_strokes():

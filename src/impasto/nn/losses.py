@@ -128,9 +128,11 @@ def lattice(image: Tensor, period: int = 4) -> Tensor:
         image: (N, 3, H, W) in [0, 1]; of a smaller one than a window there are no windows.
         period: of the grid that the generator works on, even.
     """
+    size = WEAVE_WINDOW
+    if min(image.shape[2:]) < size:
+        return image.new_zeros(image.shape[0], 0, 0)
     light = (image.float() * image.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
     detail = light - F.avg_pool2d(light, 17, 1, 8, count_include_pad=False)
-    size = WEAVE_WINDOW
     windows = detail[:, 0].unfold(1, size, size // 2).unfold(2, size, size // 2).flatten(1, 2)
     windows = windows - windows.mean(dim=(2, 3), keepdim=True)
     spectrum = torch.fft.rfft2(windows, s=(2 * size, 2 * size))

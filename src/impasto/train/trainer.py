@@ -376,7 +376,7 @@ def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:
         content_error=nan,
         style_error=nan,
         objective=nan,
-        artefacts=Artefacts(grid=nan, droplets=nan, border=nan, pattern=nan),
+        artefacts=Artefacts(grid=nan, droplets=nan, border=nan, pattern=nan, weave=nan),
         equal_evaluations=None,
         unreadable={},
     )
