@@ -39,7 +39,7 @@ class Artefacts:
     weave: float
 
 
-LIMITS = Artefacts(grid=6.0, droplets=60.0, border=12.0, pattern=8.0, weave=12.0)
+LIMITS = Artefacts(grid=6.0, droplets=60.0, border=12.0, pattern=8.0, weave=15.0)
 
 WORDS = {
     "grid": "a fine grid or checkerboard",
