@@ -87,15 +87,16 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             ends[f"{generator}, {norm}"] = ([*each], [list(seed) for seed in zip(*last.values(), strict=True)])
     steady = {norm: found[f"{STEADY}, {norm}"] for norm in NORMS if f"{STEADY}, {norm}" in found}
     for norm, one in steady.items():
+        looks = min(LOOKS, len(one["steps"]) // 2)
         later, sooner = (
-            [mean(curve[a:b]) for curve in one["objective"]] for a, b in ((-LOOKS, None), (-2 * LOOKS, -LOOKS))
+            [mean(curve[a:b]) for curve in one["objective"]] for a, b in ((-looks, None), (-2 * looks, -looks))
         )
         rising = minus(later, sooner)
         parts.append(
             Part(
                 f"texture, {norm}: at a steady rate it gets worse again",
                 {0: "does not hold here", len(rising): "holds"}.get(sum(x > 0 for x in rising), "holds in part"),
-                f"From steps {_steps(one, -2 * LOOKS, -LOOKS)} to {_steps(one, -LOOKS, None)} the objective changes by "
+                f"From steps {_steps(one, -2 * looks, -looks)} to {_steps(one, -looks, None)} the objective changes by "
                 f"{spread(rising)}; it is lowest at step "
                 f"{', '.join(str(one['steps'][curve.index(min(curve))]) for curve in one['objective'])}.",
                 counts=norm == "batch",
