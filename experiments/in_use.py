@@ -13,18 +13,7 @@ from torch import nn
 
 from experiments.lab import Lab
 from experiments.norms import GENERATORS
-from experiments.page import (
-    Part,
-    Plots,
-    Section,
-    mean,
-    minus,
-    ordered,
-    sheet,
-    spread,
-    spread_terms,
-    table,
-)
+from experiments.page import Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
 from impasto.nn.generators import Generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
 from impasto.train.data import CropPool, draw_noise

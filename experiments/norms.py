@@ -7,17 +7,7 @@ the objective and makes the pictures better. Also eq. 1 (contrast normalisation)
 from typing import Any
 
 from experiments.lab import Lab
-from experiments.page import (
-    Part,
-    Plots,
-    Section,
-    minus,
-    ordered,
-    sheet,
-    spread,
-    spread_terms,
-    table,
-)
+from experiments.page import Part, Plots, Section, minus, ordered, sheet, spread, spread_terms, table
 
 GENERATORS = ("residual", "texture")
 NORMS = ("instance", "batch", "contrast", "none")

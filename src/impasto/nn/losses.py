@@ -138,18 +138,13 @@ def lattice(image: Tensor, period: int = 4) -> Tensor:
     spectrum = torch.fft.rfft2(windows, s=(2 * size, 2 * size))
     products = torch.fft.irfft2(spectrum.abs().square(), s=(2 * size, 2 * size))
     half, reach = period // 2, WEAVE_REACH - WEAVE_REACH % period
-    down, across = (
-        torch.tensor(shifts, device=image.device)
-        for shifts in zip(
-            *(
-                (dy, dx)
-                for dy in range(0, reach + 1, period)
-                for dx in range(-reach, reach + 1, period)
-                if (dy, dx) > (0, 0) and dy * dy + dx * dx > period * period
-            ),
-            strict=True,
-        )
-    )
+    shifts = [
+        (dy, dx)
+        for dy in range(0, reach + 1, period)
+        for dx in range(-reach, reach + 1, period)
+        if (dy, dx) > (0, 0) and dy * dy + dx * dx > period * period
+    ]  # of a period beyond the reach there are none
+    down, across = torch.tensor(shifts, dtype=torch.long, device=image.device).reshape(-1, 2).unbind(1)
     energy = products[:, :, :1, 0] + size * size / 255**2  # what is even has no mesh to speak of
 
     def correlation(dy: Tensor, dx: Tensor) -> Tensor:
