@@ -28,7 +28,7 @@ from impasto.atomic import replacing
 from impasto.errors import TrainingError
 from impasto.image import Pixels, find_images, load_image, resize_short_side, save_image
 from impasto.nn.generators import Generator, build_generator
-from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
 from impasto.train.data import (
     ContentTargets,
     CropPool,
@@ -239,7 +239,7 @@ class Lab:
             "learning": f"{len(self.learning)} photos, hash {digest(map(file_hash, self.learning))}",
             "held_out": {path.name: file_hash(path) for path in held_out},
             "style": {self.style_file.name: file_hash(self.style_file)},
-            "objective": asdict(YARDSTICK),
+            "objective": weighed(YARDSTICK),
             "loss_network": record["sha256"],
         }
 
@@ -333,7 +333,8 @@ class Lab:
         """
         # What networks learn from, and in which precision, is nothing to it.
         style = {key: self.origin[key] for key in ("lab", "style", "loss_network")}
-        made_of = (name, digest([photo.tobytes().hex()]), asdict(config), style)
+        settings = {**asdict(config), "objective": weighed(config.objective)}
+        made_of = (name, digest([photo.tobytes().hex()]), settings, style)
         stem = self.work / "gatys" / digest([json.dumps(made_of, sort_keys=True, default=str)])
         picture, points = stem.with_suffix(".png"), stem.with_suffix(".json")
         if not points.exists():
@@ -413,6 +414,11 @@ class Lab:
                 for seed in self.budget.seeds
             },
         }
+
+
+def weighed(objective: Objective) -> dict[str, Any]:
+    """An objective's fields but for terms without weight: a new term orphans nothing that was made without it."""
+    return {name: value for name, value in asdict(objective).items() if value != 0}
 
 
 def folders(budget: Budget, work: Path) -> tuple[Path, Path]:

@@ -19,6 +19,7 @@ from experiments.__main__ import main as experiments_main
 from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
 from impasto.image import load_image
 from impasto.nn.generators import build_generator
+from impasto.nn.losses import YARDSTICK
 from impasto.nn.norm import BatchNorm, InstanceNorm
 
 ROOT = Path(__file__).parents[1]
@@ -296,6 +297,13 @@ def test_what_is_kept_is_found_by_what_differs_from_the_defaults():
         "grey": True,
         "standardize": False,
     }
+
+
+def test_a_term_without_weight_is_no_part_of_what_is_kept():
+    found = laboratory.weighed(replace(YARDSTICK, tv_weight=1.0))
+    assert found["tv_weight"] == 1.0
+    assert found["style_weight"] == YARDSTICK.style_weight
+    assert not {"grid_weight", "weave_weight", "tone_weight"} & {*found}
 
 
 def test_no_photo_is_learnt_from_and_judged_by(lab):
