@@ -39,7 +39,7 @@ from impasto.train.export import export_generator, feature_ranges
 OURS = {
     "light": ("light", {}),
     "light, 3 blocks": ("light", {"blocks": 3}),
-    "light, 128 channels, 3 blocks": ("light", {"width": 128, "blocks": 3}),
+    "light, 48 channels": ("light", {"width": 48}),
     "residual": ("residual", {}),
 }
 JOHNSON = "Johnson 2016, PyTorch eager"

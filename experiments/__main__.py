@@ -24,7 +24,7 @@ MORE = {
     "contrast": ("contrast_raw", "contrast_long"),
     "few_photos": ("few_photos_steady",),
     "iterations": ("iterations_shown",),
-    "samples": ("samples_loud",),
+    "samples": ("samples_loud", "samples_apart"),
     "why": ("why_swapped",),
 }
 """What belongs to a claim and is measured by a module, into a file, of its own: with it, or named alone."""

@@ -111,10 +111,14 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 count = statistics.median(count for count, _ in pairs)
                 faster = statistics.median(count * found[f"{size}, evaluation"] / quick for count, quick in pairs)
                 more = "more than " if count > length else ""
+                least, most = (pick(count for count, _ in pairs) for pick in (min, max))
                 if start == "content" and count == 1:
                     cells += ["no better than the photo", ""]
                 else:
-                    cells += [f"{more}{min(count, length):.0f}", f"{more}{faster:.0f} x"]
+                    cells += [
+                        f"{more}{min(count, length):.0f} ({least} to {min(most, length)})",
+                        f"{more}{faster:.0f} x",
+                    ]
                 if name == JUDGED and start == "noise":
                     floor = doing_nothing[size]
                     word = (
@@ -122,8 +126,9 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                     )
                     bad = sum(mean(one["objective"]) > photo for one, photo in zip(each, photos, strict=True))
                     measured = (
-                        f"{more}{min(count, length):.0f} of {length}; the photo itself, unpainted, {floor:.0f}. Worse "
-                        f"than the photo itself on {bad} of {len(photos)} photos."
+                        f"{more}{min(count, length):.0f} ({least} to {min(most, length)}) of {length}; the photo "
+                        "itself, unpainted, "
+                        f"{floor:.0f}. Worse than the photo itself on {bad} of {len(photos)} photos."
                     )
                     parts.append(Part(f"{size} px: equals {ENOUGH} evaluations from noise", word, measured))
             objective = spread([value for one in each for value in one["objective"]])
@@ -167,14 +172,15 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         source="arXiv:1603.08155, figure 5 and table 1.",
         parts=parts,
         rule=f"judged by the network {JUDGED}, the median over photos and seeds, in evaluations of the objective, of "
-        f"which an iteration takes one or more: a size holds with {ENOUGH}; in part with twice those after which the "
-        "optimisation is as low as the photo itself. Larger sizes have fewer evaluations, and can hold in part at "
+        f"which an iteration takes one or more (in brackets the least and greatest): a size holds with {ENOUGH}; in "
+        "part with twice those after which the optimisation is as low as the photo itself. Larger sizes have fewer "
+        "evaluations, and can hold in part at "
         "most. A network better than the whole curve counts as one more than it has.",
         reason=f"Times are of one sitting, on the same threads: an evaluation takes {times} (the mean of "
         "three on one photo, so without a spread). Photos smaller than a "
         "size are enlarged to it; of 1024 px there is one.",
-        likely="the papers' networks had 40,000 steps of four squares of 256 pixels, these the budget's of 96: the "
-        "curves of the first claim still fall. What the package ships has learnt for longer (docs/results.md).",
+        likely="the papers' networks had 40,000 steps of four squares of 256 pixels, these the budget's of 96. What "
+        "the package ships has learnt for longer (docs/results.md).",
         figures=figures,
         tables=[table(header, rows)],
     )

@@ -145,7 +145,8 @@ class Arm:
     def arguments(self) -> dict[str, Any]:
         """The generator's, with which only what is named here tells one arm from another."""
         # Ours standardises, and then contrast, which is to be tested, is gone before any normalisation; and what it
-        # bounds and cuts off in the residual network goes with instance normalisation alone. Here all is as published.
+        # bounds and cuts off in the residual network goes with instance normalisation alone. Here neither does; width,
+        # borders and enlargement stay ours.
         plain: dict[str, dict[str, Any]] = {
             "texture": {"standardize": self.standardize},
             "residual": {"bound": 0.0, "limit": 0.0, "negative_slope": 0.0},
@@ -392,6 +393,7 @@ class Lab:
             "version": __version__,
             "commit": self.commit,
             "budget": asdict(self.budget),
+            "learning_rate": self.LEARNING_RATE,
             "origin": self.origin,
             "machine": {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
             "seconds": round(seconds, 1),

@@ -20,12 +20,21 @@ from impasto.nn.losses import YARDSTICK
 
 COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d", "#12a5a5", "#9b5a2c")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-VERDICTS = ("holds", "holds in part", "does not hold here", "shown")
+VERDICTS = ("holds", "holds in part", "does not hold here", "shown", "not resolved")
 """Of claims and their parts; what only shows something holds nothing."""
 PARTS = (
-    "A claim holds where all its parts do, does not hold here where none does even in part, and holds in part "
-    "otherwise; what is only beside it does not count."
+    "A part that compares two sides is not resolved where seeds contradict each other, so that neither it nor its "
+    "contrary holds. A claim "
+    "holds where all its parts do, and in part where one does, even in part; else it does not hold here, or is not "
+    "resolved "
+    "where no part is. What is only beside a claim does not count."
 )
+
+UNTESTED = (
+    "That artefacts along the border come from zero padding and that better padding does not cure them; that people "
+    "find the pictures as good as those of Gatys' optimisation; speed and memory of texture networks on a GPU."
+)
+"""What the papers say and nothing here measures."""
 
 Figure = tuple[str, str]
 """A file beside the page, and what it shows."""
@@ -101,18 +110,21 @@ def between(values: Sequence[float], digits: int) -> str:
 
 
 def ordered(low: Sequence[float], high: Sequence[float]) -> str:
-    """How far it is true that ``low`` is below ``high``: each of all, each of its own seed's, or not.
+    """How far it is true that ``low`` is below ``high``: each of all, each of its own seed's, or not; or seeds differ.
 
     Of means alone it would be said of half of all comparisons in which there is nothing.
     """
     if max(low) < min(high):
         return "holds"
-    return "holds in part" if all(a < b for a, b in zip(low, high, strict=True)) else "does not hold here"
+    lower = [a < b for a, b in zip(low, high, strict=True)]
+    return "holds in part" if all(lower) else "not resolved" if any(lower) else "does not hold here"
 
 
 def combined(verdicts: Sequence[str]) -> str:
     """The verdict on a claim of several parts: see :data:`PARTS`."""
-    return verdicts[0] if len({*verdicts}) == 1 else "holds in part"
+    if len({*verdicts}) == 1:
+        return verdicts[0]
+    return "holds in part" if {*verdicts} & {"holds", "holds in part"} else "does not hold here"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -246,7 +258,7 @@ img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption
 th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
 .verdict{white-space:nowrap;font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
 td .verdict{font-size:.75rem;padding:.1rem .45rem}
-.v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3{background:#555}
+.v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3,.v4{background:#555}
 .note{border-left:.25rem solid #a86400;padding:.3rem .8rem}
 @media(max-width:40rem){table{font-size:.7rem}th,td{min-width:0;padding:.3rem .2rem}td span{white-space:normal}
 td .verdict{white-space:normal;display:inline-block;border-radius:.5rem}}
@@ -301,12 +313,18 @@ def render(
         f"matrices, relative to theirs, mean over {', '.join(YARDSTICK.style_layers)}. <b>Objective</b>: content error "
         f"+ {YARDSTICK.style_weight:g} x style error. None has a unit.</p>",
         "<p><b>Budget</b>, equal between the arms of a comparison: "
-        f"{budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of {budget.crop} px, "
-        f"{len(budget.seeds)} seeds, {budget.judges} held-out photos, one style picture. Photos and the style picture "
-        f"have a short side of {budget.judge_size} px here (512 in <a href='../results.md'>docs/results.md</a>), "
-        f"unless it is said otherwise; Gatys' optimisation has at most {budget.evaluations} evaluations of the "
-        "objective. The papers' networks took 4 to 60 times the steps, of larger squares: what fails here may hold "
-        f"there.</p><p><b>Verdicts</b> are computed from the numbers. {PARTS}</p>",
+        f"{budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of {budget.crop} px, cut "
+        f"from photos of {budget.crop} to {2 * budget.crop} px (short side); Adam at a rate of {Lab.LEARNING_RATE:g} "
+        "that "
+        f"falls to nothing over the second half; {len(budget.seeds)} seeds, {budget.judges} held-out photos, one style "
+        "picture. Residual networks have half the published width and enlarge bilinearly, all reflect at borders. "
+        "Held-out photos "
+        f"and the style picture are whole, with a short side of {budget.judge_size} px (512 in "
+        "<a href='../results.md'>docs/results.md</a>): larger than what was learnt from, which running averages of "
+        f"statistics feel most. Gatys' optimisation has at most {budget.evaluations} evaluations of the objective. All "
+        f"this where it is not said otherwise. {_precisions(sections)}The published runs took 3,000 to 50,000 steps of "
+        "larger squares: what fails here may hold there.</p>"
+        f"<p><b>Verdicts</b> are computed from the numbers. {PARTS}</p>",
         *(["<p class=note>The quick budget: it shows that all runs. Its numbers mean nothing.</p>"] * quick),
         table(["", "claim", "in words", "verdict"], rows),
     ]
@@ -314,7 +332,7 @@ def render(
         stale = any(record["budget"] != now for record in records.values())
         files = ", ".join(f"<a href='{results}/{file.name}'>{file.name}</a>" for file in records)
         source = f"<code>{command} {name}</code>, {files}"
-        failed = section.verdict in ("holds in part", "does not hold here")
+        failed = section.verdict not in ("holds", "shown")
         found = [[p.name + " (beside it)" * (not p.counts), _badge(p.verdict), p.measured] for p in section.parts]
         parts += [
             f"<h2 id={name}>{numbers[name]}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
@@ -333,11 +351,26 @@ def render(
             ),
             *(_provenance(file, record) for file, record in records.items()),
         ]
+    parts.append(f"<h2>Not tested</h2><p>{UNTESTED}</p>")
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     with replacing(page, ImpastoError) as part:
         part.write_text("\n".join(parts) + "\n", encoding="utf-8")
     return page
+
+
+def _precisions(sections: Sequence[tuple[str, Section, Mapping[Path, Mapping[str, Any]]]]) -> str:
+    """In which arithmetic networks were learnt, where it was not one for all."""
+    files: dict[str, list[str]] = {}
+    for _, _, records in sections:
+        for file, record in records.items():
+            if record["networks"]:
+                files.setdefault(record["origin"]["precision"], []).append(file.stem)
+    if not files:
+        return ""
+    usual, *others = sorted(files, key=lambda precision: -len(files[precision]))
+    apart = "; ".join(f"those of {', '.join(files[precision])} in {precision}" for precision in others)
+    return f"Networks were learnt in {usual}" + (f", {apart}" if apart else "") + ", and judged in float32. "
 
 
 def _provenance(file: Path, record: Mapping[str, Any]) -> str:

@@ -129,8 +129,9 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         parts=(),
         rule="there is nothing to hold.",
         reason="The published runs take 3,000 (texture_nets_v1), 40,000 (Johnson) and 50,000 steps (texture_nets); "
-        f"these take those of the table, of {PHOTOS} photos, logged every tenth step, in bfloat16 where the "
-        "processor has it, and after so few none has a picture worth showing. All other differences are listed in "
+        f"these take those of the table, of {PHOTOS} photos (evenly taken from those in data.json, by name), logged "
+        "every tenth step, in bfloat16 where the processor has it, and after so few none has a picture worth showing. "
+        "All other differences are listed in "
         "docs/papers.md, and in the code at each preset.",
         figures=[
             plots.curves(

@@ -30,7 +30,7 @@ TORCH_FREE = {
     "stylefile": {"errors", "atomic"},
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
-    "settings": {"errors", "atomic", "colors"},
+    "settings": {"errors", "atomic", "colors", "catalogue"},
     "tiling": {"errors", "image", "modelfile", "graph", "backends"},
     "runtime": {
         *("errors", "image", "modelfile", "graph", "tiling", "backends", "colors", "settings", "stylefile", "temporal"),

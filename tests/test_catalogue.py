@@ -1,6 +1,7 @@
 import itertools
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 import impasto
 from impasto import artefacts
-from impasto.catalogue import find_style, network_hash, shipped, shipped_network
+from impasto.catalogue import VARIANTS, find_style, network_hash, shipped, shipped_network
 from impasto.cli import main
 from impasto.colors import keep_colors
 from impasto.errors import ModelError, UsageError
@@ -26,11 +27,12 @@ def distance(one, other):
     return float(np.abs(one.astype(float) - other.astype(float)).mean())
 
 
-def test_every_shipped_style_says_what_it_is_and_fits_the_network():
-    assert len(impasto.styles()) >= 12
-    info = read_info(shipped_network())
-    for style in shipped().values():
-        assert style.info.network == network_hash(shipped_network())
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_shipped_style_says_what_it_is_and_fits_the_network(variant):
+    assert len(impasto.styles(variant)) >= 12
+    info = read_info(shipped_network(variant))
+    for style in shipped(variant).values():
+        assert style.info.network == network_hash(shipped_network(variant))
         assert style.code.shape == (info.style_size,)
         for text in ("name", "title", "artist", "year", "licence"):
             assert getattr(style.info, text), (style.info.name, text)
@@ -38,33 +40,55 @@ def test_every_shipped_style_says_what_it_is_and_fits_the_network():
 
 
 def test_all_shipped_styles_together_are_small():
-    data = shipped_network().parent
-    files = [shipped_network(), *(data / "styles").iterdir(), *(data / "looks").iterdir()]
+    data = shipped_network().parents[1]
+    files = [path for folder in (*VARIANTS, "looks") for path in (data / folder).iterdir()]
     assert sum(path.stat().st_size for path in files) < 8e6
 
 
-def test_no_shipped_style_is_beyond_a_limit():
-    for style in impasto.styles():
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_shipped_style_is_beyond_a_limit(variant):
+    for style in impasto.styles(variant):
         found = artefacts.Artefacts(**style.training["artefacts"])
         assert artefacts.complaints(found) == [], style.name
 
 
-def test_shadows_stay_shadows():
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shadows_stay_shadows(variant):
     """No place is given up for the others' sake: what is darkest in a photo is not painted lighter than the rest."""
     photo = resize_short_side(impasto.load_image(Path(__file__).parents[1] / "examples" / "photos" / "coffee.jpg"), 320)
     light = photo.mean(axis=2)
     darkest, middle = light <= np.quantile(light, 0.05), light >= np.quantile(light, 0.4)
     for style in impasto.styles():
-        painted = impasto.load(style.name)(photo).mean(axis=2)
+        painted = impasto.load(style.name, variant=variant)(photo).mean(axis=2)
         assert painted[darkest].mean() < painted[middle].mean() - 10, style.name
 
 
-def test_styles_differ():
-    pictures = {style.name: impasto.load(style.name)(PHOTO) for style in impasto.styles()}
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_styles_differ(variant):
+    pictures = {style.name: impasto.load(style.name, variant=variant)(PHOTO) for style in impasto.styles(variant)}
     names = [*pictures]
     for i, one in enumerate(names):
         for other in names[:i]:
             assert distance(pictures[one], pictures[other]) > 5, (one, other)
+
+
+def test_every_style_is_in_both_networks_and_each_keeps_to_its_own(tmp_path):
+    assert [*shipped("fast")] == [*shipped("best")]
+    fast = impasto.load("udnie", variant="fast")
+    assert fast.info.architecture == "light"
+    assert distance(fast(PHOTO), impasto.load("udnie")(PHOTO)) > 2
+    other = impasto.load("great_wave", variant="fast")(PHOTO)
+    assert distance(fast.restyled("great_wave")(PHOTO), other) == 0
+    write_style(tmp_path / "mine.safetensors", shipped("fast")["great_wave"])
+    assert distance(impasto.load(tmp_path / "mine.safetensors")(PHOTO), other) == 0
+    mixed = impasto.load({"udnie": 0.5, "great_wave": 0.5}, variant="fast")
+    assert mixed.info.architecture == "light"
+    write_style(tmp_path / "best.safetensors", shipped("best")["great_wave"])
+    with pytest.raises(ModelError, match=r"best\.safetensors is a style of another network, .* cannot be mixed"):
+        impasto.load({"udnie": 0.5, str(tmp_path / "best.safetensors"): 0.5}, variant="fast")
+    for use in (impasto.styles, partial(impasto.load, "udnie"), partial(impasto.style_sheet, PHOTO)):
+        with pytest.raises(UsageError, match="unknown network 'quick': choose one of best, fast"):
+            use(variant="quick")
 
 
 def test_a_misspelt_style_gets_near_names():
@@ -185,6 +209,59 @@ def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
     assert "a style alone: scales and shifts" in capsys.readouterr().out
 
 
+def test_the_command_line_paints_with_the_fast_network(tmp_path, photo_file, capsys):
+    words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), "--style", "udnie", "--force"]
+    saved = str(tmp_path / "look.json")
+    assert main([*words, "--fast", "--save-settings", saved]) == 0
+    wanted = impasto.load("udnie", variant="fast")(PHOTO)
+    assert (impasto.load_image(tmp_path / "out.png") == wanted).all()
+    kept = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), "--settings", saved, "--force"]
+    assert main(kept) == 0
+    assert (impasto.load_image(tmp_path / "out.png") == wanted).all()
+    assert main([*kept, "--best"]) == 0
+    assert (impasto.load_image(tmp_path / "out.png") == impasto.load("udnie")(PHOTO)).all()
+    sheet = ["styles", "--fast", "--sheet", str(photo_file), "-o", str(tmp_path / "sheet.png")]
+    assert main(sheet) == 0
+    assert (impasto.load_image(tmp_path / "sheet.png") == impasto.style_sheet(PHOTO, variant="fast")).all()
+    capsys.readouterr()
+    assert main(["info", "udnie", "--fast", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["network"] == network_hash(shipped_network("fast"))
+    assert main(["info", str(shipped_network()), "--fast"]) == 2
+    # A file in place of what was saved has a network of its own.
+    write_style(tmp_path / "mine.safetensors", shipped()["udnie"])
+    assert main([*kept, "--style", str(tmp_path / "mine.safetensors")]) == 0
+    assert (impasto.load_image(tmp_path / "out.png") == impasto.load("udnie")(PHOTO)).all()
+    capsys.readouterr()
+    for misspelt in (["info", "udny", "--fast"], [*words[:4], "--style", "udny", "--fast", "--force"]):
+        assert main(misspelt) == 2
+        assert "did you mean udnie?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("own", VARIANTS)
+def test_masks_and_grids_of_shipped_styles_and_files_keep_to_the_network_that_is_asked_for(
+    tmp_path, photo_file, variant, own
+):
+    write_style(tmp_path / "mine.safetensors", shipped(own)["great_wave"])
+    mask = np.zeros(PHOTO.shape[:2], np.uint8)
+    mask[:, :60] = 255
+    for name, region in (("left", mask), ("right", 255 - mask)):
+        Image.fromarray(region).save(tmp_path / f"{name}.png")
+    words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), f"--{variant}", "--force"]
+    files = [str(tmp_path / "mine.safetensors"), "udnie"]
+    pairs = zip(files, ("left", "right"), strict=True)
+    assert main([*words, *(x for f, m in pairs for x in ("--style", f, "--mask", str(tmp_path / f"{m}.png")))]) == 0
+    looks = impasto.load(files[0]), impasto.load("udnie", variant=variant)
+    if variant == own:
+        looks = looks[0], looks[0].restyled("udnie")
+    wanted = impasto.paint_regions(PHOTO, [(looks[0], mask), (looks[1], 255 - mask)])
+    assert (impasto.load_image(tmp_path / "out.png") == wanted).all()
+    assert main([*words, "--grid", "--size", "64", *(x for f in files for x in ("--style", f))]) == 0
+    small = resize_short_side(PHOTO, 64)
+    sheet = impasto.strength_sheet(small, list(zip(("mine", "udnie"), looks, strict=True)))
+    assert (impasto.load_image(tmp_path / "out.png") == sheet).all()
+
+
 @pytest.mark.parametrize("method", ["luminance", "match"])
 def test_the_photos_colours_are_kept_if_asked(tmp_path, photo_file, method):
     words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), "--style", "udnie", "--keep-colors", method]
@@ -212,6 +289,7 @@ def test_stylize_keeps_transparency_and_the_cameras_record(tmp_path):
         ([], "give either a style, --style NAME"),
         (["--style", "udnie", "--model", "x.onnx"], "give either a style, --style NAME"),
         (["--style", "udnie", "--style", "udnie:0.5"], "udnie is given twice"),
+        (["--model", "x.onnx", "--fast"], "--fast is for the styles that come with Impasto"),
         (["--style", "udnie:-1"], "shares of 0 or more"),
         (["--style", "udnie:lots"], "the share of a style is a number, as udnie:0.5"),
         (["--style", "udnie", "--strength", "3"], "strength must be from 0"),

@@ -324,6 +324,7 @@ def test_settings_are_kept_and_taken_again(here, capsys):
         ('{"impasto": 1, "strength": "much"}', "strength must be from 0"),
         ('{"impasto": 1, "style": ["udnie"]}', "style must be names and their shares"),
         ('{"impasto": 1, "style": {"udnie": NaN}}', "style must be names and their shares"),
+        ('{"impasto": 1, "style": {"udnie": 1}, "variant": "quick"}', "variant must be one of best, fast"),
         (f'{{"impasto": 1, "style": {{"udnie": 1{"0" * 400}}}}}', "style must be names and their shares"),
         ('{"impasto": 1, "style": {"ud\\u0000nie": 1}}', "style and model must be names"),
     ]:

@@ -13,7 +13,8 @@ from torch import nn
 
 import impasto
 from impasto import runtime, tiling
-from impasto.backends import BACKENDS
+from impasto.backends import BACKENDS, FakeBackend, OutOfMemory, make_backend
+from impasto.catalogue import shipped_network
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import build_generator
 from impasto.settings import AS_IT_IS, Settings
@@ -24,7 +25,7 @@ from tests.conftest import make_photo
 load = partial(impasto.load, precision="float32")  # what is compared is equal, but for rounding
 NETWORKS = [
     ("residual", {"width": 4, "blocks": 1}),
-    ("light", {"width": 8, "blocks": 1, "detail": 4}),
+    ("light", {"width": 8, "blocks": 1}),
 ]
 
 
@@ -110,6 +111,32 @@ def test_a_sample_stands_for_the_picture(monkeypatch):
     monkeypatch.setattr(tiling, "SAMPLE", 64)  # some 50 squares, as of pictures of 4 megapixels
     tiled = stylizer(photo, AS_IT_IS)
     assert np.abs(tiled.astype(int) - whole).mean() < 2
+
+
+def test_where_memory_does_not_do_tiles_are_tried_and_it_is_said(monkeypatch, caplog):
+    photo = make_photo(5, 400, 600)
+    stylizer = load("udnie")
+    whole = stylizer(photo, AS_IT_IS)
+
+    def hungry(inputs):
+        raise OutOfMemory("network.onnx")
+
+    monkeypatch.setattr(stylizer, "_backend", FakeBackend(hungry))
+    painted = stylizer(photo, AS_IT_IS)
+    assert np.abs(painted.astype(float) - whole).mean() < 1  # of a quarter of a megapixel all is in the sample
+    assert [record.message for record in caplog.records] == [
+        "impasto: 600 x 400 pixels at once take more memory than there is: in tiles"
+    ]
+    monkeypatch.setattr(stylizer, "_forms", None)
+    with pytest.raises(OutOfMemory, match=r"network\.onnx: there is not enough memory for a picture of this size"):
+        stylizer(photo, AS_IT_IS)
+
+
+def test_an_engine_that_returns_nothing_is_out_of_memory(monkeypatch):
+    engine = make_backend(shipped_network(), "x", backend="openvino", threads=1, precision="float32")
+    monkeypatch.setattr(engine, "_model", lambda _: {0: np.zeros((0, 3, 0, 0), np.float32)})
+    with pytest.raises(OutOfMemory):
+        engine.run({})
 
 
 def test_sixteen_bits_in_tiles_are_the_eight_and_more(monkeypatch):

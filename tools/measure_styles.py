@@ -1,6 +1,6 @@
 """Measure every shipped style and write what was found into its file, where `impasto styles --json` shows it.
 
-python tools/measure_styles.py PICTURES PHOTOS [--photos 4] [--gatys]
+python tools/measure_styles.py PICTURES PHOTOS [--variant best] [--photos 4] [--gatys]
 
 By the yardstick and for artefacts on held-out photos at 512 px; against Gatys' optimisation on one of them at 256 px.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import impasto
 from impasto.artefacts import complaints
-from impasto.catalogue import shipped, shipped_network
+from impasto.catalogue import VARIANTS, shipped, shipped_network
 from impasto.evaluate import equal_evaluations, evaluate
 from impasto.stylefile import SUFFIX, write_style
 from impasto.train.data import content_photos
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path)
     parser.add_argument("photos_folder", type=Path)
+    parser.add_argument("--variant", choices=VARIANTS, default="best")
     parser.add_argument("--photos", type=int, default=4)
     parser.add_argument("--gatys", action="store_true", help="also how many evaluations each equals: slow")
     options = parser.parse_args()
@@ -32,9 +33,9 @@ def main() -> None:
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     print("| style | content | style | objective | grid | droplets | border | pattern | weave | equals |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for name, style in shipped().items():
+    for name, style in shipped(options.variant).items():
         picture = options.pictures / f"{name}.jpg"
-        stylizer = impasto.load(name, precision="float32")
+        stylizer = impasto.load(name, variant=options.variant, precision="float32")
         found = evaluate(stylizer, picture, photos)
         equal = equal_evaluations(stylizer, picture, photos[: int(options.gatys)], size=GATYS_SIZE)
         artefacts = {key: round(value, 2) for key, value in asdict(found.artefacts).items()}
@@ -46,7 +47,7 @@ def main() -> None:
             "equal_evaluations": [{**asdict(one), "size": GATYS_SIZE} for one in equal],
         }
         info = replace(style.info, training=training)
-        write_style(shipped_network().parent / "styles" / f"{name}{SUFFIX}", replace(style, info=info))
+        write_style(shipped_network(options.variant).with_name(f"{name}{SUFFIX}"), replace(style, info=info))
         cells = [name, *(f"{x:.3f}" for x in terms.values()), *(f"{x:.1f}" for x in artefacts.values())]
         print("|", " | ".join([*cells, *(f"{one.from_content}, {one.from_noise}" for one in equal)]), "|", flush=True)
         for fault in complaints(found.artefacts):

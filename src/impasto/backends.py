@@ -21,6 +21,13 @@ Arithmetic = Literal["auto", "float32", "bfloat16"]
 """An engine's arithmetic: "auto" is bfloat16 where the processor is quicker at it and the engine can, else float32."""
 
 
+class OutOfMemory(ModelError):
+    """There is not enough memory for a picture of this size."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: there is not enough memory for a picture of this size; make it smaller first")
+
+
 class Backend(ABC):
     """An inference engine with a model loaded. Safe to call from several threads."""
 
@@ -28,7 +35,7 @@ class Backend(ABC):
         """The graph's (first) output for its named inputs, float32 arrays as in the contract of `impasto.modelfile`.
 
         Raises:
-            ModelError: The graph fails on these inputs.
+            ModelError: The graph fails on these inputs; :class:`OutOfMemory` where that is why.
         """
         return self.run_all(inputs)[0]
 
@@ -74,6 +81,8 @@ class OnnxRuntimeBackend(Backend):
         try:
             outputs: list[Array] = self._session.run(None, inputs)
         except Exception as cause:  # its errors share no base class
+            if "alloc" in str(cause) or "bfc_arena" in str(cause):
+                raise OutOfMemory(self._name) from cause
             raise ModelError(f"{self._name}: ONNX Runtime cannot run the graph: {_brief(cause)}") from cause
         return outputs
 
@@ -129,9 +138,14 @@ class OpenVINOBackend(Backend):
         try:
             with self._one_at_a_time:
                 results = self._model(inputs)
-                return [results[number].copy() for number in range(len(results))]  # the next call overwrites them
+                found = [results[number].copy() for number in range(len(results))]  # the next call overwrites them
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
+            if "alloc" in str(cause):
+                raise OutOfMemory(self._name) from cause
             raise ModelError(f"{self._name}: OpenVINO cannot run the graph: {_brief(cause)}") from cause
+        if not all(result.size for result in found):  # out of memory it returns nothing, and says nothing
+            raise OutOfMemory(self._name)
+        return found
 
 
 class _SignalStack(ctypes.Structure):

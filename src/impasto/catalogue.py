@@ -1,4 +1,4 @@
-"""The styles that come with the package: one network and, for each style, a file of a few KB."""
+"""The styles that come with the package: each a file of a few KB, for either of two networks that all styles share."""
 
 import difflib
 import functools
@@ -6,6 +6,7 @@ import hashlib
 import os
 from importlib import resources
 from pathlib import Path
+from typing import Literal, get_args
 
 from impasto.errors import ModelError, UsageError
 from impasto.stylefile import SUFFIX, Style, StyleInfo, read_style
@@ -13,21 +14,36 @@ from impasto.stylefile import SUFFIX, Style, StyleInfo, read_style
 NETWORK = "network.onnx"
 """The name of a network's model file, beside the style files made for it."""
 
+Variant = Literal["best", "fast"]
+"""Which of the networks: "best" paints better, "fast" in a third of the time. Every shipped style is in both."""
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
-def shipped_network() -> Path:
-    """The model file of the network that all shipped styles share."""
-    return _data() / NETWORK
+
+def shipped_network(variant: Variant = "best") -> Path:
+    """The model file of the network that all shipped styles share.
+
+    Raises:
+        UsageError: There is no such network.
+    """
+    if variant not in VARIANTS:
+        raise UsageError(f"unknown network '{variant}': choose one of {', '.join(VARIANTS)}")
+    return _data() / variant / NETWORK
 
 
 @functools.cache
-def shipped() -> dict[str, Style]:
-    """The shipped styles by name, in alphabetical order."""
-    return {path.stem: read_style(path) for path in sorted((_data() / "styles").glob(f"*{SUFFIX}"))}
+def shipped(variant: Variant = "best") -> dict[str, Style]:
+    """The shipped styles by name, in alphabetical order; UsageError if there is no such network."""
+    return {path.stem: read_style(path) for path in sorted(shipped_network(variant).parent.glob(f"*{SUFFIX}"))}
 
 
-def styles() -> tuple[StyleInfo, ...]:
+def styles(variant: Variant = "best") -> tuple[StyleInfo, ...]:
     """The styles that come with Impasto: name, title, artist, year, licence and how each was made."""
-    return tuple(style.info for style in shipped().values())
+    return tuple(style.info for style in shipped(variant).values())
+
+
+def variant_of(network: str) -> Variant:
+    """Which of the shipped networks has this SHA-256; "best" when none has."""
+    return next((variant for variant in VARIANTS if next(iter(styles(variant))).network == network), "best")
 
 
 def is_style(name_or_path: str | os.PathLike[str]) -> bool:
@@ -39,23 +55,28 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
     return suffix == SUFFIX or not exists(name) or name in shipped()
 
 
+def is_file(name: str) -> bool:
+    """Whether this means a file, which has a network of its own, and not a shipped style, if perhaps misspelt."""
+    return name not in shipped() and (Path(name).suffix.lower() in (".onnx", SUFFIX) or exists(name))
+
+
 def exists(name: str) -> bool:
     """Whether there is a file or folder of this name; there is none of a name that no file can have."""
     return os.path.exists(name)  # noqa: PTH110 (Path.exists raises an error for names that are too long)
 
 
-def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
-    """A shipped style by name, or any by its file; and its network's model file.
+def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") -> tuple[Style, Path]:
+    """A shipped style by name, for this network, or any by its file; and its network's model file.
 
-    A file's network is the shipped one, or the file `network.onnx` beside it.
+    A file's network is one of the shipped ones, or the file `network.onnx` beside it.
 
     Raises:
-        UsageError: No shipped style is called so; near names are offered.
+        UsageError: No shipped style is called so; near names are offered. Or no such network.
         ModelError: The file is no style file, or its network is not there.
     """
     name = os.fspath(name_or_path)
-    if name in shipped():
-        return shipped()[name], shipped_network()
+    if name in shipped(variant):
+        return shipped(variant)[name], shipped_network(variant)
     path = Path(name)
     if path.suffix != SUFFIX and not exists(name):
         near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
@@ -64,7 +85,7 @@ def find_style(name_or_path: str | os.PathLike[str]) -> tuple[Style, Path]:
     if not is_style(path):
         raise ModelError(f"{path}: is no style file; a model file is given with --model")
     style = read_style(path)
-    for network in (shipped_network(), path.with_name(NETWORK)):
+    for network in (*map(shipped_network, VARIANTS), path.with_name(NETWORK)):
         if network.exists() and network_hash(network) == style.info.network:
             return style, network
     raise ModelError(

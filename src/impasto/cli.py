@@ -27,8 +27,11 @@ from impasto import __version__
 from impasto.errors import ImpastoError, ModelError, UsageError
 
 if TYPE_CHECKING:
+    from impasto.catalogue import Variant
     from impasto.modelfile import ModelInfo
     from impasto.stylefile import StyleInfo
+
+NOT_FAST = "--fast is for the styles that come with Impasto; a file has its own network: leave it out"
 
 app = App(
     name="impasto",
@@ -158,24 +161,34 @@ def progress(items: Sequence[Any], what: str, *, quiet: bool) -> Iterator[Iterat
 
 
 @app.command
-def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+def info(
+    file: str,
+    /,
+    *,
+    fast: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
     """Show what a model or style file, or a shipped style, says about itself, and what it costs on this machine.
 
     Args:
         file: The model or style file, or the name of a shipped style.
+        fast: The shipped style on the fast network.
         as_json: Print it as JSON.
     """
-    from impasto.catalogue import exists, find_style, shipped
+    from impasto.catalogue import exists, find_style, is_file, shipped
     from impasto.modelfile import read_info
 
     path = Path(file)
+    variant: Variant = "fast" if fast else "best"
+    if fast and is_file(file):
+        raise UsageError(NOT_FAST)
     found: ModelInfo | StyleInfo
     if (file not in shipped() and exists(file) and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
         found = read_info(path)
         rows = _model_rows(found)
         paints = not found.style_size
     else:
-        style, network = find_style(file)
+        style, network = find_style(file, variant)
         found = style.info
         rows = _style_rows(found, network)
         paints = True
@@ -188,7 +201,7 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     cost: float | None = None
     if paints:
         try:
-            cost = _cost(file)
+            cost = _cost(file, variant)
             rows["cost"] = f"{cost:.2g} s a megapixel here"
         except ImpastoError as reason:  # what it says about itself is worth having
             rows["cost"] = f"cannot be painted with here: {reason}"
@@ -206,7 +219,7 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     return 0
 
 
-def _cost(name: str) -> float:
+def _cost(name: str, variant: "Variant") -> float:
     """Seconds a megapixel on this machine, the least of three: of a picture in memory, at its own size."""
     import numpy as np
 
@@ -214,7 +227,7 @@ def _cost(name: str) -> float:
     from impasto.settings import AS_IT_IS
 
     grey = np.full((512, 512, 3), 128, np.uint8)
-    stylizer = load(name)
+    stylizer = load(name, variant=variant)
     stylizer(grey, AS_IT_IS)  # compiles, allocates
     seconds = []
     for _ in range(3):
@@ -250,7 +263,7 @@ def _style_rows(style: "StyleInfo", network: Path) -> dict[str, str]:
         "picture": ", ".join(text for text in (style.title, style.artist, style.year) if text),
         "licence": style.licence,
         "source": style.source,
-        "network": f"{network.name} ({style.network[:12]}...)",
+        "network": f"{'/'.join(network.parts[-2:])} ({style.network[:12]}...)",
     }
 
 
@@ -262,6 +275,7 @@ def styles(
     *,
     sheet: Path | None = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("styles.jpg"),
+    fast: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -270,6 +284,7 @@ def styles(
     Args:
         sheet: A photo to paint in every style, on one picture.
         output: Where that picture goes.
+        fast: Of the fast network's styles: the sheet, and how each was made.
         force: Replace a file that is there.
         as_json: Print the list as JSON, with how each style was made.
     """
@@ -280,7 +295,8 @@ def styles(
             raise UsageError(f"{output}: is the photo itself and would be overwritten; choose another output")
         if not force:
             check_new([output])
-    found = shipped()
+    variant: Variant = "fast" if fast else "best"
+    found = shipped(variant)
     if as_json:
         print(json.dumps([asdict(style) for style in found], sort_keys=True))
     else:
@@ -294,7 +310,7 @@ def styles(
         check_saving(output)
         photo = load_image(sheet)
         with progress([style.name for style in found], "painting", quiet=as_json) as names:
-            save_image(output, style_sheet(photo, names))
+            save_image(output, style_sheet(photo, names, variant=variant))
         if not as_json:
             print(f"sheet: {output}")
     return 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from impasto.artefacts import complaints
-from impasto.cli import check_new
+from impasto.cli import NOT_FAST, check_new
 from impasto.cli_flags import flags_of, from_least, given
 from impasto.errors import UsageError
 from impasto.nn.losses import Objective
@@ -235,6 +235,7 @@ def evaluate_command(
     held_out: Path | None = None,
     size: Annotated[int, from_least(1)] = 512,
     value_range: Annotated[float | None, Parameter(name="--range")] = None,
+    fast: Annotated[bool, Parameter(negative="")] = False,
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto",
     threads: Annotated[int | None, from_least(1)] = None,
     gatys: Annotated[int, from_least(0)] = 0,
@@ -249,12 +250,14 @@ def evaluate_command(
         held_out: Folder, or text file of file names in the content folder, to measure on instead.
         size: Short side of the photos and the style picture, pixels.
         value_range: Another project's ONNX: the value of white at its input and output, 255 or 1.
+        fast: The shipped style on the fast network.
         backend: The inference engine: auto, onnxruntime or openvino.
         threads: Processor threads; all cores when absent.
         gatys: On how many of the photos to measure which number of Gatys' iterations the model equals; slow.
         as_json: Print everything, photo by photo, as one JSON object.
     """
     from impasto.artefacts import LIMITS, WORDS, complaints
+    from impasto.catalogue import is_file
     from impasto.evaluate import MOST_COMPARED, equal_evaluations, evaluate
     from impasto.image import find_images
     from impasto.runtime import load, load_foreign
@@ -262,8 +265,12 @@ def evaluate_command(
 
     if size < 64:
         raise UsageError(f"size must be 64 pixels or more, not {size}")
+    if fast and is_file(model):
+        raise UsageError(NOT_FAST)
     if value_range is None:
-        stylizer = load(model, backend=backend, threads=threads, precision="float32")
+        stylizer = load(
+            model, variant="fast" if fast else "best", backend=backend, threads=threads, precision="float32"
+        )
     else:
         stylizer = load_foreign(model, value_range=value_range, backend=backend, threads=threads)
     if content is not None and held_out is None:

@@ -4,6 +4,7 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What 
 :mod:`impasto.backends`.
 """
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto import colors, graph
-from impasto.backends import Arithmetic, Array, Backend, FakeBackend, chosen_backend, make_backend
-from impasto.catalogue import find_style, is_style
+from impasto.backends import Arithmetic, Array, Backend, FakeBackend, OutOfMemory, chosen_backend, make_backend
+from impasto.catalogue import Variant, find_style, is_style, variant_of
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.image import Pixels, check_picture, resize, resize_mask, resize_short_side, white
 from impasto.modelfile import ModelInfo, check_complete, read_info
@@ -24,6 +25,8 @@ from impasto.processor import has_quick_bfloat16, has_quick_int8
 from impasto.settings import STROKES_AT, Settings
 from impasto.stylefile import Style
 from impasto.tiling import Forms, radius, sample, tiles
+
+_log = logging.getLogger(__name__)
 
 MAX_PIXELS = 40_000_000
 """What cannot be painted in tiles is refused beyond this: features take some 300 bytes a pixel, all at once."""
@@ -33,6 +36,8 @@ SAMPLED_PIXELS = 2_000_000
 """Of a larger picture: whose statistics its tiles are painted with."""
 TILE = 1024
 """Side of a tile, pixels, without the margin that its neighbours need."""
+SHORT_OF_MEMORY = 250_000, 256
+"""The sampled pixels and the tile's side where memory did not do for a smaller picture either."""
 TILE_BY_PLACE = 512
 """The same where statistics differ from place to place: then they take as much memory as the features."""
 DETAIL = 0.4
@@ -102,9 +107,15 @@ class Stylizer:
         height, width = image.shape[:2]
         style = self._given(settings.strength)
         if height * width > WHOLE_PIXELS and self._forms is not None:
-            return self._in_tiles(image, style, settings.strength)
+            return self._in_tiles(image, style, settings.strength, SAMPLED_PIXELS, TILE)
         inputs = self._inputs(image, settings.seed)
-        output = self._backend.run({**inputs, **style})
+        try:
+            output = self._backend.run({**inputs, **style})
+        except OutOfMemory:
+            if self._forms is None:
+                raise
+            _log.warning("impasto: %d x %d pixels at once take more memory than there is: in tiles", width, height)
+            return self._in_tiles(image, style, settings.strength, *SHORT_OF_MEMORY)
         matched = _matched(output, inputs["image"], settings.strength)(output)
         return _to_pixels(_with_rest(matched, inputs["image"], np.float32(settings.strength)), image)
 
@@ -142,26 +153,30 @@ class Stylizer:
             inputs["noise"] = np.random.default_rng(seed).random(shape, dtype=np.float32)
         return inputs
 
-    def _in_tiles(self, image: Pixels, style: dict[str, Array], strength: float) -> Pixels:
-        """The same in less memory than all at once: with the statistics of a sample, tile by tile."""
+    def _in_tiles(self, image: Pixels, style: dict[str, Array], strength: float, sampled: int, side: int) -> Pixels:
+        """The same in less memory than all at once: with the statistics of so many pixels, tile by tile."""
         assert self._forms is not None
-        small = self._inputs(sample(image, SAMPLED_PIXELS), 0)
+        small = self._inputs(sample(image, sampled), 0)
         picture, statistics = self._forms.measure({**small, **style})
         matched = _matched(picture, small["image"], strength)
         painted = np.empty_like(image)
         height, width = image.shape[:2]
-        for tile in tiles(height, width, TILE, radius(self.info)):
+        for tile in tiles(height, width, side, radius(self.info)):
             inputs = self._inputs(image[tile.outer], 0)
             output = self._forms.frozen.run({**inputs, **style, **statistics})
             finished = _with_rest(matched(output), inputs["image"], np.float32(strength))
             painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
         return painted
 
-    def restyled(self, name_or_path: str | os.PathLike[str] | Mapping[str, float]) -> "Stylizer":
+    def restyled(
+        self, name_or_path: str | os.PathLike[str] | Mapping[str, float], *, variant: Variant | None = None
+    ) -> "Stylizer":
         """This network, which is not loaded again, in another of its styles.
 
         Args:
             name_or_path: A shipped style's name, a style file, or several and their shares, as in :func:`load`.
+            variant: Which network a shipped style is wanted of: the style is refused where that is not this one. This
+                one when None.
 
         Raises:
             ModelError: No such style file, or damaged; it is another network's; or this model has one style only.
@@ -169,7 +184,8 @@ class Stylizer:
         """
         if self._style is None:
             raise ModelError("a model of its own has one style; load the other")
-        style, network = _mixed(name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0})
+        shares = name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0}
+        style, network = _mixed(shares, variant or variant_of(self._style.info.network))
         if style.info.network != self._style.info.network:
             raise ModelError(f"the style {style.info.name} is of another network, {network}; load it by itself")
         _check_fit(style, self.info, network)
@@ -296,6 +312,7 @@ def _parts(shares: Array, looks: Sequence[tuple[int, int]]) -> Array:
 def load(
     name_or_path: str | os.PathLike[str] | Mapping[str, float],
     *,
+    variant: Variant = "best",
     backend: str = "auto",
     threads: int | None = None,
     precision: Precision = "auto",
@@ -305,6 +322,8 @@ def load(
     Args:
         name_or_path: The name of a shipped style (`impasto.styles`), a style file or a model file, both made by
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
+        variant: The network that paints shipped styles: "best", or "fast", which takes a third of the time. A file
+            has a network of its own, and for it this means nothing.
         backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads one call may use; None for all cores.
         precision: "float32", the same on every machine but for rounding; "bfloat16"; "int8"; or "auto" for what is
@@ -317,9 +336,9 @@ def load(
     """
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
-        style, path = _mixed(name_or_path)
+        style, path = _mixed(name_or_path, variant)
     elif is_style(name_or_path):
-        style, path = find_style(name_or_path)
+        style, path = find_style(name_or_path, variant)
     else:
         path = Path(name_or_path)
     info = read_info(path)
@@ -422,7 +441,7 @@ def _check_fit(style: Style, info: ModelInfo, network: Path) -> None:
         raise ModelError(f"the style {style.info.name} does not fit its network {network}; make it again")
 
 
-def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
+def _mixed(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Path]:
     """The mixture of several styles, and their network; shares are made to sum to 1."""
     try:
         sound = all(0 <= share < float("inf") for share in shares.values()) and sum(shares.values()) > 0
@@ -431,11 +450,14 @@ def _mixed(shares: Mapping[str, float]) -> tuple[Style, Path]:
     if not sound:
         given = f", not {', '.join(f'{name}:{share}' for name, share in shares.items())}" if shares else ""
         raise UsageError(f"give at least one style, and shares of 0 or more, not all 0{given}")
-    found = [find_style(name) for name in shares]
+    found = [find_style(name, variant) for name in shares]
     style, network = found[0]
-    for other, path in found[1:]:
+    for name, (other, path) in zip(shares, found, strict=True):
         if other.info.network != style.info.network:
-            raise ModelError(f"{network} and {path}: styles of different networks cannot be mixed")
+            raise ModelError(
+                f"{name} is a style of another network, {path}, than those before it, {network}: they cannot be mixed "
+                "(--fast, or variant=, says which network paints a shipped style)"
+            )
         if len(other.code) != len(style.code):
             raise ModelError(f"the style {other.info.name} does not fit its network {path}; make it again")
     weights = np.array([*shares.values()], np.float64) / sum(shares.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.atomic import replacing
+from impasto.catalogue import VARIANTS, Variant
 from impasto.colors import METHODS, Method
 from impasto.errors import UsageError
 
@@ -75,6 +76,8 @@ class Saved:
     """Styles and their shares, as :func:`impasto.load` takes them; empty with a model."""
     model: str | None = None
     """A model file, instead of styles."""
+    variant: Variant = "best"
+    """The network of shipped styles, as :func:`impasto.load` takes it."""
     settings: Settings = field(default_factory=Settings)
 
 
@@ -84,7 +87,8 @@ def write_settings(path: str | os.PathLike[str], saved: Saved) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    record = {"impasto": _FORMAT, "style": dict(saved.style), "model": saved.model, **asdict(saved.settings)}
+    given = {"style": dict(saved.style), "model": saved.model, "variant": saved.variant}
+    record = {"impasto": _FORMAT, **given, **asdict(saved.settings)}
     with replacing(Path(path), UsageError) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
@@ -104,18 +108,20 @@ def read_settings(path: str | os.PathLike[str]) -> Saved:
         raise UsageError(f"{path}: is no file of settings: give one made by --save-settings") from None
     if not isinstance(record, dict) or record.pop("impasto", None) != _FORMAT:
         raise UsageError(f"{path}: is no file of settings, format {_FORMAT}: give one made by --save-settings")
-    style, model = record.pop("style", {}), record.pop("model", None)
+    style, model, variant = record.pop("style", {}), record.pop("model", None), record.pop("variant", "best")
     if not isinstance(style, dict) or not all(_is_number(x) and abs(x) <= MOST_SHARE for x in style.values()):
         raise UsageError(f"{path}: style must be names and their shares")
     if model is not None and not isinstance(model, str):
         raise UsageError(f"{path}: model must be the name of a file")
     if any("\0" in name for name in (*style, model or "")):
         raise UsageError(f"{path}: style and model must be names")
+    if variant not in VARIANTS:
+        raise UsageError(f"{path}: variant must be one of {', '.join(VARIANTS)}")
     known = [item.name for item in fields(Settings)]
     if not {*record} <= {*known}:
         unknown = ", ".join(sorted({*record} - {*known}))
         raise UsageError(f"{path}: unknown setting {unknown}: known are {', '.join(known)}")
     try:
-        return Saved(style=style, model=model, settings=Settings(**record))
+        return Saved(style=style, model=model, variant=variant, settings=Settings(**record))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None

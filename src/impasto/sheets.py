@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from impasto.catalogue import shipped
+from impasto.catalogue import Variant, shipped
 from impasto.errors import ImageError
 from impasto.image import MAX_PIXELS, Picture, Pixels, Samples, contact_sheet, on_white, resize_short_side
 from impasto.runtime import DEFAULT, Stylizer, load
@@ -12,12 +12,20 @@ from impasto.settings import Settings
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
 
 
-def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int = 384, columns: int = 4) -> Pixels:
+def style_sheet(
+    photo: Pixels,
+    names: Iterable[str] | None = None,
+    *,
+    variant: Variant = "best",
+    size: int = 384,
+    columns: int = 4,
+) -> Pixels:
     """One picture that shows ``photo``, uint8 (H, W, 3), in shipped styles, each named.
 
     Args:
         photo: The photo; it is shown first.
         names: The shipped styles' names; all when None.
+        variant: The network that paints them, as in :func:`impasto.load`.
         size: Short side it is painted at, pixels.
         columns: How many pictures stand side by side.
 
@@ -27,8 +35,8 @@ def style_sheet(photo: Pixels, names: Iterable[str] | None = None, *, size: int 
     photo = resize_short_side(photo, size)
     pictures = {"photo": photo}
     stylizer: Stylizer | None = None
-    for name in names or shipped():
-        stylizer = load(name) if stylizer is None else stylizer.restyled(name)
+    for name in names or shipped(variant):
+        stylizer = load(name, variant=variant) if stylizer is None else stylizer.restyled(name)
         pictures[name] = stylizer(photo)
     rows = [[*pictures][i : i + columns] for i in range(0, len(pictures), columns)]
     return contact_sheet([[pictures[name] for name in row] for row in rows], captions=rows, cell=size)

@@ -155,7 +155,7 @@ def radius(info: ModelInfo) -> int:
         case "residual":
             reach = 18 + 8 * int(info.arguments.get("blocks", 5))
         case "light":
-            reach = 28 + 16 * int(info.arguments.get("blocks", 4))
+            reach = 15 + 8 * int(info.arguments.get("blocks", 5))
         case _:
             return 0
     return -(-reach // 16) * 16
@@ -167,20 +167,19 @@ def feature_sizes(info: ModelInfo, height: int, width: int) -> list[tuple[int, i
     Only for networks with a :func:`radius`. Strided convolutions round sizes up, and what is enlarged afterwards is
     larger than the picture by what they added.
     """
-    if info.architecture == "light":
-        rows, columns = -(-height // 8), -(-width // 8)
-        fine = (4, 2 * rows, 2 * columns)
-        return [fine, *[(8, rows, columns)] * (1 + 2 * int(info.arguments.get("blocks", 4))), fine]
     rows, columns = -(-height // 4), -(-width // 4)
     quarter = (4, rows, columns)
+    inner = [quarter] * (2 * int(info.arguments.get("blocks", 5)))
+    if info.architecture == "light":
+        return [quarter, *inner, quarter]
     down = [(1, height, width), (2, -(-height // 2), -(-width // 2)), quarter]
     up = [(2, 2 * rows, 2 * columns), (1, 4 * rows, 4 * columns)]
-    return [*down, *[quarter] * (2 * int(info.arguments.get("blocks", 5))), *up]
+    return [*down, *inner, *up]
 
 
 def _pooled(weights: Array, cell: int) -> Array:
-    """Means of ``cell`` x ``cell`` places of (K, H, W), of H and W made up to multiples of 8 by the edge."""
-    whole = np.pad(weights, [(0, 0), *((0, -size % 8) for size in weights.shape[1:])], mode="edge")
+    """Means of ``cell`` x ``cell`` places of (K, H, W), of H and W made up to multiples of 4 by the edge."""
+    whole = np.pad(weights, [(0, 0), *((0, -size % 4) for size in weights.shape[1:])], mode="edge")
     count, height, width = whole.shape
     means: Array = whole.reshape(count, height // cell, cell, width // cell, cell).mean(axis=(2, 4))
     return means

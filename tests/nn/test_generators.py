@@ -1,10 +1,8 @@
-import itertools
-
 import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.generators import GENERATORS, Conv, SubPixelConv, _narrow_conv, build_generator
+from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
 from impasto.nn.norm import NORMS, bounded
 from impasto.train.config import PRESETS
 
@@ -80,23 +78,8 @@ def test_the_light_network_costs_what_it_says():
         with torch.no_grad():
             generator(torch.rand(1, 3, 64, 64))
         costs[name] = sum(products) / 64**2
-    assert round(costs["light"], -2) == 14_300
+    assert round(costs["light"], -2) == 28_800
     assert round(costs["residual"], -2) == 42_300
-
-
-def test_a_sub_pixel_convolution_is_a_transposed_one():
-    """Each of the four results of a place is a pixel; the same as spreading the places out and convolving."""
-    torch.manual_seed(0)
-    sub_pixel = SubPixelConv(3, 2, padding="zero").double()
-    x = torch.randn(1, 3, 5, 7, dtype=torch.float64)
-    kernel, bias = sub_pixel.conv.conv.weight, sub_pixel.conv.conv.bias
-    expected = torch.empty(1, 2, 10, 14, dtype=torch.float64)
-    for channel, i, j in itertools.product(range(2), range(2), range(2)):
-        k = 4 * channel + 2 * i + j
-        expected[:, channel, i::2, j::2] = torch.nn.functional.conv2d(x, kernel[k : k + 1], bias[k : k + 1], padding=1)[
-            :, 0
-        ]
-    torch.testing.assert_close(sub_pixel(x), expected)
 
 
 def test_authors_scales_start_in_0_to_1():
@@ -194,6 +177,16 @@ def test_several_styles_differ_and_mix():
     assert not torch.allclose(mixed, a)
 
 
+def test_the_blocks_of_the_residual_network_fit_the_light_one():
+    """So that one can be begun with the other (tools/begin_fast.py)."""
+    theirs = build_generator("residual", {}).state_dict()
+    light = build_generator("light", {})
+    blocks = {name: value for name, value in theirs.items() if name.startswith("blocks.")}
+    missing, unexpected = light.load_state_dict(blocks, strict=False)
+    assert unexpected == []
+    assert not any(name.startswith("blocks.") for name in missing)
+
+
 @pytest.mark.parametrize("name", ["residual", "light"])
 def test_no_place_of_the_residual_stream_is_louder_than_the_bound(name):
     """A spot far brighter than the rest is just what instance normalisation makes loud."""
@@ -252,7 +245,7 @@ def test_a_flat_picture_has_no_border():
         ("residual", {"upsample": "bicubic"}, "unknown upsampling 'bicubic'"),
         ("texture", {"output": "relu"}, "unknown output 'relu'"),
         ("residual", {"bound": -1.0}, "bound must be a number of 0 or more, not -1.0"),
-        ("light", {"detail": 0}, "detail must be a whole number of 1 or more, not 0"),
+        ("light", {"width": 0}, "width must be a whole number of 1 or more, not 0"),
         ("light", {"bound": float("inf")}, "bound must be a number of 0 or more, not inf"),
         ("light", {"limit": -1}, "limit must be a number of 0 or more, not -1"),
     ],

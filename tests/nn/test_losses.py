@@ -236,7 +236,6 @@ def test_a_woven_picture_has_an_error_that_can_be_learnt_from():
     assert float(weave_error(torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)))) < 0.05
     assert weave_error(torch.full((2, 3, 128, 128), 0.5)).tolist() == [0, 0]  # even
     assert weave_error(torch.ones(2, 3, 63, 200)).tolist() == [0, 0]  # smaller than a window
-    assert weave_error(woven.detach(), 24).tolist() == [0]  # nothing repeats so far away
 
 
 def test_grid_energy_sees_a_grid_at_every_offset_and_no_strokes():

@@ -493,19 +493,20 @@ def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path
     assert not any(np.allclose(style.code, code) for code in base.codes.numpy())
     photo = impasto.load_image(next(config.content.glob("*.JPG")))
     assert impasto.load(result.model)(photo).shape == photo.shape
-    with pytest.raises(TrainingError, match="the shared network is another generator"):
+    with pytest.raises(TrainingError, match="no shared network is made like this"):
         train(replace(alone, recipe=SMALL), restart=True)
 
 
-def test_the_base_is_the_packages_network_and_its_styles():
-    base = load_base("residual", Recipe().generator_arguments())
-    generator = build_generator("residual", Recipe().generator_arguments())
+@pytest.mark.parametrize(("name", "variant"), [("residual", "best"), ("light", "fast")])
+def test_the_base_is_the_packages_network_and_its_styles(name, variant):
+    arguments = Recipe(generator=name).generator_arguments()
+    base, generator = load_base(name, arguments), build_generator(name, arguments)
     number = [*shipped()].index("udnie")
     base.begin(generator, base.codes[number : number + 1])
     photo = to_tensor(make_photo(5, 64, 64))
     with torch.no_grad():
         painted = to_picture(generator(photo))
-    difference = painted.astype(float) - impasto.load("udnie", precision="float32")(to_picture(photo))
+    difference = painted.astype(float) - impasto.load("udnie", variant=variant, precision="float32")(to_picture(photo))
     assert np.abs(difference).max() <= 1
     for architecture, arguments in (("texture", {}), ("residual", {"norm": "batch"})):
         assert load_base(architecture, arguments) is None

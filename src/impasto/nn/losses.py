@@ -111,22 +111,21 @@ def grid_energy(image: Tensor, period: int = 4) -> Tensor:
     return means.var(dim=(3, 5), correction=0).mean(dim=(1, 2, 3))
 
 
-WEAVE_WINDOW, WEAVE_REACH = 64, 20
-"""Side of the windows that a lattice is looked for in, and how far it may repeat, pixels."""
+WEAVE_WINDOW, WEAVE_REACH, WEAVE_STEP = 64, 20, 4
+"""Side of the windows that a lattice is looked for in, how far it may repeat, and what by multiples of, pixels."""
 WEAVE_NATURAL = 0.1
 """Of :func:`lattice`: pictures made by hand reach it, by chance."""
 
 
-def lattice(image: Tensor, period: int = 4) -> Tensor:
-    """How much better detail repeats at multiples of ``period`` pixels than half a period beside: (N, windows, shifts).
+def lattice(image: Tensor) -> Tensor:
+    """How much better detail repeats at multiples of 4 pixels than 2 pixels beside: (N, windows, shifts).
 
-    A generator that works at a fraction of the size and has to fill an even place fills it with one mesh, repeated.
+    A generator that works at a quarter of the size and has to fill an even place fills it with one mesh, repeated.
     Detail is lightness without its mean over 17 pixels; its autocorrelation is that of windows of 64 pixels, half over
     each other, at all shifts of up to 20 pixels but the nearest. Paintings have some 0.05, a woven sky has 0.5.
 
     Args:
         image: (N, 3, H, W) in [0, 1]; of a smaller one than a window there are no windows.
-        period: of the grid that the generator works on, even.
     """
     size = WEAVE_WINDOW
     if min(image.shape[2:]) < size:
@@ -137,14 +136,14 @@ def lattice(image: Tensor, period: int = 4) -> Tensor:
     windows = windows - windows.mean(dim=(2, 3), keepdim=True)
     spectrum = torch.fft.rfft2(windows, s=(2 * size, 2 * size))
     products = torch.fft.irfft2(spectrum.abs().square(), s=(2 * size, 2 * size))
-    half, reach = period // 2, WEAVE_REACH - WEAVE_REACH % period
+    half = WEAVE_STEP // 2
     shifts = [
         (dy, dx)
-        for dy in range(0, reach + 1, period)
-        for dx in range(-reach, reach + 1, period)
-        if (dy, dx) > (0, 0) and dy * dy + dx * dx > period * period
-    ]  # of a period beyond the reach there are none
-    down, across = torch.tensor(shifts, dtype=torch.long, device=image.device).reshape(-1, 2).unbind(1)
+        for dy in range(0, WEAVE_REACH + 1, WEAVE_STEP)
+        for dx in range(-WEAVE_REACH, WEAVE_REACH + 1, WEAVE_STEP)
+        if (dy, dx) > (0, 0) and dy * dy + dx * dx > WEAVE_STEP**2
+    ]
+    down, across = torch.tensor(shifts, device=image.device).unbind(1)
     energy = products[:, :, :1, 0] + size * size / 255**2  # what is even has no mesh to speak of
 
     def correlation(dy: Tensor, dx: Tensor) -> Tensor:
@@ -157,9 +156,9 @@ def lattice(image: Tensor, period: int = 4) -> Tensor:
     return excess
 
 
-def weave_error(image: Tensor, period: int = 4) -> Tensor:
+def weave_error(image: Tensor) -> Tensor:
     """How far detail repeats itself beyond what is natural, (N, 3, H, W) -> (N,): see :func:`lattice`."""
-    found = lattice(image, period)
+    found = lattice(image)
     if not found.shape[1]:
         return image.new_zeros(image.shape[0])
     error: Tensor = F.relu(found - WEAVE_NATURAL).square().sum(dim=2).mean(dim=1)
@@ -217,9 +216,9 @@ class Objective:
     style_weight: float = _option(4.0, "weight of the style term")
     tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
     grid_weight: float = _option(0.0, "weight of what repeats every grid-period pixels; impasto's own recipe has 5000")
-    grid_period: int = _option(4, "period of the grid that grid-weight is for, pixels; 8 suits the light network")
+    grid_period: int = _option(4, "period of the grid that grid-weight is for, pixels: the generators' own")
     weave_weight: float = _option(
-        0.0, "weight of detail that repeats at multiples of grid-period pixels; impasto's own recipe has 3"
+        0.0, "weight of detail that repeats at multiples of 4 pixels; impasto's own recipe has 3"
     )
     tone_weight: float = _option(0.0, "weight of where light and dark lie in the photo; impasto's own recipe has 0.5")
 
@@ -374,7 +373,7 @@ class PerceptualLoss(nn.Module):
         if objective.grid_weight:
             total = total + objective.grid_weight * grid_energy(image, objective.grid_period)
         if objective.weave_weight:
-            total = total + objective.weave_weight * weave_error(image, objective.grid_period)
+            total = total + objective.weave_weight * weave_error(image)
         if objective.tone_weight:
             assert target.photo is not None
             total = total + objective.tone_weight * tone_error(image, target.photo)

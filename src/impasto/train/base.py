@@ -1,4 +1,4 @@
-"""What training begins with: the package's network of many styles, see :mod:`impasto.catalogue`."""
+"""What training begins with: the package's networks of many styles, see :mod:`impasto.catalogue`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from impasto.catalogue import network_hash, shipped, shipped_network
+from impasto.catalogue import VARIANTS, network_hash, shipped, shipped_network
 from impasto.modelfile import read_info
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
@@ -51,14 +51,17 @@ class Base:
 
 
 def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
-    """The package's network, if it is of this architecture and these arguments; else None."""
-    path = shipped_network()
-    info = read_info(path)
-    if (info.architecture, info.arguments) != (architecture, arguments):
+    """That of the package's networks which is of this architecture and these arguments; None if none is."""
+    for variant in VARIANTS:
+        path = shipped_network(variant)
+        info = read_info(path)
+        if (info.architecture, info.arguments) == (architecture, arguments):
+            break
+    else:
         return None
     constants = onnx.load(path).graph.initializer
     names = set(build_generator(architecture, arguments).state_dict())
     weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in names}
-    styles = [*shipped().values()]
+    styles = [*shipped(variant).values()]
     codes = torch.stack([torch.from_numpy(code) for code in [style.code for style in styles] + [styles[0].photo]])
     return Base(architecture, arguments, network_hash(path), weights, codes)

@@ -37,7 +37,8 @@ class Recipe:
         metadata={"help": "layers, statistics and weights of the loss"},
     )
     start: Literal["base", "nothing"] = opt(
-        "base", "weights to begin with: the package's trained network where it fits the generator, or random ones"
+        "base",
+        "weights to begin with: those of the package's network of this generator, where there is one, or random ones",
     )
     style_size: int = opt(512, "short side of the style picture, pixels; the size its strokes are learnt at")
     crop: int = opt(256, "side of the squares learnt from, pixels")

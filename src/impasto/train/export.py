@@ -27,7 +27,6 @@ from impasto.nn.generators import (
     LightGenerator,
     ResidualBlock,
     ResidualGenerator,
-    SubPixelConv,
     TextureGenerator,
     UpsampleConv,
 )
@@ -300,12 +299,10 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
 def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
     """LightGenerator.paint, squashed before squares become pixels: a runtime squashes as it convolves."""
     assert isinstance(net, LightGenerator)
-    x = graph.add("SpaceToDepth", _whole_cells(graph, x, 2 * SQUARE)(x), blocksize=SQUARE)
-    fine = _layer(graph, net.first, x, style)
-    x = fine
-    for layer in (net.down, *net.blocks, net.up):
+    x = graph.add("SpaceToDepth", _whole_cells(graph, x, SQUARE)(x), blocksize=SQUARE)
+    for layer in (net.first, *net.blocks, net.up):
         x = _layer(graph, layer, x, style)
-    x = _squashed(graph, net, _layer(graph, net.last, graph.add("Add", x, fine), style))
+    x = _squashed(graph, net, _layer(graph, net.last, x, style))
     return graph.add("DepthToSpace", x, blocksize=SQUARE, mode="CRD")
 
 
@@ -383,8 +380,6 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
             elif layer.border:
                 x = _pad(graph, x, layer.border, {"replicate": "edge"}.get(layer.mode, layer.mode))
             return _convolution(graph, "Conv", layer.conv, x)
-        case SubPixelConv():
-            return graph.add("DepthToSpace", _layer(graph, layer.conv, x, style), blocksize=2, mode="CRD")
         case UpsampleConv():
             return _layer(graph, layer.conv, _upsample(graph, x, layer.mode), style)
         case nn.ConvTranspose2d():

@@ -154,7 +154,10 @@ def train(
     run = Run(recipe, len(styles), config.seed, device, style_only=config.style_only)
     base = load_base(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
     if config.style_only and base is None:
-        raise TrainingError(f"{config.output}: the shared network is another generator: leave its flags out")
+        raise TrainingError(
+            f"{config.output}: no shared network is made like this: leave the generator's flags "
+            "out, or give --generator light alone"
+        )
     network_sha256 = base.network if config.style_only and base is not None else ""
     identity = identity_of(config, style_sha256, learning, network_sha256)
     if checkpoint.exists() and not restart:
