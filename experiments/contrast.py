@@ -299,18 +299,15 @@ def _style(found: dict[str, Any], system: str, condition: str) -> list[float]:
 
 
 def _style_by_photo(found: dict[str, Any], system: str, condition: str) -> list[list[float]]:
-    by_seed = [found[f"{system}, {which}"]["style"] for which in (condition, reference(condition))]
-    return [
-        [abs(change) for change in minus(*values)]
-        for values in zip(*(seeds.values() for seeds in by_seed), strict=True)
-    ]
+    faded, plain = (found[f"{system}, {which}"]["style"] for which in (condition, reference(condition)))
+    return [[abs(change) for change in minus(values, plain[seed])] for seed, values in faded.items()]
 
 
 def _keeps_contrast(found: dict[str, Any], system: str, named: str, condition: str) -> Part:
     """Whether the picture's contrast is hardly less where the photo's is: on every photo."""
     plain, faint = (
         [value for photo in found[f"{system}, {which}"][DEVIATION].values() for value in photo]
-        for which in (reference(condition), condition)
+        for which in (reference(condition), condition)  # both of all photos
     )
     shares = [b / a for a, b in zip(plain, faint, strict=True)]
     return Part(

@@ -1,4 +1,4 @@
-"""Make docs/images/styles.jpg: one example photo in all shipped styles.
+"""Make the sheets of docs/images: one photo in all shipped styles, and six styles painted by both networks.
 
 python tools/make_sheet.py
 """
@@ -6,10 +6,40 @@ python tools/make_sheet.py
 from pathlib import Path
 
 import impasto
+from impasto.catalogue import VARIANTS
+from impasto.image import Pixels, contact_sheet, resize_short_side
 from impasto.sheets import style_sheet
 
 ROOT = Path(__file__).parents[1]
+SIZE = 512
+PAIRS = {
+    "great_wave": "astronaut",
+    "udnie": "castle",
+    "starry_night": "city",
+    "the_scream": "coffee",
+    "klimt_kiss": "kitten",
+    "roman_mosaic_duck": "castle",
+}
+
+
+def example(name: str) -> Pixels:
+    """An example photo."""
+    return impasto.load_image(ROOT / "examples" / "photos" / f"{name}.jpg")
+
+
+def middle(picture: Pixels) -> Pixels:
+    """The square in the middle of a picture."""
+    left = (picture.shape[1] - SIZE) // 2
+    return picture[:, left : left + SIZE]
+
 
 if __name__ == "__main__":
-    photo = impasto.load_image(ROOT / "examples" / "photos" / "castle.jpg")
-    impasto.save_image(ROOT / "docs" / "images" / "styles.jpg", style_sheet(photo, columns=5), quality=85)
+    images = ROOT / "docs" / "images"
+    impasto.save_image(images / "styles.jpg", style_sheet(example("castle"), columns=5), quality=85)
+    photos = [resize_short_side(example(name), SIZE) for name in PAIRS.values()]
+    rows = [[middle(photo) for photo in photos]]
+    for variant in VARIANTS:
+        painted = [impasto.load(name, variant=variant)(photo) for name, photo in zip(PAIRS, photos, strict=True)]
+        rows.append([middle(picture) for picture in painted])
+    captions = [["photo"] * len(PAIRS), *([f"{name}, {variant}" for name in PAIRS] for variant in VARIANTS)]
+    impasto.save_image(images / "fast.jpg", contact_sheet(rows, captions=captions, cell=288), quality=82)
