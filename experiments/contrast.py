@@ -201,7 +201,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             f"instance: contrast drops out (less than {SMALL:g} levels)",
             "holds" if max(instance) < SMALL else "does not hold here",
             f"{told['instance']}; by photo {', '.join(f'{value:.1f}' for value in by_photo)}. What is left is "
-            "rounding: a faint photo of 8 bits has lost shades, one that was dull before most.",
+            "rounding: a faint photo of 8 bits has lost shades, most of all one that was dull already.",
         ),
         Part(
             "the same, photo not rounded to 8 bits",

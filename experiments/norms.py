@@ -101,7 +101,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         parts=[*parts, *beside],
         rule="a part holds where the worst seed with instance normalisation ends lower than the best with batch "
         "normalisation; in part where each seed's is lower than the same seed's with batch normalisation.",
-        reason=(f"Without normalisation {' and '.join(white)} came to a nearly even colour. " if white else "")
+        reason=(f"Without normalisation {' and '.join(white)} painted one nearly even colour. " if white else "")
         + "The networks are early in their learning: the content errors of "
         f"{sum(value > grey for value in contents)} of {len(contents)} are above that of an even grey. Batch "
         "normalisation is used with running averages, as published: how much of its distance that is, claim 2 says. "
