@@ -1,7 +1,7 @@
 """How fast our generators and other projects' networks paint one frame on this machine, alternating in one process.
 
     make bench DATA=folder
-    python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json]
+    python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json] [--plot FILE]
 
 Every round runs every network once, A B C A B C; what is reported are medians and their ratios, since the machine may
 be shared. Our networks are untrained: their speed does not depend on weights. DATA/peers holds other projects'
@@ -81,12 +81,33 @@ def engines() -> dict[str, dict[str, Any]]:
     return found | {"ONNX Runtime": {"backend": "onnxruntime", "precision": "float32"}}
 
 
+def plot(seconds: dict[str, list[float]], size: str, file: Path) -> None:
+    """Draw medians as bars, ours and others' in two colours, with the least and greatest."""
+    from matplotlib.figure import Figure
+
+    names = sorted(seconds, key=lambda name: -statistics.median(seconds[name]))
+    medians = [1000 * statistics.median(seconds[name]) for name in names]
+    below = [median - 1000 * min(seconds[name]) for name, median in zip(names, medians, strict=True)]
+    above = [1000 * max(seconds[name]) - median for name, median in zip(names, medians, strict=True)]
+    colors = ["#0b5fa5" if name.startswith(tuple(OURS)) else "#b0b0b0" for name in names]
+    figure = Figure(figsize=(8, 0.32 * len(names) + 0.8), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(names, medians, xerr=[below, above], color=colors, ecolor="#444", capsize=2)
+    axes.set(xscale="log", xlabel=f"one {size} frame, milliseconds (log scale); blue: ours", xlim=(20, None))
+    for median, y in zip(medians, range(len(names)), strict=True):
+        axes.text(21, y, f"{median:.0f}", va="center", color="white", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_formatter("{x:g}")
+    figure.savefig(file, dpi=120, metadata={"Software": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/speed.json"))
+    parser.add_argument("--plot", type=Path, default=Path("docs/images/speed.png"))
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -148,6 +169,7 @@ def main() -> None:
         print(f"| {name} | {1000 * median:.0f} | {1 / median:.1f} | {speed} | {faster} |")
     record = {"size": options.size, "peaks": peaks, "seconds": seconds, "operations": cost}
     options.out.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    plot(seconds, options.size, options.plot)
 
 
 if __name__ == "__main__":
