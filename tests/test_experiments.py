@@ -500,7 +500,7 @@ def test_all_claims_run_in_quick_mode(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "page" / "index.html").read_text()
-    assert text.count("<h2") == 8
+    assert text.count("<h2 id=") == 8
     for image in {part.split("'")[0] for part in text.split("<img src='")[1:]}:
         assert (tmp_path / "page" / image).stat().st_size > 1000
     data = tmp_path / "results" / "data.json"
