@@ -30,9 +30,13 @@ def shipped_network(variant: Variant = "best") -> Path:
     return _data() / variant / NETWORK
 
 
-@functools.cache
 def shipped(variant: Variant = "best") -> dict[str, Style]:
     """The shipped styles by name, in alphabetical order; UsageError if there is no such network."""
+    return _read_styles(variant)
+
+
+@functools.cache
+def _read_styles(variant: Variant) -> dict[str, Style]:  # apart: a cache tells a default from the same value given
     return {path.stem: read_style(path) for path in sorted(shipped_network(variant).parent.glob(f"*{SUFFIX}"))}
 
 
