@@ -82,8 +82,9 @@ def main() -> None:
     ends = [value for value in light.parameters() if not any(value is block for block in inner)]
     optimizer = torch.optim.Adam([{"params": ends}, {"params": inner}])
     entered: list[Tensor] = []  # what the teacher's blocks take, and ours
+    hooks = []
     for network, layer in ((teacher, teacher.down[2]), (light, light.first)):
-        layer.register_forward_hook(lambda _, taken, given: entered.append(given))
+        hooks.append(layer.register_forward_hook(lambda _, taken, given: entered.append(given)))
         network.to(memory_format=torch.channels_last)
     paths, _ = content_photos(options.photos, HELD_OUT)
     pool = CropPool(paths, SQUARES, (SIZE, 5 * SIZE // 2), 0)
@@ -110,6 +111,8 @@ def main() -> None:
         if step % 100 == 0:
             print(f"step {step}: {shown / (1 - 0.99**step):.3f}", flush=True)
 
+    for hook in hooks:  # else all that is painted from here on is kept
+        hook.remove()
     enlarge([light.first, light.up], inner)
     config = TrainConfig(
         styles=tuple(options.pictures / f"{name}.jpg" for name in shipped()), output=options.output, recipe=fast
