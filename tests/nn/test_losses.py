@@ -8,12 +8,15 @@ from impasto.errors import UsageError
 from impasto.nn.losses import (
     PHOTO,
     Objective,
+    Palette,
     PerceptualLoss,
+    cells,
     gram,
     gram_covariance,
     grid_energy,
     lattice,
     mean_std,
+    palette_error,
     tone_error,
     total_variation,
     weave_error,
@@ -253,18 +256,77 @@ def test_grid_energy_sees_a_grid_at_every_offset_and_no_strokes():
     assert grid_energy(torch.ones(2, 3, 9, 3)).tolist() == [0, 0]  # too small for one cell
 
 
-def test_tones_are_where_light_and_dark_lie_and_not_how_much():
-    photo = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    photo = torch.nn.functional.interpolate(photo[:, :, ::16, ::16], scale_factor=16)
-    flat_and_bright = 0.2 * photo + 0.7
-    assert tone_error(flat_and_bright, photo).max() < 0.1
-    torch.testing.assert_close(tone_error(1 - photo, photo), torch.full((2,), 4.0), rtol=0.1, atol=0)
-    other = photo.flip(3)
-    tones = [
-        torch.nn.functional.avg_pool2d(torch.einsum("nchw,c->nhw", x, torch.tensor([0.299, 0.587, 0.114]))[:, None], 16)
-        for x in (other, photo)
-    ]
-    correlation = [np.corrcoef(a.flatten(), b.flatten())[0, 1] for a, b in zip(*tones, strict=True)]
-    torch.testing.assert_close(
-        tone_error(other, photo).double(), 2 - 2 * torch.tensor(correlation), rtol=0.03, atol=0.03
-    )
+def _coarse(count: int, seed: int) -> torch.Tensor:
+    """Pictures of even cells of 16 pixels, (count, 3, 64, 96)."""
+    cells = torch.rand(count, 3, 4, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(cells, scale_factor=16)
+
+
+def test_palette_is_mean_and_covariance_of_cells():
+    pictures = _coarse(3, 0)
+    matrix = np.array([[0.299, 0.587, 0.114], [1.5, -1.5, 0], [-0.75, -0.75, 1.5]])
+    palette = Palette.of(pictures)
+    for number, picture in enumerate(pictures[:, :, ::16, ::16].double().numpy()):
+        colors = matrix @ picture.reshape(3, -1)
+        np.testing.assert_allclose(palette.mean[number], colors.mean(axis=1), atol=1e-5)
+        np.testing.assert_allclose(palette.covariance[number], np.cov(colors, bias=True), atol=1e-5)
+    stripes = torch.arange(64).remainder(2).float().expand(1, 3, 64, 64)  # detail is of no account
+    np.testing.assert_allclose(Palette.of(stripes).covariance, np.zeros((1, 3, 3)), atol=1e-5)
+
+
+def test_tones_are_wanted_as_they_lie_in_the_photo_and_as_strong_as_in_the_style():
+    photo = 0.3 * _coarse(2, 0) + 0.5  # flat: its contrast must not matter
+    style = Palette.of(0.5 * _coarse(2, 1) + torch.tensor([0.1, 0.3])[:, None, None, None])
+    drawn = cells(photo)[:, 0].reshape(2, 1, 4, 6)
+    drawn = (drawn - drawn.mean(dim=(2, 3), keepdim=True)) / drawn.std(dim=(2, 3), keepdim=True, correction=0)
+    drawn = torch.nn.functional.interpolate(drawn, scale_factor=16).expand(-1, 3, -1, -1)
+    mean, variance = style.mean[:, :1, None, None], style.covariance[:, 0, 0]
+    right = mean + variance.sqrt()[:, None, None, None] * drawn
+    share = variance / (variance + 1e-3)
+    torch.testing.assert_close(tone_error(right, photo, style), torch.zeros(2), atol=0.01, rtol=0)
+    for contrast, error in ((0.0, 1.0), (0.5, 0.25), (-1.0, 4.0)):  # an even grey, half as strong, a negative
+        painted = mean + contrast * (right - mean)
+        torch.testing.assert_close(tone_error(painted, photo, style), error * share, atol=0.03, rtol=0.05)
+    torch.testing.assert_close(tone_error(right - 0.1, photo, style), 0.01 / (variance + 1e-3), atol=0.03, rtol=0.05)
+
+
+def test_palette_error_is_the_wasserstein_distance():
+    def root(matrix):
+        values, vectors = np.linalg.eigh(matrix)
+        return vectors * np.sqrt(values.clip(0)) @ vectors.T
+
+    style, picture = (Palette.of(x) for x in (_coarse(2, 0), 0.7 * _coarse(2, 1)))
+    for number, found in enumerate(palette_error(0.7 * _coarse(2, 1), style)):
+        wanted, painted = (x.covariance[number].double().numpy() for x in (style, picture))
+        apart = (style.mean - picture.mean)[number].square().sum()
+        half = root(wanted)
+        distance = float(apart) + np.trace(wanted + painted - 2 * root(half @ painted @ half))
+        assert float(found) == pytest.approx(distance / (np.trace(wanted) + 1e-3), rel=1e-3)
+
+
+def test_a_palette_is_met_by_the_same_colors_anywhere_and_not_by_one():
+    picture = _coarse(1, 0)
+    style = Palette.of(picture)
+    elsewhere = picture.flip(2).roll(32, dims=3)
+    assert float(palette_error(elsewhere, style)) == pytest.approx(0, abs=1e-3)
+    even = picture.mean(dim=(2, 3), keepdim=True).expand_as(picture).clone().requires_grad_(True)
+    error = palette_error(even, style)
+    assert float(error.detach()) == pytest.approx(1, rel=0.02)
+    error.sum().backward()
+    assert even.grad.isfinite().all()  # three eigenvalues are one there
+    grey = picture.mean(dim=1, keepdim=True).expand_as(picture)
+    assert 0.1 < float(palette_error(grey, style)) < 1
+
+
+def test_each_picture_has_its_own_styles_colors_and_the_photos_look_none(tiny_vgg):
+    styles = [_coarse(1, 1), 0.2 * _coarse(1, 2)]
+    photo, painted = _coarse(3, 3), _coarse(3, 4)
+    palettes = Palette.of(torch.cat([styles[1], styles[0], styles[0]]))
+    for name, expected in (
+        ("tone_weight", tone_error(painted, photo, palettes)),
+        ("palette_weight", palette_error(painted, palettes)),
+    ):
+        objective = replace(Objective(content_weight=0.0, style_weight=0.0), **{name: 2.0})
+        loss = PerceptualLoss(tiny_vgg, objective, *styles)
+        terms = loss(painted, loss.content_target(photo), which=[1, PHOTO, 0])
+        torch.testing.assert_close(terms.total, 2 * expected * torch.tensor([1.0, 0.0, 1.0]))

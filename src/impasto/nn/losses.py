@@ -165,24 +165,71 @@ def weave_error(image: Tensor) -> Tensor:
     return error
 
 
-TONE_CELL = 16
+CELL = 16
+"""Side of the squares, pixels, whose mean colours are what is compared of large places."""
+_OPPONENT = (_LUMA, (1.5, -1.5, 0.0), (-0.75, -0.75, 1.5))  # lightness, red to green, yellow to blue
 
 
-def tone_error(image: Tensor, photo: Tensor) -> Tensor:
-    """How differently light and dark lie in two pictures, (N, 3, H, W) each -> (N,): 0 the same, 2 nothing in common.
+@dataclass(frozen=True)
+class Palette:
+    """Which colours large places have: those of cells, in opponent coordinates, lightness first.
 
-    Mean squared difference of their lightness in cells of 16 pixels, each picture's brought to mean 0 and variance 1: a
-    painting may be brighter, flatter and of other colours on the whole. The loss network hardly sees what a large dark
-    place is painted with, and a generator left to itself makes it grey.
+    Attributes:
+        mean: (N, 3).
+        covariance: (N, 3, 3).
     """
-    weights = image.new_tensor(_LUMA).view(1, 3, 1, 1)
-    cell = min(TONE_CELL, *image.shape[2:])
-    tones = []
-    for picture in (image, photo):
-        tone = F.avg_pool2d((picture.float() * weights).sum(dim=1, keepdim=True), cell)
-        variance, mean = torch.var_mean(tone, dim=(2, 3), correction=0, keepdim=True)
-        tones.append((tone - mean) * torch.rsqrt(variance + 1e-4))
-    error: Tensor = (tones[0] - tones[1]).square().mean(dim=(1, 2, 3))
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, image: Tensor) -> "Palette":
+        """The palettes of pictures, (N, 3, H, W) in [0, 1]."""
+        colors = cells(image)
+        mean = colors.mean(dim=2)
+        spread = colors - mean[:, :, None]
+        return cls(mean, spread @ spread.transpose(1, 2) / colors.shape[2])
+
+    def __getitem__(self, numbers: list[int]) -> "Palette":
+        return Palette(self.mean[numbers], self.covariance[numbers])
+
+
+def cells(image: Tensor) -> Tensor:
+    """Mean colours of cells of 16 pixels in opponent coordinates, (N, 3, H, W) in [0, 1] -> (N, 3, cells)."""
+    means = F.avg_pool2d(image.float(), min(CELL, *image.shape[2:])).flatten(2)
+    return image.new_tensor(_OPPONENT, dtype=torch.float32) @ means
+
+
+def tone_error(image: Tensor, photo: Tensor, style: Palette) -> Tensor:
+    """How far light and dark are from lying as in the photo, as strongly as in the style, (N, 3, H, W) twice -> (N,).
+
+    The photo's lightness by cells, brought to the mean and deviation of the style's, is what the picture's should be;
+    the mean squared difference relative to the style's variance: 0 the same, 1 an even grey, 2 nothing in common. Gram
+    matrices and the content term hardly see how light or dark a large place is: a generator left to itself paints
+    large dark places grey, and all with half the style's contrast.
+    """
+    drawn = cells(photo)[:, 0]
+    variance, mean = torch.var_mean(drawn, dim=1, correction=0, keepdim=True)
+    style_mean, style_variance = style.mean[:, :1], style.covariance[:, 0, :1]
+    aim = (style_mean + (drawn - mean) * (style_variance / (variance + 1e-4)).sqrt()).clamp(0, 1)
+    error: Tensor = (cells(image)[:, 0] - aim).square().mean(dim=1) / (style_variance[:, 0] + 1e-3)
+    return error
+
+
+def palette_error(image: Tensor, style: Palette) -> Tensor:
+    """How far the colours of large places are from the style's, wherever they lie, (N, 3, H, W) -> (N,).
+
+    The squared Wasserstein-2 distance of two normal distributions, |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2),
+    relative to the style's variance: 0 the same, 1 one even colour, the style's mean. What Gram matrices see of colour
+    is met by fine strokes of many colours, which from afar are grey.
+    """
+    painted = Palette.of(image)
+    values, vectors = torch.linalg.eigh(style.covariance)
+    root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.transpose(1, 2)
+    shared = torch.linalg.eigvalsh(root @ painted.covariance @ root).clamp_min(0)
+    total, wanted = (x.covariance.diagonal(dim1=1, dim2=2).sum(dim=1) for x in (painted, style))
+    distance = (painted.mean - style.mean).square().sum(dim=1) + total + wanted - 2 * (shared + 1e-9).sqrt().sum(dim=1)
+    error: Tensor = distance / (wanted + 1e-3)
     return error
 
 
@@ -220,7 +267,13 @@ class Objective:
     weave_weight: float = _option(
         0.0, "weight of detail that repeats at multiples of 4 pixels; impasto's own recipe has 3"
     )
-    tone_weight: float = _option(0.0, "weight of where light and dark lie in the photo; impasto's own recipe has 0.5")
+    tone_weight: float = _option(
+        0.0,
+        "weight of light and dark as they lie in the photo, as strong as in the style; impasto's own recipe has 1",
+    )
+    palette_weight: float = _option(
+        0.0, "weight of the style's colors in large places, wherever they lie; impasto's own recipe has 1"
+    )
 
     def __post_init__(self) -> None:
         if self.style_statistic not in STATISTICS:
@@ -231,7 +284,15 @@ class Objective:
             raise UsageError("content layers and style layers: give at least one of each; a weight of 0 leaves one out")
         if self.grid_period < 2:
             raise UsageError(f"grid period must be 2 or more, not {self.grid_period}")
-        for name in ("content_weight", "style_weight", "tv_weight", "grid_weight", "weave_weight", "tone_weight"):
+        for name in (
+            "content_weight",
+            "style_weight",
+            "tv_weight",
+            "grid_weight",
+            "weave_weight",
+            "tone_weight",
+            "palette_weight",
+        ):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
 
@@ -296,9 +357,14 @@ class PerceptualLoss(nn.Module):
         self.statistic = STATISTICS[objective.style_statistic]
         self.layers = sorted({*objective.content_layers, *objective.style_layers})
         if targets is not None:
+            assert not (objective.tone_weight or objective.palette_weight), "a style's colors are in its picture"
             self.style_targets = targets
             return
         with torch.no_grad():
+            palettes = [Palette.of(style) for style in styles]
+            self.style_palettes = Palette(
+                torch.cat([x.mean for x in palettes]), torch.cat([x.covariance for x in palettes])
+            )
             each = [network(style, objective.style_layers) for style in styles]
             self.style_targets = {  # (styles, parts, rows, C)
                 layer: torch.cat([self.statistic(features[layer]) for features in each])
@@ -362,9 +428,9 @@ class PerceptualLoss(nn.Module):
                 style = style + share.mean(dim=1) / len(objective.style_layers)
             else:
                 style = style + difference.mean(dim=(1, 2, 3))
+        wants_photo = torch.tensor([number == PHOTO for number in which], device=image.device)
         if PHOTO in which:
             assert target.photo is not None
-            wants_photo = torch.tensor([number == PHOTO for number in which], device=image.device)
             style = torch.where(wants_photo, reconstruction_error(image, target.photo), style)
 
         tv = total_variation(image) if objective.tv_weight else zero
@@ -374,7 +440,12 @@ class PerceptualLoss(nn.Module):
             total = total + objective.grid_weight * grid_energy(image, objective.grid_period)
         if objective.weave_weight:
             total = total + objective.weave_weight * weave_error(image)
-        if objective.tone_weight:
-            assert target.photo is not None
-            total = total + objective.tone_weight * tone_error(image, target.photo)
+        with torch.autocast(image.device.type, enabled=False):  # eigenvalues are not for bfloat16
+            if objective.tone_weight:
+                assert target.photo is not None
+                tone = tone_error(image, target.photo, self.style_palettes[list(which)])
+                total = total + objective.tone_weight * torch.where(wants_photo, zero, tone)
+            if objective.palette_weight:
+                palette = palette_error(image, self.style_palettes[list(which)])
+                total = total + objective.palette_weight * torch.where(wants_photo, zero, palette)
         return LossTerms(content, style, tv, total)
