@@ -4,6 +4,7 @@ import torch
 
 from impasto.backends import FakeBackend
 from impasto.evaluate import Lpips, evaluate
+from impasto.image import load_image, resize_short_side
 from impasto.modelfile import ModelInfo
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.runtime import Stylizer
@@ -45,9 +46,15 @@ def test_a_constant_painter_is_not_moved_by_contrast(photos, style_file):
     assert found.lpips > 0.3
 
 
-def test_the_terms_are_the_yardstick(network, photos, style_file):
-    from impasto.image import load_image, resize_short_side
+def test_a_picture_with_the_styles_colors_has_no_palette_error_and_an_even_one_has_1(photos):
+    mean = load_image(photos[0]).mean(axis=(0, 1)).reshape(1, 3, 1, 1) / 255
+    found = evaluate(stylizer_of(lambda x: x), photos[0], photos[:1], size=64)
+    assert found.palette_error == pytest.approx(0, abs=0.01)
+    found = evaluate(stylizer_of(lambda x: np.zeros_like(x) + mean), photos[0], photos[:1], size=64)
+    assert found.palette_error == found.photos[0].palette_error == pytest.approx(1, abs=0.1)
 
+
+def test_the_terms_are_the_yardstick(network, photos, style_file):
     found = evaluate(stylizer_of(lambda x: 1 - x), style_file, photos[:1], size=64)
     photo = resize_short_side(load_image(photos[0]), 64)
     style = to_tensor(resize_short_side(load_image(style_file), 64))

@@ -31,8 +31,8 @@ def main() -> None:
     options = parser.parse_args()
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
-    print("| style | content | style | objective | grid | droplets | border | pattern | weave | equals |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| style | content | style | objective | palette | grid | droplets | border | pattern | weave | equals |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name, style in shipped(options.variant).items():
         picture = options.pictures / f"{name}.jpg"
         stylizer = impasto.load(name, variant=options.variant, precision="float32")
@@ -43,12 +43,14 @@ def main() -> None:
         training = {
             **style.info.training,
             "objective": {key: round(value, 4) for key, value in terms.items()},
+            "palette_error": round(found.palette_error, 4),
             "artefacts": artefacts,
             "equal_evaluations": [{**asdict(one), "size": GATYS_SIZE} for one in equal],
         }
         info = replace(style.info, training=training)
         write_style(shipped_network(options.variant).with_name(f"{name}{SUFFIX}"), replace(style, info=info))
-        cells = [name, *(f"{x:.3f}" for x in terms.values()), *(f"{x:.1f}" for x in artefacts.values())]
+        yardstick = [*(f"{x:.3f}" for x in terms.values()), f"{found.palette_error:.2f}"]
+        cells = [name, *yardstick, *(f"{x:.1f}" for x in artefacts.values())]
         print("|", " | ".join([*cells, *(f"{one.from_content}, {one.from_noise}" for one in equal)]), "|", flush=True)
         for fault in complaints(found.artefacts):
             print(f"  {name}: {fault}", flush=True)

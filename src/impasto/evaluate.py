@@ -20,7 +20,7 @@ from impasto.artefacts import Artefacts, measure
 from impasto.artefacts import mean as mean_artefacts
 from impasto.errors import ImageError
 from impasto.image import Pixels, load_image, resize_short_side
-from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.losses import YARDSTICK, Palette, PerceptualLoss, palette_error
 from impasto.nn.vgg import VGGFeatures
 from impasto.runtime import Stylizer
 from impasto.settings import AS_IT_IS
@@ -39,6 +39,8 @@ class Scores:
     content_error: mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3; above some 1.4 the photo is lost.
     style_error: relative squared distance of Gram matrices, mean over four layers.
     objective: content_error + 4 * style_error.
+    palette_error: how far the colors and contrast of large places are from the style picture's: 0 the same, 1 one even
+        color; see :func:`impasto.nn.losses.palette_error`.
     lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
     contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
     seconds: to stylize one photo.
@@ -48,6 +50,7 @@ class Scores:
     content_error: float
     style_error: float
     objective: float
+    palette_error: float
     lpips: float
     contrast_change: float
     seconds: float
@@ -82,7 +85,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
     """
     network, _ = load_loss_network()
     target = to_tensor(resize_short_side(load_image(style), size))
-    loss = PerceptualLoss(network, YARDSTICK, target)
+    loss, palette = PerceptualLoss(network, YARDSTICK, target), Palette.of(target)
     lpips = Lpips(network)
     layers = {*loss.layers, *lpips.LAYERS}  # the network sees each picture once, for all measures
     scores = []
@@ -106,6 +109,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
                 content_error=float(terms.content),
                 style_error=float(terms.style),
                 objective=float(terms.total),
+                palette_error=float(palette_error(y, palette)),
                 lpips=distance,
                 contrast_change=change,
                 seconds=seconds,
@@ -127,6 +131,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         content_error=mean("content_error"),
         style_error=mean("style_error"),
         objective=mean("objective"),
+        palette_error=mean("palette_error"),
         lpips=mean("lpips"),
         contrast_change=mean("contrast_change"),
         seconds=statistics.median(score.seconds for score in scores),
