@@ -21,6 +21,14 @@ def tiny_vgg_weights():
     return weights
 
 
+@pytest.fixture(autouse=True, scope="session")
+def kept_apart(tmp_path_factory):
+    """What engines keep of this run is not put among the user's own files; commands that are started see it too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("compiled")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def judged_small(monkeypatch):
     """Runs look at their results at a size that costs nothing."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 import impasto
 from impasto import artefacts
-from impasto.catalogue import VARIANTS, find_style, network_hash, shipped, shipped_network
+from impasto.catalogue import VARIANTS, compiled_folder, find_style, network_hash, shipped, shipped_network
 from impasto.cli import main
 from impasto.colors import keep_colors
 from impasto.errors import ModelError, UsageError
@@ -304,3 +304,31 @@ def test_wrong_usage_is_one_line(tmp_path, photo_file, capsys, words, message):
     assert message in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_shipped_network_is_kept_compiled_where_the_user_wants_it(tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "deep" / "er"))
+    first = impasto.load("udnie", backend="openvino", variant="fast")(PHOTO)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "deep" / "er").iterdir()}
+    assert kept
+    np.testing.assert_array_equal(impasto.load("udnie", backend="openvino", variant="fast")(PHOTO), first)
+    for name, content in kept.items():  # cut short by a crash, as it were
+        (tmp_path / "deep" / "er" / name).write_bytes(content[: len(content) // 2])
+    np.testing.assert_array_equal(impasto.load("udnie", backend="openvino", variant="fast")(PHOTO), first)
+
+
+def test_nothing_is_kept_of_others_where_it_is_not_wanted_or_cannot_be(tmp_path, monkeypatch):
+    network = shipped_network()
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    assert compiled_folder(network) == tmp_path
+    assert compiled_folder(tmp_path / "network.onnx") is None
+    monkeypatch.setenv("IMPASTO_CACHE", "")
+    assert compiled_folder(network) is None
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "file" / "below"))
+    assert compiled_folder(network) is None
+    assert impasto.load("udnie")(PHOTO).shape == PHOTO.shape
+    monkeypatch.delenv("IMPASTO_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "usual")
+    assert compiled_folder(network) == tmp_path / "usual"

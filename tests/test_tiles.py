@@ -1,5 +1,6 @@
 """Painting in tiles: the tiles cover the picture, and with equal statistics they give what one pass gives."""
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -137,6 +138,31 @@ def test_an_engine_that_returns_nothing_is_out_of_memory(monkeypatch):
     monkeypatch.setattr(engine, "_model", lambda _: {0: np.zeros((0, 3, 0, 0), np.float32)})
     with pytest.raises(OutOfMemory):
         engine.run({})
+
+
+def test_what_measures_and_paints_tiles_gives_its_memory_back(monkeypatch):
+    stylizer, photo = load("udnie"), make_photo(5, 200, 180)
+    monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
+    said = []
+    for engine in (stylizer._forms.measuring, stylizer._forms.frozen):
+        monkeypatch.setattr(engine, "release", partial(said.append, engine))
+    stylizer(photo)
+    assert said == [stylizer._forms.measuring, stylizer._forms.frozen]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory there is in use")
+def test_memory_given_back_is_there_and_the_next_picture_is_the_same():
+    pytest.importorskip("openvino")
+
+    def in_use():
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    stylizer, photo = load("udnie", backend="openvino"), make_photo(5, 800, 800)
+    painted = stylizer(photo, AS_IT_IS)
+    before = in_use()
+    stylizer._backend.release()
+    assert before - in_use() > 100e6
+    np.testing.assert_array_equal(stylizer(photo, AS_IT_IS), painted)
 
 
 def test_sixteen_bits_in_tiles_are_the_eight_and_more(monkeypatch):

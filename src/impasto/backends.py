@@ -43,6 +43,9 @@ class Backend(ABC):
     def run_all(self, inputs: dict[str, Array]) -> list[Array]:
         """All of the graph's outputs; see `run`."""
 
+    def release(self) -> None:  # noqa: B027 (an engine that cannot has nothing to do)
+        """Give back the memory that was taken for a picture and kept for the next one, where the engine can."""
+
 
 class OnnxRuntimeBackend(Backend):
     """ONNX Runtime on the CPU: runs anywhere.
@@ -95,6 +98,7 @@ class OpenVINOBackend(Backend):
         name: What messages call it.
         threads: How many threads one call may use; None for all cores.
         precision: See :data:`Arithmetic`. Sums, and so the statistics of normalisations, are float32 in either.
+        cache: A folder to keep the compiled graph in: compiling it is a third of a cold start.
 
     Raises:
         ModelError: The graph is damaged or uses what this engine does not know.
@@ -102,7 +106,13 @@ class OpenVINOBackend(Backend):
     """
 
     def __init__(
-        self, model: Path | bytes, name: str, *, threads: int | None = None, precision: Arithmetic = "auto"
+        self,
+        model: Path | bytes,
+        name: str,
+        *,
+        threads: int | None = None,
+        precision: Arithmetic = "auto",
+        cache: Path | None = None,
     ) -> None:
         try:
             import openvino
@@ -114,6 +124,8 @@ class OpenVINOBackend(Backend):
         # Not told, OpenVINO takes bfloat16 wherever it is native, and on ARM float16, in which statistics overflow.
         if precision == "float32" or (precision == "auto" and not has_quick_bfloat16()):
             config["INFERENCE_PRECISION_HINT"] = "f32"
+        if cache is not None:
+            config["CACHE_DIR"] = str(cache)
         try:
             with _keeping_the_signal_stack():
                 core = openvino.Core()
@@ -146,6 +158,11 @@ class OpenVINOBackend(Backend):
         if not all(result.size for result in found):  # out of memory it returns nothing, and says nothing
             raise OutOfMemory(self._name)
         return found
+
+    def release(self) -> None:
+        """See `Backend.release`."""
+        with self._one_at_a_time:
+            self._model.release_memory()
 
 
 class _SignalStack(ctypes.Structure):
@@ -192,7 +209,13 @@ BACKENDS: dict[str, type[OnnxRuntimeBackend] | type[OpenVINOBackend]] = {
 
 
 def make_backend(
-    model: Path | bytes, name: str, *, backend: str, threads: int | None, precision: Arithmetic
+    model: Path | bytes,
+    name: str,
+    *,
+    backend: str,
+    threads: int | None,
+    precision: Arithmetic,
+    cache: Path | None = None,
 ) -> OnnxRuntimeBackend | OpenVINOBackend:
     """The engine of that name with a model loaded; "auto" is the first of :data:`BACKENDS` that is installed.
 
@@ -202,6 +225,7 @@ def make_backend(
         backend: The engine's name, or "auto".
         threads: How many threads one call may use; None for all cores.
         precision: See :data:`Arithmetic`.
+        cache: A folder for what the engine compiles, if it can keep that.
 
     Raises:
         UsageError: `threads` is less than 1.
@@ -211,7 +235,7 @@ def make_backend(
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads make no sense; use 1 or more")
     if chosen_backend(backend) == "openvino":
-        return OpenVINOBackend(model, name, threads=threads, precision=precision)
+        return OpenVINOBackend(model, name, threads=threads, precision=precision, cache=cache)
     if precision == "bfloat16":
         raise BackendError("ONNX Runtime computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
     return OnnxRuntimeBackend(model, name, threads=threads)

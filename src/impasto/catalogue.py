@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
+import platformdirs
+
 from impasto.errors import ModelError, UsageError
 from impasto.stylefile import SUFFIX, Style, StyleInfo, read_style
 
@@ -28,6 +30,25 @@ def shipped_network(variant: Variant = "best") -> Path:
     if variant not in VARIANTS:
         raise UsageError(f"unknown network '{variant}': choose one of {', '.join(VARIANTS)}")
     return _data() / variant / NETWORK
+
+
+def compiled_folder(network: Path) -> Path | None:
+    """Where engines may keep this network compiled: a folder of the user's for the shipped ones, None for others.
+
+    The environment variable IMPASTO_CACHE names another folder; empty, nothing is kept. None as well where nothing can
+    be written.
+    """
+    if network not in map(shipped_network, VARIANTS):
+        return None  # every model once painted with would stay there
+    named = os.environ.get("IMPASTO_CACHE")
+    if named == "":
+        return None
+    folder = Path(named) if named else platformdirs.user_cache_path("impasto", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def shipped(variant: Variant = "best") -> dict[str, Style]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from impasto import colors, graph
 from impasto.backends import Arithmetic, Array, Backend, FakeBackend, OutOfMemory, chosen_backend, make_backend
-from impasto.catalogue import Variant, find_style, is_style, variant_of
+from impasto.catalogue import Variant, compiled_folder, find_style, is_style, variant_of
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.image import Pixels, check_picture, resize, resize_mask, resize_short_side, white
 from impasto.modelfile import ModelInfo, check_complete, read_info
@@ -166,6 +166,7 @@ class Stylizer:
             output = self._forms.frozen.run({**inputs, **style, **statistics})
             finished = _with_rest(matched(output), inputs["image"], np.float32(strength))
             painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
+        self._forms.frozen.release()  # enlarging a large picture takes as much
         return painted
 
     def restyled(
@@ -346,7 +347,8 @@ def load(
         _check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
-    make = partial(make_backend, name=str(path), backend=backend, threads=threads)
+    cache = compiled_folder(path)
+    make = partial(make_backend, name=str(path), backend=backend, threads=threads, cache=cache)
     measured = style is None or style.info.name in info.styles  # one learnt later may go beyond the network's ranges
     in_8_bits = paints_in_8_bits(info, backend, precision) and (measured or precision == "int8")
 
