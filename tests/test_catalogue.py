@@ -307,15 +307,39 @@ def test_wrong_usage_is_one_line(tmp_path, photo_file, capsys, words, message):
 
 
 def test_a_shipped_network_is_kept_compiled_where_the_user_wants_it(tmp_path, monkeypatch):
-    pytest.importorskip("openvino")
-    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "deep" / "er"))
-    first = impasto.load("udnie", backend="openvino", variant="fast")(PHOTO)
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "deep" / "er").iterdir()}
-    assert kept
-    np.testing.assert_array_equal(impasto.load("udnie", backend="openvino", variant="fast")(PHOTO), first)
-    for name, content in kept.items():  # cut short by a crash, as it were
-        (tmp_path / "deep" / "er" / name).write_bytes(content[: len(content) // 2])
-    np.testing.assert_array_equal(impasto.load("udnie", backend="openvino", variant="fast")(PHOTO), first)
+    openvino = pytest.importorskip("openvino")
+    folder = tmp_path / "deep" / "er"
+    monkeypatch.setenv("IMPASTO_CACHE", str(folder))
+    compiled = []
+
+    class Core(openvino.Core):
+        def compile_model(self, *arguments):
+            compiled.append(1)
+            return super().compile_model(*arguments)
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    painted = []
+
+    def paint(variant="fast", threads=None):
+        painted.append(impasto.load("udnie", backend="openvino", variant=variant, threads=threads)(PHOTO))
+        return len(compiled), len([*folder.iterdir()])
+
+    assert paint() == (1, 1)
+    assert paint() == (1, 1)  # found there
+    (kept,) = folder.iterdir()
+    content = kept.read_bytes()
+    for damaged in (b"", content[: len(content) // 2], content[:-1] + bytes([content[-1] ^ 1])):
+        kept.write_bytes(damaged)
+        before = len(compiled)
+        assert paint() == (before + 1, 1)
+        assert len(kept.read_bytes()) == len(content)
+    for picture in painted:
+        np.testing.assert_array_equal(picture, painted[0])
+    before = len(compiled)
+    assert paint("best") == (before + 1, 2)
+    assert paint(threads=1) == (before + 2, 3)
+    monkeypatch.setattr("impasto.backends.replacing", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    assert paint("best", threads=1) == (before + 3, 3)  # nothing is kept, and it paints
 
 
 def test_nothing_is_kept_of_others_where_it_is_not_wanted_or_cannot_be(tmp_path, monkeypatch):
@@ -332,3 +356,9 @@ def test_nothing_is_kept_of_others_where_it_is_not_wanted_or_cannot_be(tmp_path,
     monkeypatch.delenv("IMPASTO_CACHE")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "usual")
     assert compiled_folder(network) == tmp_path / "usual"
+
+    def homeless(*_, **__):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_path", homeless)
+    assert compiled_folder(network) is None

@@ -144,10 +144,18 @@ def test_what_measures_and_paints_tiles_gives_its_memory_back(monkeypatch):
     stylizer, photo = load("udnie"), make_photo(5, 200, 180)
     monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
     said = []
-    for engine in (stylizer._forms.measuring, stylizer._forms.frozen):
-        monkeypatch.setattr(engine, "release", partial(said.append, engine))
-    stylizer(photo)
-    assert said == [stylizer._forms.measuring, stylizer._forms.frozen]
+    for name in ("measuring", "frozen"):
+        engine = getattr(stylizer._forms, name)
+
+        def run(inputs, name=name, run_all=engine.run_all):
+            said.append(name)
+            return run_all(inputs)
+
+        monkeypatch.setattr(engine, "run_all", run)
+        monkeypatch.setattr(engine, "release", partial(said.append, f"{name} released"))
+    monkeypatch.setattr(runtime, "TILE", 128)
+    stylizer(photo, AS_IT_IS)
+    assert said == ["measuring", "measuring released", *["frozen"] * 4, "frozen released"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory there is in use")

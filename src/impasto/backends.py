@@ -1,11 +1,13 @@
 """Inference engines, each behind the same method. They are imported when their backend is made."""
 
+import contextlib
 import ctypes
+import hashlib
+import io
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.atomic import replacing
 from impasto.errors import BackendError, ModelError, UsageError
 from impasto.processor import has_quick_bfloat16
 
@@ -124,12 +127,9 @@ class OpenVINOBackend(Backend):
         # Not told, OpenVINO takes bfloat16 wherever it is native, and on ARM float16, in which statistics overflow.
         if precision == "float32" or (precision == "auto" and not has_quick_bfloat16()):
             config["INFERENCE_PRECISION_HINT"] = "f32"
-        if cache is not None:
-            config["CACHE_DIR"] = str(cache)
         try:
             with _keeping_the_signal_stack():
-                core = openvino.Core()
-                self._model = core.compile_model(core.read_model(model), "CPU", config)
+                self._model = _compiled(model, config, cache)
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
             raise ModelError(f"{name}: OpenVINO cannot load the graph: {_brief(cause)}") from cause
         if precision == "bfloat16" and self._model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
@@ -165,13 +165,45 @@ class OpenVINOBackend(Backend):
             self._model.release_memory()
 
 
+DIGEST = hashlib.sha256().digest_size
+"""Bytes before a kept graph: its SHA-256. The engine would believe what has rotted."""
+
+
+def _compiled(model: Path | bytes, config: dict[str, Any], cache: Path | None) -> Any:
+    """The graph compiled by OpenVINO, from the cache if it is there, and else put there.
+
+    Its own cache (CACHE_DIR) is written in place and mapped into memory: processes that start at one time break it
+    for each other.
+    """
+    import openvino
+
+    core = openvino.Core()
+    if cache is None:
+        return core.compile_model(core.read_model(model), "CPU", config)
+    content = model if isinstance(model, bytes) else model.read_bytes()
+    made_for = [openvino.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), sorted(config.items())]
+    kept = cache / f"{hashlib.sha256(content + repr(made_for).encode()).hexdigest()[:32]}.openvino"
+    try:
+        found = kept.read_bytes()
+        if hashlib.sha256(found[DIGEST:]).digest() == found[:DIGEST]:
+            return core.import_model(found[DIGEST:], "CPU", config)
+    except Exception:  # not there, or what the engine does not take after all
+        pass
+    made = core.compile_model(core.read_model(content), "CPU", config)
+    with contextlib.suppress(OSError, BackendError), replacing(kept, BackendError) as part:
+        stream = io.BytesIO()
+        made.export_model(stream)
+        part.write_bytes(hashlib.sha256(stream.getvalue()).digest() + stream.getvalue())
+    return made
+
+
 class _SignalStack(ctypes.Structure):
     """stack_t of sigaltstack(2)."""
 
     _fields_ = (("pointer", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _keeping_the_signal_stack() -> Iterator[None]:
     """Leave this thread the stack it had for signal handlers.
 

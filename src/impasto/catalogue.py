@@ -43,10 +43,10 @@ def compiled_folder(network: Path) -> Path | None:
     named = os.environ.get("IMPASTO_CACHE")
     if named == "":
         return None
-    folder = Path(named) if named else platformdirs.user_cache_path("impasto", appauthor=False)
     try:
+        folder = Path(named) if named else platformdirs.user_cache_path("impasto", appauthor=False)
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError):  # the latter where there is no home
         return None
     return folder if os.access(folder, os.W_OK) else None
 

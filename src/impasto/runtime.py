@@ -114,6 +114,7 @@ class Stylizer:
         except OutOfMemory:
             if self._forms is None:
                 raise
+            self._backend.release()
             _log.warning("impasto: %d x %d pixels at once take more memory than there is: in tiles", width, height)
             return self._in_tiles(image, style, settings.strength, *SHORT_OF_MEMORY)
         matched = _matched(output, inputs["image"], settings.strength)(output)
@@ -166,7 +167,7 @@ class Stylizer:
             output = self._forms.frozen.run({**inputs, **style, **statistics})
             finished = _with_rest(matched(output), inputs["image"], np.float32(strength))
             painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
-        self._forms.frozen.release()  # enlarging a large picture takes as much
+        self._forms.frozen.release()  # enlarging takes as much
         return painted
 
     def restyled(
@@ -279,6 +280,7 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
         finished = _with_rest(mixed, photo, np.float32(strength) * (1 - local[0]))
         finished = photo + seen[tile.outer] * (finished - photo)
         painted[tile.inner] = _to_pixels(finished, image[tile.outer])[tile.kept]
+    forms.frozen_by_place.release()  # enlarging takes as much
     return painted
 
 

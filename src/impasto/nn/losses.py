@@ -167,6 +167,10 @@ def weave_error(image: Tensor) -> Tensor:
 
 CELL = 16
 """Side of the squares, pixels, whose mean colours are what is compared of large places."""
+EVEN = 1e-3
+"""Variance of lightness below which a photo's square is even, and has no tones to speak of."""
+LEAST_VARIANCE = 0.02
+"""Of a style's colours in large places, about that of faint ones: differences from one with less count no more."""
 _OPPONENT = (_LUMA, (1.5, -1.5, 0.0), (-0.75, -0.75, 1.5))  # lightness, red to green, yellow to blue
 
 
@@ -204,15 +208,16 @@ def tone_error(image: Tensor, photo: Tensor, style: Palette) -> Tensor:
     """How far light and dark are from lying as in the photo, as strongly as in the style, (N, 3, H, W) twice -> (N,).
 
     The photo's lightness by cells, brought to the mean and deviation of the style's, is what the picture's should be;
-    the mean squared difference relative to the style's variance: 0 the same, 1 an even grey, 2 nothing in common. Gram
-    matrices and the content term hardly see how light or dark a large place is: a generator left to itself paints
-    large dark places grey, and all with half the style's contrast.
+    the mean squared difference relative to the style's variance: 0 the same, 1 the style's mean grey, 2 nothing in
+    common. Gram matrices and the content term hardly see how light or dark a large place is: a generator left to
+    itself paints large dark places grey, and all with half the style's contrast.
     """
     drawn = cells(photo)[:, 0]
     variance, mean = torch.var_mean(drawn, dim=1, correction=0, keepdim=True)
     style_mean, style_variance = style.mean[:, :1], style.covariance[:, 0, :1]
-    aim = (style_mean + (drawn - mean) * (style_variance / (variance + 1e-4)).sqrt()).clamp(0, 1)
-    error: Tensor = (cells(image)[:, 0] - aim).square().mean(dim=1) / (style_variance[:, 0] + 1e-3)
+    # Of a square of sky alone no clouds are asked for.
+    aim = (style_mean + (drawn - mean) * (style_variance / (variance + EVEN)).sqrt()).clamp(0, 1)
+    error: Tensor = (cells(image)[:, 0] - aim).square().mean(dim=1) / (style_variance[:, 0] + LEAST_VARIANCE / 2)
     return error
 
 
@@ -220,16 +225,19 @@ def palette_error(image: Tensor, style: Palette) -> Tensor:
     """How far the colours of large places are from the style's, wherever they lie, (N, 3, H, W) -> (N,).
 
     The squared Wasserstein-2 distance of two normal distributions, |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2),
-    relative to the style's variance: 0 the same, 1 one even colour, the style's mean. What Gram matrices see of colour
-    is met by fine strokes of many colours, which from afar are grey.
+    relative to the style's variance: 0 the same, 1 one even colour, the style's mean (less, for a style of one colour
+    from afar). What Gram matrices see of colour is met by fine strokes of many colours, which from afar are grey.
     """
     painted = Palette.of(image)
     values, vectors = torch.linalg.eigh(style.covariance)
     root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.transpose(1, 2)
-    shared = torch.linalg.eigvalsh(root @ painted.covariance @ root).clamp_min(0)
+    product = root @ painted.covariance @ root
+    finite = product.isfinite().all(dim=(1, 2))  # what is not comes out as that: eigenvalues would raise an error
+    shared = torch.linalg.eigvalsh(torch.where(finite[:, None, None], product, 0)).clamp_min(0)
+    overlap = ((shared + 1e-10).sqrt() - 1e-5).sum(dim=1)
     total, wanted = (x.covariance.diagonal(dim1=1, dim2=2).sum(dim=1) for x in (painted, style))
-    distance = (painted.mean - style.mean).square().sum(dim=1) + total + wanted - 2 * (shared + 1e-9).sqrt().sum(dim=1)
-    error: Tensor = distance / (wanted + 1e-3)
+    distance = (painted.mean - style.mean).square().sum(dim=1) + total + wanted - 2 * overlap
+    error: Tensor = distance / (wanted + LEAST_VARIANCE)
     return error
 
 
