@@ -18,6 +18,7 @@ from pathlib import Path
 from stopwatch import timed
 
 import impasto
+from impasto.catalogue import VARIANTS, Variant
 from impasto.cli_stylize import stylize
 from impasto.image import find_images, resize_short_side
 
@@ -29,7 +30,12 @@ EXAMPLES = Path(__file__).parent.parent / "examples" / "photos"
 def start_up(photo: Path, folder: Path, peer: str) -> None:
     """Whole processes: interpreter, imports, loading, painting, writing."""
     ours = f"{sys.executable} -m impasto stylize PHOTO --style {STYLE} --force -o OUT"
-    commands = {"impasto": ours, "impasto, ONNX Runtime": f"{ours} --backend onnxruntime", "peer": peer}
+    commands = {
+        "impasto": ours,
+        "impasto --fast": f"{ours} --fast",
+        "impasto, ONNX Runtime": f"{ours} --backend onnxruntime",
+        "peer": peer,
+    }
     seconds: dict[str, list[float]] = {name: [] for name, command in commands.items() if command}
     for number in range(ROUNDS + 1):
         for name, found in seconds.items():
@@ -42,28 +48,29 @@ def start_up(photo: Path, folder: Path, peer: str) -> None:
         print(f"{name}: {median:.2f} s ({min(found):.2f} to {max(found):.2f})", flush=True)
 
 
-def many(photos: Path, folder: Path, count: int) -> None:
+def many(photos: Path, folder: Path, variant: Variant) -> None:
     """A folder by the command, and one by one."""
-    stylizer = impasto.load(STYLE)
+    stylizer = impasto.load(STYLE, variant=variant)
     sources = find_images(photos)
     stylizer(impasto.load_image(sources[0]))
 
     def one_by_one() -> None:
         for source in sources:
-            impasto.save_image(folder / "one" / source.name, stylizer(impasto.load_image(source)))
+            impasto.save_image(folder / variant / source.name, stylizer(impasto.load_image(source)))
 
-    (folder / "one").mkdir()
+    (folder / variant).mkdir()
+    flags = {"style": [STYLE], "output": folder / "all", "force": True, "as_json": False, "fast": variant == "fast"}
     both: dict[str, Callable[[], object]] = {
         "one by one": one_by_one,
-        "the command": lambda: stylize([photos], style=[STYLE], output=folder / "all", force=True, as_json=False),
+        "the command": lambda: stylize([photos], **flags),
     }
     seconds: dict[str, list[float]] = {name: [] for name in both}
     for _ in range(3):
         for name, work in both.items():
             seconds[name].append(timed(work))
     slow, quick = (statistics.median(found) for found in seconds.values())
-    rates = f"{count / slow:.1f} a second; the command: {count / quick:.1f}, {slow / quick:.2f} x"
-    print(f"{count} photos one by one: {rates}")
+    rates = f"{len(sources) / slow:.1f} a second; the command: {len(sources) / quick:.1f}, {slow / quick:.2f} x"
+    print(f"{variant}: {len(sources)} photos one by one: {rates}")
 
 
 def main() -> None:
@@ -81,7 +88,8 @@ def main() -> None:
         for number in range(options.photos):
             example = examples[number % len(examples)]
             impasto.save_image(folder / "photos" / f"{number:03}.jpg", example)
-        many(folder / "photos", folder, options.photos)
+        for variant in VARIANTS:
+            many(folder / "photos", folder, variant)
 
 
 if __name__ == "__main__":
