@@ -59,10 +59,10 @@ def many(photos: Path, folder: Path, variant: Variant) -> None:
             impasto.save_image(folder / variant / source.name, stylizer(impasto.load_image(source)))
 
     (folder / variant).mkdir()
-    flags = {"style": [STYLE], "output": folder / "all", "force": True, "as_json": False, "fast": variant == "fast"}
+    flags = {"style": [STYLE], "fast": variant == "fast", "force": True, "as_json": False}
     both: dict[str, Callable[[], object]] = {
         "one by one": one_by_one,
-        "the command": lambda: stylize([photos], **flags),
+        "the command": lambda: stylize([str(photos)], output=str(folder / "all"), **flags),
     }
     seconds: dict[str, list[float]] = {name: [] for name in both}
     for _ in range(3):
