@@ -24,7 +24,7 @@ TORCH_FREE = {
     "modelfile": {"errors", "atomic", "protobuf"},
     "graph": {"errors", "protobuf"},
     "processor": set(),
-    "backends": {"errors", "processor"},
+    "backends": {"errors", "atomic", "processor"},
     "colors": {"errors", "image"},
     "temporal": {"errors"},
     "stylefile": {"errors", "atomic"},
