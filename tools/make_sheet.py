@@ -1,17 +1,21 @@
-"""Make the sheets of docs/images: one photo in all shipped styles, and six styles painted by both networks.
+"""Make the sheets of docs/images: all shipped styles, three in several strengths, and six by both networks.
 
 python tools/make_sheet.py
 """
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import impasto
 from impasto.catalogue import VARIANTS
 from impasto.image import Pixels, contact_sheet, resize_short_side
-from impasto.sheets import style_sheet
+from impasto.runtime import DEFAULT
+from impasto.sheets import STRENGTHS, style_sheet
 
 ROOT = Path(__file__).parents[1]
 SIZE = 512
+STRONGER = ("udnie", "great_wave", "klimt_kiss")
 PAIRS = {
     "great_wave": "astronaut",
     "udnie": "castle",
@@ -36,6 +40,10 @@ def middle(picture: Pixels) -> Pixels:
 if __name__ == "__main__":
     images = ROOT / "docs" / "images"
     impasto.save_image(images / "styles.jpg", style_sheet(example("castle"), columns=5), quality=85)
+    castle, steps = resize_short_side(example("castle"), SIZE), [replace(DEFAULT, strength=x) for x in STRENGTHS]
+    rows = [[castle, *map(partial(impasto.load(name), castle), steps)] for name in STRONGER]
+    captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name in STRONGER]
+    impasto.save_image(images / "strengths.jpg", contact_sheet(rows, captions=captions, cell=288), quality=85)
     photos = [resize_short_side(example(name), SIZE) for name in PAIRS.values()]
     rows = [[middle(photo) for photo in photos]]
     for variant in VARIANTS:
