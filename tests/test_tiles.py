@@ -1,6 +1,7 @@
 """Painting in tiles: the tiles cover the picture, and with equal statistics they give what one pass gives."""
 
-import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -161,16 +162,26 @@ def test_what_measures_and_paints_tiles_gives_its_memory_back(monkeypatch):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory there is in use")
 def test_memory_given_back_is_there_and_the_next_picture_is_the_same():
     pytest.importorskip("openvino")
+    code = """
+import os
+import numpy as np
+import impasto
+from impasto.settings import AS_IT_IS
 
-    def in_use():
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def in_use():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    stylizer, photo = load("udnie", backend="openvino"), make_photo(5, 800, 800)
-    painted = stylizer(photo, AS_IT_IS)
-    before = in_use()
-    stylizer._backend.release()
-    assert before - in_use() > 100e6
-    np.testing.assert_array_equal(stylizer(photo, AS_IT_IS), painted)
+stylizer = impasto.load("udnie", backend="openvino", precision="float32")
+photo = np.random.default_rng(0).integers(0, 256, (800, 800, 3), dtype=np.uint8)
+painted = stylizer(photo, AS_IT_IS)
+before = in_use()
+stylizer._backend.release()
+print(before - in_use())
+assert (stylizer(photo, AS_IT_IS) == painted).all()
+"""
+    # In a process of its own: what this one's allocator gives back depends on what came before.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 50e6
 
 
 def test_sixteen_bits_in_tiles_are_the_eight_and_more(monkeypatch):
