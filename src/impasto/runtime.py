@@ -159,6 +159,7 @@ class Stylizer:
         assert self._forms is not None
         small = self._inputs(sample(image, sampled), 0)
         picture, statistics = self._forms.measure({**small, **style})
+        self._forms.measuring.release()  # tiles are painted in what it took
         matched = _matched(picture, small["image"], strength)
         painted = np.empty_like(image)
         height, width = image.shape[:2]
@@ -262,6 +263,7 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
         picture, found = forms.measure({**small, **between})
         statistics.append(found)
         matched.append(_matched(picture, small["image"], (strengths[one] + strengths[other]) / 2))
+    forms.measuring.release()  # tiles are painted in what it took
     painted = image.copy()
     whole_height, whole_width = image.shape[:2]
     for tile in tiles(whole_height, whole_width, TILE_BY_PLACE, radius(first.info)):

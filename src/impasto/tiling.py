@@ -86,7 +86,6 @@ class Forms:
     def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
         *found, picture = self.measuring.run_all(inputs)
-        self.measuring.release()  # tiles are painted in what it took
         results = iter(found)
         statistics = {}
         for norm in self.norms:
