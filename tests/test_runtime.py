@@ -264,10 +264,13 @@ ROUNDED = [
 
 @pytest.mark.skipif(not backends.find_spec("openvino"), reason="OpenVINO is not installed")
 @pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled", "half", "twice"])
-@pytest.mark.parametrize("style", ["udnie", "roman_mosaic_duck"])
+@pytest.mark.parametrize(
+    ("variant", "style", "limit"),
+    [("best", "udnie", 1.5), ("best", "roman_mosaic_duck", 1.5), ("fast", "starry_night", 2.5)],
+)
 @pytest.mark.parametrize("precision", ROUNDED)
 def test_rounded_arithmetic_is_near_float32_and_the_default_where_it_is_quicker(
-    precision, style, painted_as, monkeypatch
+    precision, variant, style, limit, painted_as, monkeypatch
 ):
     photo = resize_short_side(
         impasto.load_image(find_images(Path(__file__).parents[1] / "examples" / "photos")[0]), 128
@@ -278,12 +281,12 @@ def test_rounded_arithmetic_is_near_float32_and_the_default_where_it_is_quicker(
         monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
         monkeypatch.setattr(runtime, "TILE", 64)
     exact, rounded, default = (
-        load(style, backend="openvino", precision=how)(photo, settings, mask=mask)
+        load(style, variant=variant, backend="openvino", precision=how)(photo, settings, mask=mask)
         for how in ("float32", precision, "auto")
     )
     quickest = "bfloat16" if has_quick_bfloat16() else "int8" if has_quick_int8() else "float32"
     assert (default == rounded).all() or quickest != precision
-    assert 0 < np.abs(exact.astype(float) - rounded).mean() <= 1.5
+    assert 0 < np.abs(exact.astype(float) - rounded).mean() <= limit
 
 
 def test_a_style_learnt_later_is_painted_in_float32_unless_8_bits_are_asked_for(tmp_path, monkeypatch):

@@ -352,27 +352,31 @@ def load(
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network, which paints in no style of its own; give one of its style files")
     cache = compiled_folder(path)
-    make = partial(make_backend, name=str(path), backend=backend, threads=threads, cache=cache)
+    by_pixel = chosen_backend(backend) == "openvino"
     measured = style is None or style.info.name in info.styles  # one learnt later may go beyond the network's ranges
     in_8_bits = paints_in_8_bits(info, backend, precision) and (measured or precision == "int8")
 
     def model() -> bytes:
         content = path.read_bytes()
+        return changed(partial(graph.without_default, name="strength"), content) if info.strength else content
+
+    def changed(change: Callable[[bytes], bytes], form: bytes) -> bytes:
         try:
-            return graph.without_default(content, "strength") if info.strength else content
+            return change(form)
         except ModelError as reason:
             raise ModelError(f"{path}: {reason}") from None
+
+    def make(form: bytes, precision: Arithmetic = "float32") -> Backend:
+        if by_pixel:
+            form = changed(graph.by_pixel, form)
+        return make_backend(form, str(path), backend=backend, threads=threads, precision=precision, cache=cache)
 
     def paint(form: bytes) -> Backend:
         if precision != "int8" and not in_8_bits:
-            return make(form, precision=precision)
-        try:
-            coarse = graph.quantized(form, info.ranges)
-        except ModelError as reason:
-            raise ModelError(f"{path}: {reason}") from None
-        return make(coarse, precision="float32")
+            return make(form, precision)
+        return make(changed(partial(graph.quantized, ranges=info.ranges), form))
 
-    return Stylizer(paint(model()), info, style, Forms(model, paint, partial(make, precision="float32")))
+    return Stylizer(paint(model()), info, style, Forms(model, paint, make))
 
 
 def load_foreign(

@@ -39,8 +39,8 @@ OPSET = 18
 IR_VERSION = 9
 RANGE_CHANNELS = 48
 """Channels that a convolution sums over, at least, to be computed in 8 bits."""
-RANGE_SHARE = 0.9999
-"""Of features, by size, that are within their range when computed in 8 bits."""
+RANGE_SAMPLE = 2**16
+"""Features of each layer and look that ranges are found by."""
 TOLERANCE = 1 / 255
 """How far ONNX Runtime's pixels may lie from torch's, in [0, 1]."""
 
@@ -110,28 +110,22 @@ def _vector(code: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
 def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, list[float]]:
     """What convolutions take, for `impasto.graph.quantized`: by the kernel's name, the least and largest number.
 
-    Of all but the last that sum over :data:`RANGE_CHANNELS` channels or more: most of the work, and there roundings
-    average out. In every style, and at twice its strength, which is as far as strengths go. One feature in 10,000 of a
-    picture is larger.
+    Of those that sum over :data:`RANGE_CHANNELS` channels or more: most of the work, and there roundings average out.
+    In every style, and at twice its strength, which is as far as strengths go.
     """
-    seen: dict[str, list[tuple[float, float]]] = {}
+    seen: dict[str, list[Tensor]] = {}
     hooks = []
     for name, layer in generator.named_modules():
-        many = isinstance(layer, nn.Conv2d) and layer.in_channels >= RANGE_CHANNELS
-        if many and not name.startswith("last."):
+        if isinstance(layer, nn.Conv2d) and layer.in_channels >= RANGE_CHANNELS:
             found = seen[f"{name}.weight"] = []
 
-            def look(_: nn.Module, taken: tuple[Tensor, ...], found: list[tuple[float, float]] = found) -> None:
-                # torch.quantile takes 16 million numbers at most
-                sizes = taken[0].flatten()[:: 1 + taken[0].numel() // 2**23].abs()
-                most = float(torch.quantile(sizes, RANGE_SHARE))
-                found.append((max(float(taken[0].min()), -most), min(float(taken[0].max()), most)))
+            def look(_: nn.Module, taken: tuple[Tensor, ...], found: list[Tensor] = found) -> None:
+                found.append(taken[0].flatten()[:: 1 + taken[0].numel() // RANGE_SAMPLE].float().cpu())
 
             hooks.append(layer.register_forward_pre_hook(look))
     strengths = torch.eye(generator.styles)[:, None]
     if generator.styles > 1:  # the last gives the photo back
-        twice = 2 * strengths[:-1] - strengths[-1:]
-        strengths = torch.cat([strengths, twice])
+        strengths = torch.cat([strengths, 2 * strengths[:-1] - strengths[-1:]])
     training = generator.training
     generator.eval()
     for photo in photos:
@@ -140,8 +134,26 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
     generator.train(training)
     for hook in hooks:
         hook.remove()
-    reaches = {name: (min(low for low, _ in found), max(high for _, high in found)) for name, found in seen.items()}
-    return {name: [round(low, 4), round(max(high, low + 0.01), 4)] for name, (low, high) in reaches.items()}
+    ranges = {name: _range(torch.cat(found)) for name, found in seen.items()}
+    if _takes_pixels(generator) and "first.conv.conv.weight" in ranges:
+        ranges["first.conv.conv.weight"] = [0.0, 255.0]  # levels of a whole number each: nothing is rounded
+    return ranges
+
+
+def _range(features: Tensor) -> list[float]:
+    """The least and largest number that 8 bits should hold: where cutting off and rounding change least, together.
+
+    Changes count to the power of 1.5: squared, a few loud places would make all the faint ones coarse.
+    """
+    sizes, levels = features.abs(), 255 if float(features.min()) >= 0 else 127
+    reaches = [max(float(sizes.max()), 0.01) * share / 64 for share in range(1, 65)]
+    rounded = float((sizes > 0).float().mean()) / 2.5  # the mean of |u|^1.5 over half a level, u from 0 to 1
+    changes = [
+        float((sizes - reach).clamp_min(0).pow(1.5).mean()) + rounded * (reach / (2 * levels)) ** 1.5
+        for reach in reaches
+    ]
+    reach = round(reaches[changes.index(min(changes))], 4)
+    return [0.0 if levels == 255 else -reach, reach]
 
 
 def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
@@ -221,8 +233,10 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
         shapes["style"] = [generator.codes().shape[1]]
         style = "style"
     mean = generator.mean.cpu().numpy()
-    centred = graph.add("Sub", graph.add("Mul", "image", np.float32(255.0)), mean)
-    painted = _PAINTERS[type(generator)](graph, generator, centred, noise, style)
+    pixels = graph.add("Mul", "image", np.float32(255.0))
+    if not _takes_pixels(generator):
+        pixels = graph.add("Sub", pixels, mean)
+    painted = _PAINTERS[type(generator)](graph, generator, pixels, noise, style)
     height_width = graph.add("Slice", graph.add("Shape", "image"), _ints(2), _ints(4))
     last = graph.add("Slice", painted, _ints(0, 0), height_width, _ints(2, 3))
     if generator.output != "sigmoid":
@@ -249,6 +263,18 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data
+
+
+def _takes_pixels(generator: Generator) -> bool:
+    """Whether the graph centres the first convolution's results rather than the pixels, which 8 bits hold as they are.
+
+    That is the same where its border is made of pixels too.
+    """
+    return (
+        isinstance(generator, LightGenerator)
+        and isinstance(generator.first.conv, Conv)
+        and generator.first.conv.border > 0
+    )
 
 
 class _Graph:
@@ -300,7 +326,14 @@ def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None
     """LightGenerator.paint, squashed before squares become pixels: a runtime squashes as it convolves."""
     assert isinstance(net, LightGenerator)
     x = graph.add("SpaceToDepth", _whole_cells(graph, x, SQUARE)(x), blocksize=SQUARE)
-    for layer in (net.first, *net.blocks, net.up):
+    conv, norm = net.first.conv, net.first.norm
+    assert isinstance(conv, Conv)
+    x = _layer(graph, conv, x, style)
+    if _takes_pixels(net):
+        mean = net.mean.flatten().repeat(SQUARE * SQUARE)
+        x = graph.add("Sub", x, (conv.conv.weight.sum(dim=(2, 3)) @ mean).reshape(1, -1, 1, 1))
+    x = graph.add("Relu", _layer(graph, norm, x, style))
+    for layer in (*net.blocks, net.up):
         x = _layer(graph, layer, x, style)
     x = _squashed(graph, net, _layer(graph, net.last, x, style))
     return graph.add("DepthToSpace", x, blocksize=SQUARE, mode="CRD")
