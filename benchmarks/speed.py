@@ -4,9 +4,11 @@
     python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json] [--plot FILE]
 
 Every round runs every network once, A B C A B C; what is reported are medians and their ratios, since the machine may
-be shared. Our networks are untrained: their speed does not depend on weights. DATA/peers holds other projects'
+be shared. "best" and "fast" are the shipped networks, in one of their styles; other sizes of the latter are untrained,
+with a strength as `impasto train` makes them: speed does not depend on weights. DATA/peers holds other projects'
 networks; without it they are left out. What is timed is a whole call: uint8 picture in,
-uint8 picture out; of PyTorch and multistyle26 the network alone, which is kinder to them.
+uint8 picture out; of PyTorch, multistyle26 and "statistics given" (those of an earlier frame, as the frozen form takes
+them) the network alone.
 
 "of peak" is the arithmetic a network does (multiplications and additions of its convolutions) in a second, of what
 a matrix product of 2048 x 2048 reaches in the same process and number format. Networks run in 8 bits and bfloat16 as
@@ -28,20 +30,24 @@ import torch
 from quality import OneOfMany
 from stopwatch import timed
 
+from impasto.backends import Array
+from impasto.catalogue import Variant
 from impasto.modelfile import ModelInfo
 from impasto.nn.generators import Generator, build_generator
 from impasto.processor import has_quick_bfloat16, has_quick_int8
-from impasto.runtime import load, load_foreign
+from impasto.runtime import Stylizer, load, load_foreign
 from impasto.settings import AS_IT_IS
 from impasto.train.config import PRESETS
 from impasto.train.export import export_generator, feature_ranges
 
-OURS = {
-    "light": ("light", {}),
-    "light, 3 blocks": ("light", {"blocks": 3}),
-    "light, 48 channels": ("light", {"width": 48}),
-    "residual": ("residual", {}),
+SHIPPED: dict[str, tuple[Variant, str]] = {"best": ("best", "residual"), "fast": ("fast", "light")}
+UNTRAINED = {
+    "light, 3 blocks": {"blocks": 3},
+    "light, 2 blocks": {"blocks": 2},
+    "light, 48 channels": {"width": 48},
+    "light, 48 channels, 3 blocks": {"width": 48, "blocks": 3},
 }
+GIVEN = "statistics given"
 JOHNSON = "Johnson 2016, PyTorch eager"
 MULTISTYLE = "multistyle26, ONNX Runtime"
 
@@ -57,10 +63,20 @@ def operations(generator: Generator, height: int, width: int) -> float:
 
     hooks = [m.register_forward_hook(count) for m in generator.modules() if isinstance(m, torch.nn.Conv2d)]
     with torch.no_grad():
-        generator.eval()(torch.rand(1, 3, height // 4, width // 4))
+        generator.eval()(torch.rand(1, 3, height // 4, width // 4), None, generator.choose([0]))
     for hook in hooks:
         hook.remove()
     return 16.0 * total
+
+
+def with_statistics(stylizer: Stylizer, batch: Array) -> Callable[[], object]:
+    """What paints with the statistics of a frame that was painted before."""
+    forms = stylizer._forms
+    assert forms is not None
+    inputs = {"image": batch, **stylizer._given(1.0)}
+    _, statistics = forms.measure(inputs)
+    forms.measuring.release()
+    return lambda: forms.frozen.run({**inputs, **statistics})
 
 
 def matrix_peak(number_format: torch.dtype, size: int = 2048) -> float:
@@ -89,7 +105,7 @@ def plot(seconds: dict[str, list[float]], size: str, file: Path) -> None:
     medians = [1000 * statistics.median(seconds[name]) for name in names]
     below = [median - 1000 * min(seconds[name]) for name, median in zip(names, medians, strict=True)]
     above = [1000 * max(seconds[name]) - median for name, median in zip(names, medians, strict=True)]
-    colors = ["#0b5fa5" if name.startswith(tuple(OURS)) else "#b0b0b0" for name in names]
+    colors = ["#0b5fa5" if name.startswith((*SHIPPED, *UNTRAINED)) else "#b0b0b0" for name in names]
     figure = Figure(figsize=(8, 0.32 * len(names) + 0.8), layout="constrained")
     axes = figure.subplots()
     axes.barh(names, medians, xerr=[below, above], color=colors, ecolor="#444", capsize=2)
@@ -116,12 +132,19 @@ def main() -> None:
     cost: dict[str, float] = {}
 
     with tempfile.TemporaryDirectory() as folder:
-        for name, (architecture, arguments) in OURS.items():
+        for name, (variant, architecture) in SHIPPED.items():
+            arithmetic = operations(build_generator(architecture, {}), height, width)
+            for engine, how in engines().items():
+                stylizer = load("udnie", variant=variant, **how)
+                work[f"{name}, {engine}"] = lambda stylizer=stylizer: stylizer(frame, AS_IT_IS)
+                cost[f"{name}, {engine}"] = cost[f"{name}, {GIVEN}, {engine}"] = arithmetic
+                work[f"{name}, {GIVEN}, {engine}"] = with_statistics(stylizer, batch)
+        for name, arguments in UNTRAINED.items():
             torch.manual_seed(0)
-            generator = build_generator(architecture, arguments)
+            generator = build_generator("light", {**arguments, "styles": 2})
             path = Path(folder) / f"{name}.onnx"
             ranges = feature_ranges(generator, [torch.rand(1, 3, 256, 256)])
-            info = ModelInfo(architecture=architecture, arguments=arguments, styles=("s",), ranges=ranges)
+            info = ModelInfo(architecture="light", arguments=arguments, styles=("s",), ranges=ranges, strength=True)
             export_generator(generator, info, path)
             for engine, how in engines().items():
                 stylizer = load(path, **how)

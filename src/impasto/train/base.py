@@ -60,8 +60,12 @@ def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
     else:
         return None
     constants = onnx.load(path).graph.initializer
-    names = set(build_generator(architecture, arguments).state_dict())
-    weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in names}
+    sizes = {name: x.shape for name, x in build_generator(architecture, arguments).state_dict().items()}
+    weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in sizes}
+    for name, stored in weights.items():
+        if stored.shape != sizes[name]:  # for several pixels at once, see export: the first one's
+            first = stored[:: len(stored) // sizes[name][0]]
+            weights[name] = first[tuple(slice(size) for size in sizes[name])].contiguous()
     styles = [*shipped(variant).values()]
     codes = torch.stack([torch.from_numpy(code) for code in [style.code for style in styles] + [styles[0].photo]])
     return Base(architecture, arguments, network_hash(path), weights, codes)

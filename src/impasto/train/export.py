@@ -41,6 +41,8 @@ RANGE_CHANNELS = 48
 """Channels that a convolution sums over, at least, to be computed in 8 bits."""
 RANGE_SAMPLE = 2**16
 """Features of each layer and look that ranges are found by."""
+AT_ONCE = 2
+"""Side of the squares of pixels that the residual network's last convolution makes at once, in its graph."""
 TOLERANCE = 1 / 255
 """How far ONNX Runtime's pixels may lie from torch's, in [0, 1]."""
 
@@ -296,14 +298,15 @@ class _Graph:
 
     def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
         """Append a node; inputs are names of others' outputs, or arrays and tensors, which become constants."""
-        names = [x if isinstance(x, str) else self._constant(x) for x in inputs]
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         self.last_name = f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [self.last_name], name=self.last_name, **attributes))
         return self.last_name
 
-    def _constant(self, x: Any) -> str:
+    def constant(self, x: Any, name: str = "") -> str:
+        """Keep an array or tensor, under its own name where it is a weight, and return the name."""
         array = np.asarray(x.detach().cpu().float().contiguous() if isinstance(x, Tensor) else x)
-        name = self.parameter_names.get(id(x), f"constant_{len(self.constants)}")
+        name = name or self.parameter_names.get(id(x), f"constant_{len(self.constants)}")
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         return name
 
@@ -319,7 +322,32 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
         x = _pad(graph, x, net.border, "reflect")
     for layer in (*net.down, *net.blocks, *net.up):
         x = _layer(graph, layer, x, style)
-    return _squashed(graph, net, _layer(graph, net.last, x, style))
+    x = _pixels_at_once(graph, "last.conv", net.last.conv, _bordered(graph, net.last, x))
+    return graph.add("DepthToSpace", _squashed(graph, net, x), blocksize=AT_ONCE, mode="CRD")
+
+
+def _pixels_at_once(graph: _Graph, name: str, conv: nn.Conv2d, x: str) -> str:
+    """A convolution that makes pixels, for squares of them: engines compute 16 channels together, or 3 as slowly.
+
+    The kernel stands in its place of a larger one for each of a square's pixels, which are channels then. The features
+    of pixels are of an even size.
+    """
+    kernel, bias = conv.weight.detach(), conv.bias
+    assert bias is not None
+    filters, channels, height, width = kernel.shape
+    large = kernel.new_zeros(filters, AT_ONCE, AT_ONCE, channels, height + AT_ONCE - 1, width + AT_ONCE - 1)
+    for down in range(AT_ONCE):
+        for right in range(AT_ONCE):
+            large[:, down, right, :, down : down + height, right : right + width] = kernel
+    return graph.add(
+        "Conv",
+        x,
+        graph.constant(large.flatten(0, 2), f"{name}.weight"),
+        graph.constant(bias.repeat_interleave(AT_ONCE * AT_ONCE), f"{name}.bias"),
+        kernel_shape=[*large.shape[-2:]],
+        strides=[AT_ONCE, AT_ONCE],
+        pads=[*conv.padding, *conv.padding],
+    )
 
 
 def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
@@ -408,11 +436,7 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
     """Any layer of :mod:`impasto.nn`: what its forward does."""
     match layer:
         case Conv():
-            if layer.mode == "circular" and layer.border:
-                x = _wrap(graph, x, layer.border)
-            elif layer.border:
-                x = _pad(graph, x, layer.border, {"replicate": "edge"}.get(layer.mode, layer.mode))
-            return _convolution(graph, "Conv", layer.conv, x)
+            return _convolution(graph, "Conv", layer.conv, _bordered(graph, layer, x))
         case UpsampleConv():
             return _layer(graph, layer.conv, _upsample(graph, x, layer.mode), style)
         case nn.ConvTranspose2d():
@@ -467,6 +491,12 @@ def _convolution(graph: _Graph, operator: str, conv: Any, x: str, **attributes: 
     pads = [*conv.padding, *conv.padding]
     shape, strides = list(conv.kernel_size), list(conv.stride)
     return graph.add(operator, x, conv.weight, conv.bias, kernel_shape=shape, strides=strides, pads=pads, **attributes)
+
+
+def _bordered(graph: _Graph, layer: Conv, x: str) -> str:
+    if layer.mode == "circular" and layer.border:
+        return _wrap(graph, x, layer.border)
+    return _pad(graph, x, layer.border, {"replicate": "edge"}.get(layer.mode, layer.mode)) if layer.border else x
 
 
 def _pad(graph: _Graph, x: str, border: int, mode: str) -> str:
