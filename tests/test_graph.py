@@ -85,6 +85,24 @@ def test_damaged_bytes_are_refused(model):
             graph.norms(damaged)
 
 
+@pytest.mark.parametrize("damage", ["too few inputs", "feeds itself", "huge bias", "no operator"])
+def test_damaged_nodes_are_refused_before_an_engine_sees_them(damage):
+    torch.manual_seed(0)
+    damaged = onnx.load_from_string(to_onnx(build_generator("light", {"width": 4, "blocks": 1, "styles": 2})))
+    by_operator = {node.op_type: node for node in damaged.graph.node}
+    if damage == "too few inputs":
+        del by_operator["InstanceNormalization"].input[2]
+    elif damage == "feeds itself":
+        by_operator["Pad"].input[0] = by_operator["Pad"].output[0]
+    elif damage == "no operator":
+        by_operator["Relu"].op_type = ""
+    else:
+        bias = next(x for x in damaged.graph.initializer if x.name == "first.conv.conv.bias")
+        bias.dims[0] = 10**6
+    with pytest.raises(ModelError, match="is damaged"):
+        graph.by_pixel(damaged.SerializeToString())
+
+
 @pytest.mark.parametrize("name", ["residual", "light"])
 def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name, monkeypatch):
     monkeypatch.setattr(export, "RANGE_CHANNELS", 3)

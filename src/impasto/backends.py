@@ -72,7 +72,9 @@ class OnnxRuntimeBackend(Backend):
         options.log_severity_level = 4  # what goes wrong is said once, in our words
         options.intra_op_num_threads = threads or 0
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )  # its second try, with the same provider, prints to standard output
         except Exception as cause:  # its errors share no base class
             raise ModelError(f"{name}: ONNX Runtime cannot load the graph: {_brief(cause)}") from cause
         self._name = name

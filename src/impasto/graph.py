@@ -36,6 +36,8 @@ _NODE_FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2}
 
 _GLOBAL = {b"ReduceMean", b"GlobalAveragePool", b"ReduceSum"}
 """Operators by which a layer looks at the whole picture in ways other than instance normalisation."""
+_LEAST_TAKEN = {b"Conv": 2, b"InstanceNormalization": 3}
+"""How much a node takes at least: on less an engine may crash, as it may never end with one that takes its result."""
 _DAMAGED = "is damaged, or not a model Impasto wrote; make it again"
 _BY_CHANNEL = {b"Mul", b"Add", b"Sub", b"Max", b"Min"}
 """Operators by which features meet numbers of their channels."""
@@ -236,13 +238,13 @@ def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
             taken[0] = f"{given}_taken"
         elif operator == b"Add":
             taken = [rounded.get(name, name) for name in taken]
-        changed = name or operator == b"Add"
+        changed = number == _NODE and taken != _node(body)[1]
         parts.append(encode(_NODE, _with_names(body, taken, given)) if changed else field)
     return _with_graph(model, [encode(_INITIALIZER, constant) for constant in constants] + parts)
 
 
 def by_pixel(model: bytes) -> bytes:
-    """The model in the form that OpenVINO is quickest at: the same picture in two thirds of the time.
+    """The model in the form that OpenVINO is quickest at: the same picture.
 
     Convolutions take and give features pixel by pixel, all channels together. Scales and shifts that are no constants
     are made of a vector, channel by channel, and the engine lays out what is multiplied by them in the same way: all
@@ -253,10 +255,12 @@ def by_pixel(model: bytes) -> bytes:
         ModelError: the bytes are damaged.
     """
     fields = _graph(model)
-    sizes = {_tensor_name(body): _tensor_sizes(body) for number, _, body in fields if number == _INITIALIZER}
-    constants = set(sizes)
+    stored = {_tensor_name(body): body for number, _, body in fields if number == _INITIALIZER}
+    constants = set(stored)
     # What is as large as the picture, or a part of it; the rest is a few numbers for all of it.
-    features = {name for name, is_open in (_input(body) for number, _, body in fields if number == _INPUT) if is_open}
+    features = {
+        name for name, is_open in (_name_and_is_open(body) for number, _, body in fields if number == _INPUT) if is_open
+    }
     channels: dict[str, int] = {}
     parts: list[bytes] = []
     laid_out: dict[str, str] = {}
@@ -287,7 +291,7 @@ def by_pixel(model: bytes) -> bytes:
         features.add(given)
         count = channels.get(taken[0], 0)
         if operator == b"Conv":
-            channels[given] = sizes.get(taken[-1], [0])[0] if len(taken) == 3 else 0
+            channels[given] = _floats(stored[taken[2]]).size if taken[2:] and taken[2] in stored else 0
         elif operator == b"InstanceNormalization" or operator in _BY_CHANNEL:
             channels[given] = count
         if not count or not features.isdisjoint(taken[1:]) or constants.issuperset(taken[1:]):
@@ -302,7 +306,7 @@ def by_pixel(model: bytes) -> bytes:
             parts.append(encode(_NODE, _with_names(body, (taken[0], ones, zeros), even)))
             parts.append(encode(_NODE, _operation("Mul", (even, lay_out(taken[1], count)), scaled)))
             parts.append(encode(_NODE, _operation("Add", (scaled, lay_out(taken[2], count)), given)))
-        elif operator in _BY_CHANNEL:
+        elif operator in _BY_CHANNEL and len(taken) == 2:
             parts.append(encode(_NODE, _with_names(body, (taken[0], lay_out(taken[1], count)), given)))
         else:
             parts.append(field)
@@ -361,14 +365,15 @@ def _node(body: bytes) -> tuple[bytes, list[str], str]:
     values: dict[int, list[bytes]] = {_NODE_OPERATOR: [], _NODE_OUTPUT: []}
     for number, _, value in _fields(body, _NODE_FIELDS):
         values.setdefault(number, []).append(value)
-    if not values[_NODE_OPERATOR] or not values[_NODE_OUTPUT]:
+    operator, output = ((values[number] or [b""])[0] for number in (_NODE_OPERATOR, _NODE_OUTPUT))
+    inputs = values.get(_NODE_INPUT, [])
+    if not operator or not output or output in inputs or len(inputs) < _LEAST_TAKEN.get(operator, 0):
         raise ModelError(_DAMAGED)
-    taken = [name.decode(errors="replace") for name in values.get(_NODE_INPUT, [])]
-    return values[_NODE_OPERATOR][0], taken, values[_NODE_OUTPUT][0].decode(errors="replace")
+    return operator, [name.decode(errors="replace") for name in inputs], output.decode(errors="replace")
 
 
-def _input(body: bytes) -> tuple[str, bool]:
-    """A ValueInfoProto's name, and whether its last size is open."""
+def _name_and_is_open(body: bytes) -> tuple[str, bool]:
+    """A ValueInfoProto's name, and whether its last size is open: it has a type, that of a tensor, and that a shape."""
     name, kind = (dict(_pairs(body, {1: 2, 2: 2, 3: 2, 4: 2})).get(number, b"") for number in (1, 2))
     tensor = dict(_pairs(kind, {1: 2, 4: 2, 5: 2, 6: 2, 8: 2, 9: 2})).get(1, b"")
     shape = dict(_pairs(tensor, {1: 0, 2: 2})).get(2, b"")
@@ -382,9 +387,7 @@ def _pairs(message: bytes, wire_types: Mapping[int, int]) -> list[tuple[int, byt
 
 def _operation(operator: str, taken: Sequence[str], given: str) -> bytes:
     """A NodeProto."""
-    inputs = b"".join(encode(_NODE_INPUT, name.encode()) for name in taken)
-    names = encode(_NODE_OUTPUT, given.encode()) + encode(_NODE_NAME, given.encode())
-    return inputs + names + encode(_NODE_OPERATOR, operator.encode())
+    return _with_names(encode(_NODE_OPERATOR, operator.encode()), taken, given)
 
 
 def _with_names(node: bytes, taken: Sequence[str], given: str) -> bytes:

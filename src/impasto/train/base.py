@@ -1,5 +1,6 @@
 """What training begins with: the package's networks of many styles, see :mod:`impasto.catalogue`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +63,12 @@ def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
     constants = onnx.load(path).graph.initializer
     sizes = {name: x.shape for name, x in build_generator(architecture, arguments).state_dict().items()}
     weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in sizes}
-    for name, stored in weights.items():
-        if stored.shape != sizes[name]:  # for several pixels at once, see export: the first one's
-            first = stored[:: len(stored) // sizes[name][0]]
-            weights[name] = first[tuple(slice(size) for size in sizes[name])].contiguous()
+    weights = {name: _first_of_pixels(stored, sizes[name]) for name, stored in weights.items()}
     styles = [*shipped(variant).values()]
     codes = torch.stack([torch.from_numpy(code) for code in [style.code for style in styles] + [styles[0].photo]])
     return Base(architecture, arguments, network_hash(path), weights, codes)
+
+
+def _first_of_pixels(stored: Tensor, size: Sequence[int]) -> Tensor:
+    """The kernel or bias of this size of which the graph has one for several pixels at once (see export), or itself."""
+    return stored[:: len(stored) // size[0]][tuple(slice(length) for length in size)].contiguous()

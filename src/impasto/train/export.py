@@ -327,10 +327,10 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
 
 
 def _pixels_at_once(graph: _Graph, name: str, conv: nn.Conv2d, x: str) -> str:
-    """A convolution that makes pixels, for squares of them: engines compute 16 channels together, or 3 as slowly.
+    """A convolution that makes pixels, for squares of them: engines compute 16 channels together, and 3 no quicker.
 
-    The kernel stands in its place of a larger one for each of a square's pixels, which are channels then. The features
-    of pixels are of an even size.
+    The kernel stands in its place of a larger one for each of a square's pixels, which are channels then. Height and
+    width are even. (For training see `_narrow_conv` of :mod:`impasto.nn.generators`.)
     """
     kernel, bias = conv.weight.detach(), conv.bias
     assert bias is not None
