@@ -1,7 +1,9 @@
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 from impasto import runtime
@@ -15,6 +17,7 @@ from impasto.nn.norm import NORMS
 from impasto.runtime import load
 from impasto.settings import Settings
 from impasto.train import export
+from impasto.train.base import _first_of_pixels
 from impasto.train.config import PRESETS
 from impasto.train.data import to_picture, to_tensor
 from impasto.train.export import disagreement, example_inputs, export_generator, to_onnx
@@ -180,3 +183,17 @@ def test_a_file_that_disagrees_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=r"not written: ONNX Runtime's picture differs from torch's by 127.5/255"):
         export_generator(generator, info, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_last_kernel_makes_four_pixels_at_once_and_is_found_again():
+    torch.manual_seed(0)
+    generator = build_generator("residual", {"width": 4, "blocks": 1})
+    stored = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in _graph(generator).initializer}
+    assert stored["last.conv.weight"].shape == (3 * 2 * 2, 4, 10, 10)
+    for name, weight in generator.state_dict().items():
+        if not name.endswith("norm.weight") and not name.endswith("norm.bias"):
+            assert torch.equal(_first_of_pixels(stored[name], weight.shape), weight)
+
+
+def _graph(generator):
+    return onnx.load_from_string(to_onnx(generator)).graph
