@@ -1,6 +1,7 @@
 """The machine a run is on: its processes, its arithmetic, and the person at the keyboard."""
 
 import atexit
+import gc
 import os
 import signal
 import threading
@@ -23,8 +24,14 @@ def processes() -> tuple[int, int, torch.device]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-        atexit.register(dist.destroy_process_group)  # its threads must end before the interpreter does
+        atexit.register(_leave)
     return world, rank, device
+
+
+def _leave() -> None:
+    """End the group's threads, which must not outlive the interpreter, and whatever still holds the group."""
+    dist.destroy_process_group()
+    gc.collect()
 
 
 def agree(fraction: float, stop: bool, world: int, device: torch.device) -> tuple[float, bool]:
