@@ -220,7 +220,8 @@ def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
     for number, field, body in _graph(model):
         if number == _INITIALIZER and _tensor_name(body) in kernels:
             continue
-        operator, taken, given = _node(body) if number == _NODE else (b"", [], "")
+        operator, names, given = _node(body) if number == _NODE else (b"", [], "")
+        taken = [*names]
         convolves = operator == b"Conv" and taken[1] in kernels
         name = taken[1] if convolves else before_padding.get(given, "")
         if convolves:
@@ -238,8 +239,7 @@ def quantized(model: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
             taken[0] = f"{given}_taken"
         elif operator == b"Add":
             taken = [rounded.get(name, name) for name in taken]
-        changed = number == _NODE and taken != _node(body)[1]
-        parts.append(encode(_NODE, _with_names(body, taken, given)) if changed else field)
+        parts.append(encode(_NODE, _with_names(body, taken, given)) if taken != names else field)
     return _with_graph(model, [encode(_INITIALIZER, constant) for constant in constants] + parts)
 
 

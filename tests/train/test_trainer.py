@@ -325,12 +325,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "impasto"]
     command = [*launch, "train", str(config.styles[0]), *words]
-    for _ in range(
-        3
-    ):  # seldom, torch aborts as an interpreter ends, with a thread of its own left: its fault, not ours
-        done = subprocess.run([*command, "--restart"], capture_output=True, text=True, timeout=120)
-        if "terminate called without an active exception" not in done.stderr:
-            break
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("learnt after 1 steps") == 1  # one of them speaks
     one, two = gradients(straight), gradients(shared)

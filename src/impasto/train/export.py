@@ -322,11 +322,11 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
         x = _pad(graph, x, net.border, "reflect")
     for layer in (*net.down, *net.blocks, *net.up):
         x = _layer(graph, layer, x, style)
-    x = _pixels_at_once(graph, "last.conv", net.last.conv, _bordered(graph, net.last, x))
+    x = _pixels_at_once(graph, net.last.conv, _bordered(graph, net.last, x))
     return graph.add("DepthToSpace", _squashed(graph, net, x), blocksize=AT_ONCE, mode="CRD")
 
 
-def _pixels_at_once(graph: _Graph, name: str, conv: nn.Conv2d, x: str) -> str:
+def _pixels_at_once(graph: _Graph, conv: nn.Conv2d, x: str) -> str:
     """A convolution that makes pixels, for squares of them: engines compute 16 channels together, and 3 no quicker.
 
     The kernel stands in its place of a larger one for each of a square's pixels, which are channels then. Height and
@@ -342,8 +342,8 @@ def _pixels_at_once(graph: _Graph, name: str, conv: nn.Conv2d, x: str) -> str:
     return graph.add(
         "Conv",
         x,
-        graph.constant(large.flatten(0, 2), f"{name}.weight"),
-        graph.constant(bias.repeat_interleave(AT_ONCE * AT_ONCE), f"{name}.bias"),
+        graph.constant(large.flatten(0, 2), graph.parameter_names[id(conv.weight)]),
+        graph.constant(bias.repeat_interleave(AT_ONCE * AT_ONCE), graph.parameter_names[id(bias)]),
         kernel_shape=[*large.shape[-2:]],
         strides=[AT_ONCE, AT_ONCE],
         pads=[*conv.padding, *conv.padding],
