@@ -87,7 +87,7 @@ def main() -> None:
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
     faults = [field.name for field in fields(Artefacts)]
-    header = ["style", "model", "content", "style", "objective", "palette", "LPIPS", "contrast", *faults, "s"]
+    header = ["style", "model", "content", "style", "objective", "palette", "detail", "LPIPS", "contrast", *faults, "s"]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
     for name, others in peers(options.data, photos[0]).items():
@@ -114,7 +114,7 @@ def main() -> None:
 def line(found: Evaluation) -> str:
     return (
         f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | "
-        f"{found.palette_error:.2f} | {found.lpips:.3f} | "
+        f"{found.palette_error:.2f} | {found.detail_error:.2f} | {found.lpips:.3f} | "
         f"{found.contrast_change:.1f} | "
         + " | ".join(f"{value:.1f}" for value in asdict(found.artefacts).values())
         + f" | {found.seconds:.2f}"

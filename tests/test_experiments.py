@@ -326,7 +326,7 @@ def test_a_term_without_weight_is_no_part_of_what_is_kept():
     found = laboratory.weighed(replace(YARDSTICK, tv_weight=1.0))
     assert found["tv_weight"] == 1.0
     assert found["style_weight"] == YARDSTICK.style_weight
-    assert not {"grid_weight", "weave_weight", "tone_weight", "palette_weight"} & {*found}
+    assert not {"grid_weight", "weave_weight", "tone_weight", "palette_weight", "detail_weight"} & {*found}
 
 
 def test_no_photo_is_learnt_from_and_judged_by(lab):

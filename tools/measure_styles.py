@@ -6,11 +6,11 @@ By the yardstick and for artefacts on held-out photos at 512 px; against Gatys' 
 """
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import impasto
-from impasto.artefacts import complaints
+from impasto.artefacts import Artefacts, complaints
 from impasto.catalogue import VARIANTS, shipped, shipped_network
 from impasto.evaluate import equal_evaluations, evaluate
 from impasto.stylefile import SUFFIX, write_style
@@ -31,8 +31,10 @@ def main() -> None:
     options = parser.parse_args()
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
-    print("| style | content | style | objective | palette | grid | droplets | border | pattern | weave | equals |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    faults = [field.name for field in fields(Artefacts)]
+    header = ["style", "content", "style", "objective", "palette", "detail", *faults, "equals"]
+    print("|", " | ".join(header), "|")
+    print("|---" * len(header) + "|")
     for name, style in shipped(options.variant).items():
         picture = options.pictures / f"{name}.jpg"
         stylizer = impasto.load(name, variant=options.variant, precision="float32")
@@ -44,12 +46,13 @@ def main() -> None:
             **style.info.training,
             "objective": {key: round(value, 4) for key, value in terms.items()},
             "palette_error": round(found.palette_error, 4),
+            "detail_error": round(found.detail_error, 4),
             "artefacts": artefacts,
             "equal_evaluations": [{**asdict(one), "size": GATYS_SIZE} for one in equal],
         }
         info = replace(style.info, training=training)
         write_style(shipped_network(options.variant).with_name(f"{name}{SUFFIX}"), replace(style, info=info))
-        yardstick = [*(f"{x:.3f}" for x in terms.values()), f"{found.palette_error:.2f}"]
+        yardstick = [*(f"{x:.3f}" for x in terms.values()), f"{found.palette_error:.2f}", f"{found.detail_error:.2f}"]
         cells = [name, *yardstick, *(f"{x:.1f}" for x in artefacts.values())]
         print("|", " | ".join([*cells, *(f"{one.from_content}, {one.from_noise}" for one in equal)]), "|", flush=True)
         for fault in complaints(found.artefacts):

@@ -166,7 +166,7 @@ def _weave(plane: Plane, photo: Plane) -> float:
 def _on_grid(patch: Plane) -> Plane:
     """By how much its correlation with itself is better at multiples of 4 pixels than 2 beside: (6, 11), down, across.
 
-    As :func:`impasto.nn.losses.lattice`, which training holds down, has it; the nearest shifts are left out.
+    As :func:`impasto.nn.pixel_terms.lattice`, which training holds down, has it; the nearest shifts are left out.
     """
     spectrum = np.abs(np.fft.rfft2(patch - patch.mean(), s=(2 * BLOCK, 2 * BLOCK))) ** 2
     products = np.fft.fftshift(np.fft.irfft2(spectrum))

@@ -20,7 +20,8 @@ from impasto.artefacts import Artefacts, measure
 from impasto.artefacts import mean as mean_artefacts
 from impasto.errors import ImageError
 from impasto.image import Pixels, load_image, resize_short_side
-from impasto.nn.losses import YARDSTICK, Palette, PerceptualLoss, palette_error
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.pixel_terms import detail_error, palette_error
 from impasto.nn.vgg import VGGFeatures
 from impasto.runtime import Stylizer
 from impasto.settings import AS_IT_IS
@@ -40,7 +41,9 @@ class Scores:
     style_error: relative squared distance of Gram matrices, mean over four layers.
     objective: content_error + 4 * style_error.
     palette_error: how far the colors and contrast of large places are from the style picture's: 0 the same, 1 one even
-        color; see :func:`impasto.nn.losses.palette_error`.
+        color; see :func:`impasto.nn.pixel_terms.palette_error`.
+    detail_error: how far fine detail is from being spread over places as in the style picture, quiet ones and loud: 0
+        the same; see :func:`impasto.nn.pixel_terms.detail_error`.
     lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
     contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
     seconds: to stylize one photo.
@@ -51,6 +54,7 @@ class Scores:
     style_error: float
     objective: float
     palette_error: float
+    detail_error: float
     lpips: float
     contrast_change: float
     seconds: float
@@ -85,7 +89,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
     """
     network, _ = load_loss_network()
     target = to_tensor(resize_short_side(load_image(style), size))
-    loss, palette = PerceptualLoss(network, YARDSTICK, target), Palette.of(target)
+    loss = PerceptualLoss(network, YARDSTICK, target)
     lpips = Lpips(network)
     layers = {*loss.layers, *lpips.LAYERS}  # the network sees each picture once, for all measures
     scores = []
@@ -109,7 +113,8 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
                 content_error=float(terms.content),
                 style_error=float(terms.style),
                 objective=float(terms.total),
-                palette_error=float(palette_error(y, palette)),
+                palette_error=float(palette_error(y, loss.style_palettes)),
+                detail_error=float(detail_error(y, loss.style_details)),
                 lpips=distance,
                 contrast_change=change,
                 seconds=seconds,
@@ -132,6 +137,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         style_error=mean("style_error"),
         objective=mean("objective"),
         palette_error=mean("palette_error"),
+        detail_error=mean("detail_error"),
         lpips=mean("lpips"),
         contrast_change=mean("contrast_change"),
         seconds=statistics.median(score.seconds for score in scores),

@@ -1,26 +1,18 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.losses import (
-    LEAST_VARIANCE,
-    PHOTO,
-    Objective,
+from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, gram_covariance, mean_std
+from impasto.nn.pixel_terms import (
+    DETAIL_LEVELS,
     Palette,
-    PerceptualLoss,
-    cells,
-    gram,
-    gram_covariance,
-    grid_energy,
-    lattice,
-    mean_std,
+    detail,
+    detail_error,
     palette_error,
     tone_error,
     total_variation,
-    weave_error,
 )
 
 
@@ -80,12 +72,6 @@ def test_mean_std_is_torchs():
     x = torch.randn(2, 3, 4, 5)
     expected = torch.stack([x.mean((2, 3)), x.std((2, 3), correction=0)], dim=1)
     torch.testing.assert_close(mean_std(x), expected)
-
-
-def test_total_variation_by_hand():
-    x = torch.tensor([[0.0, 1.0], [0.0, 3.0]]).view(1, 1, 2, 2)
-    # down: (0, 2) squared, mean 2; across: (1, 3) squared, mean 5
-    assert total_variation(x).tolist() == [7.0]
 
 
 def balanced_by_definition(network, objective, style, x, y):
@@ -202,153 +188,17 @@ def test_statistics_can_stand_in_for_the_style_picture(tiny_vgg):
     assert float(loss(photo, target).total) == float(other(photo, target).total)
 
 
-def test_a_lattice_is_what_its_definition_says():
-    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    light = (image * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)[0].double().numpy()
-    padded = np.full((80, 80), np.nan)
-    padded[8:-8, 8:-8] = light
-    detail = light - np.array([[np.nanmean(padded[y : y + 17, x : x + 17]) for x in range(64)] for y in range(64)])
-    detail -= detail.mean()
-
-    def correlation(down, across):
-        if down < 0:
-            down, across = -down, -across
-        here, there = detail[: 64 - down], detail[down:]
-        if across >= 0:
-            here, there = here[:, : 64 - across], there[:, across:]
-        else:
-            here, there = here[:, -across:], there[:, :across]
-        return (here * there).mean() * 64 * 64 / ((detail**2).sum() + 64 * 64 / 255**2)
-
-    shifts = [(y, x) for y in range(0, 21, 4) for x in range(-20, 21, 4) if (y, x) > (0, 0) and y * y + x * x > 16]
-    wanted = [
-        correlation(y, x) - np.mean([correlation(y + a, x + b) for a in (-2, 2) for b in (-2, 2)]) for y, x in shifts
-    ]
-    found = lattice(image)
-    assert found.shape == (1, 1, len(shifts))
-    np.testing.assert_allclose(found[0, 0].numpy(), wanted, atol=1e-4)
-
-
-def test_a_woven_picture_has_an_error_that_can_be_learnt_from():
-    tile = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    woven = tile.repeat(1, 1, 16, 16).requires_grad_()
-    error = weave_error(woven).sum()
-    assert error.item() > 1
-    error.backward()
-    assert woven.grad is not None
-    assert torch.isfinite(woven.grad).all()
-    assert float(weave_error(torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)))) < 0.05
-    assert weave_error(torch.full((2, 3, 128, 128), 0.5)).tolist() == [0, 0]  # even
-    assert weave_error(torch.ones(2, 3, 63, 200)).tolist() == [0, 0]  # smaller than a window
-
-
-def test_grid_energy_sees_a_grid_at_every_offset_and_no_strokes():
-    source = torch.Generator().manual_seed(0)
-    picture = torch.rand(1, 3, 130, 192, generator=source)
-    rows = torch.arange(130)
-    for period in (4, 8):
-        assert float(grid_energy(picture, period)) < 1e-3
-        for offset in range(period):
-            for finer in (period, period // 2):
-                grid = 0.02 * ((rows + offset) % finer < finer / 2).float()[:128, None].expand(1, 3, 128, 192)
-                assert float(grid_energy(grid, period)) == pytest.approx(1e-4, rel=1e-3), (period, finer, offset)
-        slow = 0.02 * (rows % (2 * period) < period).float()[:128, None].expand(1, 3, 128, 192)
-        assert float(grid_energy(slow, period)) == pytest.approx(0, abs=1e-9)
-    assert grid_energy(torch.ones(2, 3, 9, 3)).tolist() == [0, 0]  # too small for one cell
-
-
-def _coarse(count: int, seed: int) -> torch.Tensor:
-    """Pictures of even cells of 16 pixels, (count, 3, 64, 96)."""
-    cells = torch.rand(count, 3, 4, 6, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.interpolate(cells, scale_factor=16)
-
-
-def test_palette_is_mean_and_covariance_of_cells():
-    pictures = _coarse(3, 0)
-    matrix = np.array([[0.299, 0.587, 0.114], [1.5, -1.5, 0], [-0.75, -0.75, 1.5]])
-    palette = Palette.of(pictures)
-    for number, picture in enumerate(pictures[:, :, ::16, ::16].double().numpy()):
-        colors = matrix @ picture.reshape(3, -1)
-        np.testing.assert_allclose(palette.mean[number], colors.mean(axis=1), atol=1e-5)
-        np.testing.assert_allclose(palette.covariance[number], np.cov(colors, bias=True), atol=1e-5)
-    stripes = torch.arange(64).remainder(2).float().expand(1, 3, 64, 64)  # detail is of no account
-    np.testing.assert_allclose(Palette.of(stripes).covariance, np.zeros((1, 3, 3)), atol=1e-5)
-
-
-def test_tones_are_wanted_as_they_lie_in_the_photo_and_as_strong_as_in_the_style():
-    photo = 0.7 * _coarse(2, 0) + 0.3  # flatter: its contrast must not matter
-    style = Palette.of(0.5 * _coarse(2, 1) + torch.tensor([0.1, 0.3])[:, None, None, None])
-    drawn = cells(photo)[:, 0].reshape(2, 1, 4, 6)
-    drawn = (drawn - drawn.mean(dim=(2, 3), keepdim=True)) / drawn.std(dim=(2, 3), keepdim=True, correction=0)
-    drawn = torch.nn.functional.interpolate(drawn, scale_factor=16).expand(-1, 3, -1, -1)
-    mean, variance = style.mean[:, :1, None, None], style.covariance[:, 0, 0]
-    right = mean + variance.sqrt()[:, None, None, None] * drawn
-    share = variance / (variance + LEAST_VARIANCE / 2)
-    torch.testing.assert_close(tone_error(right, photo, style), torch.zeros(2), atol=0.01, rtol=0)
-    for contrast, error in ((0.0, 1.0), (0.5, 0.25), (-1.0, 4.0)):  # an even grey, half as strong, a negative
-        painted = mean + contrast * (right - mean)
-        torch.testing.assert_close(tone_error(painted, photo, style), error * share, atol=0.03, rtol=0.05)
-    torch.testing.assert_close(
-        tone_error(right - 0.1, photo, style), 0.01 / (variance + LEAST_VARIANCE / 2), atol=0.03, rtol=0.05
-    )
-
-
-def test_palette_error_is_the_wasserstein_distance():
-    def root(matrix):
-        values, vectors = np.linalg.eigh(matrix)
-        return vectors * np.sqrt(values.clip(0)) @ vectors.T
-
-    style, picture = (Palette.of(x) for x in (_coarse(2, 0), 0.7 * _coarse(2, 1)))
-    for number, found in enumerate(palette_error(0.7 * _coarse(2, 1), style)):
-        wanted, painted = (x.covariance[number].double().numpy() for x in (style, picture))
-        apart = (style.mean - picture.mean)[number].square().sum()
-        half = root(wanted)
-        distance = float(apart) + np.trace(wanted + painted - 2 * root(half @ painted @ half))
-        assert float(found) == pytest.approx(distance / (np.trace(wanted) + LEAST_VARIANCE), rel=1e-3)
-
-
-def test_a_palette_is_met_by_the_same_colors_anywhere_and_not_by_one():
-    picture = _coarse(1, 0)
-    style = Palette.of(picture)
-    elsewhere = picture.flip(2).roll(32, dims=3)
-    assert float(palette_error(elsewhere, style)) == pytest.approx(0, abs=1e-3)
-    even = picture.mean(dim=(2, 3), keepdim=True).expand_as(picture).clone().requires_grad_(True)
-    error = palette_error(even, style)
-    wanted = float(style.covariance.diagonal(dim1=1, dim2=2).sum())
-    assert float(error.detach()) == pytest.approx(wanted / (wanted + LEAST_VARIANCE), rel=0.02)
-    error.sum().backward()
-    assert even.grad.isfinite().all()  # three eigenvalues are one there
-    grey = picture.mean(dim=1, keepdim=True).expand_as(picture)
-    assert 0.1 < float(palette_error(grey, style)) < 1
-
-
-def test_of_a_style_of_one_color_from_afar_neither_term_runs_away():
-    source = torch.Generator().manual_seed(0)
-    hatching = (torch.rand(1, 1, 512, 512, generator=source) > 0.3).float().expand(-1, 3, -1, -1)
-    style, colorful = Palette.of(hatching), _coarse(1, 0)
-    assert float(palette_error(hatching, style)) == pytest.approx(0, abs=1e-3)
-    assert float(palette_error(colorful, style)) < 50  # of noise in all colors; 379 if only relative to the style
-    assert float(tone_error(colorful, colorful, style)) < 30
-    sky = 0.6 + 0.003 * torch.nn.functional.interpolate(torch.randn(1, 3, 4, 4, generator=source), scale_factor=16)
-    asked = Palette.of(colorful)
-    even = asked.mean[0, 0].expand(1, 3, 64, 64)  # of a square of sky no clouds are asked for
-    assert float(tone_error(even, sky, asked)) < 0.05
-
-
-def test_what_is_not_finite_is_no_error_here_but_comes_out_as_it_is():
-    painted = torch.stack([_coarse(1, 0)[0], torch.full((3, 64, 96), torch.nan)]).requires_grad_(True)
-    found = palette_error(painted, Palette.of(_coarse(2, 1)))
-    assert found.isfinite().tolist() == [True, False]
-    found[0].backward()  # whatever a run makes of it: it is asked after the step, and goes back
-
-
-def test_each_picture_has_its_own_styles_colors_and_the_photos_look_none(tiny_vgg):
-    styles = [_coarse(1, 1), 0.2 * _coarse(1, 2)]
-    photo, painted = _coarse(3, 3), _coarse(3, 4)
-    palettes = Palette.of(torch.cat([styles[1], styles[0], styles[0]]))
+def test_each_picture_has_its_own_styles_colors_and_detail_and_the_photos_look_none(tiny_vgg):
+    source = torch.Generator().manual_seed(1)
+    coarse = (torch.rand(n, 3, 4, 6, generator=source) for n in (1, 1, 3, 3))
+    first, second, photo, painted = (torch.nn.functional.interpolate(x, scale_factor=16) for x in coarse)
+    styles = [first, 0.2 * second]
+    wanted = torch.cat([styles[1], styles[0], styles[0]])
+    palettes = Palette.of(wanted)
     for name, expected in (
         ("tone_weight", tone_error(painted, photo, palettes)),
         ("palette_weight", palette_error(painted, palettes)),
+        ("detail_weight", detail_error(painted, detail(wanted, DETAIL_LEVELS))),
     ):
         objective = replace(Objective(content_weight=0.0, style_weight=0.0), **{name: 2.0})
         loss = PerceptualLoss(tiny_vgg, objective, *styles)

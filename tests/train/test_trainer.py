@@ -316,6 +316,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
         "grid-weight": 0,
         "tone-weight": 0,
         "palette-weight": 0,
+        "detail-weight": 0,
         "style-size": 64,
         "crop": 48,
         "first-crop": 32,

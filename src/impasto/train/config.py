@@ -33,7 +33,9 @@ class Recipe:
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
     )
     objective: Objective = field(
-        default=Objective(tv_weight=1.0, grid_weight=5000.0, weave_weight=3.0, tone_weight=1.0, palette_weight=1.0),
+        default=Objective(
+            tv_weight=1.0, grid_weight=5000.0, weave_weight=3.0, tone_weight=1.0, palette_weight=1.0, detail_weight=8.0
+        ),
         metadata={"help": "layers, statistics and weights of the loss"},
     )
     start: Literal["base", "nothing"] = opt(

@@ -103,10 +103,11 @@ class Look:
         """An objective against this look; its style layers must be among those of the look.
 
         Raises:
-            UsageError: it compares more than Gram matrices: by another statistic, or colors of large places.
+            UsageError: it compares more than Gram matrices: by another statistic, or colors and detail of places.
         """
-        if objective.style_statistic != "gram" or objective.tone_weight or objective.palette_weight:
-            what = "tones and palette" if objective.style_statistic == "gram" else objective.style_statistic
+        in_pixels = objective.tone_weight or objective.palette_weight or objective.detail_weight
+        if objective.style_statistic != "gram" or in_pixels:
+            what = "tones, palette and detail" if objective.style_statistic == "gram" else objective.style_statistic
             raise UsageError(f"a look holds Gram matrices: it cannot be compared by {what}")
         grams = {layer: (x @ x.T)[None, None].to(network.mean.device) for layer, x in self.factors.items()}
         return PerceptualLoss(network, objective, targets=grams)
