@@ -79,6 +79,12 @@ def content_terms(terms: LossTerms, world: int) -> list[float]:
     return torch.stack(everyone, dim=1).flatten().tolist()  # process r has pictures r, r + world ...
 
 
+def wait_for_all(world: int) -> None:
+    """Return when every process has come here: one that ended before the first had written would take it along."""
+    if world > 1:
+        dist.barrier()
+
+
 def use_bfloat16(precision: str, device: torch.device) -> bool:
     """Whether to compute in bfloat16: with "auto", where that is quicker than float32."""
     if precision != "auto":

@@ -41,6 +41,7 @@ from impasto.train.machine import (
     mean_terms,
     processes,
     use_bfloat16,
+    wait_for_all,
 )
 from impasto.train.run import (
     Run,
@@ -258,6 +259,7 @@ def train(
 
     finished = fraction >= 1.0
     if not first:
+        wait_for_all(world)
         return _finish_other(config, run, finished)
     write_checkpoint(checkpoint, identity, run, finished=False)
     preview = folder / "preview.jpg"
@@ -285,6 +287,7 @@ def train(
     if finished:  # not before there is a model: an export that fails can be made up for with resume
         write_checkpoint(checkpoint, identity, run, finished=True)
         equal = judge.equal_evaluations(run.generator)
+    wait_for_all(world)
     return TrainResult(
         model=config.output,
         folder=folder,
