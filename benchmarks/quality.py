@@ -1,6 +1,6 @@
 """Our models and other projects' on the same held-out photos, by the same code, and a sheet of their pictures.
 
-    python benchmarks/quality.py DATA MODELS [--photos 40]
+    python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave]
 
 DATA holds content/open, styles and peers. The shipped styles are measured, and what MODELS holds of great_wave.onnx,
 starry_night.onnx and udnie.onnx, made with
@@ -14,6 +14,8 @@ Prints a Markdown table, and writes MODELS/quality.json and MODELS/sheet.jpg.
 import argparse
 import json
 import os
+import statistics
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -29,6 +31,8 @@ from impasto.train.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
+PAINTED = ("udnie", "great_wave", "starry_night", "the_scream", "shipwreck_minotaur")
+"""The pictures that others have trained networks on as well, or on one like it."""
 SHOWN = ("astronaut.jpg", "castle.jpg")
 
 
@@ -43,7 +47,7 @@ class OneOfMany(Backend):
         return self.graph.run_all({"image": inputs["image"], "style_weights": self.weights})
 
 
-def peers(data: Path, photo: Path) -> dict[str, dict[str, Stylizer]]:
+def peers(data: Path, photo: Path, styles: list[str] | None) -> dict[str, dict[str, Stylizer]]:
     """By style: the networks that others trained on the same picture, the best first.
 
     Which pictures multistyle26 learnt is known of two; of the others the number that suits the picture best, on one
@@ -61,19 +65,20 @@ def peers(data: Path, photo: Path) -> dict[str, dict[str, Stylizer]]:
         best = int(np.argmin(found))
         return {f"multistyle26, style {best} (nearest)": one_of_many(best)}
 
-    return {
-        "udnie": {
+    known: dict[str, Callable[[], dict[str, Stylizer]]] = {
+        "udnie": lambda: {
             name: load_foreign(folder / f"{name}.onnx", value_range=255.0)
             for name in ("pt_udnie_nc16_b4_e2_1e05_1e10", "pt_udnie_nc8_b1_e2_1e05_1e10", "lengstrom_udnie")
         },
-        "great_wave": {
+        "great_wave": lambda: {
             "lengstrom_wave": load_foreign(folder / "lengstrom_wave.onnx", value_range=255.0),
             "multistyle26, style 24": one_of_many(24),
         },
-        "starry_night": {"multistyle26, style 19": one_of_many(19)},
-        "the_scream": nearest("the_scream"),
-        "shipwreck_minotaur": nearest("shipwreck_minotaur"),
+        "starry_night": lambda: {"multistyle26, style 19": one_of_many(19)},
+        "the_scream": lambda: nearest("the_scream"),
+        "shipwreck_minotaur": lambda: nearest("shipwreck_minotaur"),
     }
+    return {name: known[name]() for name in styles or known}
 
 
 def main() -> None:
@@ -81,16 +86,30 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--photos", type=int, default=40)
+    parser.add_argument("--styles", nargs="*", choices=PAINTED, help="all when absent")
     options = parser.parse_args()
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
     faults = [field.name for field in fields(Artefacts)]
-    header = ["style", "model", "content", "style", "objective", "palette", "detail", "LPIPS", "contrast", *faults, "s"]
+    header = [
+        "style",
+        "model",
+        "content",
+        "style",
+        "objective",
+        "median",
+        "palette",
+        "detail",
+        "LPIPS",
+        "contrast",
+        *faults,
+        "s",
+    ]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
-    for name, others in peers(options.data, photos[0]).items():
+    for name, others in peers(options.data, photos[0], options.styles).items():
         style = options.data / "styles" / f"{name}.jpg"
         trained = options.models / f"{name}.onnx"
         ours = {"impasto, trained": load(trained, precision="float32")} if trained.exists() else {}
@@ -114,6 +133,7 @@ def main() -> None:
 def line(found: Evaluation) -> str:
     return (
         f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | "
+        f"{statistics.median(photo.objective for photo in found.photos):.3f} | "
         f"{found.palette_error:.2f} | {found.detail_error:.2f} | {found.lpips:.3f} | "
         f"{found.contrast_change:.1f} | "
         + " | ".join(f"{value:.1f}" for value in asdict(found.artefacts).values())
