@@ -78,6 +78,7 @@ def peers(data: Path, photo: Path, styles: list[str] | None) -> dict[str, dict[s
         "the_scream": lambda: nearest("the_scream"),
         "shipwreck_minotaur": lambda: nearest("shipwreck_minotaur"),
     }
+    assert tuple(known) == PAINTED
     return {name: known[name]() for name in styles or known}
 
 
@@ -99,7 +100,7 @@ def main() -> None:
         "content",
         "style",
         "objective",
-        "median",
+        "median objective",
         "palette",
         "detail",
         "LPIPS",

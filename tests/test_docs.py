@@ -69,6 +69,16 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
 
 @pytest.mark.parametrize("page", [*sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/*.md")), "README.md"])
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert ((ROOT / page).parent / target).exists(), target
+    for target, place in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", (ROOT / page).read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file = ((ROOT / page).parent / target) if target else ROOT / page
+        assert file.exists(), target
+        if place and file.suffix == ".md":
+            assert place in anchors(file.read_text(encoding="utf-8")), f"{target}#{place}"
+
+
+def anchors(text):
+    """What headings are called in links, as GitHub has it."""
+    titles = re.findall(r"(?m)^#+ (.+)$", text)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -32,7 +32,7 @@ def main() -> None:
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     faults = [field.name for field in fields(Artefacts)]
-    header = ["style", "content", "style", "objective", "palette", "detail", *faults, "equals"]
+    header = ["style", "content", "style", "objective", "palette", "detail", *faults, *["equals"] * options.gatys]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
     for name, style in shipped(options.variant).items():

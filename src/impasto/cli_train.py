@@ -290,7 +290,7 @@ def evaluate_command(
         "style error": f"{found.style_error:.3f}",
         "objective": f"{found.objective:.3f}  (content + 4 x style)",
         "palette error": f"{found.palette_error:.3f}  (colors and contrast of large places; 1: one even color)",
-        "detail error": f"{found.detail_error:.3f}  (quiet places and loud ones as in the style picture)",
+        "detail error": f"{found.detail_error:.3f}  (quiet and loud places, 0: as in the style picture; 1: all quiet)",
         "LPIPS": f"{found.lpips:.3f}  (distance from the photo)",
         "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
         "seconds": f"{found.seconds:.3f}  (a photo, median)",

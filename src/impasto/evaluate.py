@@ -43,7 +43,7 @@ class Scores:
     palette_error: how far the colors and contrast of large places are from the style picture's: 0 the same, 1 one even
         color; see :func:`impasto.nn.pixel_terms.palette_error`.
     detail_error: how far fine detail is from being spread over places as in the style picture, quiet ones and loud: 0
-        the same; see :func:`impasto.nn.pixel_terms.detail_error`.
+        the same, 1 no detail at all; see :func:`impasto.nn.pixel_terms.detail_error`.
     lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
     contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
     seconds: to stylize one photo.

@@ -6,10 +6,10 @@ import torch
 from impasto.errors import UsageError
 from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, gram_covariance, mean_std
 from impasto.nn.pixel_terms import (
-    DETAIL_LEVELS,
+    DETAIL_QUANTILES,
     Palette,
-    detail,
     detail_error,
+    detail_quantiles,
     palette_error,
     tone_error,
     total_variation,
@@ -198,7 +198,7 @@ def test_each_picture_has_its_own_styles_colors_and_detail_and_the_photos_look_n
     for name, expected in (
         ("tone_weight", tone_error(painted, photo, palettes)),
         ("palette_weight", palette_error(painted, palettes)),
-        ("detail_weight", detail_error(painted, detail(wanted, DETAIL_LEVELS))),
+        ("detail_weight", detail_error(painted, detail_quantiles(wanted, DETAIL_QUANTILES))),
     ):
         objective = replace(Objective(content_weight=0.0, style_weight=0.0), **{name: 2.0})
         loss = PerceptualLoss(tiny_vgg, objective, *styles)

@@ -8,8 +8,8 @@ from impasto.nn.pixel_terms import (
     LEAST_VARIANCE,
     Palette,
     cells,
-    detail,
     detail_error,
+    detail_quantiles,
     grid_energy,
     lattice,
     palette_error,
@@ -174,7 +174,7 @@ def _grainy(seed: int, strength: torch.Tensor) -> torch.Tensor:
 def test_detail_is_the_deviation_from_a_blurred_picture_by_cells():
     picture = torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0))
     weights = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
-    for number, found in enumerate(detail(picture)):
+    for number, found in enumerate(detail_quantiles(picture)):
         light = np.tensordot([0.299, 0.587, 0.114], picture[number].double().numpy(), 1)
         wide = np.pad(light, 2, mode="reflect")
         blurred = sum(weights[i, j] * wide[i : i + 64, j : j + 48] for i in range(5) for j in range(5))
@@ -185,12 +185,12 @@ def test_detail_is_the_deviation_from_a_blurred_picture_by_cells():
 def test_detail_error_is_the_wasserstein_distance_and_is_met_wherever_the_detail_lies():
     strength = torch.full((64, 96), 0.01)
     strength[:, 64:] = 0.15  # two thirds of it quiet
-    style = detail(_grainy(0, strength))
+    style = detail_quantiles(_grainy(0, strength))
     elsewhere = _grainy(1, strength.flip(1))
     assert float(detail_error(elsewhere, style)) < 0.01
 
     even = _grainy(1, strength.square().mean().sqrt().expand(64, 96))  # as much of it in all
-    found = detail(even)
+    found = detail_quantiles(even)
     expected = np.mean((found.numpy() - style.numpy()) ** 2) / (np.mean(style.numpy() ** 2) + LEAST_DETAIL)
     assert float(detail_error(even, style)) == pytest.approx(expected, rel=1e-4)
     assert float(detail_error(even, style)) > 0.2
@@ -205,12 +205,16 @@ def test_detail_of_pictures_of_different_sizes_is_compared_by_quantiles():
     strength = torch.linspace(0.0, 0.2, 96).expand(64, 96)
     picture = _grainy(0, strength)
     twice = torch.cat([picture, picture.flip(2)], dim=2)
-    assert float(detail_error(twice, detail(picture))) < 0.002
-    assert float(detail_error(picture, detail(twice, 256))) < 0.002
-    assert detail(twice, 256).shape == (1, 256)
+    assert float(detail_error(twice, detail_quantiles(picture))) < 0.002
+    assert float(detail_error(picture, detail_quantiles(twice, 256))) < 0.002
+
+    wanted = torch.linspace(0.02, 0.1, 256)[None] ** 2
+    found = detail_quantiles(picture)[0].double().numpy()
+    there = np.interp((np.arange(24) + 0.5) / 24, (np.arange(256) + 0.5) / 256, wanted[0].double().numpy())
+    expected = np.mean((found - there) ** 2) / (np.mean(there**2) + LEAST_DETAIL)
+    assert float(detail_error(picture, wanted)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_of_a_style_without_detail_the_term_does_not_run_away():
     smooth = torch.linspace(0, 1, 96).expand(1, 3, 64, 96)
-    assert float(detail_error(_grainy(0, torch.full((64, 96), 0.02)), detail(smooth))) < 10
-    assert float(detail_error(smooth, detail(smooth))) == 0
+    assert float(detail_error(_grainy(0, torch.full((64, 96), 0.02)), detail_quantiles(smooth))) < 10

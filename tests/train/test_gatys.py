@@ -60,8 +60,9 @@ def test_a_look_is_of_gram_matrices_only(tiny_vgg_file):
     look = Look.of(PerceptualLoss(network, YARDSTICK, to_tensor(make_photo(2))))
     with pytest.raises(UsageError, match="cannot be compared by gram-covariance"):
         look.loss(network, replace(YARDSTICK, style_statistic="gram-covariance"))
-    with pytest.raises(UsageError, match="cannot be compared by tones, palette and detail"):
-        look.loss(network, replace(YARDSTICK, palette_weight=1.0))
+    for term in ("tone_weight", "palette_weight", "detail_weight"):
+        with pytest.raises(UsageError, match="cannot be compared by tones, palette and detail"):
+            look.loss(network, replace(YARDSTICK, **{term: 1.0}))
 
 
 def test_refining_uses_its_first_evaluations(config):

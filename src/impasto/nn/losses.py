@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from impasto.errors import UsageError
 from impasto.nn.pixel_terms import (
-    DETAIL_LEVELS,
+    DETAIL_QUANTILES,
     Palette,
-    detail,
     detail_error,
+    detail_quantiles,
     grid_energy,
     palette_error,
     reconstruction_error,
@@ -70,7 +70,7 @@ def gram_covariance(features: Tensor) -> Tensor:
     """Gram matrices and those of the centred features, (N, C, H, W) -> (N, 2, C, C), both divided by C * H * W.
 
     Compared by itself, what varies about the mean weighs as much as the whole. In VGG's features that is most of the
-    Gram matrix anyway: the two react to a loss of contrast alike, but for the first layer (docs/results.md).
+    Gram matrix anyway: the two react to a loss of contrast alike, but for the first layer (docs/lessons.md).
     """
     product, mean = gram(features), features.float().mean(dim=(2, 3))
     return torch.stack([product, product - mean[:, :, None] * mean[:, None, :] / features.shape[1]], dim=1)
@@ -149,6 +149,11 @@ class Objective:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
 
+    @property
+    def needs_picture(self) -> bool:
+        """Whether it asks for what only the style's picture has, beyond statistics of its features."""
+        return bool(self.tone_weight or self.palette_weight or self.detail_weight)
+
 
 YARDSTICK = Objective()
 """The measure of every report: balanced, style weight 4, no total variation; at 512 px (short side)."""
@@ -191,6 +196,8 @@ class PerceptualLoss(nn.Module):
 
     Attributes:
         layers: the layers that are compared.
+        style_palettes: of the style pictures, where they were given.
+        style_details: their :func:`impasto.nn.pixel_terms.detail_quantiles`, (styles, quantiles), likewise.
 
     Raises:
         UsageError: for a layer that the network has not.
@@ -210,8 +217,7 @@ class PerceptualLoss(nn.Module):
         self.statistic = STATISTICS[objective.style_statistic]
         self.layers = sorted({*objective.content_layers, *objective.style_layers})
         if targets is not None:
-            in_pixels = objective.tone_weight or objective.palette_weight or objective.detail_weight
-            assert not in_pixels, "a style's colors and detail are in its picture"
+            assert not objective.needs_picture, "a style's colors and detail are in its picture"
             self.style_targets = targets
             return
         with torch.no_grad():
@@ -219,7 +225,7 @@ class PerceptualLoss(nn.Module):
             self.style_palettes = Palette(
                 torch.cat([x.mean for x in palettes]), torch.cat([x.covariance for x in palettes])
             )
-            self.style_details = torch.cat([detail(style, DETAIL_LEVELS) for style in styles])
+            self.style_details = torch.cat([detail_quantiles(style, DETAIL_QUANTILES) for style in styles])
             each = [network(style, objective.style_layers) for style in styles]
             self.style_targets = {  # (styles, parts, rows, C)
                 layer: torch.cat([self.statistic(features[layer]) for features in each])

@@ -1,6 +1,6 @@
-"""Terms of the pixels themselves, for what a loss network does not see or pay for: noise, grids, meshes, large places.
+"""Terms of the pixels themselves, for what a loss network does not see: noise, grids, meshes, large places, quiet ones.
 
-All take pictures, (N, 3, H, W) in [0, 1], and return one value a picture, (N,).
+Pictures are (N, 3, H, W) in [0, 1]; terms and errors are one value a picture, (N,).
 """
 
 from dataclasses import dataclass
@@ -70,8 +70,8 @@ def lattice(image: Tensor) -> Tensor:
     if min(image.shape[2:]) < size:
         return image.new_zeros(image.shape[0], 0, 0)
     light = _lightness(image)
-    detail = light - F.avg_pool2d(light, 17, 1, 8, count_include_pad=False)
-    windows = detail[:, 0].unfold(1, size, size // 2).unfold(2, size, size // 2).flatten(1, 2)
+    fine = light - F.avg_pool2d(light, 17, 1, 8, count_include_pad=False)
+    windows = fine[:, 0].unfold(1, size, size // 2).unfold(2, size, size // 2).flatten(1, 2)
     windows = windows - windows.mean(dim=(2, 3), keepdim=True)
     spectrum = torch.fft.rfft2(windows, s=(2 * size, 2 * size))
     products = torch.fft.irfft2(spectrum.abs().square(), s=(2 * size, 2 * size))
@@ -180,35 +180,38 @@ def palette_error(image: Tensor, style: Palette) -> Tensor:
     return error
 
 
-DETAIL_LEVELS = 256
-"""Of a style's distribution of detail, how many quantiles are kept."""
+DETAIL_QUANTILES = 256
+"""As many are kept of a style's distribution of detail."""
 LEAST_DETAIL = 1e-4
 """Mean square of a smooth style's detail, 2.5 levels of 255: differences from one with less count no more."""
 
 
-def detail(image: Tensor, levels: int = 0) -> Tensor:
-    """How much fine detail cells of 16 pixels have, least first, (N, 3, H, W) -> (N, cells), or so many quantiles.
+def detail_quantiles(image: Tensor, count: int | None = None) -> Tensor:
+    """How much fine detail cells of 16 pixels have, least first, (N, 3, H, W) -> (N, cells), or ``count`` quantiles.
 
-    The root mean square of lightness without its mean over some 5 pixels: strokes and edges, canvas and grain.
+    Detail is lightness without its mean over some 5 pixels, strokes and edges, canvas and grain; of a cell its root
+    mean square.
     """
     light = _lightness(image)
     binomial = light.new_tensor((1.0, 4.0, 6.0, 4.0, 1.0)) / 16
     fine = light - F.conv2d(F.pad(light, [2] * 4, mode="reflect"), torch.outer(binomial, binomial)[None, None])
     energy = F.avg_pool2d(fine.square(), min(CELL, *image.shape[2:])).flatten(1)
-    return _quantiles((energy + 1e-6).sqrt().sort(dim=1).values, levels or energy.shape[1])
+    ordered = (energy + 1e-6).sqrt().sort(dim=1).values
+    return ordered if count is None else _resampled(ordered, count)
 
 
 def detail_error(image: Tensor, style: Tensor) -> Tensor:
-    """How far detail is from being as unevenly spread as in the style, (N, 3, H, W), :func:`detail` -> (N,).
+    """How far detail is from being as unevenly spread as in the style, (N, 3, H, W), (N, quantiles) -> (N,).
 
     The squared Wasserstein-2 distance of the two distributions, which in one dimension compares the quietest place
-    with the quietest and the loudest with the loudest, relative to the style's mean square: 0 the same. Gram matrices
-    are means over the picture, and met as well by one even pattern everywhere: skies and planes that a painter left
-    alone are filled with it, and what was drawn comes out faint. Which places are quiet is left to the generator: the
-    content term makes them the photo's.
+    with the quietest and the loudest with the loudest, relative to the style's mean square: 0 the same, 1 no detail at
+    all. Gram matrices are means over the picture, and met as well by one even pattern everywhere: skies and planes that
+    a painter left alone are filled with it, and what was drawn comes out faint. Which places are quiet is left to the
+    generator: the content term makes them the photo's, within a square. A square of sky alone is asked for loud places
+    as well, as it is for all of the style's Gram matrix.
     """
-    found = detail(image)
-    wanted = _quantiles(style, found.shape[1])
+    found = detail_quantiles(image)
+    wanted = _resampled(style, found.shape[1])
     error: Tensor = (found - wanted).square().mean(dim=1) / (wanted.square().mean(dim=1) + LEAST_DETAIL)
     return error
 
@@ -218,8 +221,6 @@ def _lightness(image: Tensor) -> Tensor:
     return (image.float() * image.new_tensor(_LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def _quantiles(ordered: Tensor, count: int) -> Tensor:
-    """As many quantiles of values in order, (N, any) -> (N, count)."""
-    if ordered.shape[1] == count:
-        return ordered
-    return F.interpolate(ordered[:, None], count, mode="linear", align_corners=False)[:, 0]
+def _resampled(quantiles: Tensor, count: int) -> Tensor:
+    """Another number of quantiles of the same distribution, (N, any) -> (N, count)."""
+    return F.interpolate(quantiles[:, None], count, mode="linear", align_corners=False)[:, 0]

@@ -25,7 +25,7 @@ def opt(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a style is learnt. The defaults are Impasto's own; docs/results.md has what was measured of them."""
+    """How a style is learnt. The defaults are Impasto's own; docs/lessons.md has what was measured of them."""
 
     generator: str = opt("residual", "network: residual (Johnson 2016), light (ours, quick) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")

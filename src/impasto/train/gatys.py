@@ -105,8 +105,7 @@ class Look:
         Raises:
             UsageError: it compares more than Gram matrices: by another statistic, or colors and detail of places.
         """
-        in_pixels = objective.tone_weight or objective.palette_weight or objective.detail_weight
-        if objective.style_statistic != "gram" or in_pixels:
+        if objective.style_statistic != "gram" or objective.needs_picture:
             what = "tones, palette and detail" if objective.style_statistic == "gram" else objective.style_statistic
             raise UsageError(f"a look holds Gram matrices: it cannot be compared by {what}")
         grams = {layer: (x @ x.T)[None, None].to(network.mean.device) for layer, x in self.factors.items()}

@@ -79,10 +79,17 @@ def content_terms(terms: LossTerms, world: int) -> list[float]:
     return torch.stack(everyone, dim=1).flatten().tolist()  # process r has pictures r, r + world ...
 
 
-def wait_for_all(world: int) -> None:
-    """Return when every process has come here: one that ended before the first had written would take it along."""
-    if world > 1:
-        dist.barrier()
+@contextmanager
+def together(world: int, device: torch.device) -> Iterator[None]:
+    """Of several processes, none leaves before all would, by an error or not.
+
+    Under torchrun one that fails takes all others along: as an interpreter ends (torch has aborted there), the one that
+    writes the model must be done.
+    """
+    try:
+        yield
+    finally:
+        agree(1.0, False, world, device)
 
 
 def use_bfloat16(precision: str, device: torch.device) -> bool:

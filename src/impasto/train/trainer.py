@@ -40,8 +40,8 @@ from impasto.train.machine import (
     interruptible,
     mean_terms,
     processes,
+    together,
     use_bfloat16,
-    wait_for_all,
 )
 from impasto.train.run import (
     Run,
@@ -258,50 +258,49 @@ def train(
             message = None
 
     finished = fraction >= 1.0
-    if not first:
-        wait_for_all(world)
-        return _finish_other(config, run, finished)
-    write_checkpoint(checkpoint, identity, run, finished=False)
-    preview = folder / "preview.jpg"
-    save_image(preview, judge.sheet(run.generator))
-    measured = judge.yardstick(run.generator)
-    artefacts = judge.faults(run.generator)
-    training = {
-        "preset": config.preset,
-        "start": "base" if run.from_base else "nothing",
-        "learnt": "scales and shifts" if config.style_only else "everything",
-        "steps": run.state.step,
-        "seconds": round(run.state.seconds, 1),
-        "seed": config.seed,
-        "content": "built-in" if config.content is None else config.content.name,
-        "photos": len(learning),
-        "squares": recipe.pool or run.state.step * recipe.batch,
-        "loss_network": network_record,
-        "objective": {name: round(value, 4) for name, value in measured.items()},
-        "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items()},
-        "impasto": __version__,
-    }
-    squares = [pool.cut(index, recipe.crop).to(device) for index in range(RANGE_SQUARES)]
-    write_result(run.generator, config, training, base, squares)
-    equal = None
-    if finished:  # not before there is a model: an export that fails can be made up for with resume
-        write_checkpoint(checkpoint, identity, run, finished=True)
-        equal = judge.equal_evaluations(run.generator)
-    wait_for_all(world)
-    return TrainResult(
-        model=config.output,
-        folder=folder,
-        preview=preview,
-        steps=run.state.step,
-        seconds=run.state.seconds,
-        finished=finished,
-        content_error=measured["content"],
-        style_error=measured["style"],
-        objective=measured["objective"],
-        artefacts=artefacts,
-        equal_evaluations=equal,
-        unreadable={**judge.unreadable, **pool.unreadable},
-    )
+    with together(world, device):
+        if not first:
+            return _finish_other(config, run, finished)
+        write_checkpoint(checkpoint, identity, run, finished=False)
+        preview = folder / "preview.jpg"
+        save_image(preview, judge.sheet(run.generator))
+        measured = judge.yardstick(run.generator)
+        artefacts = judge.faults(run.generator)
+        training = {
+            "preset": config.preset,
+            "start": "base" if run.from_base else "nothing",
+            "learnt": "scales and shifts" if config.style_only else "everything",
+            "steps": run.state.step,
+            "seconds": round(run.state.seconds, 1),
+            "seed": config.seed,
+            "content": "built-in" if config.content is None else config.content.name,
+            "photos": len(learning),
+            "squares": recipe.pool or run.state.step * recipe.batch,
+            "loss_network": network_record,
+            "objective": {name: round(value, 4) for name, value in measured.items()},
+            "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items()},
+            "impasto": __version__,
+        }
+        squares = [pool.cut(index, recipe.crop).to(device) for index in range(RANGE_SQUARES)]
+        write_result(run.generator, config, training, base, squares)
+        equal = None
+        if finished:  # not before there is a model: an export that fails can be made up for with resume
+            write_checkpoint(checkpoint, identity, run, finished=True)
+            equal = judge.equal_evaluations(run.generator)
+        return TrainResult(
+            model=config.output,
+            folder=folder,
+            preview=preview,
+            steps=run.state.step,
+            seconds=run.state.seconds,
+            finished=finished,
+            content_error=measured["content"],
+            style_error=measured["style"],
+            objective=measured["objective"],
+            artefacts=artefacts,
+            equal_evaluations=equal,
+            unreadable={**judge.unreadable, **pool.unreadable},
+        )
 
 
 class Log:
