@@ -16,7 +16,7 @@ from onnx import helper
 from PIL import Image
 
 import impasto
-from impasto import backends, runtime
+from impasto import backends, colors, runtime
 from impasto.backends import BACKENDS, FakeBackend
 from impasto.catalogue import find_style
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
@@ -205,8 +205,61 @@ def test_an_enlarged_painting_has_a_share_of_the_photos_detail():
     assert (stylizer(large, mask=black) == large).all()
 
 
+def test_crisp_paints_again_at_each_doubling_up_to_the_pictures_own_size():
+    painted = []
+
+    def half_way_to_white(inputs):
+        painted.append((inputs["image"].shape[2:], float(inputs["image"].mean())))
+        return (inputs["image"] + 1) / 2
+
+    stylizer = fake(half_way_to_white)
+    large = random_picture(1100, 1400)
+    result = stylizer(large, Settings(crisp=True, stroke_size=2.0))
+    assert result.shape == large.shape
+    sizes, means = zip(*painted, strict=True)
+    assert sizes == ((256, 326), (512, 652), (1024, 1303), (1100, 1400))
+    # Each takes what the one before has made, not the photo: 0.5, 0.75, 0.875, 0.94.
+    assert means == pytest.approx([0.5, 0.75, 0.875, 0.9375], abs=0.02)
+    assert result.mean() / 255 == pytest.approx(0.97, abs=0.02)
+
+    for picture, settings in ((large, Settings(stroke_size=0)), (random_picture(400, 300), Settings(stroke_size=0.5))):
+        again = replace(settings, crisp=True)  # painted at its own size, or larger, as it is
+        np.testing.assert_array_equal(stylizer(picture, again), stylizer(picture, settings))
+
+
+def test_crisp_takes_no_strength_twice_that_is_beyond_the_style():
+    given = []
+    info = ModelInfo(architecture="residual", arguments={}, styles=("a",), style_size=1)
+    style = Style(StyleInfo(name="a", network=""), np.ones(1, np.float32), np.zeros(1, np.float32))
+    stylizer = Stylizer(FakeBackend(lambda x: given.append(float(x["style"][0])) or 1 - x["image"]), info, style)
+    stylizer(random_picture(1100, 1030), Settings(strength=1.5, crisp=True))
+    stylizer(random_picture(1100, 1030), Settings(strength=0.5, crisp=True))
+    assert given == [1.5, 1.0, 1.0, 0.5, 0.5, 0.5]
+
+
+def test_crisp_leaves_what_is_masked_and_keeps_colors_of_the_photo():
+    large = random_picture(700, 600)
+    mask = np.zeros((700, 600), np.uint8)
+    mask[:, :300] = 255
+    painted = _udnie()(large, Settings(crisp=True), mask=mask)
+    np.testing.assert_array_equal(painted[:, 300:], large[:, 300:])
+    assert (painted[:, :280] != large[:, :280]).mean() > 0.9
+    stylizer = fake(lambda inputs: (inputs["image"] + 1) / 2)
+    settings = Settings(crisp=True)
+    expected = colors.keep_colors(stylizer(large, settings), large, "luminance")
+    np.testing.assert_array_equal(stylizer(large, replace(settings, keep_colors="luminance")), expected)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"stroke_size": 0.001}, {"stroke_size": 9}, {"stroke_size": "big"}, {"seed": -1}, {"keep_colors": "all"}]
+    "wrong",
+    [
+        {"stroke_size": 0.001},
+        {"stroke_size": 9},
+        {"stroke_size": "big"},
+        {"seed": -1},
+        {"keep_colors": "all"},
+        {"crisp": 1},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(UsageError):

@@ -6,7 +6,8 @@ A `Stylizer` knows about pictures: sizes, padding, rounding, noise, tiles. What 
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -97,9 +98,7 @@ class Stylizer:
         if mask is not None:
             return paint_regions(image, [(self, mask)], settings)
         self.check(settings)
-        small = _working_copy(image, settings)
-        painted = _enlarged(self._paint(small, settings), small, image, settings)
-        return _recoloured(painted, image, settings)
+        return _painted(image, settings, self._paint)
 
     def _paint(self, image: Pixels, settings: Settings) -> Pixels:
         self._check_size(image)
@@ -230,16 +229,18 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
     for stylizer, mask in regions:
         stylizer.check(settings)
         check_mask(mask)
-    small = _working_copy(image, settings)
-    weights = _shares([mask for _, mask in regions], small)
-    families = {stylizer._family() for stylizer, _ in regions}
-    if len(families) == 1 and None not in families and first._forms is not None and settings.strength > 0:
-        painted = _by_place(small, [stylizer for stylizer, _ in regions], weights, settings.strength)
-    else:
-        pictures = [stylizer._paint(small, settings) for stylizer, _ in regions]
-        painted = _to_pixels(_mixed_pixels(pictures, weights, small), small)
-    where = weights.sum(axis=0) if small is image else _shares([mask for _, mask in regions], image).sum(axis=0)
-    return _recoloured(_enlarged(painted, small, image, settings, where), image, settings, where)
+    stylizers, masks = [stylizer for stylizer, _ in regions], [mask for _, mask in regions]
+    families = {stylizer._family() for stylizer in stylizers}
+    in_features = len(families) == 1 and None not in families and first._forms is not None and settings.strength > 0
+
+    def paint(picture: Pixels, settings: Settings) -> Pixels:
+        weights = _shares(masks, picture)
+        if in_features:
+            return _by_place(picture, stylizers, weights, settings.strength)
+        pictures = [stylizer._paint(picture, settings) for stylizer in stylizers]
+        return _to_pixels(_mixed_pixels(pictures, weights, picture), picture)
+
+    return _painted(image, settings, paint, masks)
 
 
 def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, strength: float) -> Pixels:
@@ -510,6 +511,40 @@ def _match(picture: Array, photo: Array, share: np.float32) -> Callable[[Array],
     return matched
 
 
+def _painted(
+    image: Pixels, settings: Settings, paint: Callable[[Pixels, Settings], Pixels], masks: Sequence[Mask] = ()
+) -> Pixels:
+    """The picture painted at the size at which its strokes come out as wanted, and enlarged to its own.
+
+    ``paint`` takes a picture of any size, and changes it within the masks only, where there are any.
+    """
+    small = _working_copy(image, settings)
+    painted = paint(small, settings)
+    where = None
+    for larger in _sizes(small, image, doubling=settings.crisp):
+        where = _shares(masks, larger).sum(axis=0) if masks else None
+        painted = _enlarged(painted, small, larger, settings, where)
+        if settings.crisp and min(small.shape[:2]) < min(larger.shape[:2]):
+            # What goes beyond the style's own strength is there already.
+            painted = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
+        small = larger
+    if settings.keep_colors is None:
+        return painted
+    if masks and where is None:
+        where = _shares(masks, image).sum(axis=0)
+    return colors.keep_colors(painted, image, settings.keep_colors, where)
+
+
+def _sizes(small: Pixels, image: Pixels, *, doubling: bool) -> Iterator[Pixels]:
+    """The picture at its own size, if that is not the small copy's, and before that at each doubling of the copy's."""
+    short = min(small.shape[:2])
+    while doubling and 2 * short < min(image.shape[:2]):
+        short *= 2
+        yield resize_short_side(image, short)
+    if small is not image:
+        yield image
+
+
 def _working_copy(image: Pixels, settings: Settings) -> Pixels:
     """The picture at the size at which its strokes come out as they are wanted.
 
@@ -530,8 +565,6 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
 
     What is not painted, by strength or by place, has all of its detail: it is the photo again.
     """
-    if small is image:
-        return painted
     height, width = image.shape[:2]
     large = np.empty_like(image)
     painted, small = (resize(x, width, x.shape[0]) for x in (painted, small))  # in strips they are made higher
@@ -587,13 +620,6 @@ def _mixed_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> 
         mixed += weight[..., np.newaxis] * picture
     batch: Array = mixed.transpose(2, 0, 1)[np.newaxis] / np.float32(white(image))
     return batch
-
-
-def _recoloured(painted: Pixels, photo: Pixels, settings: Settings, where: Array | None = None) -> Pixels:
-    """The painted picture with the photo's colours if they are to be kept; what is not painted has them already."""
-    if settings.keep_colors is None:
-        return painted
-    return colors.keep_colors(painted, photo, settings.keep_colors, where)
 
 
 def _to_pixels(output: Array, image: Pixels) -> Pixels:

@@ -43,6 +43,11 @@ class Settings:
         f"how large strokes are beside the picture: at 1, from {STROKES_AT} pixels (short side) up, as on one of that "
         "size; at 2 twice, at 0.5 half as large; 0: the network's own, which are fine on a large picture",
     )
+    crisp: bool = _option(
+        False,
+        "paint a large picture once more at each doubling of its size: strokes come out as sharp as on a small one; "
+        "takes the time that its size takes",
+    )
     keep_colors: Method | None = _option(
         None,
         "keep the photo's colours: of each place (luminance: only lightness is painted), or on the whole (match: the "
@@ -58,6 +63,8 @@ class Settings:
         least, most = STROKE_SIZES
         if not _is_number(self.stroke_size) or not (self.stroke_size == 0 or least <= self.stroke_size <= most):
             raise UsageError(f"stroke size must be 0, or from {least:g} to {most:g}, not {self.stroke_size}")
+        if not isinstance(self.crisp, bool):
+            raise UsageError(f"crisp must be true or false, not {self.crisp}")
         if self.keep_colors is not None and self.keep_colors not in METHODS:
             raise UsageError(f"unknown way to keep colours '{self.keep_colors}': choose one of {', '.join(METHODS)}")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
