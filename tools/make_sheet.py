@@ -1,4 +1,4 @@
-"""Make the sheets of docs/images: all shipped styles, three in several strengths, and six by both networks.
+"""Make the sheets of docs/images: all shipped styles, three in several strengths, six by both networks, two crisp.
 
 python tools/make_sheet.py
 """
@@ -11,10 +11,12 @@ import impasto
 from impasto.catalogue import VARIANTS
 from impasto.image import Pixels, contact_sheet, resize_short_side
 from impasto.runtime import DEFAULT
+from impasto.settings import Settings
 from impasto.sheets import STRENGTHS, style_sheet
 
 ROOT = Path(__file__).parents[1]
 SIZE = 512
+CRISP = ("udnie", "starry_night")
 STRONGER = ("udnie", "great_wave", "klimt_kiss")
 PAIRS = {
     "great_wave": "astronaut",
@@ -40,6 +42,15 @@ def middle(picture: Pixels) -> Pixels:
 if __name__ == "__main__":
     images = ROOT / "docs" / "images"
     impasto.save_image(images / "styles.jpg", style_sheet(example("castle"), columns=5), quality=85)
+    city = resize_short_side(example("city"), 2 * SIZE)
+    rows = []
+    for name in CRISP:
+        stylizer = impasto.load(name)
+        rows.append(
+            [middle(x)[SIZE // 2 : -SIZE // 2] for x in (city, stylizer(city), stylizer(city, Settings(crisp=True)))]
+        )
+    captions = [["photo", name, f"{name}, crisp"] for name in CRISP]
+    impasto.save_image(images / "crisp.jpg", contact_sheet(rows, captions=captions, cell=SIZE), quality=85)
     castle, steps = resize_short_side(example("castle"), SIZE), [replace(DEFAULT, strength=x) for x in STRENGTHS]
     rows = [[castle, *map(partial(impasto.load(name), castle), steps)] for name in STRONGER]
     captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name in STRONGER]
