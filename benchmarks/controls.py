@@ -4,7 +4,7 @@
 
 DATA has `content/open` and `styles`. MODEL is a model with batch normalisation, to show what becomes of contrast:
 
-    impasto train DATA/styles/starry_night.jpg -o MODEL --norm batch --start nothing --minutes 5
+    impasto train DATA/styles/starry_night.jpg -o MODEL --generator residual --norm batch --start nothing --minutes 5
 """
 
 import argparse

@@ -4,7 +4,7 @@
     python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json] [--plot FILE]
 
 Every round runs every network once, A B C A B C; what is reported are medians and their ratios, since the machine may
-be shared. "best" and "fast" are the shipped networks, in one of their styles; other sizes of the latter are untrained,
+be shared. "best" and "fast" are the shipped networks, in one of their styles; other sizes of `light` are untrained,
 with a strength as `impasto train` makes them: speed does not depend on weights. DATA/peers holds other projects'
 networks; without it they are left out. What is timed is a whole call: uint8 picture in,
 uint8 picture out; of PyTorch, multistyle26 and "statistics given" (those of an earlier frame, as the frozen form takes
@@ -40,10 +40,11 @@ from impasto.settings import AS_IT_IS
 from impasto.train.config import PRESETS
 from impasto.train.export import export_generator, feature_ranges
 
-SHIPPED: dict[str, tuple[Variant, str]] = {"best": ("best", "residual"), "fast": ("fast", "light")}
+SHIPPED: dict[Variant, str] = {"best": "impasto", "fast": "fast"}
+"""Each shipped network, and the preset that makes such."""
 UNTRAINED = {
-    "light, 3 blocks": {"blocks": 3},
-    "light, 2 blocks": {"blocks": 2},
+    "light, 96 channels": {"width": 96},
+    "light, 64 channels, 3 blocks": {"width": 64, "blocks": 3},
     "light, 48 channels": {"width": 48},
     "light, 48 channels, 3 blocks": {"width": 48, "blocks": 3},
 }
@@ -132,10 +133,12 @@ def main() -> None:
     cost: dict[str, float] = {}
 
     with tempfile.TemporaryDirectory() as folder:
-        for name, (variant, architecture) in SHIPPED.items():
-            arithmetic = operations(build_generator(architecture, {}), height, width)
+        for name, preset in SHIPPED.items():
+            recipe = PRESETS[preset]
+            network = build_generator(recipe.generator, recipe.generator_arguments())
+            arithmetic = operations(network, height, width)
             for engine, how in engines().items():
-                stylizer = load("udnie", variant=variant, **how)
+                stylizer = load("udnie", variant=name, **how)
                 work[f"{name}, {engine}"] = lambda stylizer=stylizer: stylizer(frame, AS_IT_IS)
                 cost[f"{name}, {engine}"] = cost[f"{name}, {GIVEN}, {engine}"] = arithmetic
                 work[f"{name}, {GIVEN}, {engine}"] = with_statistics(stylizer, batch)

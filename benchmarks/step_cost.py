@@ -71,7 +71,7 @@ def least_cost() -> object:
     network, _ = load_loss_network()
     network.to(memory_format=torch.channels_last)
     loss = PerceptualLoss(network, Objective(tv_weight=1.0), torch.rand(1, 3, 512, 512))
-    generator = build_generator("residual", {"norm": "instance"})
+    generator = build_generator(Recipe().generator, Recipe().generator_arguments())
     photo = torch.rand(1, 3, 256, 256)
     target = loss.content_target(photo)
 

@@ -80,7 +80,7 @@ def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo
     ("words", "code", "message"),
     [
         (["--minutes", "0"], 2, "either minutes or steps"),
-        (["--preset", "gatys2015"], 2, "unknown preset 'gatys2015': choose one of impasto, johnson2016"),
+        (["--preset", "gatys2015"], 2, "unknown preset 'gatys2015': choose one of impasto, fast, johnson2016"),
         (["--norm", "layer"], 2, "unknown norm 'layer': choose one of instance, batch, contrast, none"),
         (["--generator", "unet"], 2, "unknown generator 'unet': choose one of residual, light, texture"),
         (["--content-layers", "relu8_1"], 2, "unknown layer 'relu8_1': vgg16 has relu1_1"),

@@ -172,7 +172,7 @@ def in_use():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 stylizer = impasto.load("udnie", backend="openvino", precision="float32")
-photo = np.random.default_rng(0).integers(0, 256, (800, 800, 3), dtype=np.uint8)
+photo = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
 painted = stylizer(photo, AS_IT_IS)
 before = in_use()
 stylizer._backend.release()

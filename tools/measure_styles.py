@@ -1,13 +1,17 @@
 """Measure every shipped style and write what was found into its file, where `impasto styles --json` shows it.
 
-python tools/measure_styles.py PICTURES PHOTOS [--variant best] [--photos 4] [--gatys]
+python tools/measure_styles.py PICTURES PHOTOS [--variant best] [--styles NAME ...] [--photos 10] [--gatys]
 
 By the yardstick and for artefacts on held-out photos at 512 px; against Gatys' optimisation on one of them at 256 px.
+Two processes of one thread (--threads 1), each for half of the styles, are quicker than one of two. With at most ten
+photos none of them is one by which tools/make_styles.py weakened styles.
 """
 
 import argparse
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+
+import torch
 
 import impasto
 from impasto.artefacts import Artefacts, complaints
@@ -26,18 +30,23 @@ def main() -> None:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("photos_folder", type=Path)
     parser.add_argument("--variant", choices=VARIANTS, default="best")
-    parser.add_argument("--photos", type=int, default=4)
+    parser.add_argument("--styles", nargs="*", choices=[*shipped()], help="which to measure; all when absent")
+    parser.add_argument("--photos", type=int, default=10)
     parser.add_argument("--gatys", action="store_true", help="also how many evaluations each equals: slow")
+    parser.add_argument("--threads", type=int, help="of the processor; all when absent")
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     faults = [field.name for field in fields(Artefacts)]
     header = ["style", "content", "style", "objective", "palette", "detail", *faults, *["equals"] * options.gatys]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
-    for name, style in shipped(options.variant).items():
+    for name in options.styles or shipped(options.variant):
+        style = shipped(options.variant)[name]
         picture = options.pictures / f"{name}.jpg"
-        stylizer = impasto.load(name, variant=options.variant, precision="float32")
+        stylizer = impasto.load(name, variant=options.variant, precision="float32", threads=options.threads)
         found = evaluate(stylizer, picture, photos)
         equal = equal_evaluations(stylizer, picture, photos[: int(options.gatys)], size=GATYS_SIZE)
         artefacts = {key: round(value, 2) for key, value in asdict(found.artefacts).items()}

@@ -17,7 +17,7 @@ NETWORK = "network.onnx"
 """The name of a network's model file, beside the style files made for it."""
 
 Variant = Literal["best", "fast"]
-"""Which of the networks: "best" paints better, "fast" in a third of the time. Every shipped style is in both."""
+"""Which of the networks: "best" paints better, "fast" in half the time. Every shipped style is in both."""
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 

@@ -104,7 +104,7 @@ def stylize(
         style: A style that comes with Impasto (`impasto styles` lists them) or a style file; given several times, as
             udnie:0.7 and great_wave:0.3, a mixture.
         model: A model file, instead of a style.
-        fast: Paint a style that comes with Impasto with the fast network, which takes a third of the time; --best, the
+        fast: Paint a style that comes with Impasto with the fast network, which takes half the time; --best, the
             default, with the better one.
         output: A file for one picture, or - for standard output (PNG); a folder, made if need be, for several or for a
             folder, whose structure is kept. With a / at its end it is a folder in any case.

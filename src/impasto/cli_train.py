@@ -61,8 +61,9 @@ def train_command(
         styles: The picture whose look is learnt. Several share one network and can be mixed.
         output: What to write: NAME.onnx, a model of its own; NAME.safetensors, a style of a few KB for the shared
             network that comes with Impasto; for several pictures a folder. A folder of the run is kept beside it.
-        preset: The recipe to start from: impasto, johnson2016, ulyanov2016 or ulyanov2017; other flags change it.
-        set_: An argument of the generator, as --set.width 32 or --set.upsample transposed.
+        preset: The recipe to start from: impasto, fast (half the channels, for half the time in use), johnson2016,
+            ulyanov2016 or ulyanov2017; other flags change it.
+        set_: An argument of the generator, as --set.width 96 or --set.upsample transposed.
         resume: Go on with the unfinished run of this output.
         restart: Throw the unfinished run of this output away and begin anew.
     """
@@ -186,7 +187,8 @@ def gatys_command(
         style: The picture whose look it takes.
         output: The picture to write; the curve of the objective is saved beside it as .curve.json.
         force: Replace files that are there.
-        preset: Whose objective: impasto, johnson2016, ulyanov2016 or ulyanov2017; other flags change it.
+        preset: Whose objective: impasto (fast has the same), johnson2016, ulyanov2016 or ulyanov2017; other flags
+            change it.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")

@@ -56,8 +56,8 @@ NEAR_PHOTO = 0.2
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
 """The arithmetic: "auto" is bfloat16, or else 8 bits where the model knows its ranges, where processor and engine are
-quicker at it: a picture in less time and within 1.5 levels of 255 of float32, on average (the fast network 2; 2.5 at
-twice the strength); else float32."""
+quicker at it: a picture in less time and within 2 levels of 255 of float32, on average (about 3 at twice the
+strength); else float32."""
 Mask = NDArray[np.uint8]
 """Where to paint: uint8 (h, w), 255 for wholly."""
 DEFAULT = Settings()
@@ -329,7 +329,7 @@ def load(
     Args:
         name_or_path: The name of a shipped style (`impasto.styles`), a style file or a model file, both made by
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
-        variant: The network that paints shipped styles: "best", or "fast", which takes a third of the time. A file
+        variant: The network that paints shipped styles: "best", or "fast", which takes half the time. A file
             has a network of its own, and for it this means nothing.
         backend: "onnxruntime", "openvino", or "auto": OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads one call may use; None for all cores.

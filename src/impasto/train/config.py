@@ -27,7 +27,7 @@ def opt(default: Any, help: str) -> Any:
 class Recipe:
     """How a style is learnt. The defaults are Impasto's own; docs/lessons.md has what was measured of them."""
 
-    generator: str = opt("residual", "network: residual (Johnson 2016), light (ours, quick) or texture (Ulyanov 2016)")
+    generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
     arguments: Mapping[str, Any] = field(
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
@@ -40,7 +40,7 @@ class Recipe:
     )
     start: Literal["base", "nothing"] = opt(
         "base",
-        "weights to begin with: those of the package's network of this generator, where there is one, or random ones",
+        "weights to begin with: those of the package's network of this shape, where there is one, or random ones",
     )
     style_size: int = opt(512, "short side of the style picture, pixels; the size its strokes are learnt at")
     crop: int = opt(256, "side of the squares learnt from, pixels")
@@ -63,7 +63,7 @@ class Recipe:
     )
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
     content_ceiling: float = opt(
-        0.95, "content error above which a style's weight is lowered until the photo is kept; 0: never"
+        0.88, "content error above which a style's weight is lowered until the photo is kept; 0: never"
     )
     decay: float = opt(0.5, "share of the run, at its end, over which learning rates fall to nothing")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
@@ -201,6 +201,8 @@ _ULYANOV_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 PRESETS: Mapping[str, Recipe] = {
     "impasto": Recipe(),
+    # The same for a network of half the channels, as paints with `stylize --fast`.
+    "fast": Recipe(arguments={"width": 64}),
     # Johnson, Alahi, Fei-Fei 2016 with batch normalisation; fast-neural-style, models.lua and train.lua. The content
     # layer is the paper's. Content to style is 1 : 5 on Caffe's features; those of torchvision's VGG are some 140
     # times smaller and the style term is quartic in them, the content term quadratic: 1 : 1e5, as in pytorch/examples.

@@ -5,6 +5,7 @@ with one node a layer, so that a runtime finds its fused kernels (InstanceNormal
 What tracing would guarantee, that the file computes what the generator does, every export checks.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ OPSET = 18
 IR_VERSION = 9
 RANGE_CHANNELS = 48
 """Channels that a convolution sums over, at least, to be computed in 8 bits."""
-RANGE_SAMPLE = 2**16
+RANGE_SAMPLE = 2**14
 """Features of each layer and look that ranges are found by."""
 AT_ONCE = 2
 """Side of the squares of pixels that the residual network's last convolution makes at once, in its graph."""
@@ -122,7 +123,11 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
             found = seen[f"{name}.weight"] = []
 
             def look(_: nn.Module, taken: tuple[Tensor, ...], found: list[Tensor] = found) -> None:
-                found.append(taken[0].flatten()[:: 1 + taken[0].numel() // RANGE_SAMPLE].float().cpu())
+                features = taken[0]
+                step = 1 + features.numel() // RANGE_SAMPLE
+                while math.gcd(step, features[0, 0].numel()) > 1:  # not the same places of every channel
+                    step += 1
+                found.append(features.flatten()[::step].float().cpu().clone())  # a view would keep all of them
 
             hooks.append(layer.register_forward_pre_hook(look))
     strengths = torch.eye(generator.styles)[:, None]

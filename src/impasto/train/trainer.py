@@ -157,7 +157,7 @@ def train(
     if config.style_only and base is None:
         raise TrainingError(
             f"{config.output}: no shared network is made like this: leave the generator's flags "
-            "out, or give --generator light alone"
+            "out, or give --preset fast alone"
         )
     network_sha256 = base.network if config.style_only and base is not None else ""
     identity = identity_of(config, style_sha256, learning, network_sha256)

@@ -1,0 +1,38 @@
+"""What the package's own networks were made with."""
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from impasto.nn.generators import build_generator
+from tools.make_styles import SIGNIFICANT, rounded
+from tools.widen import widen
+
+
+def test_a_widened_network_paints_the_same_and_learns_with_what_is_new():
+    torch.manual_seed(0)
+    narrow, wide = (build_generator("light", {"width": width, "blocks": 2, "styles": 3}) for width in (6, 10))
+    for parameter in narrow.parameters():
+        torch.nn.init.uniform_(parameter, -1, 1)
+    widen(narrow, wide)
+    photo, style = torch.rand(1, 3, 40, 48), torch.tensor([[0.5, 0.2, 0.3]])
+    torch.testing.assert_close(wide(photo, style=style), narrow(photo, style=style), atol=1e-5, rtol=0)
+    (wide(photo, style=style) * torch.rand(1, 3, 40, 48)).sum().backward()
+    assert wide.last.conv.weight.grad[:, 6:].abs().max() > 0  # the new channels' way out, zero so far
+
+
+def test_kernels_are_rounded_to_few_bits_and_stay_float32(tmp_path):
+    kernel = np.linspace(-1, 0.75, 2 * 3 * 9, dtype=np.float32).reshape(2, 3, 3, 3)
+    others = {"a.bias": np.array([1 / 3], np.float32), "mean": np.full((1, 3, 1, 1), 1 / 3, np.float32)}
+    tensors = [numpy_helper.from_array(x, name) for name, x in {"a.weight": kernel, **others}.items()]
+    graph = onnx.helper.make_graph([], "g", [], [], tensors)
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "m.onnx")
+    found = onnx.load_from_string(rounded(tmp_path / "m.onnx")).graph.initializer
+    arrays = {x.name: numpy_helper.to_array(x) for x in found}
+    few = arrays["a.weight"]
+    assert few.dtype == np.float32
+    changes = np.abs(few / kernel - 1)
+    assert 0 < changes.max() <= 2.0**-SIGNIFICANT
+    assert (few.view(np.uint32) % 2 ** (24 - SIGNIFICANT) == 0).all()  # the bits that compress
+    assert all(np.array_equal(arrays[name], x) for name, x in others.items())

@@ -1,0 +1,86 @@
+"""Begin the best network from the fast one: more channels, with which it paints the same at first.
+
+python tools/widen.py PICTURES PHOTOS OUTPUT [--width 128]
+
+Nothing of the old channels takes from a new one yet, so no picture changes; a new channel begins with the kernel of
+an old one, turned by a quarter, so that there is something worth taking. OUTPUT is a folder as `impasto train` of
+several pictures makes it; `python tools/make_styles.py OUTPUT PICTURES/manifest.csv best PHOTOS` puts it into the
+package, and `impasto train PICTURES/*.jpg -o made ...` goes on from there.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto.catalogue import shipped
+from impasto.nn.generators import Generator, build_generator
+from impasto.train.base import load_base
+from impasto.train.config import PRESETS, TrainConfig
+from impasto.train.data import CropPool, content_photos
+from impasto.train.export import write_result
+
+HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
+SIZE, SQUARES = 256, 16
+
+
+def widened(old: Tensor, size: torch.Size) -> Tensor:
+    """``old``, a kernel (out, in, height, width), bias or scale (..., channels), in a tensor of this size.
+
+    New outputs are old ones again, kernels turned by a quarter (by two the next time); of new inputs nothing is taken.
+    """
+    new = torch.zeros(size)
+    if old.ndim == 4:
+        for number in range(size[0]):
+            turns, taken = divmod(number, len(old))
+            new[number, : old.shape[1]] = old[taken].rot90(turns, dims=(1, 2))
+        return new
+    taken = [number % old.shape[-1] for number in range(size[-1])]
+    return old[..., taken].clone()
+
+
+def widen(narrow: Generator, wide: Generator) -> None:
+    """Give ``wide`` the weights of ``narrow``, an equal network of fewer channels: it paints the same."""
+    sizes = {name: x.shape for name, x in wide.state_dict().items()}
+    wide.load_state_dict({name: widened(x, sizes[name]) for name, x in narrow.state_dict().items()})
+
+
+def main() -> None:
+    """Widen and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--width", type=int, default=128)
+    options = parser.parse_args()
+    narrowest = PRESETS["fast"].arguments["width"]
+    if options.width <= narrowest:
+        parser.error(f"width must be more than the fast network's {narrowest}")
+    fast = PRESETS["fast"]
+    best = replace(fast, arguments={"width": options.width})
+    base = load_base(fast.generator, fast.generator_arguments())
+    assert base is not None
+    styles = len(base.codes)
+    narrow, wide = (
+        build_generator("light", {**recipe.generator_arguments(), "styles": styles}).eval() for recipe in (fast, best)
+    )
+    base.begin(narrow, base.codes)
+    widen(narrow, wide)
+    paths, _ = content_photos(options.photos, HELD_OUT)
+    pool = CropPool(paths, SQUARES, (SIZE, 2 * SIZE), 0)
+    photos = [pool.cut(number, SIZE) for number in range(SQUARES)]
+    with torch.no_grad():
+        style = wide.choose([0])
+        changed = float((wide(photos[0], None, style) - narrow(photos[0], None, style)).abs().max())
+    print(f"width {options.width}: pixels differ by {255 * changed:.3f} of 255 at most")
+    config = TrainConfig(
+        styles=tuple(options.pictures / f"{name}.jpg" for name in shipped("fast")), output=options.output, recipe=best
+    )
+    options.output.mkdir(parents=True, exist_ok=True)
+    write_result(wide, config, {"learnt": "nothing yet: the fast network, widened", "steps": 0}, None, photos)
+
+
+if __name__ == "__main__":
+    main()
