@@ -55,10 +55,9 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--width", type=int, default=128)
     options = parser.parse_args()
-    narrowest = PRESETS["fast"].arguments["width"]
-    if options.width <= narrowest:
-        parser.error(f"width must be more than the fast network's {narrowest}")
     fast = PRESETS["fast"]
+    if options.width <= fast.arguments["width"]:
+        parser.error(f"width must be more than the fast network's {fast.arguments['width']}")
     best = replace(fast, arguments={"width": options.width})
     base = load_base(fast.generator, fast.generator_arguments())
     assert base is not None
