@@ -403,7 +403,8 @@ class Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inside, H, W) -> (N, outside, ceil(H / stride), ceil(W / stride))."""
         if self.border:
-            x = F.pad(x, [self.border] * 4, mode=self.mode)
+            with torch.autocast(x.device.type, enabled=False):  # it would take float32 for what only copies
+                x = F.pad(x, [self.border] * 4, mode=self.mode)
         if torch.is_grad_enabled() and _is_narrow(self.conv):
             return _narrow_conv(x, self.conv)
         y: Tensor = self.conv(x)

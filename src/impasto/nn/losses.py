@@ -14,6 +14,7 @@ from impasto.nn.pixel_terms import (
     detail_error,
     detail_quantiles,
     grid_energy,
+    mean_square,
     palette_error,
     reconstruction_error,
     tone_error,
@@ -275,7 +276,7 @@ class PerceptualLoss(nn.Module):
 
         content = zero
         for layer in objective.content_layers:
-            difference = (features[layer].float() - target.features[layer].float()).square().mean(dim=(1, 2, 3))
+            difference = mean_square(features[layer].float() - target.features[layer].float())
             content = content + (difference / (target.variance[layer] + 1e-8) if balanced else difference)
         if balanced:
             content = content / len(objective.content_layers)

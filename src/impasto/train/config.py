@@ -65,7 +65,7 @@ class Recipe:
     content_ceiling: float = opt(
         0.95, "content error above which a style's weight is lowered until the photo is kept; 0: never"
     )
-    decay: float = opt(0.5, "share of the run, at its end, over which learning rates fall to nothing")
+    decay: float = opt(1.0, "share of the run, at its end, over which learning rates fall to nothing")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
 
     def __post_init__(self) -> None:

