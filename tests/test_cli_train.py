@@ -61,6 +61,12 @@ def test_flags_change_a_preset_and_leave_the_rest_of_it(train, tmp_path):
     assert read_info(tmp_path / "model.onnx").architecture == "texture"
 
 
+def test_another_generator_does_not_take_the_presets_arguments(train, tmp_path):
+    assert train("--preset", "ulyanov2017", "--generator", "light") == 0  # which knows no noise
+    assert read_info(tmp_path / "model.onnx").arguments["width"] == 4  # the fixture's
+    assert read_info(tmp_path / "model.onnx").architecture == "light"
+
+
 def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo_folder, tiny_vgg_file):
     command = [sys.executable, "-m", "impasto", "train", str(style_file), "-o", str(tmp_path / "m.onnx")]
     command += ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK[2:], "--minutes", "10"]

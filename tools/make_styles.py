@@ -41,7 +41,7 @@ from impasto.train.weights import load_loss_network
 
 RANK = 96
 SIGNIFICANT = 10
-MOST_CONTENT, LEAST_STRENGTH = 0.945, 0.85
+MOST_CONTENT, LEAST_STRENGTH = 0.945, 0.9
 """Content error that a style may have on the photos that tell, and the strength that is left of it at least.
 
 The former for less than 1 on others: with 0.975 two styles had 1.02 on those that judge.

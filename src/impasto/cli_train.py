@@ -71,12 +71,13 @@ def train_command(
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
     if resume and restart:
         raise UsageError("--resume and --restart exclude each other: give one")
-    base = PRESETS[preset]
+    base, flags = PRESETS[preset], given(recipe)
+    ours = base.arguments if flags.get("generator", base.generator) == base.generator else {}  # not another network's
     changed = replace(
         base,
-        **given(recipe),
+        **flags,
         objective=replace(base.objective, **given(objective)),
-        arguments={**base.arguments, **{name: _value(text) for name, text in (set_ or {}).items()}},
+        arguments={**ours, **{name: _value(text) for name, text in (set_ or {}).items()}},
     )
     chosen = given(run)
     if "steps" in chosen and "minutes" not in chosen:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from impasto.errors import UsageError
-from impasto.nn.norm import NORMS, BatchNorm, ContrastNorm, InstanceNorm, contrast_norm, make_norm
+from impasto.nn.norm import NORMS, BatchNorm, ContrastNorm, InstanceNorm, contrast_norm, instance_norm, make_norm
 
 
 @pytest.fixture
@@ -160,3 +160,17 @@ def test_a_limit_cuts_off_after_normalising_and_before_scaling():
     expected += torch.einsum("ns,sc->nc", style, layer.bias)[:, :, None, None]
     torch.testing.assert_close(layer(x, style), expected)
     assert not torch.allclose(make_norm("instance", 3).double()(x), make_norm("instance", 3, limit=2.5).double()(x))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_gradients_do_not_depend_on_how_features_lie_in_memory(count):
+    """torch's batch normalisation has wrong ones where features lie by pixel and what comes back by channel."""
+    torch.manual_seed(0)
+    features, back = torch.randn(count, 8, 9, 7), torch.randn(count, 8, 9, 7)
+    scale = torch.rand(count, 8)
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = features.contiguous(memory_format=layout).requires_grad_()
+        instance_norm(x, scale, torch.zeros(count, 8)).backward(back)
+        found.append(x.grad)
+    torch.testing.assert_close(found[0], found[1])

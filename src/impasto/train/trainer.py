@@ -153,7 +153,6 @@ def train(
     folder = run_folder(config.output)
     checkpoint = folder / "checkpoint.pt"
     run = Run(recipe, len(styles), config.seed, device, style_only=config.style_only)
-    channels_last(run.generator)
     base = load_base(recipe.generator, recipe.generator_arguments()) if recipe.start == "base" else None
     if config.style_only and base is None:
         raise TrainingError(
