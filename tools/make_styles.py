@@ -109,9 +109,12 @@ if __name__ == "__main__":
     if variant not in VARIANTS:
         sys.exit(f"{variant}: choose one of {', '.join(VARIANTS)}")
     pictures = {Path(row["file"]).stem: row for row in csv.DictReader(manifest.open(encoding="utf-8"))}
-    missing = [path.stem for path in made.glob(f"*{SUFFIX}") if path.stem not in pictures]
+    names = [path.stem for path in made.glob(f"*{SUFFIX}")]
+    missing = [
+        name for name in names if name not in pictures or not (manifest.parent / pictures[name]["file"]).exists()
+    ]
     if missing:
-        sys.exit(f"{manifest} knows nothing of {', '.join(missing)}")
+        sys.exit(f"{manifest} has no picture of {', '.join(missing)}")
     if not (made / NETWORK).exists():
         sys.exit(f"{made}: there is no {NETWORK} here: nothing is replaced")
     network, _ = load_loss_network()

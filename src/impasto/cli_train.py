@@ -124,6 +124,9 @@ def _value(text: str) -> Any:
 @contextmanager
 def _training_progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on a terminal, else a line now and then; messages always."""
+    if os.environ.get("RANK", "0") != "0":
+        yield lambda p: None
+        return
     if not sys.stderr.isatty():
         last = 0.0
 
@@ -283,7 +286,8 @@ def evaluate_command(
     found = evaluate(stylizer, style, photos, size=size, name=Path(model).name)
     for path, reason in found.unreadable.items():
         print(f"left out {path}: {reason}", file=sys.stderr)
-    equal = equal_evaluations(stylizer, style, photos[:gatys])
+    readable = [path for path in photos if str(path) not in found.unreadable]
+    equal = equal_evaluations(stylizer, style, readable[:gatys])
     if as_json:
         print(json.dumps({**asdict(found), "gatys": [asdict(one) for one in equal]}))
         return 0

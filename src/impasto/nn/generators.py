@@ -174,7 +174,7 @@ class ResidualGenerator(Generator):
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
-        check_bounds(bound=bound, limit=limit)
+        check_bounds(bound=bound, limit=limit, negative_slope=negative_slope)
         check_choice("upsampling", upsample, ("bilinear", "nearest", "transposed"))
         check_choice("padding", padding, (*PADDINGS, "reflect-start"))
         self.border = 8 * blocks if padding == "reflect-start" else 0  # each block eats 2 pixels at a quarter size
@@ -251,7 +251,7 @@ class LightGenerator(Generator):
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), blocks=(blocks, 0), styles=(styles, 1))
-        check_bounds(bound=bound, limit=limit)
+        check_bounds(bound=bound, limit=limit, negative_slope=negative_slope)
         check_choice("padding", padding, PADDINGS)
 
         def normalize(limit: float = 0.0) -> nn.Module:
@@ -313,6 +313,8 @@ class TextureGenerator(Generator):
     ) -> None:
         super().__init__(output, styles)
         check_counts(width=(width, 1), levels=(levels, 1), noise=(noise, 0), styles=(styles, 1))
+        check_bounds(negative_slope=negative_slope)
+        check_choice("standardize", standardize, (True, False))
         check_choice("padding", padding, PADDINGS)
         self.noise = noise
         self.noise_channels = 2 * noise

@@ -36,11 +36,12 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
     n, c, height, width = x.shape
     if height * width == 1:
         return shift[:, :, None, None].to(x.dtype).expand(n, c, 1, 1)  # its own mean; torch refuses it
-    # Batch normalisation of a batch of one with N * C channels: the same definition, and torch's quickest code. Laid
-    # out by channel: where features lie by pixel and their gradient does not, torch 2.13's is wrong, silently.
+    # Batch normalisation of a batch of one with N * C channels: the same definition, and torch's quickest code. Space
+    # as one axis: with two, torch 2.13's gradients are wrong, silently, where features and gradient lie differently.
     wide = torch.promote_types(x.dtype, torch.float32)
     scale, shift = (v.to(wide).expand(n, c).reshape(-1) for v in (scale, shift))
-    y = F.batch_norm(x.contiguous().view(1, n * c, height, width), None, None, scale, shift, training=True, eps=eps)
+    flat = x.contiguous().view(1, n * c, height * width)
+    y = F.batch_norm(flat, None, None, scale, shift, training=True, eps=eps)
     return y.reshape(n, c, height, width)
 
 

@@ -61,6 +61,9 @@ class Recipe:
     style_first: float = opt(
         0.1, "share of a run from the base in which scales and shifts alone learn, before everything does"
     )
+    longest_gradient: float = opt(
+        2.0, "times its usual length to which a longer gradient is cut: one odd square must not undo many; 0: never"
+    )
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
     content_ceiling: float = opt(
         0.95, "content error above which a style's weight is lowered until the photo is kept; 0: never"
@@ -88,6 +91,10 @@ class Recipe:
         ):
             if getattr(self, name) < least:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
+        if self.jitter > min(self.crop, self.first_crop):
+            raise UsageError(
+                f"jitter must be at most a square's side, {min(self.crop, self.first_crop)}, not {self.jitter}"
+            )
         if self.photo_every == 1:
             raise UsageError("photo-every 1 would leave no square for the style: give 0, or 2 or more")
         for name in ("grow_at", "style_first", "ramp", "decay"):
@@ -96,8 +103,9 @@ class Recipe:
         for name in ("muon_rate", "adam_rate", "style_rate"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
-        if not 0 <= self.content_ceiling < 100:
-            raise UsageError(f"content-ceiling must be 0 or more, not {self.content_ceiling}")
+        for name in ("content_ceiling", "longest_gradient"):
+            if not 0 <= getattr(self, name) < 100:
+                raise UsageError(f"{name.replace('_', '-')} must be from 0 to 100, not {getattr(self, name)}")
         if not 32 <= self.photo_from <= self.photo_to <= 4096:
             raise UsageError(
                 f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
@@ -170,7 +178,9 @@ class TrainConfig:
                 f"{self.output}: a model's name ends in .onnx, a style's for the shared network in {SUFFIX}"
             )
         if self.style_only and self.recipe.start != "base":
-            raise UsageError(f"a style alone ({SUFFIX}) is learnt on the shared network: leave --start out")
+            raise UsageError(
+                f"a style alone ({SUFFIX}) is learnt on the shared network: leave --start out, and presets but for fast"
+            )
 
     @property
     def style_only(self) -> bool:
@@ -179,7 +189,8 @@ class TrainConfig:
 
 
 # The published recipes. Where a value is not the paper's own, or the bundled loss network asks for another, the line
-# says so; docs/papers.md lists all differences. All learn at one size, from ever new squares, at a constant rate.
+# says so; docs/papers.md lists all differences. All learn at one size, from ever new squares; all but the last at
+# constant rates.
 _PUBLISHED = Recipe(
     start="nothing",
     style_size=256,
@@ -192,6 +203,7 @@ _PUBLISHED = Recipe(
     muon_rate=0.0,
     adam_rate=1e-3,
     style_rate=1e-3,
+    longest_gradient=0.0,
     ramp=0.0,
     content_ceiling=0.0,
     decay=0.0,

@@ -40,18 +40,23 @@ def built_in_photos() -> list[Path]:
     return find_images(folder)
 
 
-def content_photos(folder: Path | None, held_out: Path | None) -> tuple[list[Path], list[Path]]:
+def content_photos(
+    folder: Path | None, held_out: Path | None, without: Path | None = None
+) -> tuple[list[Path], list[Path]]:
     """The photos to learn from and the photos to judge by, never the same.
 
     Args:
         folder: photos of any format, with folders below; None for the built-in ones.
         held_out: a folder of photos to judge by, or a text file that names some (one a line, by file name); None
             takes a few evenly spread ones out of ``folder``.
+        without: a folder that is passed over, wherever it lies: that of the run itself, with its preview.
 
     Raises:
         TrainingError: if no photo is left to learn from, or a named one is missing.
     """
     photos = built_in_photos() if folder is None else find_images(folder)
+    if without is not None:
+        photos = [path for path in photos if without.resolve() not in path.resolve().parents]
     if not photos:
         raise TrainingError(f"{folder}: no pictures in this folder: give one with photos to learn from")
     if held_out is None:

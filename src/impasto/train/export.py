@@ -5,6 +5,7 @@ with one node a layer, so that a runtime finds its fused kernels (InstanceNormal
 What tracing would guarantee, that the file computes what the generator does, every export checks.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ from impasto.nn.generators import (
     UpsampleConv,
 )
 from impasto.nn.norm import BatchNorm, ContrastNorm, InstanceNorm, NoNorm
-from impasto.stylefile import SUFFIX, Style, StyleInfo, write_style
+from impasto.stylefile import SUFFIX, Style, StyleInfo, read_style, write_style
 from impasto.train.base import Base
 from impasto.train.config import TrainConfig
 
@@ -93,9 +94,10 @@ def write_result(
         export_generator(generator, info, config.output)
         return
     network = config.output / NETWORK
-    for stale in config.output.glob(f"*{SUFFIX}"):  # of another network, soon
-        stale.unlink()
+    stale = _styles_of(network)
     export_generator(generator, info, network)
+    for path in stale:
+        path.unlink()
     sha256 = network_hash(network)
     *codes, photo = generator.codes()
     for name, code in zip(names, codes, strict=True):
@@ -103,6 +105,18 @@ def write_result(
             name=name, network=sha256, title=name, licence=config.licence, source=config.source, training=training
         )
         write_style(config.output / f"{name}{SUFFIX}", Style(record, _vector(code), _vector(photo)))
+
+
+def _styles_of(network: Path) -> list[Path]:
+    """The style files beside ``network`` that fit it and no other."""
+    if not network.exists():
+        return []
+    sha256, found = network_hash(network), []
+    for path in network.parent.glob(f"*{SUFFIX}"):
+        with contextlib.suppress(ModelError):  # weights of something else
+            if read_style(path).info.network == sha256:
+                found.append(path)
+    return found
 
 
 def _vector(code: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

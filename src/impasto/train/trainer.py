@@ -65,6 +65,8 @@ RANGE_SQUARES = 4
 """Squares that are painted at a run's end to find the ranges of features."""
 LEAST_STYLE_SIZE = 64
 """Pixels: of a smaller style picture the loss network's deepest layer sees next to nothing."""
+MOST_ASPECT = 8
+"""How many times as long as wide a style picture may be; all are brought to one short side."""
 LEAST_STYLE_DEVIATION = 2.0
 """Levels of 255 by which the colours of a style picture must vary."""
 
@@ -143,7 +145,7 @@ def train(
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
     pictures = [_style_picture(path, max(recipe.style_size, YARDSTICK_SIZE)) for path in config.styles]
     style_sha256 = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in config.styles)
-    learning, judges = content_photos(config.content, config.held_out)
+    learning, judges = content_photos(config.content, config.held_out, without=run_folder(config.output))
     network, network_record = load_loss_network(config.loss_network, config.convention)
     channels_last(network.to(device))
     styles = [to_tensor(resize_short_side(picture, recipe.style_size)).to(device) for picture in pictures]
@@ -160,7 +162,7 @@ def train(
             "out, or give --preset fast alone"
         )
     network_sha256 = base.network if config.style_only and base is not None else ""
-    identity = identity_of(config, style_sha256, learning, network_sha256)
+    identity = identity_of(config, style_sha256, learning, network_sha256, network_record["sha256"])
     if checkpoint.exists() and not restart:
         saved = read_checkpoint(checkpoint)
         if resume:
@@ -231,6 +233,7 @@ def train(
                 if run.state.rollbacks > MOST_ROLLBACKS:
                     raise TrainingError(f"{folder}: it keeps exploding: lower --muon-rate, --adam-rate, --style-rate")
                 continue
+            run.cut_gradients()
             for optimizer, _ in run.optimizers:
                 optimizer.step()
             run.balance(run.looks(batch, config.seed), content_terms(terms, world))
@@ -363,6 +366,8 @@ def _style_picture(path: Path, size: int) -> Pixels:
         raise TrainingError(
             f"{path}: {width} x {height} pixels are too few to show a look: give one of {LEAST_STYLE_SIZE} or more"
         )
+    if max(height, width) > MOST_ASPECT * min(height, width):
+        raise TrainingError(f"{path}: {width} x {height} pixels are too long a strip: cut out a part of it")
     picture = resize_short_side(picture, min(height, width, size))
     if float(picture.std(axis=(0, 1)).max()) < LEAST_STYLE_DEVIATION:
         raise TrainingError(f"{path}: is one flat colour, there is no look to learn: give a picture with strokes")
