@@ -113,7 +113,7 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
 
 @pytest.mark.parametrize(
     ("steps", "photo_every", "precision"),
-    [(80, 0, "float32"), (120, 10, "float32"), (120, 0, "bfloat16")],
+    [(120, 0, "float32"), (120, 10, "float32"), (120, 0, "bfloat16")],
     ids=["style alone", "and the photo", "in bfloat16"],
 )
 def test_training_lowers_the_objective(config, steps, photo_every, precision):
