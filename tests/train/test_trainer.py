@@ -43,6 +43,8 @@ SMALL = Recipe(
     photo_from=48,
     photo_to=80,
     pool=6,
+    decay=0.5,
+    content_ceiling=0.95,
 )
 
 
@@ -107,13 +109,13 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
     picture = stylizer(photo)
     assert picture.shape == photo.shape
     faint = stylizer(photo, Settings(strength=0.3))
-    assert np.abs(faint - picture.astype(float)).mean() > 1  # after twelve steps neither is much like the photo
+    assert np.abs(faint - photo.astype(float)).mean() < np.abs(picture - photo.astype(float)).mean()
     assert result.objective == pytest.approx(result.content_error + 4 * result.style_error, rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("steps", "photo_every", "precision"),
-    [(120, 0, "float32"), (120, 10, "float32"), (120, 0, "bfloat16")],
+    [(60, 0, "float32"), (120, 10, "float32"), (120, 0, "bfloat16")],
     ids=["style alone", "and the photo", "in bfloat16"],
 )
 def test_training_lowers_the_objective(config, steps, photo_every, precision):

@@ -155,8 +155,9 @@ class Run:
     def cut_gradients(self) -> None:
         """Shorten a gradient that is much longer than usual.
 
-        Of one odd square, a nearly even one, it may be three hundred times as long, and both optimisers remember it:
-        the style error of a run from the base doubled, for some thirty steps.
+        Of one odd square it may be three hundred times as long (one channel hardly varies, and it is to come out
+        as the photo), and both optimisers remember it: the style error of a run from the base doubled,
+        for some thirty steps.
         """
         if not self.recipe.longest_gradient:
             return
