@@ -31,8 +31,6 @@ from impasto.train.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
-PAINTED = ("udnie", "great_wave", "starry_night", "the_scream", "shipwreck_minotaur")
-"""The pictures that others have trained networks on as well, or on one like it."""
 SHOWN = ("astronaut.jpg", "castle.jpg")
 
 
@@ -47,39 +45,41 @@ class OneOfMany(Backend):
         return self.graph.run_all({"image": inputs["image"], "style_weights": self.weights})
 
 
-def peers(data: Path, photo: Path, styles: list[str] | None) -> dict[str, dict[str, Stylizer]]:
-    """By style: the networks that others trained on the same picture, the best first.
+def foreign(data: Path, *names: str) -> dict[str, Stylizer]:
+    """Networks of these names, of one style each."""
+    return {name: load_foreign(data / "peers" / f"{name}.onnx", value_range=255.0) for name in names}
 
-    Which pictures multistyle26 learnt is known of two; of the others the number that suits the picture best, on one
-    photo, stands for it: kinder than any fixed choice.
-    """
-    folder = data / "peers"
+
+def one_of_many(data: Path, style: int) -> Stylizer:
+    """multistyle26, painting in this style."""
     info = ModelInfo(architecture="residual", arguments={}, styles=("s",), multiple_of=4)
+    return Stylizer(OneOfMany(data / "peers" / "multistyle26.onnx", style), info)
 
-    def one_of_many(style: int) -> Stylizer:
-        return Stylizer(OneOfMany(folder / "multistyle26.onnx", style), info)
 
-    def nearest(picture: str) -> dict[str, Stylizer]:
-        file = data / "styles" / f"{picture}.jpg"
-        found = [evaluate(one_of_many(k), file, [photo], size=256).objective for k in range(26)]
-        best = int(np.argmin(found))
-        return {f"multistyle26, style {best} (nearest)": one_of_many(best)}
+def nearest(data: Path, photo: Path, picture: str) -> dict[str, Stylizer]:
+    """multistyle26 in the style that suits the picture best, on one photo: kinder than any fixed choice.
 
-    known: dict[str, Callable[[], dict[str, Stylizer]]] = {
-        "udnie": lambda: {
-            name: load_foreign(folder / f"{name}.onnx", value_range=255.0)
-            for name in ("pt_udnie_nc16_b4_e2_1e05_1e10", "pt_udnie_nc8_b1_e2_1e05_1e10", "lengstrom_udnie")
-        },
-        "great_wave": lambda: {
-            "lengstrom_wave": load_foreign(folder / "lengstrom_wave.onnx", value_range=255.0),
-            "multistyle26, style 24": one_of_many(24),
-        },
-        "starry_night": lambda: {"multistyle26, style 19": one_of_many(19)},
-        "the_scream": lambda: nearest("the_scream"),
-        "shipwreck_minotaur": lambda: nearest("shipwreck_minotaur"),
-    }
-    assert tuple(known) == PAINTED
-    return {name: known[name]() for name in styles or known}
+    Which pictures it learnt is known of two.
+    """
+    file = data / "styles" / f"{picture}.jpg"
+    found = [evaluate(one_of_many(data, k), file, [photo], size=256).objective for k in range(26)]
+    best = int(np.argmin(found))
+    return {f"multistyle26, style {best} (nearest)": one_of_many(data, best)}
+
+
+PEERS: dict[str, Callable[[Path, Path], dict[str, Stylizer]]] = {
+    "udnie": lambda data, photo: foreign(
+        data, "pt_udnie_nc16_b4_e2_1e05_1e10", "pt_udnie_nc8_b1_e2_1e05_1e10", "lengstrom_udnie"
+    ),
+    "great_wave": lambda data, photo: {
+        **foreign(data, "lengstrom_wave"),
+        "multistyle26, style 24": one_of_many(data, 24),
+    },
+    "starry_night": lambda data, photo: {"multistyle26, style 19": one_of_many(data, 19)},
+    "the_scream": lambda data, photo: nearest(data, photo, "the_scream"),
+    "shipwreck_minotaur": lambda data, photo: nearest(data, photo, "shipwreck_minotaur"),
+}
+"""By the picture, or one like it: the networks that others have trained on it, the best first; of data and a photo."""
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--photos", type=int, default=40)
-    parser.add_argument("--styles", nargs="*", choices=PAINTED, help="all when absent")
+    parser.add_argument("--styles", nargs="*", choices=PEERS, default=[*PEERS])
     options = parser.parse_args()
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
@@ -110,7 +110,8 @@ def main() -> None:
     ]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
-    for name, others in peers(options.data, photos[0], options.styles).items():
+    for name in options.styles:
+        others = PEERS[name](options.data, photos[0])
         style = options.data / "styles" / f"{name}.jpg"
         trained = options.models / f"{name}.onnx"
         ours = {"impasto, trained": load(trained, precision="float32")} if trained.exists() else {}

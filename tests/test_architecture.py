@@ -27,7 +27,7 @@ TORCH_FREE = {
     "backends": {"errors", "atomic", "processor"},
     "colors": {"errors", "image"},
     "temporal": {"errors"},
-    "stylefile": {"errors", "atomic"},
+    "stylefile": {"errors", "atomic", "modelfile"},
     "catalogue": {"errors", "atomic", "modelfile", "stylefile"},
     "artefacts": {"errors", "image"},
     "settings": {"errors", "atomic", "colors", "catalogue"},

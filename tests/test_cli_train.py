@@ -1,15 +1,18 @@
 """`impasto train`, `gatys` and `evaluate` as a person calls them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from impasto import cli_train
 from impasto.cli import main
 from impasto.modelfile import read_info
 from impasto.train.run import run_folder
+from impasto.train.trainer import Progress
 
 QUICK = ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "48", "--set.width", "4"]
 
@@ -149,6 +152,42 @@ def test_bad_style_pictures_are_one_line(train, tmp_path, capsys):
         assert train(style=folder / name) == 1
         assert message in error_of(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's name is text")
+def test_a_name_that_is_not_text_is_learnt_from(train, tmp_path, style_file, capsys):
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "gem") + b"\xe4lde.png"))  # Latin-1
+    odd.write_bytes(style_file.read_bytes())
+    assert train(style=odd) == 0
+    assert read_info(tmp_path / "model.onnx").style_title == "gem?lde"
+    assert train("--start", "nothing", style=odd, output=odd.with_suffix(".onnx").name) == 0
+
+
+def test_evaluate_compares_with_gatys_past_unreadable_photos(train, tmp_path, photo_folder, style_file, capsys):
+    assert train() == 0
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_text("hello")
+    (photos / "b.jpg").write_bytes((photo_folder / "0.JPG").read_bytes())
+    words = ["--style", str(style_file), "--content", str(photos), "--size", "64", "--gatys", "1", "--json"]
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "model.onnx"), *words]) == 0
+    said = capsys.readouterr()
+    assert "left out" in said.err
+    (equal,) = json.loads(said.out)["gatys"]
+    assert equal["photo"] == "b.jpg"
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_of_several_processes_the_first_one_speaks(rank, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", rank)
+    progress = Progress(3, 0.5, 2.0, 2.0, 1.5, 0.9, 0.3, 2.1, message="the loss exploded")
+    with cli_train._training_progress() as report:
+        report(progress)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # where there would be a bar
+    with cli_train._training_progress() as report:
+        report(progress)
+    assert capsys.readouterr().err.count("the loss exploded") == (2 if rank == "0" else 0)
 
 
 def test_bad_places_are_one_line(train, tmp_path, capsys):

@@ -121,13 +121,16 @@ if __name__ == "__main__":
     _, held_out = content_photos(photos_folder, HELD_OUT)
     small = [resize_short_side(load_image(x), YARDSTICK_SIZE) for x in held_out[2::4]]
     photos = [(x, seen_by(network, x)) for x in small]
+    shutil.rmtree(DATA / variant, ignore_errors=True)
     for folder in (variant, LOOKS):
-        shutil.rmtree(DATA / folder, ignore_errors=True)
-        (DATA / folder).mkdir()
+        (DATA / folder).mkdir(exist_ok=True)
+    for path in (DATA / LOOKS).iterdir():
+        if path.stem not in names:
+            path.unlink()
     shipped_as = DATA / variant / NETWORK
     write_model(shipped_as, rounded(made / NETWORK), read_info(made / NETWORK))
     sha256 = network_hash(shipped_as)
-    for path in sorted(made.glob(f"*{SUFFIX}")):
+    for path in (made / f"{name}{SUFFIX}" for name in sorted(names)):
         style, row = read_style(path), pictures[path.stem]
         info = replace(
             style.info,
@@ -146,4 +149,4 @@ if __name__ == "__main__":
         save_file({k: x.half().contiguous() for k, x in look.factors.items()}, DATA / LOOKS / path.name)
         strength = moderate(DATA / variant / path.name, network, photos)
         print(f"{path.stem}: statistics kept to {wrong:.1%}, strength {strength:.3f}", flush=True)
-    print(f"{len(pictures)} pictures known, {len([*(DATA / variant).glob(f'*{SUFFIX}')])} styles made")
+    print(f"{len(pictures)} pictures known, {len(names)} styles made")

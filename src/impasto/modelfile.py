@@ -24,11 +24,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO, get_origin
+from typing import TYPE_CHECKING, Any, BinaryIO, get_origin
 
 from impasto.atomic import replacing
 from impasto.errors import ModelError
 from impasto.protobuf import Field, encode, read_fields
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FORMATS = (1,)
 """The format versions this code reads. It writes the last."""
@@ -97,7 +100,7 @@ class ModelInfo:
             ModelError: `arguments` or `training` hold something JSON has no notation for.
         """
         try:
-            return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, allow_nan=False)
+            return as_json(self)
         except (TypeError, ValueError) as cause:
             raise ModelError(f"the model's description cannot be stored as JSON: {cause}") from cause
 
@@ -134,6 +137,12 @@ class ModelInfo:
             return cls(**record)
         except TypeError as cause:
             raise ModelError(f"its Impasto description is not complete ({cause}); make the model again") from None
+
+
+def as_json(record: "DataclassInstance") -> str:
+    """One line of JSON with sorted keys. What a name of a file holds that is not text becomes a question mark."""
+    text = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="replace").decode()
 
 
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:

@@ -8,7 +8,7 @@ with sorted keys in the metadata, under the key `impasto`, is a `StyleInfo`.
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from impasto.atomic import replacing
 from impasto.errors import ModelError
+from impasto.modelfile import as_json
 
 Code = NDArray[np.float32]
 
@@ -99,8 +100,7 @@ def write_style(path: str | os.PathLike[str], style: Style) -> None:
     """
     from safetensors.numpy import save
 
-    text = json.dumps(asdict(style.info), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    data = save({"style": style.code, "photo": style.photo}, metadata={"impasto": text})
+    data = save({"style": style.code, "photo": style.photo}, metadata={"impasto": as_json(style.info)})
     with replacing(Path(path), ModelError) as part:
         part.write_bytes(data)
 

@@ -161,14 +161,10 @@ class Run:
         """
         if not self.recipe.longest_gradient:
             return
-        gradients = [p.grad for p in self.generator.parameters() if p.grad is not None]
-        length = float(torch.nn.utils.get_total_norm(gradients))
-        usual = self.state.gradient or length
-        allowed = min(length, self.recipe.longest_gradient * usual)
-        if length > allowed:
-            for gradient in gradients:
-                gradient *= allowed / length
-        self.state.gradient = usual + 0.05 * (allowed - usual)
+        usual = self.state.gradient
+        longest = self.recipe.longest_gradient * usual if usual else math.inf
+        length = float(torch.nn.utils.clip_grad_norm_(self.generator.parameters(), longest))
+        self.state.gradient = usual + 0.05 * (min(length, longest) - usual) if usual else length
 
     def exploded(self, content: float, style: float) -> bool:
         """Take in a step's terms; True if the run must go back: not finite, or lastingly at twice the usual.
