@@ -2,8 +2,8 @@
 
     python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave]
 
-DATA holds content/open, styles and peers. The shipped styles are measured, and what MODELS holds of great_wave.onnx,
-starry_night.onnx and udnie.onnx, made with
+DATA holds content/open, styles and peers. The shipped styles are measured, and what MODELS holds of the same names,
+made with
 
     impasto train DATA/styles/udnie.jpg -o MODELS/udnie.onnx --content DATA/content/open \\
         --held-out benchmarks/held_out.txt --minutes 10
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--photos", type=int, default=40)
-    parser.add_argument("--styles", nargs="*", choices=PEERS, default=[*PEERS])
+    parser.add_argument("--styles", nargs="+", choices=PEERS, default=[*PEERS], help="all when absent")
     options = parser.parse_args()
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]

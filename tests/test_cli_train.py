@@ -11,6 +11,7 @@ import pytest
 from impasto import cli_train
 from impasto.cli import main
 from impasto.modelfile import read_info
+from impasto.stylefile import read_style
 from impasto.train.run import run_folder
 from impasto.train.trainer import Progress
 
@@ -159,8 +160,9 @@ def test_a_name_that_is_not_text_is_learnt_from(train, tmp_path, style_file, cap
     odd = Path(os.fsdecode(os.fsencode(tmp_path / "gem") + b"\xe4lde.png"))  # Latin-1
     odd.write_bytes(style_file.read_bytes())
     assert train(style=odd) == 0
-    assert read_info(tmp_path / "model.onnx").style_title == "gem?lde"
-    assert train("--start", "nothing", style=odd, output=odd.with_suffix(".onnx").name) == 0
+    assert read_info(tmp_path / "model.onnx").style_title == r"gem\udce4lde"
+    assert train(str(style_file), style=odd, output="both") == 0
+    assert read_style(tmp_path / "both" / f"{odd.stem}.safetensors").info.name == r"gem\udce4lde"
 
 
 def test_evaluate_compares_with_gatys_past_unreadable_photos(train, tmp_path, photo_folder, style_file, capsys):

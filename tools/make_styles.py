@@ -108,6 +108,8 @@ if __name__ == "__main__":
     made, manifest, variant, photos_folder = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     if variant not in VARIANTS:
         sys.exit(f"{variant}: choose one of {', '.join(VARIANTS)}")
+    if not manifest.is_file():
+        sys.exit(f"{manifest}: no such manifest")
     pictures = {Path(row["file"]).stem: row for row in csv.DictReader(manifest.open(encoding="utf-8"))}
     names = [path.stem for path in made.glob(f"*{SUFFIX}")]
     missing = [
@@ -115,8 +117,8 @@ if __name__ == "__main__":
     ]
     if missing:
         sys.exit(f"{manifest} has no picture of {', '.join(missing)}")
-    if not (made / NETWORK).exists():
-        sys.exit(f"{made}: there is no {NETWORK} here: nothing is replaced")
+    if not names or not (made / NETWORK).exists():
+        sys.exit(f"{made}: there is no {NETWORK} with styles here: nothing is replaced")
     network, _ = load_loss_network()
     _, held_out = content_photos(photos_folder, HELD_OUT)
     small = [resize_short_side(load_image(x), YARDSTICK_SIZE) for x in held_out[2::4]]

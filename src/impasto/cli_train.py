@@ -103,8 +103,8 @@ def train_command(
     print(f"{'styles' if len(styles) > 1 else 'style' if config.style_only else 'model'}: {result.model}")
     if not result.finished:
         words = [word for word in sys.argv[1:] if word not in ("--restart", "--resume")]
-        again = shlex.join(["impasto", *words, "--resume"])
-        print(f"go on: {again if 'RANK' not in os.environ else 'torchrun and the same words, with --resume'}")
+        start = "torchrun ... -m impasto" if "RANK" in os.environ else "impasto"
+        print(f"go on: {start} {shlex.join([*words, '--resume'])}")
         return 130
     if len(styles) > 1:
         how = f"--style {shlex.quote(str(result.model / styles[0].stem))}.safetensors"

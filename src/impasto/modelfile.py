@@ -140,9 +140,9 @@ class ModelInfo:
 
 
 def as_json(record: "DataclassInstance") -> str:
-    """One line of JSON with sorted keys. What a name of a file holds that is not text becomes a question mark."""
+    """One line of JSON with sorted keys. What a name of a file holds that is not text is written as an escape."""
     text = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="replace").decode()
+    return text.encode(errors="backslashreplace").decode()
 
 
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:
