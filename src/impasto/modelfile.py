@@ -140,7 +140,7 @@ class ModelInfo:
 
 
 def as_json(record: "DataclassInstance") -> str:
-    """One line of JSON with sorted keys. What a name of a file holds that is not text is written as an escape."""
+    """One line of JSON with sorted keys. What is not text in a file's name is escaped, and is read as it was."""
     text = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
     return text.encode(errors="backslashreplace").decode()
 
