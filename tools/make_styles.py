@@ -111,7 +111,7 @@ if __name__ == "__main__":
     if not manifest.is_file():
         sys.exit(f"{manifest}: no such manifest")
     pictures = {Path(row["file"]).stem: row for row in csv.DictReader(manifest.open(encoding="utf-8"))}
-    names = [path.stem for path in made.glob(f"*{SUFFIX}")]
+    names = sorted(path.stem for path in made.glob(f"*{SUFFIX}"))
     missing = [
         name for name in names if name not in pictures or not (manifest.parent / pictures[name]["file"]).exists()
     ]
@@ -132,7 +132,7 @@ if __name__ == "__main__":
     shipped_as = DATA / variant / NETWORK
     write_model(shipped_as, rounded(made / NETWORK), read_info(made / NETWORK))
     sha256 = network_hash(shipped_as)
-    for path in (made / f"{name}{SUFFIX}" for name in sorted(names)):
+    for path in (made / f"{name}{SUFFIX}" for name in names):
         style, row = read_style(path), pictures[path.stem]
         info = replace(
             style.info,

@@ -85,7 +85,7 @@ def train_command(
     config = TrainConfig(styles=tuple(styles), output=output, recipe=changed, preset=preset, **chosen)
     with _training_progress() as report:
         result = train(config, resume=resume, restart=restart, report=report)
-    if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
+    if not _speaks():
         return 0
     for path, reason in result.unreadable.items():
         print(f"left out {path}: {reason}")
@@ -122,10 +122,15 @@ def _value(text: str) -> Any:
         return text
 
 
+def _speaks() -> bool:
+    """Whether this is the one process, or under torchrun the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def _training_progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on a terminal, else a line now and then; messages always."""
-    if os.environ.get("RANK", "0") != "0":
+    if not _speaks():
         yield lambda p: None
         return
     if not sys.stderr.isatty():
