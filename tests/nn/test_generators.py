@@ -176,6 +176,14 @@ def test_several_styles_differ_and_mix():
     assert not torch.allclose(mixed, a)
 
 
+def test_a_style_in_a_strength_is_as_far_from_the_last_style_the_photos():
+    generator = small("residual", styles=3)
+    chosen = generator.choose([0, 1, 1], torch.tensor([1.0, 0.25, 0.0]))
+    torch.testing.assert_close(chosen, torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 1.0]]))
+    assert torch.equal(generator.choose([0, 1]), torch.eye(3)[:2])
+    assert small("residual").choose([0]) is None
+
+
 @pytest.mark.parametrize("name", ["residual", "light"])
 def test_no_place_of_the_residual_stream_is_louder_than_the_bound(name):
     """A spot far brighter than the rest is just what instance normalisation makes loud."""

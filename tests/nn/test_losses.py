@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
-from impasto.nn.losses import PHOTO, Objective, PerceptualLoss, gram, gram_covariance, mean_std
+from impasto.nn.losses import Objective, PerceptualLoss, gram, gram_covariance, mean_std
 from impasto.nn.pixel_terms import (
     DETAIL_QUANTILES,
     Palette,
@@ -173,11 +173,22 @@ def test_each_picture_of_a_batch_has_its_own_style(tiny_vgg):
 def test_the_photos_own_look_is_reached_by_the_photo_in_any_contrast(tiny_vgg):
     loss, photo = PerceptualLoss(tiny_vgg, Objective(), torch.rand(1, 3, 40, 40)), torch.rand(2, 3, 40, 40)
     target = replace(loss.content_target(photo), photo=photo)
-    assert loss(0.5 * photo + 0.2, target, which=[PHOTO, PHOTO]).style.max() < 1e-3
+    assert loss(0.5 * photo + 0.2, target, strength=torch.zeros(2)).style.max() < 1e-3
     blurred = torch.nn.functional.avg_pool2d(photo, 3, 1, 1)
-    assert loss(blurred, target, which=[PHOTO, PHOTO]).style.min() > 0.5
-    mixed = loss(photo, target, which=[0, PHOTO]).style
-    assert mixed[0] > 0.01 > mixed[1]
+    assert loss(blurred, target, strength=torch.zeros(2)).style.min() > 0.5
+    both = loss(photo, target, strength=torch.tensor([1.0, 0.0])).style
+    assert both[0] > 0.01 > both[1]
+
+
+def test_a_strength_is_as_far_from_the_photos_terms_to_the_styles(tiny_vgg):
+    style, photo, painted = torch.rand(3, 1, 3, 40, 40)
+    objective = Objective(tone_weight=1.0, palette_weight=1.0, detail_weight=8.0)
+    loss = PerceptualLoss(tiny_vgg, objective, style)
+    target = loss.content_target(photo)
+    none, some, full = (loss(painted, target, strength=torch.tensor([x])).total for x in (0.0, 0.3, 1.0))
+    torch.testing.assert_close(some, 0.7 * none + 0.3 * full)
+    assert float(full) == float(loss(painted, target).total)
+    assert abs(float(full - none)) > 0.1
 
 
 def test_statistics_can_stand_in_for_the_style_picture(tiny_vgg):
@@ -202,5 +213,6 @@ def test_each_picture_has_its_own_styles_colors_and_detail_and_the_photos_look_n
     ):
         objective = replace(Objective(content_weight=0.0, style_weight=0.0), **{name: 2.0})
         loss = PerceptualLoss(tiny_vgg, objective, *styles)
-        terms = loss(painted, loss.content_target(photo), which=[1, PHOTO, 0])
-        torch.testing.assert_close(terms.total, 2 * expected * torch.tensor([1.0, 0.0, 1.0]))
+        strength = torch.tensor([1.0, 0.0, 0.5])
+        terms = loss(painted, loss.content_target(photo), which=[1, 0, 0], strength=strength)
+        torch.testing.assert_close(terms.total, 2 * expected * strength)

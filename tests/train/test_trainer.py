@@ -23,12 +23,12 @@ from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.image import resize_short_side
 from impasto.modelfile import read_info
 from impasto.nn.generators import build_generator
-from impasto.nn.losses import PHOTO, Objective, PerceptualLoss
+from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.stylefile import read_style
 from impasto.train import trainer
 from impasto.train.base import load_base
 from impasto.train.config import PRESETS, Recipe, TrainConfig
-from impasto.train.data import draw_styles, to_picture, to_tensor
+from impasto.train.data import draw_looks, to_picture, to_tensor
 from impasto.train.run import Run, run_folder
 from impasto.train.trainer import SNAPSHOT_STEPS, train
 from tests.conftest import make_photo
@@ -527,11 +527,26 @@ def test_several_styles_stop_and_resume_too(config, photo_folder, tmp_path):
 
 
 def test_every_style_has_its_turn():
-    drawn = draw_styles(range(40), 3, seed=1)
-    for turn in range(10):
-        assert sorted(drawn[4 * turn : 4 * turn + 4]) == [PHOTO, 0, 1, 2]
-    assert drawn == [number for item in range(40) for number in draw_styles(range(item, item + 1), 3, seed=1)]
-    assert draw_styles(range(5), 1, seed=1) == [0] * 5
+    which, strength = draw_looks(range(39), 3, seed=1, photo_every=10)
+    for turn in range(13):
+        assert sorted(which[3 * turn : 3 * turn + 3]) == [0, 1, 2]
+    each = [draw_looks(range(item, item + 1), 3, seed=1, photo_every=10) for item in range(39)]
+    assert which == [number for one, _ in each for number in one]
+    assert torch.equal(strength, torch.cat([one for _, one in each]))
+
+
+def test_of_so_many_squares_one_is_the_photo_or_on_the_way_to_it():
+    which, strength = draw_looks(range(600), 1, seed=1, photo_every=3)
+    assert which == [0] * 600
+    weak = strength[2::3]
+    assert (strength.view(200, 3)[:, :2] == 1).all()
+    assert weak.max() < 1
+    assert 80 < (weak == 0).sum() < 120
+    between = weak[weak > 0]
+    assert between.min() < 0.1
+    assert 0.4 < between.mean() < 0.6
+    assert between.max() > 0.9
+    assert (draw_looks(range(5), 1, seed=1)[1] == 1).all()
 
 
 def test_without_the_photo_there_is_one_strength(config):
@@ -545,11 +560,22 @@ def test_without_the_photo_there_is_one_strength(config):
 def test_the_published_recipes_learn_nothing_but_the_style(preset):
     run = Run(PRESETS[preset], 1, 0, torch.device("cpu"), style_only=False)
     assert run.generator.styles == 1
-    assert run.looks(range(40), seed=0) == [0] * 40
+    which, strength = run.looks(range(40), seed=0)
+    assert which == [0] * 40
+    assert (strength == 1).all()
 
 
-def test_one_style_has_the_photo_as_every_so_manieth():
-    assert draw_styles(range(7), 1, seed=1, photo_every=3) == [0, 0, PHOTO, 0, 0, PHOTO, 0]
+def test_the_photo_is_learnt_with_several_styles_whatever_the_recipe_says():
+    run = Run(replace(SMALL, photo_every=0), 2, 0, torch.device("cpu"), style_only=False)
+    _, strength = run.looks(range(60), seed=0)
+    assert (strength < 1).sum() == 20
+
+
+def test_how_much_of_a_style_is_between_its_weight_and_the_photos():
+    run = Run(replace(SMALL, ramp=0.0), 2, 0, torch.device("cpu"), style_only=False)
+    run.state.shares = [0.5, 1.0]
+    weight = run.style_weight(0.0, [0, 0, 0, 1], torch.tensor([0.0, 0.5, 1.0, 0.5])) / run.recipe.objective.style_weight
+    torch.testing.assert_close(weight, torch.tensor([1.0, 0.75, 0.5, 1.0]))
 
 
 def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path):
@@ -609,16 +635,20 @@ def test_a_default_run_begins_with_the_base_and_keeps_the_photo_from_the_start(c
 
 def test_the_style_gives_way_where_the_photo_suffers():
     run = Run(replace(SMALL, content_ceiling=0.9), 1, 0, torch.device("cpu"), style_only=False)
+    full = torch.ones(1)
     for _ in range(100):
-        run.balance([0], [1.5])
+        run.balance([0], full, [1.5])
     low = run.state.shares[0]
     assert low < 0.8
     for _ in range(1000):
-        run.balance([0], [0.5])
-    assert run.state.shares == [1.0, 1.0]
+        run.balance([0], 0.9 * full, [0.0])  # the photo is easily kept where there is less of the style
+    assert run.state.shares == [low]
+    for _ in range(1000):
+        run.balance([0], full, [0.5])
+    assert run.state.shares == [1.0]
     free = Run(replace(SMALL, content_ceiling=0.0), 1, 0, torch.device("cpu"), style_only=False)
-    free.balance([0], [9.0])
-    assert free.state.shares == [1.0, 1.0]
+    free.balance([0], full, [9.0])
+    assert free.state.shares == [1.0]
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,16 @@ class Generator(nn.Module):
             y = 150.0 * torch.tanh(y)
         return (y + self.mean) / 255.0
 
-    def choose(self, styles: Sequence[int]) -> Tensor | None:
-        """The ``style`` input for pictures in these styles, by number (from the end when negative), (N, styles).
+    def choose(self, styles: Sequence[int], strength: Tensor | None = None) -> Tensor | None:
+        """The ``style`` input for pictures in these styles, by number, (N, styles); None for a network of one style.
 
-        None for a network of one style.
+        Of a network whose last style is the photo's own look, each may be had in a strength, (N,): 0 for the photo.
         """
         if self.styles == 1:
             return None
-        return torch.eye(self.styles, device=self.mean.device)[list(styles)]
+        each = torch.eye(self.styles, device=self.mean.device)
+        chosen = each[list(styles)]
+        return chosen if strength is None else each[-1] + strength[:, None] * (chosen - each[-1])
 
     def conditional_norms(self) -> list[InstanceNorm | ContrastNorm]:
         """The normalisations that hold a scale and shift for each style, in the order of :meth:`codes`."""

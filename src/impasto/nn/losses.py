@@ -174,16 +174,12 @@ class LossTerms:
 class ContentTarget:
     """What the content term compares with: a photo's features, and the variance of each layer's, (N,).
 
-    ``photo`` itself, (N, 3, H, W), is needed for its tones, and where the look wanted is :data:`PHOTO`.
+    ``photo`` itself, (N, 3, H, W), is needed for its tones, and for strengths below 1.
     """
 
     features: dict[str, Tensor]
     variance: dict[str, Tensor] = field(default_factory=dict)
     photo: Tensor | None = None
-
-
-PHOTO = -1
-"""In place of a style's number: the look wanted is the photo's own."""
 
 
 class PerceptualLoss(nn.Module):
@@ -250,6 +246,7 @@ class PerceptualLoss(nn.Module):
         target: ContentTarget,
         style_weight: float | Tensor | None = None,
         which: Sequence[int] = (0,),
+        strength: Tensor | None = None,
     ) -> LossTerms:
         """The terms for the painted ``image``, (N, 3, H, W) in [0, 1], against the photo's ``target``.
 
@@ -257,10 +254,11 @@ class PerceptualLoss(nn.Module):
             image: the painted pictures.
             target: of their photos.
             style_weight: stands in for the objective's own, one for all or (N,), for a weight that changes.
-            which: the number of each picture's style, or one for all. Where it is :data:`PHOTO`, the style term is
-                that of :func:`reconstruction_error`.
+            which: the number of each picture's style, or one for all.
+            strength: how much of its style each is to have, (N,), 0 to 1; None for all of it. The rest of the style
+                term is :func:`reconstruction_error`, all of it at 0: the picture is to be the photo.
         """
-        return self.compare(self.network(image, self.layers), image, target, style_weight, which)
+        return self.compare(self.network(image, self.layers), image, target, style_weight, which, strength)
 
     def compare(
         self,
@@ -269,6 +267,7 @@ class PerceptualLoss(nn.Module):
         target: ContentTarget,
         style_weight: float | Tensor | None = None,
         which: Sequence[int] = (0,),
+        strength: Tensor | None = None,
     ) -> LossTerms:
         """The same, from the features of ``image`` at (at least) :attr:`layers`, computed before."""
         objective, balanced = self.objective, self.objective.scaling == "balanced"
@@ -290,10 +289,11 @@ class PerceptualLoss(nn.Module):
                 style = style + share.mean(dim=1) / len(objective.style_layers)
             else:
                 style = style + difference.mean(dim=(1, 2, 3))
-        wants_photo = torch.tensor([number == PHOTO for number in which], device=image.device)
-        if PHOTO in which:
+        if strength is None:
+            strength = torch.ones_like(zero)
+        elif bool((strength < 1).any()):
             assert target.photo is not None
-            style = torch.where(wants_photo, reconstruction_error(image, target.photo), style)
+            style = strength * style + (1 - strength) * reconstruction_error(image, target.photo)
 
         tv = total_variation(image) if objective.tv_weight else zero
         weight = objective.style_weight if style_weight is None else style_weight
@@ -305,12 +305,12 @@ class PerceptualLoss(nn.Module):
         with torch.autocast(image.device.type, enabled=False):  # eigenvalues are not for bfloat16
             if objective.detail_weight:
                 uneven = detail_error(image, self.style_details[list(which)])
-                total = total + objective.detail_weight * torch.where(wants_photo, zero, uneven)
+                total = total + objective.detail_weight * strength * uneven
             if objective.tone_weight:
                 assert target.photo is not None
                 tone = tone_error(image, target.photo, self.style_palettes[list(which)])
-                total = total + objective.tone_weight * torch.where(wants_photo, zero, tone)
+                total = total + objective.tone_weight * strength * tone
             if objective.palette_weight:
                 palette = palette_error(image, self.style_palettes[list(which)])
-                total = total + objective.palette_weight * torch.where(wants_photo, zero, palette)
+                total = total + objective.palette_weight * strength * palette
         return LossTerms(content, style, tv, total)

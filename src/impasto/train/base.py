@@ -19,7 +19,7 @@ from impasto.nn.losses import ContentTarget, PerceptualLoss
 class Base:
     """A trained network: ``network`` is its model file's hash, ``codes`` (styles, numbers) what it learnt.
 
-    The last code gives the photo back, as in :func:`impasto.train.data.draw_styles`.
+    The last code gives the photo back, see :meth:`impasto.nn.generators.Generator.choose`.
     """
 
     architecture: str

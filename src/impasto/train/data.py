@@ -15,7 +15,7 @@ from torch import Tensor
 from impasto.errors import ImageError, TrainingError
 from impasto.image import Pixels, find_images, load_image, resize_short_side
 from impasto.nn.generators import Generator
-from impasto.nn.losses import PHOTO, ContentTarget, PerceptualLoss
+from impasto.nn.losses import ContentTarget, PerceptualLoss
 
 CACHE_BYTES = 600_000_000
 """Content features are kept while they fit in this much memory."""
@@ -222,19 +222,19 @@ class ContentTargets:
         return target
 
 
-def draw_styles(items: range, styles: int, seed: int, photo_every: int = 0) -> list[int]:
-    """The number of the style that each of these places of the run is painted in.
+def draw_looks(items: range, styles: int, seed: int, photo_every: int = 0) -> tuple[list[int], Tensor]:
+    """The number of the style that each of these places of the run is painted in, and its strength, (N,).
 
-    One style is 0, but for the last of every ``photo_every`` places, which is :data:`PHOTO`, the photo's own look. Of
-    several each has its turn before one comes again, and so has that.
+    Each style has its turn before one comes again. The last of every ``photo_every`` places is painted in less than its
+    full strength, half of them in none: as the photo.
     """
-    if styles == 1:
-        return [PHOTO if photo_every and item % photo_every == photo_every - 1 else 0 for item in items]
-    drawn = []
+    which, strengths = [], []
     for item in items:
-        turn, place = divmod(item, styles + 1)
-        drawn.append(int(np.random.default_rng([seed, 4, turn]).permutation(styles + 1)[place]))
-    return [PHOTO if number == styles else number for number in drawn]
+        turn, place = divmod(item, styles)
+        which.append(int(np.random.default_rng([seed, 4, turn]).permutation(styles)[place]))
+        weak = photo_every and item % photo_every == photo_every - 1
+        strengths.append(max(0.0, 2 * np.random.default_rng([seed, 6, item]).random() - 1) if weak else 1.0)
+    return which, torch.tensor(strengths)
 
 
 def draw_frame(item: int, jitter: int, seed: int) -> list[int]:

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from impasto.atomic import replacing
 from impasto.errors import TrainingError
 from impasto.nn.generators import Generator, build_generator
-from impasto.nn.losses import PHOTO
 from impasto.train.base import Base
 from impasto.train.config import Recipe, TrainConfig
-from impasto.train.data import draw_styles
+from impasto.train.data import draw_looks
 from impasto.train.muon import Muon
 
 SETTLING_STEPS = 50
@@ -82,7 +81,7 @@ class Run:
         if codes:
             self.optimizers.append((torch.optim.Adam(codes, recipe.style_rate), recipe.style_rate))
         ceiling = recipe.content_ceiling
-        self.state = State(contents=[ceiling] * rows, shares=[1.0] * rows)
+        self.state = State(contents=[ceiling] * styles, shares=[1.0] * styles)
 
     def begin_with(self, base: Base, codes: Tensor) -> None:
         """Start from a trained network, with these styles of it."""
@@ -120,34 +119,37 @@ class Run:
             for group in optimizer.param_groups:
                 group["lr"] = 0.0 if codes_only and optimizer is not self.optimizers[-1][0] else rate * factor
 
-    def style_weight(self, fraction: float, which: Sequence[int]) -> Tensor:
-        """The weight of each of these styles at this point, (N,).
+    def style_weight(self, fraction: float, which: Sequence[int], strength: Tensor) -> Tensor:
+        """The weight of each of these styles, in these strengths, (N,), at this point, (N,).
 
         All rise while a network from nothing first learns to keep the photo.
         """
         ramp = 0.0 if self.from_base else self.recipe.ramp
         risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
         shares = torch.tensor([self.state.shares[number] for number in which])
-        return self.recipe.objective.style_weight * risen * shares
+        return self.recipe.objective.style_weight * risen * (strength * shares + 1 - strength)
 
-    def looks(self, items: range, seed: int) -> list[int]:
-        """The number of the style that each of these places of the run is painted in, see :func:`draw_styles`."""
-        photo_every = self.recipe.photo_every if self.generator.styles > self.styles else 0
-        return draw_styles(items, self.styles, seed, photo_every)
+    def looks(self, items: range, seed: int) -> tuple[list[int], Tensor]:
+        """The style and the strength that each of these places of the run is painted in, see :func:`draw_looks`."""
+        if self.generator.styles == self.styles:
+            return draw_looks(items, self.styles, seed)
+        return draw_looks(items, self.styles, seed, self.recipe.photo_every or self.styles + 1)
 
-    def balance(self, which: Sequence[int], content: Sequence[float]) -> None:
+    def balance(self, which: Sequence[int], strength: Tensor, content: Sequence[float]) -> None:
         """Lower the weight of styles that cost more of the photo than they may; raise it again where there is room.
 
         Args:
             which: the styles of a step's pictures.
+            strength: their strengths, (N,); less than the full one says nothing.
             content: their content terms.
         """
         ceiling = self.recipe.content_ceiling
         if not ceiling:
             return
         contents, shares = self.state.contents, self.state.shares
-        for number in {*which} - {PHOTO}:
-            of_style = [term for term, style in zip(content, which, strict=True) if style == number]
+        full = [(style, term) for style, term, part in zip(which, content, strength, strict=True) if part == 1]
+        for number in {style for style, _ in full}:
+            of_style = [term for style, term in full if style == number]
             contents[number] += 0.05 * (sum(of_style) / len(of_style) - contents[number])
             share = shares[number] * math.exp(0.05 * (ceiling - contents[number]))
             shares[number] = min(1.0, max(LEAST_SHARE, share))

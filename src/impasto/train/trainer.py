@@ -210,13 +210,15 @@ def train(
             batch = range(state.step * recipe.batch, (state.step + 1) * recipe.batch)
             items = batch[rank::world]
             noise = draw_noise(run.generator, items, size + max(0, recipe.jitter - 1), config.seed, device)
-            which = run.looks(items, config.seed)
+            which, strength = run.looks(items, config.seed)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
                 frame = draw_frame(batch[0], recipe.jitter, config.seed)
-                painted = run.generator(F.pad(photos, frame, mode="reflect"), noise, run.generator.choose(which))
+                style = run.generator.choose(which, strength.to(device))
+                painted = run.generator(F.pad(photos, frame, mode="reflect"), noise, style)
                 painted = painted[:, :, frame[2] : frame[2] + size, frame[0] : frame[0] + size]
-                terms = loss(painted, target, run.style_weight(fraction, which).to(device), which)
+                weight = run.style_weight(fraction, which, strength)
+                terms = loss(painted, target, weight.to(device), which, strength.to(device))
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             terms.total.mean().backward()
@@ -236,7 +238,7 @@ def train(
             run.cut_gradients()
             for optimizer, _ in run.optimizers:
                 optimizer.step()
-            run.balance(run.looks(batch, config.seed), content_terms(terms, world))
+            run.balance(*run.looks(batch, config.seed), content_terms(terms, world))
             state.step += 1
             if state.step % SNAPSHOT_STEPS == 0:
                 snapshots = [snapshots[-1], copy.deepcopy(run.state_dict())]
