@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -278,3 +279,10 @@ def test_closed_and_full_outputs_are_one_line(train, tmp_path, capsys):
         f"{command} | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="bash", capture_output=True, text=True
     )
     assert (closed.returncode, closed.stderr) == (1, "")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
+@pytest.mark.parametrize("name", [b"plain.onnx", b"two words.onnx", b"\xff 'a' $HOME \\ 1.onnx", "Über.onnx".encode()])
+def test_names_are_said_as_a_shell_takes_them(name):
+    word = cli_train._word(os.fsdecode(name))
+    assert subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout == name

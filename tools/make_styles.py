@@ -35,6 +35,7 @@ from impasto.nn.vgg import VGGFeatures
 from impasto.refine import LOOKS
 from impasto.settings import AS_IT_IS
 from impasto.stylefile import SUFFIX, Style, read_style, write_style
+from impasto.train.config import PRESETS
 from impasto.train.data import content_photos, to_tensor
 from impasto.train.gatys import YARDSTICK_SIZE, Look
 from impasto.train.weights import load_loss_network
@@ -119,6 +120,9 @@ if __name__ == "__main__":
         sys.exit(f"{manifest} has no picture of {', '.join(missing)}")
     if not names or not (made / NETWORK).exists():
         sys.exit(f"{made}: there is no {NETWORK} with styles here: nothing is replaced")
+    wanted = PRESETS[{"best": "impasto"}.get(variant, variant)].generator_arguments()
+    if read_info(made / NETWORK).arguments != wanted:
+        sys.exit(f"{made}: its network is not made as the {variant} one is: nothing is replaced")
     network, _ = load_loss_network()
     _, held_out = content_photos(photos_folder, HELD_OUT)
     small = [resize_short_side(load_image(x), YARDSTICK_SIZE) for x in held_out[2::4]]

@@ -104,14 +104,23 @@ def train_command(
     if not result.finished:
         words = [word for word in sys.argv[1:] if word not in ("--restart", "--resume")]
         start = "torchrun ... -m impasto" if "RANK" in os.environ else "impasto"
-        print(f"go on: {start} {shlex.join([*words, '--resume'])}")
+        print(f"go on: {start} {' '.join(map(_word, [*words, '--resume']))}")
         return 130
     if len(styles) > 1:
-        how = f"--style {shlex.quote(str(result.model / styles[0].stem))}.safetensors"
+        how = f"--style {_word(f'{result.model / styles[0].stem}.safetensors')}"
     else:
-        how = f"--{'style' if config.style_only else 'model'} {shlex.quote(str(result.model))}"
+        how = f"--{'style' if config.style_only else 'model'} {_word(str(result.model))}"
     print(f"use it: impasto stylize PHOTO {how} --output painted.jpg")
     return 0
+
+
+def _word(text: str) -> str:
+    """As a shell takes it. A name that is not text is written by its bytes, as bash and zsh read them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "$'" + "".join(f"\\x{byte:02x}" for byte in os.fsencode(text)) + "'"
+    return shlex.quote(text)
 
 
 def _value(text: str) -> Any:
