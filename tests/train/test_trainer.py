@@ -315,8 +315,9 @@ def test_a_lasting_rise_is_an_explosion_and_one_odd_photo_is_not():
 
 def test_rates_and_style_weight_follow_the_run():
     run = Run(replace(SMALL, ramp=0.4, decay=0.5, decay_every=100), 1, 0, torch.device("cpu"), style_only=False)
-    assert run.style_weight(0.0, [0]).tolist() == pytest.approx([4.0 * 0.05])
-    assert run.style_weight(0.4, [0]).tolist() == run.style_weight(1.0, [0]).tolist() == [4.0]
+    full = torch.ones(1)
+    assert run.style_weight(0.0, [0], full).tolist() == pytest.approx([4.0 * 0.05])
+    assert run.style_weight(0.4, [0], full).tolist() == run.style_weight(1.0, [0], full).tolist() == [4.0]
     run.set_rates(0.2)
     assert [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups] == [0.02, 2e-3, 2e-3]
     run.state.step = 200
