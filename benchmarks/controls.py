@@ -21,7 +21,6 @@ import impasto
 from impasto.evaluate import Lpips
 from impasto.image import Pixels, contact_sheet, resize, resize_short_side, save_image, white
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.nn.pixel_terms import cells
 from impasto.runtime import Stylizer
 from impasto.settings import AS_IT_IS, Settings
 from impasto.train.data import content_photos, to_tensor
@@ -38,7 +37,7 @@ ROUNDS = 11
 
 
 def cost(photo: Pixels) -> None:
-    """Each control beside the network alone, taking turns; of two calls the second, with caches as it left them."""
+    """Each control beside the network alone, taking turns; each runs twice, and the second time counts."""
     stylizer = impasto.load("udnie")
     inputs = {**stylizer._inputs(photo, 0), **stylizer._given(1.0)}
     everywhere = np.full(photo.shape[:2], 255, np.uint8)
@@ -92,20 +91,25 @@ def strength(photos: list[Pixels], pictures: Path, out: Path) -> None:
 
 
 def between(photos: list[Pixels]) -> None:
-    """How far large places leave the way from their color in the photo to that in the full style."""
+    """How far colors of places, 16 pixels square, lie outside those in the photo and in the full style."""
     print("\n| beyond both, of 255: worst hundredth of places | " + " | ".join(f"{x:g}" for x in WAY) + " |")
     print("|---" * (1 + len(WAY)) + "|")
-    for name in impasto.styles():
-        stylizer = impasto.load(name.name)
+    for style in impasto.styles():
+        stylizer = impasto.load(style.name)
         beyond: dict[float, list[float]] = {value: [] for value in WAY}
         for photo in photos:
-            begin, end = (cells(to_tensor(picture)) for picture in (photo, stylizer(photo, AS_IT_IS)))
+            begin, end = (by_place(picture) for picture in (photo, stylizer(photo, AS_IT_IS)))
             least, most = torch.minimum(begin, end), torch.maximum(begin, end)
             for value in WAY:
-                found = cells(to_tensor(stylizer(photo, Settings(strength=value, stroke_size=0))))
+                found = by_place(stylizer(photo, Settings(strength=value, stroke_size=0)))
                 outside = (found - found.clamp(least, most)).norm(dim=1)
                 beyond[value].append(255 * float(outside.quantile(0.99)))
-        print(f"| {name.name} | " + " | ".join(f"{np.mean(found):.0f}" for found in beyond.values()) + " |")
+        print(f"| {style.name} | " + " | ".join(f"{np.mean(found):.0f}" for found in beyond.values()) + " |")
+
+
+def by_place(picture: Pixels) -> torch.Tensor:
+    """Mean colors of places, (1, 3, rows, columns), of 1."""
+    return torch.nn.functional.avg_pool2d(to_tensor(picture), 16)
 
 
 def strokes(photos: list[Pixels]) -> None:

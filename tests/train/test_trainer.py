@@ -22,7 +22,7 @@ from impasto.catalogue import shipped, shipped_network
 from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.image import resize_short_side
 from impasto.modelfile import read_info
-from impasto.nn.generators import build_generator
+from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.stylefile import read_style
 from impasto.train import trainer
@@ -355,7 +355,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     for seed in range(4):
         pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         impasto.save_image(noisy / f"{seed}.png", pixels)
-    straight = replace(config, content=noisy, recipe=replace(SMALL, batch=2), steps=1)
+    straight = replace(config, content=noisy, recipe=replace(SMALL, batch=2, photo_every=2), steps=1)
     train(straight)
     shared = replace(straight, output=tmp_path / "shared.onnx")
     flags = {"content": noisy, "loss-network": config.loss_network, "output": shared.output, "threads": 1, "steps": 1}
@@ -370,6 +370,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
         "crop": 48,
         "first-crop": 32,
         "photo-from": 48,
+        "photo-every": 2,
         "generator": "residual",
     }
     flags |= {"photo-to": 80, "pool": 6, "batch": 2, "set.width": 4, "set.blocks": 1, "precision": "float32"}
@@ -570,6 +571,38 @@ def test_the_photo_is_learnt_with_several_styles_whatever_the_recipe_says():
     run = Run(replace(SMALL, photo_every=0), 2, 0, torch.device("cpu"), style_only=False)
     _, strength = run.looks(range(60), seed=0)
     assert (strength < 1).sum() == 20
+    assert (strength > 0).sum() > 40
+
+
+def test_raw_terms_have_nothing_between_the_photo_and_a_style():
+    run = Run(replace(PRESETS["ulyanov2017"], norm="instance"), 2, 0, torch.device("cpu"), style_only=False)
+    _, strength = run.looks(range(60), seed=0)
+    assert (strength == 0).sum() == 20
+    assert (strength == 1).sum() == 40
+
+
+def test_what_is_painted_in_part_is_judged_in_part(config, monkeypatch):
+    painted, judged = [], []
+    forward, judge = Generator.forward, PerceptualLoss.forward
+
+    def paints(self, image, noise=None, style=None):
+        if self.training:
+            painted.append(style)
+        return forward(self, image, noise, style)
+
+    def judges(self, image, target, style_weight=None, which=(0,), strength=None):
+        if strength is not None:
+            judged.append(strength)
+        return judge(self, image, target, style_weight, which, strength)
+
+    monkeypatch.setattr(Generator, "forward", paints)
+    monkeypatch.setattr(PerceptualLoss, "forward", judges)
+    recipe = replace(SMALL, photo_every=2)
+    train(replace(config, recipe=recipe, steps=6))
+    expected = draw_looks(range(6), 1, 0, 2)[1]
+    assert 0 < expected[1] < 1
+    assert torch.equal(torch.cat(judged), expected)
+    torch.testing.assert_close(torch.cat(painted), torch.stack([expected, 1 - expected], dim=1))
 
 
 def test_how_much_of_a_style_is_between_its_weight_and_the_photos():

@@ -255,8 +255,9 @@ class PerceptualLoss(nn.Module):
             target: of their photos.
             style_weight: stands in for the objective's own, one for all or (N,), for a weight that changes.
             which: the number of each picture's style, or one for all.
-            strength: how much of its style each is to have, (N,), 0 to 1; None for all of it. The rest of the style
-                term is :func:`reconstruction_error`, all of it at 0: the picture is to be the photo.
+            strength: how much of its style each is to have, (N,), 0 to 1; None for all of it. So much the style term
+                and those of tone, palette and detail count; the rest of the style term is
+                :func:`reconstruction_error`, all of it at 0: the picture is to be the photo.
         """
         return self.compare(self.network(image, self.layers), image, target, style_weight, which, strength)
 

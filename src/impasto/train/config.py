@@ -50,7 +50,7 @@ class Recipe:
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     photo_every: int = opt(
         10,
-        "of so many squares one is to come out as the photo, or on the way to it; 0: full strength only, of one style",
+        "of so many squares one is to come out as the photo, or on the way to it; 0: none, but with several styles",
     )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
@@ -96,7 +96,7 @@ class Recipe:
                 f"jitter must be at most a square's side, {min(self.crop, self.first_crop)}, not {self.jitter}"
             )
         if self.photo_every == 1:
-            raise UsageError("photo-every 1 would leave no square for the style: give 0, or 2 or more")
+            raise UsageError("photo-every 1 would leave no square for the full style: give 0, or 2 or more")
         for name in ("grow_at", "style_first", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")

@@ -222,18 +222,23 @@ class ContentTargets:
         return target
 
 
-def draw_looks(items: range, styles: int, seed: int, photo_every: int = 0) -> tuple[list[int], Tensor]:
-    """The number of the style that each of these places of the run is painted in, and its strength, (N,).
+def draw_looks(
+    items: range, styles: int, seed: int, photo_every: int = 0, *, between: bool = True
+) -> tuple[list[int], Tensor]:
+    """The number of the style that each of these places of the run is painted in, and its strength, (N,), 0 to 1.
 
-    Each style has its turn before one comes again. The last of every ``photo_every`` places is painted in less than its
-    full strength, half of them in none: as the photo.
+    Each style has its turn before one comes again. The last of every ``photo_every`` places is to come out as the
+    photo, strength 0; half of them, drawn at random, on the way to it, unless nothing ``between`` is wanted.
     """
     which, strengths = [], []
     for item in items:
         turn, place = divmod(item, styles)
         which.append(int(np.random.default_rng([seed, 4, turn]).permutation(styles)[place]))
-        weak = photo_every and item % photo_every == photo_every - 1
-        strengths.append(max(0.0, 2 * np.random.default_rng([seed, 6, item]).random() - 1) if weak else 1.0)
+        if not photo_every or item % photo_every < photo_every - 1:
+            strengths.append(1.0)
+        else:
+            drawn = 2 * np.random.default_rng([seed, 6, item]).random() - 1
+            strengths.append(max(0.0, drawn) if between else 0.0)
     return which, torch.tensor(strengths)
 
 

@@ -122,7 +122,8 @@ class Run:
     def style_weight(self, fraction: float, which: Sequence[int], strength: Tensor) -> Tensor:
         """The weight of each of these styles, in these strengths, (N,), at this point, (N,).
 
-        All rise while a network from nothing first learns to keep the photo.
+        All rise while a network from nothing first learns to keep the photo. A style that costs too much of the photo
+        is allowed a share of its weight; the less of its strength, the less it costs, and the less is held down.
         """
         ramp = 0.0 if self.from_base else self.recipe.ramp
         risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
@@ -130,10 +131,16 @@ class Run:
         return self.recipe.objective.style_weight * risen * (strength * shares + 1 - strength)
 
     def looks(self, items: range, seed: int) -> tuple[list[int], Tensor]:
-        """The style and the strength that each of these places of the run is painted in, see :func:`draw_looks`."""
+        """The style and the strength that each of these places of the run is painted in, see :func:`draw_looks`.
+
+        Where the recipe asks for no photos and there are several styles, which have strengths, photos come as often as
+        a style does. Raw terms are so far apart that half-way between the photo's and a style's all is the photo's.
+        """
         if self.generator.styles == self.styles:
             return draw_looks(items, self.styles, seed)
-        return draw_looks(items, self.styles, seed, self.recipe.photo_every or self.styles + 1)
+        photo_every = self.recipe.photo_every or self.styles + 1
+        balanced = self.recipe.objective.scaling == "balanced"
+        return draw_looks(items, self.styles, seed, photo_every, between=balanced)
 
     def balance(self, which: Sequence[int], strength: Tensor, content: Sequence[float]) -> None:
         """Lower the weight of styles that cost more of the photo than they may; raise it again where there is room.
@@ -223,7 +230,7 @@ def identity_of(
 def write_checkpoint(path: Path, identity: dict[str, str], run: Run, *, finished: bool) -> None:
     """Write everything needed to go on, whole or not at all."""
     content = io.BytesIO()  # torch reports a full disk in ways of its own
-    torch.save({"format": 3, **identity, "finished": finished, "run": run.state_dict()}, content)
+    torch.save({"format": 4, **identity, "finished": finished, "run": run.state_dict()}, content)
     with replacing(path, TrainingError) as part:
         part.write_bytes(content.getvalue())
 
@@ -236,8 +243,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["format"] != 3:
-            raise TrainingError(f"{path}: a checkpoint of format {saved['format']}; this Impasto knows 3: --restart")
+        if saved["format"] != 4:
+            raise TrainingError(f"{path}: a checkpoint of format {saved['format']}; this Impasto knows 4: --restart")
     except TrainingError:
         raise
     except Exception as error:

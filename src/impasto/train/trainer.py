@@ -211,14 +211,14 @@ def train(
             items = batch[rank::world]
             noise = draw_noise(run.generator, items, size + max(0, recipe.jitter - 1), config.seed, device)
             which, strength = run.looks(items, config.seed)
+            weight, strength = run.style_weight(fraction, which, strength).to(device), strength.to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
                 frame = draw_frame(batch[0], recipe.jitter, config.seed)
-                style = run.generator.choose(which, strength.to(device))
+                style = run.generator.choose(which, strength)
                 painted = run.generator(F.pad(photos, frame, mode="reflect"), noise, style)
                 painted = painted[:, :, frame[2] : frame[2] + size, frame[0] : frame[0] + size]
-                weight = run.style_weight(fraction, which, strength)
-                terms = loss(painted, target, weight.to(device), which, strength.to(device))
+                terms = loss(painted, target, weight, which, strength)
             for optimizer, _ in run.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             terms.total.mean().backward()
