@@ -115,6 +115,27 @@ def test_shares_that_make_no_sense_are_refused(shares):
         impasto.load(shares)
 
 
+@pytest.mark.parametrize("variant", ["best", "fast"])
+@pytest.mark.parametrize("name", ["great_wave", "klimt_kiss", "udnie"])
+def test_no_place_leaves_the_way_from_the_photo_to_the_style(name, variant):
+    """Dark corners came out bright blue half-way, with neither end blue (60 levels beyond both, 150 in Klimt's)."""
+    stylizer = impasto.load(name, variant=variant)
+    photo = resize_short_side(impasto.load_image(Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"), 240)
+    begin, end = by_place(photo), by_place(stylizer(photo))
+    least, most = np.minimum(begin, end), np.maximum(begin, end)
+    for strength in (0.25, 0.5, 0.75):
+        found = by_place(stylizer(photo, Settings(strength=strength)))
+        beyond = np.linalg.norm(found - found.clip(least, most), axis=2)
+        assert np.quantile(beyond, 0.99) < 30
+
+
+def by_place(picture):
+    """Mean colors of squares of 16 pixels."""
+    down, across = (length // 16 for length in picture.shape[:2])
+    whole = picture[: 16 * down, : 16 * across].astype(float)
+    return whole.reshape(down, 16, across, 16, 3).mean(axis=(1, 3))
+
+
 def test_strength_goes_from_the_photo_to_the_style():
     stylizer = impasto.load("udnie")
     pictures = [stylizer(PHOTO, Settings(strength=strength)) for strength in np.linspace(0, 1, 9)]
