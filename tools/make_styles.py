@@ -120,8 +120,8 @@ if __name__ == "__main__":
         sys.exit(f"{manifest} has no picture of {', '.join(missing)}")
     if not names or not (made / NETWORK).exists():
         sys.exit(f"{made}: there is no {NETWORK} with styles here: nothing is replaced")
-    info, recipe = read_info(made / NETWORK), PRESETS[{"best": "impasto", "fast": "fast"}[variant]]
-    if (info.architecture, info.arguments) != (recipe.generator, recipe.generator_arguments()):
+    made_info, recipe = read_info(made / NETWORK), PRESETS[{"best": "impasto", "fast": "fast"}[variant]]
+    if (made_info.architecture, made_info.arguments) != (recipe.generator, recipe.generator_arguments()):
         sys.exit(f"{made}: its network is not made as the {variant} one is: nothing is replaced")
     network, _ = load_loss_network()
     _, held_out = content_photos(photos_folder, HELD_OUT)
@@ -134,7 +134,7 @@ if __name__ == "__main__":
         if path.stem not in names:
             path.unlink()
     shipped_as = DATA / variant / NETWORK
-    write_model(shipped_as, rounded(made / NETWORK), info)
+    write_model(shipped_as, rounded(made / NETWORK), made_info)
     sha256 = network_hash(shipped_as)
     for path in (made / f"{name}{SUFFIX}" for name in names):
         style, row = read_style(path), pictures[path.stem]

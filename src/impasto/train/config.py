@@ -50,7 +50,7 @@ class Recipe:
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     photo_every: int = opt(
         10,
-        "of so many squares one is to come out as the photo, or on the way to it; 0: none, but with several styles",
+        "of so many squares one is to come out as the photo, or on the way to it; 0: none, unless styles are several",
     )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
     jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
