@@ -8,6 +8,7 @@ DATA has `content/open` and `styles`. MODEL is a model with batch normalisation,
 """
 
 import argparse
+import contextlib
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,12 @@ from matplotlib.figure import Figure
 from stopwatch import timed
 
 import impasto
+from impasto.catalogue import VARIANTS, Variant
+from impasto.errors import BackendError
 from impasto.evaluate import Lpips
 from impasto.image import Pixels, contact_sheet, resize, resize_short_side, save_image, white
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.runtime import Stylizer
+from impasto.runtime import Precision, Stylizer
 from impasto.settings import AS_IT_IS, Settings
 from impasto.train.data import content_photos, to_tensor
 from impasto.train.weights import load_loss_network
@@ -31,6 +34,7 @@ CASTLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"
 STYLES = ("starry_night", "udnie", "roman_mosaic_duck")
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 WAY = (0.25, 0.5, 0.75)
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 LARGE = 2048
 SMALL = 512
 ROUNDS = 11
@@ -136,12 +140,41 @@ def dimmed(photo: Pixels) -> Pixels:
     return faint
 
 
+def in_every_precision(style: str, variant: Variant = "best") -> dict[str, Stylizer]:
+    """The shipped style as each way of computing paints it, of those that this processor has."""
+    found = {}
+    for precision in PRECISIONS:
+        with contextlib.suppress(BackendError):
+            found[precision] = impasto.load(style, variant=variant, precision=precision)
+    return found
+
+
+def precisions(photos: list[Pixels]) -> None:
+    """How far pictures in every shipped style are from those in float32, levels of 255, at two strengths."""
+    print("\n| from float32, of 255 | strength | mean | the style furthest off |\n|---|---|---|---|")
+    for variant in VARIANTS:
+        away: dict[tuple[str, float], dict[str, float]] = {}
+        for style in impasto.styles():
+            reference, *others = in_every_precision(style.name, variant).items()
+            for value in (1.0, 2.0):
+                settings = Settings(strength=value, stroke_size=0)
+                exact = [reference[1](photo, settings).astype(float) for photo in photos]
+                for precision, stylizer in others:
+                    found = [np.abs(stylizer(x, settings) - y).mean() for x, y in zip(photos, exact, strict=True)]
+                    away.setdefault((precision, value), {})[style.name] = float(np.mean(found))
+        for (precision, value), found in away.items():
+            worst = max(found, key=found.__getitem__)
+            mean = statistics.fmean(found.values())
+            print(f"| {variant}, {precision} | {value:g} | {mean:.2f} | {found[worst]:.2f} ({worst}) |")
+
+
 def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> None:
     """A photo and the same at a quarter of its contrast, by instance and by batch normalisation."""
     print("\n| contrast cut to a quarter: change, of 255 | mean | worst photo | mean, 16 bits | worst, 16 bits |")
     print("|---|---|---|---|---|")
+    ours = {f"{x}, {how}": stylizer for x in STYLES for how, stylizer in in_every_precision(x).items()}
     rows, captions = [], []
-    for name, stylizer in {**{x: impasto.load(x) for x in STYLES}, **others}.items():
+    for name, stylizer in {**ours, **others}.items():
         changes = []
         for number, photo in enumerate(photos):
             shallow, deep = (
@@ -151,9 +184,9 @@ def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> No
             changes.append(
                 [255 * np.abs(one.astype(float) - other).mean() / white(one) for one, other in (shallow, deep)]
             )
-            if number == 0 and name in (STYLES[0], *others):
+            if number == 0 and name in (next(iter(ours)), *others):
                 rows.append([photo, dimmed(photo), *shallow])
-                how = "instance normalisation" if name == STYLES[0] else name
+                how = name if name in others else "instance normalisation"
                 captions.append(["photo", "contrast 0.25", how, "contrast 0.25"])
         cells = [f"{number:.2f}" for each in zip(*changes, strict=True) for number in (np.mean(each), max(each))]
         print(f"| {name} | {' | '.join(cells)} |")
@@ -175,6 +208,7 @@ def main() -> None:
     strength(photos[:3], options.data / "styles", options.out)
     between([impasto.load_image(CASTLE), *photos])
     strokes(whole[:2])
+    precisions(photos[:2])
     others = {} if options.batch_norm is None else {"batch normalisation": impasto.load(options.batch_norm)}
     contrast(photos, others, options.out)
 

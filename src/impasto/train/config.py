@@ -66,7 +66,7 @@ class Recipe:
     )
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
     content_ceiling: float = opt(
-        0.87, "content error above which a style's weight is lowered until the photo is kept; 0: never"
+        0.78, "content error above which a style's weight is lowered until the photo is kept; 0: never"
     )
     decay: float = opt(1.0, "share of the run, at its end, over which learning rates fall to nothing")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
