@@ -339,6 +339,8 @@ def test_rounded_arithmetic_is_near_float32_and_the_default_where_it_is_quicker(
     )
     quickest = "bfloat16" if has_quick_bfloat16() else "int8" if has_quick_int8() else "float32"
     assert (default == rounded).all() or quickest != precision
+    if painted_as == "twice":  # scales are twice as far from the photo's there, and roundings with them
+        limit *= 1.25
     assert 0 < np.abs(exact.astype(float) - rounded).mean() <= limit
 
 
