@@ -34,7 +34,7 @@ CASTLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"
 STYLES = ("starry_night", "udnie", "roman_mosaic_duck")
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 WAY = (0.25, 0.5, 0.75)
-PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")  # the first, which all have, is the measure
 LARGE = 2048
 SMALL = 512
 ROUNDS = 11
@@ -191,7 +191,7 @@ def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> No
         cells = [f"{number:.2f}" for each in zip(*changes, strict=True) for number in (np.mean(each), max(each))]
         print(f"| {name} | {' | '.join(cells)} |")
     if others:  # without them there is nothing to see: the pictures are alike
-        save_image(out / "contrast.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
+        save_image(out / "batch_norm.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
 
 
 def main() -> None:

@@ -93,6 +93,8 @@ def main() -> None:
     _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
     if options.content:
         held_out = find_images(options.content)
+        if not held_out:
+            parser.error(f"{options.content}: no pictures in this folder")
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
@@ -129,7 +131,7 @@ def main() -> None:
                 stylizer(photo) for stylizer in (everyone["impasto, shipped"], *ours.values(), others[best_peer])
             ]
             rows.append([load_image(style), photo, *painted])
-    (options.models / "quality.json").write_text(json.dumps({"photos": [p.name for p in photos], "found": found}))
+    (options.models / "quality.json").write_text(json.dumps({"photos": [str(p) for p in photos], "found": found}))
     captions = [["style", "photo", "shipped", *["trained"] * (len(row) - 4), "peer"] for row in rows]
     save_image(options.models / "sheet.jpg", contact_sheet(rows, captions=captions, cell=512), quality=88)
     print(f"\n{len(photos)} photos, {os.cpu_count()} cores; sheet: {options.models / 'sheet.jpg'}")

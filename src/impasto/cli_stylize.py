@@ -126,8 +126,8 @@ def stylize(
         dry_run: Only say what would be done.
         backend: The inference engine; auto is OpenVINO when it is installed, else ONNX Runtime.
         threads: How many threads to use; all cores when not given.
-        precision: The arithmetic; auto is int8 or bfloat16 where processor and engine are quicker at it, some 1
-            to 2 levels of 255 from float32 on average.
+        precision: The arithmetic; auto is bfloat16 or int8 where processor and engine are quicker at it, a fifth
+            of a level of 255, or one level, from float32 on average.
         as_json: Print one JSON object for each picture.
     """
     _check_hyphens([*inputs, output])

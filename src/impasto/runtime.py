@@ -56,7 +56,7 @@ NEAR_PHOTO = 0.2
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
 """The arithmetic: "auto" is bfloat16, or else 8 bits where the model knows its ranges, where processor and engine are
-quicker at it: a picture in less time and within 2 levels of 255 of float32, on average (about 3 at twice the
+quicker at it: a picture in less time and within 2 levels of 255 of float32, on average (up to 4 at twice the
 strength); else float32."""
 Mask = NDArray[np.uint8]
 """Where to paint: uint8 (h, w), 255 for wholly."""
