@@ -155,13 +155,13 @@ def precisions(photos: list[Pixels]) -> None:
     for variant in VARIANTS:
         away: dict[tuple[str, float], dict[str, float]] = {}
         for style in impasto.styles():
-            reference, *others = in_every_precision(style.name, variant).items()
+            (_, reference), *others = in_every_precision(style.name, variant).items()
             for value in (1.0, 2.0):
                 settings = Settings(strength=value, stroke_size=0)
-                exact = [reference[1](photo, settings).astype(float) for photo in photos]
+                exact = [reference(photo, settings).astype(float) for photo in photos]
                 for precision, stylizer in others:
-                    found = [np.abs(stylizer(x, settings) - y).mean() for x, y in zip(photos, exact, strict=True)]
-                    away.setdefault((precision, value), {})[style.name] = float(np.mean(found))
+                    each = [np.abs(stylizer(x, settings) - y).mean() for x, y in zip(photos, exact, strict=True)]
+                    away.setdefault((precision, value), {})[style.name] = float(np.mean(each))
         for (precision, value), found in away.items():
             worst = max(found, key=found.__getitem__)
             mean = statistics.fmean(found.values())

@@ -1,6 +1,6 @@
 """Our models and other projects' on the same held-out photos, by the same code, and a sheet of their pictures.
 
-    python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave] [--content FOLDER]
+    python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave] [--held-out FOLDER]
 
 DATA holds content/open, styles and peers. Photos are the held-out ones, or FOLDER's, evenly taken. The shipped styles
 are measured, and what MODELS holds of the same names, made with
@@ -23,8 +23,9 @@ import numpy as np
 
 from impasto.artefacts import Artefacts
 from impasto.backends import Backend, OnnxRuntimeBackend
+from impasto.errors import TrainingError
 from impasto.evaluate import Evaluation, evaluate
-from impasto.image import contact_sheet, find_images, load_image, resize_short_side, save_image
+from impasto.image import contact_sheet, load_image, resize_short_side, save_image
 from impasto.modelfile import ModelInfo
 from impasto.runtime import Stylizer, load, load_foreign
 from impasto.train.data import content_photos
@@ -88,13 +89,12 @@ def main() -> None:
     parser.add_argument("models", type=Path)
     parser.add_argument("--photos", type=int, default=40)
     parser.add_argument("--styles", nargs="+", choices=PEERS, default=[*PEERS], help="all when absent")
-    parser.add_argument("--content", type=Path, help="photos of another folder, instead of the held-out ones")
+    parser.add_argument("--held-out", type=Path, default=HELD_OUT, help="a folder of photos, or names in content/open")
     options = parser.parse_args()
-    _, held_out = content_photos(options.data / "content" / "open", HELD_OUT)
-    if options.content:
-        held_out = find_images(options.content)
-        if not held_out:
-            parser.error(f"{options.content}: no pictures in this folder")
+    try:
+        _, held_out = content_photos(options.data / "content" / "open", options.held_out)
+    except TrainingError as error:
+        parser.error(str(error))
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
