@@ -626,7 +626,7 @@ def test_info_is_readable(here, capsys):
 def test_info_as_json(here, capsys):
     assert main(["info", "m.onnx", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["architecture"] == "residual"
+    assert (record["kind"], record["architecture"]) == ("model", "residual")
     assert record["training"]["steps"] == 2000
     assert record["bytes"] == (here / "m.onnx").stat().st_size
     assert record["seconds_per_megapixel"] > 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,49 @@ def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
     assert info["licence"] == "CC0-1.0"
     assert info["training"]["seed"] == 5
     assert info["arguments"].items() >= {"norm": "instance", "width": 4, "bound": 4.0}.items()
+
+
+@pytest.mark.parametrize(
+    ("output", "clean"),
+    [("model.onnx", True), ("mine.safetensors", False), ("both", True)],
+    ids=["model", "style", "both"],
+)
+def test_the_end_of_a_run_says_how_good_it_is_and_how_to_use_it(
+    tmp_path, style_file, photo_folder, tiny_vgg_file, monkeypatch, capsys, output, clean
+):
+    monkeypatch.setattr(cli_train, "complaints", lambda found: [] if clean else ["a grid", "lone spots"])
+    made, styles = tmp_path / output, [str(style_file)]
+    if output == "both":
+        styles.append(str(photo_folder / "0.JPG"))
+    words = ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK[:-2]]
+    assert main(["train", *styles, "-o", str(made), *words]) == 0
+    said = capsys.readouterr().out.splitlines()
+    number = r"\d+\.\d\d"
+    result = f"content error {number}, style error {number}, objective {number} on held-out photos"
+    assert re.fullmatch(rf"learnt after 3 steps in \d+ s from the shared network: {result}", said[0])
+    count = r"(about \d+|more than \d+)"
+    assert re.fullmatch(
+        rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)", said[1]
+    )
+    found = "none found" if clean else "a grid; lone spots: look closely, and learn longer"
+    assert said[2] == f"check for artefacts: {found}"
+    assert said[3] == f"preview: {run_folder(made) / 'preview.jpg'}"
+    what, flag = {"model.onnx": ("model", "--model"), "mine.safetensors": ("style", "--style")}.get(
+        output, ("styles", "--style")
+    )
+    assert said[4] == f"{what}: {made}"
+    used = made if output != "both" else made / f"{style_file.stem}.safetensors"
+    assert said[5] == f"use it: impasto stylize PHOTO {flag} {used} --output painted.jpg"
+    use = said[5].removeprefix("use it: impasto ").split()
+    use[use.index("PHOTO")], use[use.index("painted.jpg")] = str(photo_folder / "2.JPG"), str(tmp_path / "painted.jpg")
+    assert main(use) == 0
+    capsys.readouterr()
+    assert main(["info", str(used)]) == 0
+    kind = "a model of its own: every weight learnt" if flag == "--model" else "a style alone: scales and shifts"
+    assert kind in capsys.readouterr().out
+    if output == "both":
+        assert main(["info", str(made / "network.onnx"), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["kind"] == "network"
 
 
 def test_flags_change_a_preset_and_leave_the_rest_of_it(train, tmp_path):

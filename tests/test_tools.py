@@ -1,12 +1,22 @@
 """What the package's own networks were made with."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
+import pytest
 import torch
 from onnx import numpy_helper
 
+from impasto.catalogue import shipped, shipped_network
+from impasto.modelfile import read_info
 from impasto.nn.generators import build_generator
-from tools.make_styles import SIGNIFICANT, rounded
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.stylefile import read_style, write_style
+from impasto.train.data import to_tensor
+from tests.conftest import make_photo
+from tools import make_styles
+from tools.make_styles import LEAST_STRENGTH, SIGNIFICANT, content_error, moderate, rounded, weakened, with_steps_before
 from tools.widen import widen
 
 
@@ -36,3 +46,38 @@ def test_kernels_are_rounded_to_few_bits_and_stay_float32(tmp_path):
     assert 0 < changes.max() <= 2.0**-SIGNIFICANT
     assert (few.view(np.uint32) % 2 ** (24 - SIGNIFICANT) == 0).all()  # the bits that compress
     assert all(np.array_equal(arrays[name], x) for name, x in others.items())
+
+
+def test_a_style_that_costs_too_much_of_photos_is_weakened_as_far_as_it_may_be(tmp_path, tiny_vgg, monkeypatch):
+    style, path = shipped("fast")["udnie"], tmp_path / "udnie.safetensors"
+    loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
+    photos = [make_photo(seed, 64, 64) for seed in (3, 4)]
+
+    def left_of(most):
+        monkeypatch.setattr(make_styles, "MOST_CONTENT", most)
+        write_style(path, style)
+        return moderate(path, loss, photos)
+
+    write_style(path, style)
+    full = content_error(path, loss, photos)
+    write_style(path, weakened(style, LEAST_STRENGTH))
+    least = content_error(path, loss, photos)
+    assert least < full
+    assert left_of(full + 0.1) == 1.0
+    assert np.array_equal(read_style(path).code, style.code)
+    between = left_of((full + least) / 2)
+    assert LEAST_STRENGTH < between < 1.0
+    assert content_error(path, loss, photos) == pytest.approx((full + least) / 2, abs=0.3 * (full - least))
+    assert read_style(path).info.training["weakened_to"] == round(between, 3)
+    assert left_of(0.0) == LEAST_STRENGTH
+    assert np.array_equal(read_style(path).photo, style.photo)
+
+
+def test_the_record_counts_the_steps_of_all_sittings():
+    before = shipped_network("fast")
+    info = read_info(before)
+    steps = info.training["steps"] + info.training.get("steps_before", 0)
+    learnt_on = replace(info, training={"start": "base", "steps": 5})
+    assert with_steps_before(learnt_on, before).training == {"start": "base", "steps": 5, "steps_before": steps}
+    anew = replace(info, training={"start": "nothing", "steps": 5})
+    assert with_steps_before(anew, before) == anew

@@ -4,7 +4,7 @@ python tools/widen.py PICTURES PHOTOS OUTPUT [--width 128]
 
 Nothing of the old channels takes from a new one yet, so no picture changes; a new channel begins with the kernel of
 an old one, turned by a quarter, so that there is something worth taking. OUTPUT is a folder as `impasto train` of
-several pictures makes it; `python tools/make_styles.py OUTPUT PICTURES/manifest.csv best PHOTOS` puts it into the
+several pictures makes it; `python tools/make_styles.py OUTPUT PICTURES best PHOTOS` puts it into the
 package, and `impasto train PICTURES/*.jpg -o made ...` goes on from there.
 """
 

@@ -99,9 +99,28 @@ def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
         UsageError: No shipped style is called so; near names are offered. Or no such network.
         ModelError: The file is no style file, or its network is not there.
     """
+    style, path = read_named(name_or_path, variant), Path(name_or_path)
+    if os.fspath(name_or_path) in shipped(variant):
+        return style, shipped_network(variant)
+    for network in (*map(shipped_network, VARIANTS), path.with_name(NETWORK)):
+        if network.exists() and network_hash(network) == style.info.network:
+            return style, network
+    raise ModelError(
+        f"{path}: its network ({style.info.network[:12]}...) is not here: put its {NETWORK} beside the style, or, if "
+        "that was the shared network of another version, learn the style again"
+    )
+
+
+def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") -> Style:
+    """A shipped style by name, for this network, or any by its file; whether its network is there or not.
+
+    Raises:
+        UsageError: No shipped style is called so; near names are offered. Or no such network.
+        ModelError: The file is no style file.
+    """
     name = os.fspath(name_or_path)
     if name in shipped(variant):
-        return shipped(variant)[name], shipped_network(variant)
+        return shipped(variant)[name]
     path = Path(name)
     if path.suffix != SUFFIX and not exists(name):
         near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
@@ -109,13 +128,7 @@ def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
         raise UsageError(f"no style is called {name!r}: {hint}`impasto styles` lists all")
     if not is_style(path):
         raise ModelError(f"{path}: is no style file; a model file is given with --model")
-    style = read_style(path)
-    for network in (*map(shipped_network, VARIANTS), path.with_name(NETWORK)):
-        if network.exists() and network_hash(network) == style.info.network:
-            return style, network
-    raise ModelError(
-        f"{path}: its network ({style.info.network[:12]}...) is not here: put its {NETWORK} beside the style"
-    )
+    return read_style(path)
 
 
 def network_hash(network: Path) -> str:

@@ -175,7 +175,7 @@ def info(
         fast: The shipped style on the fast network.
         as_json: Print it as JSON.
     """
-    from impasto.catalogue import exists, find_style, is_file, shipped
+    from impasto.catalogue import exists, is_file, read_named, shipped
     from impasto.modelfile import read_info
 
     path = Path(file)
@@ -186,12 +186,11 @@ def info(
     if (file not in shipped() and exists(file) and path.suffix != ".safetensors") or path.suffix.lower() == ".onnx":
         found = read_info(path)
         rows = _model_rows(found)
-        paints = not found.style_size
+        kind, paints = ("network", False) if found.style_size else ("model", True)
     else:
-        style, network = find_style(file, variant)
-        found = style.info
-        rows = _style_rows(found, network)
-        paints = True
+        found = read_named(file, variant).info
+        rows = _style_rows(found)
+        kind, paints = "style", True
     size: int | None = None
     if file not in shipped():
         try:
@@ -206,7 +205,7 @@ def info(
         except ImpastoError as reason:  # what it says about itself is worth having
             rows["cost"] = f"cannot be painted with here: {reason}"
     if as_json:
-        record = {"file": file, "bytes": size, "seconds_per_megapixel": cost, **asdict(found)}
+        record = {"file": file, "kind": kind, "bytes": size, "seconds_per_megapixel": cost, **asdict(found)}
         print(json.dumps(record, sort_keys=True))
         return 0
     where = "comes with Impasto" if size is None else f"{size / 1e6:.2f} MB, format {found.format}"
@@ -256,14 +255,17 @@ def _model_rows(model: "ModelInfo") -> dict[str, str]:
     }
 
 
-def _style_rows(style: "StyleInfo", network: Path) -> dict[str, str]:
+def _style_rows(style: "StyleInfo") -> dict[str, str]:
+    from impasto.catalogue import VARIANTS, styles
+
+    shared = {styles(variant)[0].network: f"the shared one, {variant}" for variant in VARIANTS}
     return {
         "kind": "a style alone: scales and shifts for a shared network; mixes with others, in any strength",
         "style": style.name,
         "picture": ", ".join(text for text in (style.title, style.artist, style.year) if text),
         "licence": style.licence,
         "source": style.source,
-        "network": f"{'/'.join(network.parts[-2:])} ({style.network[:12]}...)",
+        "network": f"{shared.get(style.network, 'another')} ({style.network[:12]}...)",
     }
 
 
@@ -302,7 +304,8 @@ def styles(
     else:
         width = max(len(style.name) for style in found)
         for style in found:
-            print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}")
+            print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}; {style.licence}")
+            print(f"{'':{width}}  {_record(style.training)}")
     if sheet is not None:
         from impasto.image import check_saving, load_image, save_image
         from impasto.sheets import style_sheet
@@ -314,6 +317,16 @@ def styles(
         if not as_json:
             print(f"sheet: {output}")
     return 0
+
+
+def _record(training: "dict[str, Any]") -> str:
+    """How a shipped style was made and how good it is, in one line."""
+    steps = training["steps"] + training.get("steps_before", 0)
+    objective, equal = training["objective"]["objective"], training["equal_evaluations"][0]
+    return (
+        f"{steps:,} steps, {training['photos']} photos; objective {objective:.2f}; equals {equal['from_content']} "
+        f"iterations of Gatys' from the photo, {equal['from_noise']} from noise"
+    )
 
 
 # ---- commands whose flags come from dataclasses -------------------------------------------------------------------

@@ -65,7 +65,7 @@ def train_command(
             ulyanov2016 or ulyanov2017; other flags change it.
         set_: An argument of the generator, as --set.width 96 or --set.upsample transposed.
         resume: Go on with the unfinished run of this output.
-        restart: Throw the unfinished run of this output away and begin anew.
+        restart: Begin anew, in place of the unfinished run or the result of this name.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
@@ -89,13 +89,15 @@ def train_command(
         return 0
     for path, reason in result.unreadable.items():
         print(f"left out {path}: {reason}")
+    start = "the shared network" if result.from_base else "nothing"
     print(
-        f"{'learnt' if result.finished else 'stopped'} after {result.steps} steps in {result.seconds:.0f} s: "
-        f"content error {result.content_error:.2f}, style error {result.style_error:.2f}, "
+        f"{'learnt' if result.finished else 'stopped'} after {result.steps} steps in {result.seconds:.0f} s "
+        f"from {start}: content error {result.content_error:.2f}, style error {result.style_error:.2f}, "
         f"objective {result.objective:.2f} on held-out photos"
     )
-    equal = f"about {result.equal_evaluations}" if result.equal_evaluations else f"more than {MOST_EVALUATIONS}"
-    if result.finished:
+    if result.equal_evaluations is not None:
+        few = result.equal_evaluations <= MOST_EVALUATIONS
+        equal = f"about {result.equal_evaluations:.0f}" if few else f"more than {MOST_EVALUATIONS}"
         print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
     faults = complaints(result.artefacts)
     print(f"check for artefacts: {'; '.join(faults) + ': look closely, and learn longer' if faults else 'none found'}")
@@ -103,8 +105,8 @@ def train_command(
     print(f"{'styles' if len(styles) > 1 else 'style' if config.style_only else 'model'}: {result.model}")
     if not result.finished:
         words = [word for word in sys.argv[1:] if word not in ("--restart", "--resume")]
-        start = "torchrun ... -m impasto" if "RANK" in os.environ else "impasto"
-        print(f"go on: {start} {' '.join(map(_word, [*words, '--resume']))}")
+        command = "torchrun ... -m impasto" if "RANK" in os.environ else "impasto"
+        print(f"go on: {command} {' '.join(map(_word, [*words, '--resume']))}")
         return 130
     if len(styles) > 1:
         how = f"--style {_word(f'{result.model / styles[0].stem}.safetensors')}"

@@ -88,7 +88,7 @@ def test_a_run_makes_a_model_and_tells_how_it_went(config):
     seen = []
     result = train(config, report=seen.append)
     assert result.finished
-    assert [progress.step for progress in seen] == [*range(1, 13)]
+    assert [progress.step for progress in seen] == [*range(1, 13), 12]  # the last one says what comes then
     assert {path.name for path in result.folder.iterdir()} == {
         "config.json",
         "log.jsonl",
@@ -125,15 +125,68 @@ def test_training_lowers_the_objective(config, steps, photo_every, precision):
     assert after.objective < 0.8 * before.objective
 
 
-def test_the_same_seed_gives_the_same_model_and_another_does_not(config):
+FROM = {"nothing": "{}.onnx", "base": "{}.onnx", "base, style alone": "{}.safetensors"}
+
+
+def beginning(config, start, name):
+    """The same run from nothing or from the base, under another name."""
+    recipe = config.recipe if start == "nothing" else REAL
+    return replace(config, recipe=recipe, output=config.output.with_name(FROM[start].format(name)))
+
+
+@pytest.mark.parametrize("start", FROM)
+def test_the_same_seed_gives_the_same_model_and_another_does_not(config, start):
     one, two, other = (
-        replace(config, output=config.output.with_name(f"{name}.onnx"), seed=seed)
-        for name, seed in (("one", 0), ("two", 0), ("other", 1))
+        replace(beginning(config, start, name), seed=seed) for name, seed in (("one", 0), ("two", 0), ("other", 1))
     )
     for each in (one, two, other):
-        train(each)
+        assert train(each).from_base == (start != "nothing")
     assert_same_weights(weights(one), weights(two))
-    assert not torch.equal(weights(one)["last.conv.weight"], weights(other)["last.conv.weight"])
+    assert any(not torch.equal(x, weights(other)[name]) for name, x in weights(one).items())
+    assert one.output.read_bytes()[-1000:] != other.output.read_bytes()[-1000:]
+
+
+@pytest.mark.parametrize("start", FROM)
+def test_minutes_are_kept_over_a_stop(config, start):
+    timed = replace(beginning(config, start, "timed"), steps=None, minutes=3 / 60)
+    first = train(timed, report=stop_after(2))
+    assert not first.finished
+    assert first.seconds < 3
+    second = train(timed, resume=True)
+    assert second.finished
+    assert second.steps > first.steps
+    assert 3 <= second.seconds < 6  # the clock goes on from where it stood, and ends with the step under way
+
+
+@pytest.mark.parametrize("start", ["base", "base, style alone"])
+def test_stop_and_resume_equals_a_straight_run_from_the_base(config, start):
+    straight, broken = (beginning(config, start, name) for name in ("straight", "broken"))
+    train(straight)
+    assert train(broken, report=stop_after(5)).steps == 5
+    assert train(broken, resume=True).from_base
+    assert_same_weights(weights(straight), weights(broken))
+
+
+def test_a_style_alone_goes_on_with_its_own_network_only(config, monkeypatch):
+    alone = beginning(config, "base, style alone", "mine")
+    train(alone, report=stop_after(2))
+    base = load_base("light", Recipe().generator_arguments())
+    monkeypatch.setattr(trainer, "load_base", lambda *_: replace(base, network="of another version"))
+    with pytest.raises(TrainingError, match="it differs in network"):
+        train(alone, resume=True)
+
+
+def test_who_does_not_wait_for_the_comparison_has_all_the_rest(config, monkeypatch):
+    def interrupted(judge, generator):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.Judge, "equal_evaluations", interrupted)
+    messages = []
+    result = train(config, report=lambda p: messages.append(p.message))
+    assert result.finished
+    assert result.equal_evaluations is None
+    assert read_info(result.model).training["steps"] == 12
+    assert messages[-1] == "measuring the result, on top of the time given"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +219,21 @@ def test_an_unfinished_run_is_not_overwritten_by_accident(config):
     with pytest.raises(TrainingError, match=r"unfinished run is here, at step 3: add --resume .* or --restart"):
         train(config)
     assert train(config, restart=True).finished
-    assert train(config).finished  # a finished one may be made anew
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "style.safetensors", "folder"])
+def test_what_is_there_is_not_replaced_by_accident(config, tmp_path, name):
+    styles = config.styles if name != "folder" else (*config.styles, config.content / "2.JPG")
+    made = replace(config, output=tmp_path / name, styles=styles, recipe=REAL, steps=1)
+    there = made.output if name != "folder" else made.output / "network.onnx"
+    there.parent.mkdir(exist_ok=True)
+    there.write_bytes(b"years of work")
+    with pytest.raises(TrainingError, match=r"is there already: add --restart to replace it, or give another name"):
+        train(made)
+    assert there.read_bytes() == b"years of work"
+    assert train(made, restart=True).finished
+    with pytest.raises(TrainingError, match="is there already"):
+        train(made)
 
 
 def test_resume_wants_the_same_run(config, photo_folder):
@@ -275,7 +342,7 @@ def test_a_loss_that_is_not_finite_rolls_back(config, monkeypatch):
     messages = []
     result = train(config, report=lambda p: messages.append(p.message))
     assert result.finished
-    assert [m for m in messages if m] == ["the loss exploded at step 7: back to 0 at half the learning rate"]
+    assert [m for m in messages if m][:-1] == ["the loss exploded at step 7: back to 0 at half the learning rate"]
     assert all(torch.isfinite(w).all() for w in weights(config).values())
     state = torch.load(result.folder / "checkpoint.pt", weights_only=True)["run"]["state"]
     assert (state["rate"], state["rollbacks"]) == (0.5, 1)
@@ -511,7 +578,7 @@ def test_of_several_styles_only_those_of_the_replaced_network_go(config, photo_f
         (several.output / name).write_bytes(source.read_bytes())
     renamed = several.output / f"{pictures[0].stem}_old.safetensors"
     (several.output / f"{pictures[0].stem}.safetensors").rename(renamed)
-    train(replace(several, seed=1))
+    train(replace(several, seed=1), restart=True)
     assert not renamed.exists()
     assert {path.name for path in several.output.glob("*.safetensors")} == {
         *others,
@@ -705,4 +772,18 @@ def test_a_picture_without_a_look_is_said(config, tmp_path, picture, message):
 def test_grey_pictures_and_photos_are_learnt(config, tmp_path, kind):
     picture = make_photo(9, 90, 90)
     impasto.save_image(tmp_path / "style.png", picture if kind == "photo" else picture[:, :, :1].repeat(3, axis=2))
-    assert train(replace(config, styles=(tmp_path / "style.png",))).finished
+    config = replace(config, styles=(tmp_path / "style.png",), precision="float32")
+    before = train(replace(config, steps=1, output=config.output.with_name("before.onnx")))
+    after = train(replace(config, steps=80))
+    assert after.objective < 0.8 * before.objective
+
+
+@pytest.mark.parametrize("size", [100, 300])
+def test_a_style_picture_that_is_much_enlarged_is_said(config, tmp_path, size):
+    impasto.save_image(tmp_path / "style.png", make_photo(9, size, size + 20))
+    recipe = replace(SMALL, style_size=512)
+    messages = []
+    small = replace(config, styles=(tmp_path / "style.png",), recipe=recipe, steps=1)
+    train(small, report=lambda p: messages.append(p.message))
+    said = f"{tmp_path / 'style.png'}: 120 x 100 pixels, enlarged to 512: expect soft strokes, or give a larger picture"
+    assert messages[0] == (said if size == 100 else None)

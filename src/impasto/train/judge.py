@@ -1,6 +1,7 @@
 """How a run looks at its own results: photos it does not learn from, by the yardstick and by eye."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,14 +56,14 @@ class Judge:
             found.append(measure(to_picture(self._paint(generator, to_tensor(small), style)), small))
         return mean(found)
 
-    def equal_evaluations(self, generator: Generator) -> int | None:
+    def equal_evaluations(self, generator: Generator) -> float:
         """The evaluations of Gatys' optimisation, from the photo, that its first style equals on one small photo.
 
-        None for more than :data:`MOST_EVALUATIONS`.
+        Infinity for more than :data:`MOST_EVALUATIONS`.
         """
         photo = resize_short_side(self.photos[0], GLANCE_SIZE)
         reached = self._measure(generator, [(0, 0)], GLANCE_SIZE)["objective"]
-        return evaluations_to_equal(
+        equal = evaluations_to_equal(
             reached,
             photo,
             self.styles[0],
@@ -71,6 +72,7 @@ class Judge:
             most=MOST_EVALUATIONS,
             network=self.network,
         )
+        return math.inf if equal is None else equal
 
     def sheet(self, generator: Generator) -> Pixels:
         """A contact sheet of style pictures, photos and results."""

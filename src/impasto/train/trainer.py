@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from impasto.catalogue import NETWORK
 from impasto.errors import ImpastoError, TrainingError
 from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
+from impasto.stylefile import SUFFIX
 from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
 from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, to_tensor
@@ -91,8 +92,9 @@ class Progress:
 class TrainResult:
     """What a run made, and how it went. ``finished`` is False after an interruption: resume goes on from there.
 
-    ``equal_evaluations`` of Gatys' optimisation bring one held-out photo as low, see :class:`Judge`; None for more
-    than it tries, and for a run that is not finished.
+    ``from_base`` says whether it began with the package's network. ``equal_evaluations`` of Gatys' optimisation bring
+    one held-out photo as low, see :class:`Judge`: inf for more than it tries, None where the run is not finished or the
+    comparison was interrupted.
     """
 
     model: Path
@@ -101,11 +103,12 @@ class TrainResult:
     steps: int
     seconds: float
     finished: bool
+    from_base: bool
     content_error: float
     style_error: float
     objective: float
     artefacts: Artefacts
-    equal_evaluations: int | None
+    equal_evaluations: float | None
     unreadable: dict[Path, str]
 
 
@@ -124,12 +127,12 @@ def train(
     Args:
         config: what to do.
         resume: go on with the unfinished run of this output; its configuration must be the same but for the budget.
-        restart: throw an unfinished run of this output away.
+        restart: throw an unfinished run of this output away, or replace the result that is there.
         report: called after every step, from this thread.
 
     Raises:
-        TrainingError: if there is nothing to learn from, the output cannot be written, the run cannot be resumed, or
-            it keeps exploding.
+        TrainingError: if there is nothing to learn from, the output is there already or cannot be written, the run
+            cannot be resumed, or it keeps exploding.
         ImageError: if the style picture cannot be read.
     """
     world, rank, device = processes()
@@ -138,9 +141,10 @@ def train(
     recipe = config.recipe
     if len(config.styles) > 1:
         _make_folder(config.output)
-    check_writable(
-        config.output / NETWORK if len(config.styles) > 1 else config.output, TrainingError
-    )  # before the work
+    results = [config.output]
+    if len(config.styles) > 1:
+        results = [config.output / name for name in (NETWORK, *(f"{path.stem}{SUFFIX}" for path in config.styles))]
+    check_writable(results[0], TrainingError)  # before the work
     if recipe.batch % world:
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
     pictures = [_style_picture(path, max(recipe.style_size, YARDSTICK_SIZE)) for path in config.styles]
@@ -175,6 +179,9 @@ def train(
             )
     elif resume:
         raise TrainingError(f"{checkpoint}: nothing to resume here: leave --resume out to begin")
+    there = [path for path in results if path.exists()]
+    if there and not (resume or restart):
+        raise TrainingError(f"{there[0]}: is there already: add --restart to replace it, or give another name")
     bfloat16 = use_bfloat16(config.precision, device)
     pool = CropPool(learning, recipe.pool, (recipe.photo_from, recipe.photo_to), config.seed)
     targets = ContentTargets(loss, pool, device)
@@ -194,7 +201,7 @@ def train(
 
     snapshots = [copy.deepcopy(run.state_dict())]  # the last two: the newer may be ruined already, unnoticed
     held_out: dict[str, float] | None = None
-    message: str | None = None
+    message = _too_small(config, pictures)
     reported = time.monotonic()
     run.generator.train()
     with interruptible() as interrupted:
@@ -263,6 +270,8 @@ def train(
             message = None
 
     finished = fraction >= 1.0
+    if first and finished:
+        report(_progress(config, run, held_out, "measuring the result, on top of the time given"))
     with together(world, device):
         if not first:
             return _finish_other(config, run, finished)
@@ -291,7 +300,8 @@ def train(
         equal = None
         if finished:  # not before there is a model: an export that fails can be made up for with resume
             write_checkpoint(checkpoint, identity, run, finished=True)
-            equal = judge.equal_evaluations(run.generator)
+            with contextlib.suppress(KeyboardInterrupt):  # all is written: who will not wait goes without
+                equal = judge.equal_evaluations(run.generator)
         return TrainResult(
             model=config.output,
             folder=folder,
@@ -299,6 +309,7 @@ def train(
             steps=run.state.step,
             seconds=run.state.seconds,
             finished=finished,
+            from_base=run.from_base,
             content_error=measured["content"],
             style_error=measured["style"],
             objective=measured["objective"],
@@ -376,6 +387,17 @@ def _style_picture(path: Path, size: int) -> Pixels:
     return picture
 
 
+def _too_small(config: TrainConfig, pictures: Sequence[Pixels]) -> str | None:
+    """What to say of style pictures that are enlarged so much that there are no strokes left in them."""
+    small = [
+        f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels, enlarged to {config.recipe.style_size}: expect soft "
+        "strokes, or give a larger picture"
+        for path, picture in zip(config.styles, pictures, strict=True)
+        if min(picture.shape[:2]) < config.recipe.style_size / 2
+    ]
+    return "\n".join(small) or None
+
+
 def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:
     nan, folder = float("nan"), run_folder(config.output)
     return TrainResult(
@@ -385,6 +407,7 @@ def _finish_other(config: TrainConfig, run: Run, finished: bool) -> TrainResult:
         steps=run.state.step,
         seconds=run.state.seconds,
         finished=finished,
+        from_base=run.from_base,
         content_error=nan,
         style_error=nan,
         objective=nan,
