@@ -1,10 +1,8 @@
 """What the controls of `impasto stylize` do and cost: a table each, and the pictures of docs/images.
 
-    python benchmarks/controls.py DATA [--batch-norm MODEL] [--out docs/images]
+    python benchmarks/controls.py DATA [--out docs/images]
 
-DATA has `content/open` and `styles`. MODEL is a model with batch normalisation, to show what becomes of contrast:
-
-    impasto train DATA/styles/starry_night.jpg -o MODEL --generator residual --norm batch --start nothing --minutes 5
+DATA has `content/open` and `styles`.
 """
 
 import argparse
@@ -35,6 +33,7 @@ STYLES = ("starry_night", "udnie", "roman_mosaic_duck")
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 WAY = (0.25, 0.5, 0.75)
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")  # the first, which all have, is the measure
+FALLING = (1.0, 0.5, 0.25, 0.125)
 LARGE = 2048
 SMALL = 512
 ROUNDS = 11
@@ -133,10 +132,10 @@ def strokes(photos: list[Pixels]) -> None:
         print(f"| {name} | {np.mean(wrong):.1f} | {np.mean(distance):.3f} |")
 
 
-def dimmed(photo: Pixels) -> Pixels:
-    """The photo at a quarter of its contrast, in its own depth: what is lost is the rounding."""
+def dimmed(photo: Pixels, share: float = 0.25) -> Pixels:
+    """The photo at a share of its contrast, in its own depth: what is lost is the rounding."""
     middle = white(photo) / 2
-    faint: Pixels = np.rint(middle + 0.25 * (photo.astype(float) - middle)).astype(photo.dtype)
+    faint: Pixels = np.rint(middle + share * (photo.astype(float) - middle)).astype(photo.dtype)
     return faint
 
 
@@ -168,15 +167,14 @@ def precisions(photos: list[Pixels]) -> None:
             print(f"| {variant}, {precision} | {value:g} | {mean:.2f} | {found[worst]:.2f} ({worst}) |")
 
 
-def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> None:
-    """A photo and the same at a quarter of its contrast, by instance and by batch normalisation."""
+def contrast(photos: list[Pixels], out: Path) -> None:
+    """Photos and the same at a quarter of their contrast; the first at falling contrast, to look at."""
     print("\n| contrast cut to a quarter: change, of 255 | mean | worst photo | mean, 16 bits | worst, 16 bits |")
     print("|---|---|---|---|---|")
     ours = {f"{x}, {how}": stylizer for x in STYLES for how, stylizer in in_every_precision(x).items()}
-    rows, captions = [], []
-    for name, stylizer in {**ours, **others}.items():
+    for name, stylizer in ours.items():
         changes = []
-        for number, photo in enumerate(photos):
+        for photo in photos:
             shallow, deep = (
                 [stylizer(x, AS_IT_IS) for x in (whole, dimmed(whole))]
                 for whole in (photo, photo.astype(np.uint16) * np.uint16(257))
@@ -184,20 +182,18 @@ def contrast(photos: list[Pixels], others: dict[str, Stylizer], out: Path) -> No
             changes.append(
                 [255 * np.abs(one.astype(float) - other).mean() / white(one) for one, other in (shallow, deep)]
             )
-            if number == 0 and name in (next(iter(ours)), *others):
-                rows.append([photo, dimmed(photo), *shallow])
-                how = name if name in others else "instance normalisation"
-                captions.append(["photo", "contrast 0.25", how, "contrast 0.25"])
         cells = [f"{number:.2f}" for each in zip(*changes, strict=True) for number in (np.mean(each), max(each))]
         print(f"| {name} | {' | '.join(cells)} |")
-    if others:  # without them there is nothing to see: the pictures are alike
-        save_image(out / "batch_norm.jpg", contact_sheet(rows, captions=captions, cell=420), quality=88)
+    falling = [dimmed(photos[0], share) for share in FALLING]
+    stylizer = next(iter(ours.values()))
+    rows = [falling, [stylizer(photo, AS_IT_IS) for photo in falling]]
+    labels = [f"contrast {share:g}" for share in FALLING]
+    save_image(out / "contrast.jpg", contact_sheet(rows, labels=labels, cell=360), quality=85)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--batch-norm", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -209,8 +205,7 @@ def main() -> None:
     between([impasto.load_image(CASTLE), *photos])
     strokes(whole[:2])
     precisions(photos[:2])
-    others = {} if options.batch_norm is None else {"batch normalisation": impasto.load(options.batch_norm)}
-    contrast(photos, others, options.out)
+    contrast(photos, options.out)
 
 
 if __name__ == "__main__":

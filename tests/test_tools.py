@@ -8,15 +8,26 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+import impasto
 from impasto.catalogue import shipped, shipped_network
 from impasto.modelfile import read_info
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.settings import AS_IT_IS
 from impasto.stylefile import read_style, write_style
 from impasto.train.data import to_tensor
 from tests.conftest import make_photo
 from tools import make_styles
-from tools.make_styles import LEAST_STRENGTH, SIGNIFICANT, content_error, moderate, rounded, weakened, with_steps_before
+from tools.make_styles import (
+    LEAST_STRENGTH,
+    SIGNIFICANT,
+    content_error,
+    moderate,
+    rounded,
+    seen_by,
+    weakened,
+    with_steps_before,
+)
 from tools.widen import widen
 
 
@@ -50,24 +61,27 @@ def test_kernels_are_rounded_to_few_bits_and_stay_float32(tmp_path):
 
 def test_a_style_that_costs_too_much_of_photos_is_weakened_as_far_as_it_may_be(tmp_path, tiny_vgg, monkeypatch):
     style, path = shipped("fast")["udnie"], tmp_path / "udnie.safetensors"
-    loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
-    photos = [make_photo(seed, 64, 64) for seed in (3, 4)]
+    photos = [(photo, seen_by(tiny_vgg, photo)) for photo in (make_photo(seed, 64, 64) for seed in (3, 4))]
 
     def left_of(most):
         monkeypatch.setattr(make_styles, "MOST_CONTENT", most)
         write_style(path, style)
-        return moderate(path, loss, photos)
+        return moderate(path, tiny_vgg, photos)
 
     write_style(path, style)
-    full = content_error(path, loss, photos)
+    full = content_error(path, tiny_vgg, photos)
+    loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
+    painted = impasto.load(path)
+    terms = [loss(to_tensor(painted(x, AS_IT_IS)), loss.content_target(to_tensor(x))).content for x, _ in photos]
+    assert full == pytest.approx(float(sum(terms)) / 2, rel=2e-3)
     write_style(path, weakened(style, LEAST_STRENGTH))
-    least = content_error(path, loss, photos)
+    least = content_error(path, tiny_vgg, photos)
     assert least < full
     assert left_of(full + 0.1) == 1.0
     assert np.array_equal(read_style(path).code, style.code)
     between = left_of((full + least) / 2)
     assert LEAST_STRENGTH < between < 1.0
-    assert content_error(path, loss, photos) == pytest.approx((full + least) / 2, abs=0.3 * (full - least))
+    assert content_error(path, tiny_vgg, photos) == pytest.approx((full + least) / 2, abs=0.3 * (full - least))
     assert read_style(path).info.training["weakened_to"] == round(between, 3)
     assert left_of(0.0) == LEAST_STRENGTH
     assert np.array_equal(read_style(path).photo, style.photo)

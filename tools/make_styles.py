@@ -25,12 +25,14 @@ import onnx
 import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
+from torch import Tensor
 
 import impasto
 from impasto.catalogue import NETWORK, VARIANTS, network_hash
 from impasto.image import Pixels, load_image, resize_short_side
 from impasto.modelfile import ModelInfo, read_info, write_model
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.vgg import VGGFeatures
 from impasto.refine import LOOKS
 from impasto.settings import AS_IT_IS
 from impasto.stylefile import SUFFIX, Style, read_style, write_style
@@ -41,7 +43,7 @@ from impasto.train.weights import load_loss_network
 
 RANK = 96
 SIGNIFICANT = 10
-MOST_CONTENT, LEAST_STRENGTH = 0.88, 0.85
+MOST_CONTENT, LEAST_STRENGTH = 0.9, 0.85
 """Content error that a style may have on the photos that tell, and the strength that is left of it at least.
 
 The former leaves room for photos of other kinds: of small smooth ones the same change is a larger error.
@@ -70,21 +72,31 @@ def weakened(style: Style, strength: float) -> Style:
     return Style(replace(style.info, training=training), code, style.photo)
 
 
-def content_error(path: Path, loss: PerceptualLoss, photos: Sequence[Pixels]) -> float:
-    """Content error of a style file's pictures, mean over the photos."""
-    stylizer = impasto.load(path, precision="float32", threads=torch.get_num_threads())
+Seen = Sequence[tuple[Pixels, Tensor]]
+"""Photos, and their features at the yardstick's content layer."""
+
+
+def seen_by(network: VGGFeatures, picture: Pixels) -> Tensor:
+    """The picture's features at that layer, which is all that is looked at here: the style's cost more."""
+    (layer,) = YARDSTICK.content_layers
     with torch.no_grad():
-        errors = [loss(to_tensor(stylizer(x, AS_IT_IS)), loss.content_target(to_tensor(x))).content for x in photos]
+        return network(to_tensor(picture), (layer,))[layer]
+
+
+def content_error(path: Path, network: VGGFeatures, photos: Seen) -> float:
+    """Content error of a style file's pictures, mean over the photos."""
+    stylizer = impasto.load(path, threads=torch.get_num_threads())
+    errors = [(seen_by(network, stylizer(x, AS_IT_IS)) - y).square().mean() / y.var(correction=0) for x, y in photos]
     return float(torch.stack(errors).mean())
 
 
-def moderate(path: Path, loss: PerceptualLoss, photos: Sequence[Pixels]) -> float:
+def moderate(path: Path, network: VGGFeatures, photos: Seen) -> float:
     """Weaken the style of this file, so far as it may be, to keep enough of the photos; the strength that is left."""
-    style, full = read_style(path), content_error(path, loss, photos)
+    style, full = read_style(path), content_error(path, network, photos)
     if full <= MOST_CONTENT:
         return 1.0
     write_style(path, weakened(style, LEAST_STRENGTH))
-    slope = (full - content_error(path, loss, photos)) / (1 - LEAST_STRENGTH)  # nearly a straight line
+    slope = (full - content_error(path, network, photos)) / (1 - LEAST_STRENGTH)  # nearly a straight line
     if slope <= 0:
         write_style(path, style)
         return 1.0
@@ -125,7 +137,8 @@ def main() -> None:
     made_info = with_steps_before(made_info, DATA / variant / NETWORK)
     network, _ = load_loss_network()
     learnt_from, _ = content_photos(options.photos, HELD_OUT)
-    photos = [resize_short_side(load_image(path), YARDSTICK_SIZE) for path in learnt_from[7::15]]
+    small = [resize_short_side(load_image(path), YARDSTICK_SIZE) for path in learnt_from[7::15]]
+    photos = [(photo, seen_by(network, photo)) for photo in small]
     with tempfile.TemporaryDirectory(dir=DATA) as place:
         new, looks = Path(place) / variant, Path(place) / LOOKS
         for folder in (new, looks):
@@ -143,7 +156,7 @@ def main() -> None:
             kept = look.loss(network, YARDSTICK).style_targets
             wrong = max(float((kept[k] - x).norm() / x.norm()) for k, x in loss.style_targets.items())
             save_file({k: x.half().contiguous() for k, x in look.factors.items()}, looks / path.name)
-            strength = moderate(path, loss, photos)
+            strength = moderate(path, network, photos)
             print(f"{name}: statistics kept to {wrong:.1%}, strength {strength:.3f}", flush=True)
         for folder in (new, looks):
             shutil.rmtree(DATA / folder.name, ignore_errors=True)

@@ -1,0 +1,45 @@
+"""The styles that others have trained as well, side by side at 1024 px: to look at, which no figure replaces.
+
+    python benchmarks/beside.py DATA [--out docs/images/beside.jpg] [--photos NAME ...]
+
+DATA holds content/open, styles and peers. A row for each style: its picture, a photo, the shipped style as it is by
+default and with --crisp, and the best peer's network, which paints the photo at its own size.
+"""
+
+import argparse
+from pathlib import Path
+
+from quality import PEERS
+
+import impasto
+from impasto.image import contact_sheet, load_image, resize_short_side, save_image
+from impasto.settings import AS_IT_IS, Settings
+
+SIZE = 1024
+EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
+PHOTOS = ("castle", "coffee", "city", "astronaut", "kitten")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs/images/beside.jpg"))
+    parser.add_argument("--photos", nargs="+", type=Path, help="in turn for each style; the examples when absent")
+    parser.add_argument("--cell", type=int, default=440, help="side of a picture on the sheet, pixels")
+    options = parser.parse_args()
+    files = options.photos or [EXAMPLES / f"{name}.jpg" for name in PHOTOS]
+    rows, captions = [], []
+    for number, (name, peers) in enumerate(PEERS.items()):
+        file = files[number % len(files)]
+        photo = resize_short_side(load_image(file), SIZE)
+        theirs, peer = next(iter(peers(options.data, file).items()))
+        ours = impasto.load(name)
+        painted = [ours(photo), ours(photo, Settings(crisp=True)), peer(photo, AS_IT_IS)]
+        rows.append([load_image(options.data / "styles" / f"{name}.jpg"), photo, *painted])
+        captions.append([name, "photo", "impasto", "impasto --crisp", theirs.removesuffix("_b4_e2_1e05_1e10")])
+    save_image(options.out, contact_sheet(rows, captions=captions, cell=options.cell), quality=82)
+    print(f"sheet: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
