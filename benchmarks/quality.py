@@ -1,6 +1,6 @@
 """Our models and other projects' on the same held-out photos, by the same code, and a sheet of their pictures.
 
-    python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave] [--held-out FOLDER]
+    python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave] [--peers 1] [--held-out FOLDER]
 
 DATA holds content/open, styles and peers. Photos are the held-out ones, or FOLDER's, evenly taken. The shipped styles
 are measured, and what MODELS holds of the same names, made with
@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("models", type=Path)
     parser.add_argument("--photos", type=int, default=40)
     parser.add_argument("--styles", nargs="+", choices=PEERS, default=[*PEERS], help="all when absent")
+    parser.add_argument("--peers", type=int, help="so many of each style's, the best first; all when absent")
     parser.add_argument("--held-out", type=Path, default=HELD_OUT, help="a folder of photos, or names in content/open")
     options = parser.parse_args()
     try:
@@ -116,7 +117,7 @@ def main() -> None:
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
     for name in options.styles:
-        others = PEERS[name](options.data, photos[0])
+        others = dict(list(PEERS[name](options.data, photos[0]).items())[: options.peers])
         style = options.data / "styles" / f"{name}.jpg"
         trained = options.models / f"{name}.onnx"
         ours = {"impasto, trained": load(trained, precision="float32")} if trained.exists() else {}

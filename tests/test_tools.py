@@ -17,7 +17,6 @@ from impasto.settings import AS_IT_IS
 from impasto.stylefile import read_style, write_style
 from impasto.train.data import to_tensor
 from tests.conftest import make_photo
-from tools import make_styles
 from tools.make_styles import (
     LEAST_STRENGTH,
     SIGNIFICANT,
@@ -59,14 +58,13 @@ def test_kernels_are_rounded_to_few_bits_and_stay_float32(tmp_path):
     assert all(np.array_equal(arrays[name], x) for name, x in others.items())
 
 
-def test_a_style_that_costs_too_much_of_photos_is_weakened_as_far_as_it_may_be(tmp_path, tiny_vgg, monkeypatch):
+def test_a_style_that_costs_too_much_of_photos_is_weakened_as_far_as_it_may_be(tmp_path, tiny_vgg):
     style, path = shipped("fast")["udnie"], tmp_path / "udnie.safetensors"
     photos = [(photo, seen_by(tiny_vgg, photo)) for photo in (make_photo(seed, 64, 64) for seed in (3, 4))]
 
     def left_of(most):
-        monkeypatch.setattr(make_styles, "MOST_CONTENT", most)
         write_style(path, style)
-        return moderate(path, tiny_vgg, photos)
+        return moderate(path, most, tiny_vgg, photos)
 
     write_style(path, style)
     full = content_error(path, tiny_vgg, photos)

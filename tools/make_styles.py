@@ -5,7 +5,9 @@ python tools/make_styles.py made PICTURES best PHOTOS
 
 and with `--preset fast` and `fast` the other.
 
-tools/styles.csv names titles, artists, years and licences; the pictures stay where they are, and only their
+tools/styles.csv names titles, artists, years and licences, and the content error that a style may have on photos that
+were learnt from: it leaves room for photos of other kinds, small smooth ones, of which the same change is a larger
+error; Great Wave has less of it, to be as bold as the best peer's. The pictures stay where they are, and only their
 statistics come along, for `impasto stylize --refine`. The run's style files replace the package's. Kernels are rounded
 to 10 significant bits, so that a wheel's compression makes them half as large. A style that costs
 more of the photo than it may is moved towards the photo's own look: every 15th of the photos learnt from tells by how
@@ -43,11 +45,8 @@ from impasto.train.weights import load_loss_network
 
 RANK = 96
 SIGNIFICANT = 10
-MOST_CONTENT, LEAST_STRENGTH = 0.9, 0.85
-"""Content error that a style may have on the photos that tell, and the strength that is left of it at least.
-
-The former leaves room for photos of other kinds: of small smooth ones the same change is a larger error.
-"""
+LEAST_STRENGTH = 0.85
+"""What is left at least of a style that costs more of photos than it may."""
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 CATALOGUE = Path(__file__).with_name("styles.csv")
 DATA = Path(impasto.__file__).parent / "data"
@@ -90,17 +89,17 @@ def content_error(path: Path, network: VGGFeatures, photos: Seen) -> float:
     return float(torch.stack(errors).mean())
 
 
-def moderate(path: Path, network: VGGFeatures, photos: Seen) -> float:
-    """Weaken the style of this file, so far as it may be, to keep enough of the photos; the strength that is left."""
+def moderate(path: Path, most: float, network: VGGFeatures, photos: Seen) -> float:
+    """Weaken the style of this file, so far as it may be, to this content error; the strength that is left."""
     style, full = read_style(path), content_error(path, network, photos)
-    if full <= MOST_CONTENT:
+    if full <= most:
         return 1.0
     write_style(path, weakened(style, LEAST_STRENGTH))
     slope = (full - content_error(path, network, photos)) / (1 - LEAST_STRENGTH)  # nearly a straight line
     if slope <= 0:
         write_style(path, style)
         return 1.0
-    strength = max(LEAST_STRENGTH, 1 - (full - MOST_CONTENT) / slope)
+    strength = max(LEAST_STRENGTH, 1 - (full - most) / slope)
     write_style(path, weakened(style, strength))
     return strength
 
@@ -156,7 +155,7 @@ def main() -> None:
             kept = look.loss(network, YARDSTICK).style_targets
             wrong = max(float((kept[k] - x).norm() / x.norm()) for k, x in loss.style_targets.items())
             save_file({k: x.half().contiguous() for k, x in look.factors.items()}, looks / path.name)
-            strength = moderate(path, network, photos)
+            strength = moderate(path, float(catalogue[name]["most_content"]), network, photos)
             print(f"{name}: statistics kept to {wrong:.1%}, strength {strength:.3f}", flush=True)
         for folder in (new, looks):
             shutil.rmtree(DATA / folder.name, ignore_errors=True)
