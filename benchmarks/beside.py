@@ -2,8 +2,9 @@
 
     python benchmarks/beside.py DATA [--out docs/images/beside.jpg] [--photos NAME ...]
 
-DATA holds content/open, styles and peers. A row for each style: its picture, a photo, the shipped style as it is by
-default and with --crisp, and the best peer's network, which paints the photo at its own size.
+DATA holds content/open, styles and peers. A row for each style: its picture, a photo (enlarged to 1024 px, as the
+examples are smaller), the shipped style as it is by default and with --crisp, and the best peer's network, which paints
+the photo at that size.
 """
 
 import argparse

@@ -92,6 +92,8 @@ def main() -> None:
     parser.add_argument("--peers", type=int, help="so many of each style's, the best first; all when absent")
     parser.add_argument("--held-out", type=Path, default=HELD_OUT, help="a folder of photos, or names in content/open")
     options = parser.parse_args()
+    if options.peers is not None and options.peers < 1:
+        parser.error("--peers must be 1 or more")
     try:
         _, held_out = content_photos(options.data / "content" / "open", options.held_out)
     except TrainingError as error:

@@ -251,7 +251,7 @@ def test_a_style_whose_network_is_not_here_still_says_what_it_is(tmp_path, capsy
     said = capsys.readouterr().out
     assert "a style alone: scales and shifts" in said
     assert "Udnie, Francis Picabia, 1913" in said
-    assert "another (000000000000...)" in said
+    assert "not here (000000000000...)" in said
     assert re.search(r"cannot be painted with here: .*old\.safetensors: its network .* learn the style again", said)
 
 

@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,9 +31,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import impasto
-from impasto.catalogue import NETWORK, VARIANTS, network_hash
+from impasto.catalogue import NETWORK, VARIANTS, network_hash, shipped
 from impasto.image import Pixels, load_image, resize_short_side
-from impasto.modelfile import ModelInfo, read_info, write_model
+from impasto.modelfile import read_info, write_model
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.refine import LOOKS
@@ -84,7 +85,7 @@ def seen_by(network: VGGFeatures, picture: Pixels) -> Tensor:
 
 def content_error(path: Path, network: VGGFeatures, photos: Seen) -> float:
     """Content error of a style file's pictures, mean over the photos."""
-    stylizer = impasto.load(path, threads=torch.get_num_threads())
+    stylizer = impasto.load(path, precision="float32", threads=torch.get_num_threads())
     errors = [(seen_by(network, stylizer(x, AS_IT_IS)) - y).square().mean() / y.var(correction=0) for x, y in photos]
     return float(torch.stack(errors).mean())
 
@@ -104,13 +105,13 @@ def moderate(path: Path, most: float, network: VGGFeatures, photos: Seen) -> flo
     return strength
 
 
-def with_steps_before(made: ModelInfo, shipped: Path) -> ModelInfo:
-    """The record of a run that learnt on from the shipped network, with the steps that this one had already."""
-    if made.training["start"] != "base":
-        return made
-    before = read_info(shipped).training
-    steps = before["steps"] + before.get("steps_before", 0)
-    return replace(made, training={**made.training, "steps_before": steps})
+def with_steps_before(training: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run that learnt on from the shipped network, with the steps that ``before``, its record, has."""
+    if training["start"] != "base":
+        return training
+    again = all(training[key] == before[key] for key in ("steps", "seconds"))  # the shipped one was made of this run
+    steps = before.get("steps_before", 0) + (0 if again else before["steps"])
+    return {**training, "steps_before": steps}
 
 
 def main() -> None:
@@ -133,7 +134,8 @@ def main() -> None:
     made_info, recipe = read_info(made / NETWORK), PRESETS[{"best": "impasto", "fast": "fast"}[variant]]
     if (made_info.architecture, made_info.arguments) != (recipe.generator, recipe.generator_arguments()):
         parser.error(f"{made}: its network is not made as the {variant} one is")
-    made_info = with_steps_before(made_info, DATA / variant / NETWORK)
+    before = next(iter(shipped(variant).values())).info.training
+    made_info = replace(made_info, training=with_steps_before(made_info.training, before))
     network, _ = load_loss_network()
     learnt_from, _ = content_photos(options.photos, HELD_OUT)
     small = [resize_short_side(load_image(path), YARDSTICK_SIZE) for path in learnt_from[7::15]]

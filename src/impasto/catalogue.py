@@ -99,16 +99,24 @@ def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
         UsageError: No shipped style is called so; near names are offered. Or no such network.
         ModelError: The file is no style file, or its network is not there.
     """
-    style, path = read_named(name_or_path, variant), Path(name_or_path)
+    style = read_named(name_or_path, variant)
     if os.fspath(name_or_path) in shipped(variant):
         return style, shipped_network(variant)
-    for network in (*map(shipped_network, VARIANTS), path.with_name(NETWORK)):
-        if network.exists() and network_hash(network) == style.info.network:
-            return style, network
+    network = network_of(style.info, Path(name_or_path))
+    if network is not None:
+        return style, network
     raise ModelError(
-        f"{path}: its network ({style.info.network[:12]}...) is not here: put its {NETWORK} beside the style, or, if "
-        "that was the shared network of another version, learn the style again"
+        f"{name_or_path}: its network ({style.info.network[:12]}...) is not here: put its {NETWORK} beside the style, "
+        "or, if that was the shared network of another version, learn the style again"
     )
+
+
+def network_of(style: StyleInfo, path: Path) -> Path | None:
+    """The model file of the network that this style, of this file, fits: a shipped one, or the one beside it."""
+    for network in (*map(shipped_network, VARIANTS), path.with_name(NETWORK)):
+        if network.exists() and network_hash(network) == style.network:
+            return network
+    return None
 
 
 def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") -> Style:

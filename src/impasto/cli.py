@@ -175,7 +175,7 @@ def info(
         fast: The shipped style on the fast network.
         as_json: Print it as JSON.
     """
-    from impasto.catalogue import exists, is_file, read_named, shipped
+    from impasto.catalogue import exists, is_file, network_of, read_named, shipped
     from impasto.modelfile import read_info
 
     path = Path(file)
@@ -189,7 +189,7 @@ def info(
         kind, paints = ("network", False) if found.style_size else ("model", True)
     else:
         found = read_named(file, variant).info
-        rows = _style_rows(found)
+        rows = _style_rows(found, network_of(found, path))
         kind, paints = "style", True
     size: int | None = None
     if file not in shipped():
@@ -255,17 +255,15 @@ def _model_rows(model: "ModelInfo") -> dict[str, str]:
     }
 
 
-def _style_rows(style: "StyleInfo") -> dict[str, str]:
-    from impasto.catalogue import VARIANTS, styles
-
-    shared = {styles(variant)[0].network: f"the shared one, {variant}" for variant in VARIANTS}
+def _style_rows(style: "StyleInfo", network: Path | None) -> dict[str, str]:
+    where = "not here" if network is None else "/".join(network.parts[-2:])
     return {
         "kind": "a style alone: scales and shifts for a shared network; mixes with others, in any strength",
         "style": style.name,
         "picture": ", ".join(text for text in (style.title, style.artist, style.year) if text),
         "licence": style.licence,
         "source": style.source,
-        "network": f"{shared.get(style.network, 'another')} ({style.network[:12]}...)",
+        "network": f"{where} ({style.network[:12]}...)",
     }
 
 
@@ -322,11 +320,11 @@ def styles(
 def _record(training: "dict[str, Any]") -> str:
     """How a shipped style was made and how good it is, in one line."""
     steps = training["steps"] + training.get("steps_before", 0)
-    objective, equal = training["objective"]["objective"], training["equal_evaluations"][0]
-    return (
-        f"{steps:,} steps, {training['photos']} photos; objective {objective:.2f}; equals {equal['from_content']} "
-        f"iterations of Gatys' from the photo, {equal['from_noise']} from noise"
-    )
+    text = f"{steps:,} steps, {training['photos']} photos; objective {training['objective']['objective']:.2f}"
+    for equal in training.get("equal_evaluations", ())[:1]:
+        counts = ("more" if equal[key] is None else equal[key] for key in ("from_content", "from_noise"))
+        text += "; equals {} iterations of Gatys' from the photo, {} from noise".format(*counts)
+    return text
 
 
 # ---- commands whose flags come from dataclasses -------------------------------------------------------------------

@@ -4,6 +4,7 @@ Their flags are the fields of the configuration's dataclasses; a flag that is no
 """
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -96,8 +97,8 @@ def train_command(
         f"objective {result.objective:.2f} on held-out photos"
     )
     if result.equal_evaluations is not None:
-        few = result.equal_evaluations <= MOST_EVALUATIONS
-        equal = f"about {result.equal_evaluations:.0f}" if few else f"more than {MOST_EVALUATIONS}"
+        more = math.isinf(result.equal_evaluations)
+        equal = f"more than {MOST_EVALUATIONS}" if more else f"about {result.equal_evaluations:.0f}"
         print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
     faults = complaints(result.artefacts)
     print(f"check for artefacts: {'; '.join(faults) + ': look closely, and learn longer' if faults else 'none found'}")

@@ -1,6 +1,7 @@
 """The loop, on a loss network a few channels wide: what is learnt is little, what must hold is everything else."""
 
 import io
+import itertools
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,19 +145,25 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not(config, start):
         assert train(each).from_base == (start != "nothing")
     assert_same_weights(weights(one), weights(two))
     assert any(not torch.equal(x, weights(other)[name]) for name, x in weights(one).items())
-    assert one.output.read_bytes()[-1000:] != other.output.read_bytes()[-1000:]
 
 
 @pytest.mark.parametrize("start", FROM)
-def test_minutes_are_kept_over_a_stop(config, start):
-    timed = replace(beginning(config, start, "timed"), steps=None, minutes=3 / 60)
-    first = train(timed, report=stop_after(2))
+def test_minutes_are_kept_over_a_stop(config, start, monkeypatch):
+    clock = itertools.count()  # a sixteenth of a second passes whenever it is looked at, an eighth in a step
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: next(clock) / 16))
+    straight, timed = (
+        replace(beginning(config, start, name), steps=None, minutes=1 / 60) for name in ("straight", "timed")
+    )
+    whole = train(straight)
+    assert whole.finished
+    assert 1.0 <= whole.seconds < 1.0 + 1 / 8  # it ends with the step under way
+    first = train(timed, report=stop_after(3))
     assert not first.finished
-    assert first.seconds < 3
-    second = train(timed, resume=True)
+    seen = []
+    second = train(timed, resume=True, report=seen.append)
     assert second.finished
-    assert second.steps > first.steps
-    assert 3 <= second.seconds < 6  # the clock goes on from where it stood, and ends with the step under way
+    assert seen[0].seconds == first.seconds + 1 / 8  # the clock goes on from where it stood
+    assert (second.steps, second.seconds) == (whole.steps, whole.seconds)
 
 
 @pytest.mark.parametrize("start", ["base", "base, style alone"])
@@ -176,17 +184,26 @@ def test_a_style_alone_goes_on_with_its_own_network_only(config, monkeypatch):
         train(alone, resume=True)
 
 
-def test_who_does_not_wait_for_the_comparison_has_all_the_rest(config, monkeypatch):
-    def interrupted(judge, generator):
+@pytest.mark.parametrize("when", ["while it is measured", "while it is compared"])
+def test_who_does_not_wait_for_the_comparison_has_all_the_rest(config, monkeypatch, when):
+    compared = []
+
+    def compare(judge, generator):
+        compared.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer.Judge, "equal_evaluations", interrupted)
-    messages = []
-    result = train(config, report=lambda p: messages.append(p.message))
+    def report(progress):
+        if progress.message and when == "while it is measured":
+            assert progress.message == "measuring the result, up to a minute more"
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(trainer.Judge, "equal_evaluations", compare)
+    result = train(config, report=report)
     assert result.finished
     assert result.equal_evaluations is None
+    assert len(compared) == (when == "while it is compared")
     assert read_info(result.model).training["steps"] == 12
-    assert messages[-1] == "measuring the result, on top of the time given"
+    assert torch.load(result.folder / "checkpoint.pt", weights_only=True)["finished"]
 
 
 @pytest.mark.parametrize(
@@ -221,18 +238,20 @@ def test_an_unfinished_run_is_not_overwritten_by_accident(config):
     assert train(config, restart=True).finished
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "style.safetensors", "folder"])
+@pytest.mark.parametrize("name", ["model.onnx", "style.safetensors", "made/network.onnx", "made/2.safetensors"])
 def test_what_is_there_is_not_replaced_by_accident(config, tmp_path, name):
-    styles = config.styles if name != "folder" else (*config.styles, config.content / "2.JPG")
-    made = replace(config, output=tmp_path / name, styles=styles, recipe=REAL, steps=1)
-    there = made.output if name != "folder" else made.output / "network.onnx"
+    there = tmp_path / name
+    styles, output = config.styles, there
+    if there.parent != tmp_path:
+        styles, output = (*config.styles, config.content / "2.JPG"), there.parent
+    made = replace(config, output=output, styles=styles, recipe=REAL, steps=1)
     there.parent.mkdir(exist_ok=True)
     there.write_bytes(b"years of work")
-    with pytest.raises(TrainingError, match=r"is there already: add --restart to replace it, or give another name"):
+    with pytest.raises(UsageError, match=r"is there already: add --restart to replace it, or give another name"):
         train(made)
     assert there.read_bytes() == b"years of work"
     assert train(made, restart=True).finished
-    with pytest.raises(TrainingError, match="is there already"):
+    with pytest.raises(UsageError, match="is there already: add --restart to replace it, --resume and more time"):
         train(made)
 
 

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from impasto.atomic import replacing
+from impasto.catalogue import NETWORK
 from impasto.errors import TrainingError
 from impasto.nn.generators import Generator, build_generator
+from impasto.stylefile import SUFFIX
 from impasto.train.base import Base
 from impasto.train.config import Recipe, TrainConfig
 from impasto.train.data import draw_looks
@@ -201,6 +203,13 @@ def run_folder(output: Path) -> Path:
     if not output.suffix:
         return output / "run"
     return output.with_suffix(".run" if output.suffix == ".onnx" else f"{output.suffix}.run")
+
+
+def results_of(config: TrainConfig) -> list[Path]:
+    """The files that a run makes: a model or a style; of several pictures the network, and each one's style."""
+    if len(config.styles) == 1:
+        return [config.output]
+    return [config.output / NETWORK, *(config.output / f"{path.stem}{SUFFIX}" for path in config.styles)]
 
 
 def config_json(config: TrainConfig) -> str:

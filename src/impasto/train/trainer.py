@@ -23,11 +23,9 @@ from torch import nn
 from impasto import __version__
 from impasto.artefacts import Artefacts
 from impasto.atomic import check_writable, replacing
-from impasto.catalogue import NETWORK
-from impasto.errors import ImpastoError, TrainingError
+from impasto.errors import ImpastoError, TrainingError, UsageError
 from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
-from impasto.stylefile import SUFFIX
 from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
 from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, to_tensor
@@ -52,6 +50,7 @@ from impasto.train.run import (
     config_json,
     identity_of,
     read_checkpoint,
+    results_of,
     run_folder,
     write_checkpoint,
 )
@@ -128,11 +127,12 @@ def train(
         config: what to do.
         resume: go on with the unfinished run of this output; its configuration must be the same but for the budget.
         restart: throw an unfinished run of this output away, or replace the result that is there.
-        report: called after every step, from this thread.
+        report: called after every step, and once more before the result is measured, from this thread.
 
     Raises:
-        TrainingError: if there is nothing to learn from, the output is there already or cannot be written, the run
-            cannot be resumed, or it keeps exploding.
+        TrainingError: if there is nothing to learn from, the output cannot be written, the run cannot be resumed, or
+            it keeps exploding.
+        UsageError: if the output is there already.
         ImageError: if the style picture cannot be read.
     """
     world, rank, device = processes()
@@ -141,10 +141,9 @@ def train(
     recipe = config.recipe
     if len(config.styles) > 1:
         _make_folder(config.output)
-    results = [config.output]
-    if len(config.styles) > 1:
-        results = [config.output / name for name in (NETWORK, *(f"{path.stem}{SUFFIX}" for path in config.styles))]
-    check_writable(results[0], TrainingError)  # before the work
+    results = results_of(config)
+    for path in results:
+        check_writable(path, TrainingError)  # before the work
     if recipe.batch % world:
         raise TrainingError(f"batch {recipe.batch} cannot be shared by {world} processes: make it a multiple")
     pictures = [_style_picture(path, max(recipe.style_size, YARDSTICK_SIZE)) for path in config.styles]
@@ -181,7 +180,8 @@ def train(
         raise TrainingError(f"{checkpoint}: nothing to resume here: leave --resume out to begin")
     there = [path for path in results if path.exists()]
     if there and not (resume or restart):
-        raise TrainingError(f"{there[0]}: is there already: add --restart to replace it, or give another name")
+        longer = ", --resume and more time to learn on" if checkpoint.exists() else ""
+        raise UsageError(f"{there[0]}: is there already: add --restart to replace it{longer}, or give another name")
     bfloat16 = use_bfloat16(config.precision, device)
     pool = CropPool(learning, recipe.pool, (recipe.photo_from, recipe.photo_to), config.seed)
     targets = ContentTargets(loss, pool, device)
@@ -270,36 +270,38 @@ def train(
             message = None
 
     finished = fraction >= 1.0
-    if first and finished:
-        report(_progress(config, run, held_out, "measuring the result, on top of the time given"))
     with together(world, device):
         if not first:
             return _finish_other(config, run, finished)
-        write_checkpoint(checkpoint, identity, run, finished=False)
-        preview = folder / "preview.jpg"
-        save_image(preview, judge.sheet(run.generator))
-        measured = judge.yardstick(run.generator)
-        artefacts = judge.faults(run.generator)
-        training = {
-            "preset": config.preset,
-            "start": "base" if run.from_base else "nothing",
-            "learnt": "scales and shifts" if config.style_only else "everything",
-            "steps": run.state.step,
-            "seconds": round(run.state.seconds, 1),
-            "seed": config.seed,
-            "content": "built-in" if config.content is None else config.content.name,
-            "photos": len(learning),
-            "squares": recipe.pool or run.state.step * recipe.batch,
-            "loss_network": network_record,
-            "objective": {name: round(value, 4) for name, value in measured.items()},
-            "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items()},
-            "impasto": __version__,
-        }
-        squares = [pool.cut(index, recipe.crop).to(device) for index in range(RANGE_SQUARES)]
-        write_result(run.generator, config, training, base, squares)
+        with interruptible() as in_a_hurry:  # what was learnt is written whole
+            then = "measuring the result, up to a minute more" if finished else "writing what there is"
+            report(_progress(config, run, held_out, then))
+            write_checkpoint(checkpoint, identity, run, finished=False)
+            preview = folder / "preview.jpg"
+            save_image(preview, judge.sheet(run.generator))
+            measured = judge.yardstick(run.generator)
+            artefacts = judge.faults(run.generator)
+            training = {
+                "preset": config.preset,
+                "start": "base" if run.from_base else "nothing",
+                "learnt": "scales and shifts" if config.style_only else "everything",
+                "steps": run.state.step,
+                "seconds": round(run.state.seconds, 1),
+                "seed": config.seed,
+                "content": "built-in" if config.content is None else config.content.name,
+                "photos": len(learning),
+                "squares": recipe.pool or run.state.step * recipe.batch,
+                "loss_network": network_record,
+                "objective": {name: round(value, 4) for name, value in measured.items()},
+                "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items()},
+                "impasto": __version__,
+            }
+            squares = [pool.cut(index, recipe.crop).to(device) for index in range(RANGE_SQUARES)]
+            write_result(run.generator, config, training, base, squares)
+            if finished:  # not before there is a model: an export that fails can be made up for with resume
+                write_checkpoint(checkpoint, identity, run, finished=True)
         equal = None
-        if finished:  # not before there is a model: an export that fails can be made up for with resume
-            write_checkpoint(checkpoint, identity, run, finished=True)
+        if finished and not in_a_hurry():
             with contextlib.suppress(KeyboardInterrupt):  # all is written: who will not wait goes without
                 equal = judge.equal_evaluations(run.generator)
         return TrainResult(
