@@ -619,7 +619,15 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(here, capsys, arguments, c
 def test_info_is_readable(here, capsys):
     assert main(["info", "m.onnx"]) == 0
     output = capsys.readouterr().out
-    for expected in ["m.onnx", "negative", "The Wave", "residual (width 8)", "2000", "s a megapixel here"]:
+    for expected in [
+        "m.onnx",
+        "a model of its own: every weight learnt",
+        "negative",
+        "The Wave",
+        "residual (width 8)",
+        "2000",
+        "s a megapixel here",
+    ]:
         assert expected in output
 
 

@@ -132,7 +132,7 @@ FROM = {"nothing": "{}.onnx", "base": "{}.onnx", "base, style alone": "{}.safete
 
 def beginning(config, start, name):
     """The same run from nothing or from the base, under another name."""
-    recipe = config.recipe if start == "nothing" else REAL
+    recipe = config.recipe if start == "nothing" else FAST
     return replace(config, recipe=recipe, output=config.output.with_name(FROM[start].format(name)))
 
 
@@ -178,7 +178,7 @@ def test_stop_and_resume_equals_a_straight_run_from_the_base(config, start):
 def test_a_style_alone_goes_on_with_its_own_network_only(config, monkeypatch):
     alone = beginning(config, "base, style alone", "mine")
     train(alone, report=stop_after(2))
-    base = load_base("light", Recipe().generator_arguments())
+    base = load_base("light", FAST.generator_arguments())
     monkeypatch.setattr(trainer, "load_base", lambda *_: replace(base, network="of another version"))
     with pytest.raises(TrainingError, match="it differs in network"):
         train(alone, resume=True)
@@ -244,7 +244,7 @@ def test_what_is_there_is_not_replaced_by_accident(config, tmp_path, name):
     styles, output = config.styles, there
     if there.parent != tmp_path:
         styles, output = (*config.styles, config.content / "2.JPG"), there.parent
-    made = replace(config, output=output, styles=styles, recipe=REAL, steps=1)
+    made = replace(config, output=output, styles=styles, recipe=FAST, steps=1)
     there.parent.mkdir(exist_ok=True)
     there.write_bytes(b"years of work")
     with pytest.raises(UsageError, match=r"is there already: add --restart to replace it, or give another name"):
@@ -569,6 +569,7 @@ def test_the_preview_shows_style_photo_and_result(config):
 # ---- several styles, and the package's network -------------------------------------------------------------------
 
 REAL = replace(SMALL, generator="light", arguments={})
+FAST = replace(REAL, arguments=PRESETS["fast"].arguments)
 """A recipe whose generator is the package's network's."""
 
 
