@@ -13,7 +13,8 @@ from pathlib import Path
 from quality import PEERS
 
 import impasto
-from impasto.image import contact_sheet, load_image, resize_short_side, save_image
+from impasto.errors import ImpastoError
+from impasto.image import check_saving, contact_sheet, load_image, resize_short_side, save_image
 from impasto.settings import AS_IT_IS, Settings
 
 SIZE = 1024
@@ -28,6 +29,16 @@ def main() -> None:
     parser.add_argument("--photos", nargs="+", type=Path, help="in turn for each style; the examples when absent")
     parser.add_argument("--cell", type=int, default=440, help="side of a picture on the sheet, pixels")
     options = parser.parse_args()
+    try:
+        make_sheet(options)
+    except ImpastoError as error:
+        parser.error(str(error))
+    print(f"sheet: {options.out}")
+
+
+def make_sheet(options: argparse.Namespace) -> None:
+    """Paint, and write the sheet; ImpastoError where a file is not there or the sheet cannot be written."""
+    check_saving(options.out)
     files = options.photos or [EXAMPLES / f"{name}.jpg" for name in PHOTOS]
     rows, captions = [], []
     for number, (name, peers) in enumerate(PEERS.items()):
@@ -39,7 +50,6 @@ def main() -> None:
         rows.append([load_image(options.data / "styles" / f"{name}.jpg"), photo, *painted])
         captions.append([name, "photo", "impasto", "impasto --crisp", theirs.removesuffix("_b4_e2_1e05_1e10")])
     save_image(options.out, contact_sheet(rows, captions=captions, cell=options.cell), quality=82)
-    print(f"sheet: {options.out}")
 
 
 if __name__ == "__main__":

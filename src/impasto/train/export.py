@@ -18,7 +18,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from impasto.catalogue import NETWORK, network_hash
+from impasto.catalogue import network_hash
 from impasto.errors import ModelError
 from impasto.modelfile import ModelInfo, write_model
 from impasto.nn.generators import (
@@ -36,6 +36,7 @@ from impasto.nn.norm import BatchNorm, ContrastNorm, InstanceNorm, NoNorm
 from impasto.stylefile import SUFFIX, Style, StyleInfo, read_style, write_style
 from impasto.train.base import Base
 from impasto.train.config import TrainConfig
+from impasto.train.run import results_of
 
 OPSET = 18
 IR_VERSION = 9
@@ -93,18 +94,18 @@ def write_result(
     if alone:
         export_generator(generator, info, config.output)
         return
-    network = config.output / NETWORK
+    network, *files = results_of(config)
     stale = _styles_of(network)
     export_generator(generator, info, network)
     for path in stale:
         path.unlink()
     sha256 = network_hash(network)
     *codes, photo = generator.codes()
-    for name, code in zip(names, codes, strict=True):
+    for name, file, code in zip(names, files, codes, strict=True):
         record = StyleInfo(
             name=name, network=sha256, title=name, licence=config.licence, source=config.source, training=training
         )
-        write_style(config.output / f"{name}{SUFFIX}", Style(record, _vector(code), _vector(photo)))
+        write_style(file, Style(record, _vector(code), _vector(photo)))
 
 
 def _styles_of(network: Path) -> list[Path]:
