@@ -80,6 +80,17 @@ def test_a_pattern_on_flat_places_is_found():
     assert "pattern" not in names(measure(spoilt(flat, brush[:, :, None]), flat))
 
 
+def test_a_pattern_on_soft_shadows_is_found_and_the_photos_own_is_not():
+    """Between a dark and a light place nothing is of one level, and yet there is nothing to be seen but shade."""
+    rows, columns = np.indices((256, 320))
+    shade = (60 + 0.5 * columns)[:, :, None].repeat(3, 2).astype(np.uint8)
+    woven = spoilt(shade, (30 * np.sin(rows / 2) * np.sin(columns / 2.5))[:, :, None])
+    assert "pattern" in names(measure(woven, shade))
+    faint = spoilt(shade, (11 * np.sin(rows / 2) * np.sin(columns / 2.5))[:, :, None])
+    assert measure(faint, shade).pattern > 3
+    assert measure(faint, faint).pattern == 0
+
+
 @pytest.mark.parametrize(("period", "slant"), [(8, 4), (12, 0), (12, 8)])
 def test_a_mesh_on_the_networks_grid_is_found(period, slant):
     """One tile over and over, each row of tiles moved to the side: its shifts are multiples of 4."""

@@ -26,7 +26,8 @@ class Artefacts:
         spots, as a mosaic's stones, are a texture and do not count.
     border: levels of 255 by which the outermost 8 pixels are darker or lighter than those within, beyond the photo's
         own: frames made by zero padding.
-    pattern: levels of 255 of what repeats itself where the photo is flat: curls, scales and ripples of the network's.
+    pattern: levels of 255 of what repeats itself where the photo is flat or softly shaded, beyond the photo's own:
+        curls, scales and ripples of the network's.
     weave: percent by which detail, where the photo is flattest, repeats better at some multiple of 4 pixels each way
         than 2 pixels beside it, beyond the photo's own: one mesh, over and over, of a generator that works at a quarter
         of the size. Paintings have some 5.
@@ -39,7 +40,7 @@ class Artefacts:
     weave: float
 
 
-LIMITS = Artefacts(grid=6.0, droplets=60.0, border=12.0, pattern=8.0, weave=15.0)
+LIMITS = Artefacts(grid=6.0, droplets=60.0, border=12.0, pattern=7.0, weave=15.0)
 
 WORDS = {
     "grid": "a fine grid or checkerboard",
@@ -145,6 +146,8 @@ def _border(plane: Plane, photo: Plane) -> float:
 
 BLOCK = 64
 """Side of the places, half over each other, in which repetition is looked for, pixels."""
+FLAT = 6.0
+"""Deviation of a photo's detail, levels of 255, up to which a place is flat."""
 
 
 def _places(plane: Plane) -> list[tuple[slice, slice]]:
@@ -181,21 +184,22 @@ def _on_grid(patch: Plane) -> Plane:
 
 
 def _pattern(plane: Plane, photo: Plane) -> float:
-    """Levels of what repeats itself in blocks where the photo is flat; 0 where it has none."""
-    smooth = plane - _blurred(plane, 8)
+    """Levels of what repeats itself in places where the photo has little detail, beyond the photo's own; 0 without."""
+    details = [of - _blurred(of, 8) for of in (plane, photo)]  # so that a soft shadow is flat as well
+    flat = [place for place in _places(photo) if details[1][place].std() <= FLAT]
+    beyond = [max(0.0, _repetition(details[0][place]) - _repetition(details[1][place])) for place in flat]
+    return float(np.mean(beyond)) if beyond else 0.0
+
+
+def _repetition(patch: Plane) -> float:
+    """Its deviation, levels, times its correlation with itself at the best shift of 7 pixels or more."""
+    patch = patch - patch.mean()
     window = np.hanning(BLOCK).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft2(patch * window[:, None] * window, s=(2 * BLOCK, 2 * BLOCK))) ** 2
+    again = np.fft.fftshift(np.fft.irfft2(spectrum))[BLOCK - 28 : BLOCK + 29, BLOCK - 28 : BLOCK + 29]
     down, across = np.mgrid[-28:29, -28:29]
     far = np.hypot(down, across) >= 7
-    strengths = []
-    for place in _places(plane):
-        if photo[place].std() > 6:
-            continue
-        patch = smooth[place] - smooth[place].mean()
-        energy = float(patch.std())
-        spectrum = np.abs(np.fft.rfft2(patch * window[:, None] * window, s=(2 * BLOCK, 2 * BLOCK))) ** 2
-        again = np.fft.fftshift(np.fft.irfft2(spectrum))[BLOCK - 28 : BLOCK + 29, BLOCK - 28 : BLOCK + 29]
-        strengths.append(energy * max(0.0, float(again[far].max() / (again.max() + 1e-6))))
-    return float(np.mean(strengths)) if strengths else 0.0
+    return float(patch.std()) * max(0.0, float(again[far].max() / (again.max() + 1e-6)))
 
 
 def _blurred(plane: Plane, radius: int) -> Plane:
