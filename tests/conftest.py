@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,10 @@ from safetensors.torch import save_file
 
 from impasto.nn.vgg import BLOCKS, VGGFeatures
 from impasto.train import judge
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared by the workers, of which there is one each
+    torch.set_num_threads(1)
 
 
 def tiny_vgg_weights():
