@@ -9,7 +9,6 @@ from safetensors.torch import save_file
 from impasto.nn.vgg import BLOCKS, VGGFeatures
 from impasto.train import judge
 
-
 if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared by the workers, of which there is one each
     torch.set_num_threads(1)
 
