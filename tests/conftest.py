@@ -9,9 +9,6 @@ from safetensors.torch import save_file
 from impasto.nn.vgg import BLOCKS, VGGFeatures
 from impasto.train import judge
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared by the workers, of which there is one each
-    torch.set_num_threads(1)
-
 
 def tiny_vgg_weights():
     """A VGG-16 of the right shape but a few channels wide: its losses behave, and cost nothing."""
@@ -32,6 +29,13 @@ def kept_apart(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("compiled")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def threads_shared():
+    """Workers of pytest-xdist run side by side, each on a core of its own; training sets the threads for all after."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

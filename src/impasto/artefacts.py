@@ -27,7 +27,7 @@ class Artefacts:
     border: levels of 255 by which the outermost 8 pixels are darker or lighter than those within, beyond the photo's
         own: frames made by zero padding.
     pattern: levels of 255 of what repeats itself where the photo is flat or softly shaded, beyond the photo's own:
-        curls, scales and ripples of the network's.
+        curls, scales and ripples of the network's. A mean over all such places: one bad sky counts by its share.
     weave: percent by which detail, where the photo is flattest, repeats better at some multiple of 4 pixels each way
         than 2 pixels beside it, beyond the photo's own: one mesh, over and over, of a generator that works at a quarter
         of the size. Paintings have some 5.
