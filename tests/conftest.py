@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -29,13 +27,6 @@ def kept_apart(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("compiled")))
         yield
-
-
-@pytest.fixture(autouse=True)
-def threads_shared():
-    """Workers of pytest-xdist run side by side, each on a core of its own; training sets the threads for all after."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
