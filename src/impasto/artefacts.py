@@ -54,12 +54,13 @@ WORDS = {
 def measure(picture: Pixels, photo: Pixels) -> Artefacts:
     """The faults of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
     of_picture, of_photo = _luminance(picture), _luminance(photo)
+    details = [plane - _blurred(plane, 8) for plane in (of_picture, of_photo)]
     return Artefacts(
         grid=max(0.0, _grid(of_picture) - _grid(of_photo)),
         droplets=_droplets(of_picture, of_photo),
         border=_border(of_picture, of_photo),
-        pattern=_pattern(of_picture, of_photo),
-        weave=_weave(of_picture, of_photo),
+        pattern=_pattern(*details),
+        weave=_weave(*details, of_photo),
     )
 
 
@@ -155,14 +156,15 @@ def _places(plane: Plane) -> list[tuple[slice, slice]]:
     return [np.s_[top : top + BLOCK, left : left + BLOCK] for top in tops for left in lefts]
 
 
-def _weave(plane: Plane, photo: Plane) -> float:
+def _weave(detail: Plane, photo_detail: Plane, photo: Plane) -> float:
     """Percent by which the flattest eighth of the photo's places repeats itself on the grid of 4 pixels."""
     flattest = sorted(_places(photo), key=lambda place: float(photo[place].std()))
     flattest = flattest[: -(-len(flattest) // 8)]
     if not flattest:
         return 0.0
-    details = [of - _blurred(of, 8) for of in (plane, photo)]
-    of_picture, of_photo = (np.mean([_on_grid(of[place]) for place in flattest], axis=0) for of in details)
+    of_picture, of_photo = (
+        np.mean([_on_grid(of[place]) for place in flattest], axis=0) for of in (detail, photo_detail)
+    )
     return 100 * max(0.0, float((of_picture - of_photo.clip(0)).max()))
 
 
@@ -183,11 +185,13 @@ def _on_grid(patch: Plane) -> Plane:
     return np.where(np.hypot(rows, columns) > 1, better, np.float32(0))
 
 
-def _pattern(plane: Plane, photo: Plane) -> float:
-    """Levels of what repeats itself in places where the photo has little detail, beyond the photo's own; 0 without."""
-    details = [of - _blurred(of, 8) for of in (plane, photo)]  # so that a soft shadow is flat as well
-    flat = [place for place in _places(photo) if details[1][place].std() <= FLAT]
-    beyond = [max(0.0, _repetition(details[0][place]) - _repetition(details[1][place])) for place in flat]
+def _pattern(detail: Plane, photo_detail: Plane) -> float:
+    """Levels of what repeats itself in places where the photo has little detail, beyond the photo's own; 0 without.
+
+    By detail and not by level: a soft shadow is flat as well.
+    """
+    flat = [place for place in _places(photo_detail) if photo_detail[place].std() <= FLAT]
+    beyond = [max(0.0, _repetition(detail[place]) - _repetition(photo_detail[place])) for place in flat]
     return float(np.mean(beyond)) if beyond else 0.0
 
 
