@@ -54,13 +54,13 @@ WORDS = {
 def measure(picture: Pixels, photo: Pixels) -> Artefacts:
     """The faults of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
     of_picture, of_photo = _luminance(picture), _luminance(photo)
-    details = [plane - _blurred(plane, 8) for plane in (of_picture, of_photo)]
+    detail, photo_detail = (plane - _blurred(plane, 8) for plane in (of_picture, of_photo))
     return Artefacts(
         grid=max(0.0, _grid(of_picture) - _grid(of_photo)),
         droplets=_droplets(of_picture, of_photo),
         border=_border(of_picture, of_photo),
-        pattern=_pattern(*details),
-        weave=_weave(*details, of_photo),
+        pattern=_pattern(detail, photo_detail),
+        weave=_weave(detail, photo_detail, of_photo),
     )
 
 
