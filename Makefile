@@ -17,7 +17,7 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

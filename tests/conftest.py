@@ -1,11 +1,14 @@
+import os
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from impasto import evaluate
 from impasto.nn.vgg import BLOCKS, VGGFeatures
-from impasto.train import judge
+from impasto.train import gatys, judge, trainer
 
 
 def tiny_vgg_weights():
@@ -22,6 +25,16 @@ def tiny_vgg_weights():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def a_core_of_its_own():
+    """Tests run side by side, each on a core: engines that share cores spend their time on waiting for each other."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+        torch.set_num_threads(1)  # counted when it was imported
+
+
+@pytest.fixture(autouse=True, scope="session")
 def kept_apart(tmp_path_factory):
     """What engines keep of this run is not put among the user's own files; commands that are started see it too."""
     with pytest.MonkeyPatch.context() as patch:
@@ -32,8 +45,11 @@ def kept_apart(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def judged_small(monkeypatch):
     """Runs look at their results at a size that costs nothing."""
-    for name in ("YARDSTICK_SIZE", "GLANCE_SIZE", "SHEET_SIZE"):
+    for module in (judge, gatys, evaluate):
+        monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
+    for name in ("GLANCE_SIZE", "SHEET_SIZE"):
         monkeypatch.setattr(judge, name, 64)
+    monkeypatch.setattr(trainer, "RANGE_SQUARES", 2)
     monkeypatch.setattr(judge, "MOST_EVALUATIONS", 3)
 
 

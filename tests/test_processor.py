@@ -1,5 +1,7 @@
 """What processors are quick at."""
 
+import os
+
 import pytest
 
 from impasto import processor
@@ -32,3 +34,22 @@ def test_what_is_quick_is_read_off_what_linux_says(said, bfloat16, int8, tmp_pat
     monkeypatch.setattr(processor, "CPUINFO", file)
     assert processor.has_quick_bfloat16.__wrapped__() is bfloat16
     assert processor.has_quick_int8.__wrapped__() is int8
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
+def test_cores_are_those_that_are_left_to_the_process():
+    before = os.sched_getaffinity(0)
+    assert processor.cores() == len(before)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert processor.cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_where_processes_are_not_bound_all_cores_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert processor.cores() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert processor.cores() == 1

@@ -149,6 +149,8 @@ class OpenVINOBackend(Backend):
 
     def run_all(self, inputs: dict[str, Array]) -> list[Array]:
         """See `Backend.run_all`."""
+        if missing := self.inputs.keys() - inputs.keys():  # on one thread it returns nothing then, and says nothing
+            raise ModelError(f"{self._name}: OpenVINO cannot run the graph: no value for {', '.join(sorted(missing))}")
         try:
             with self._one_at_a_time:
                 results = self._model(inputs)

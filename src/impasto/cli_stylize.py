@@ -37,6 +37,7 @@ from impasto.image import (
     save_picture,
 )
 from impasto.jobs import STANDARD, Job, plan
+from impasto.processor import cores
 from impasto.runtime import Precision, Stylizer, load, paint_regions
 from impasto.settings import Saved, Settings, read_settings, write_settings
 from impasto.sheets import STRENGTHS, strength_sheet
@@ -213,7 +214,7 @@ def stylize(
         first = next((job.target for job in jobs if not job.target.exists()), jobs[0].target)
         _make_folder(first.parent)
         check_saving(first)
-    at_once = 1 if refine or grid else 1 + min(threads or os.cpu_count() or 1, 2)
+    at_once = 1 if refine or grid else 1 + min(threads or cores(), 2)
     painted = 0
     done = _together(lambda job: _paint(painters[job.variant], job, reading), jobs, at_once)
     try:

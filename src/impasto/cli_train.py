@@ -277,12 +277,13 @@ def evaluate_command(
         fast: The shipped style on the fast network.
         backend: The inference engine: auto, onnxruntime or openvino.
         threads: Processor threads; all cores when absent.
-        gatys: On how many of the photos to measure which number of Gatys' iterations the model equals; slow.
+        gatys: On how many of the photos to measure which number of Gatys' iterations the model equals, at 384 pixels
+            or the size if smaller; slow.
         as_json: Print everything, photo by photo, as one JSON object.
     """
     from impasto.artefacts import LIMITS, WORDS, complaints
     from impasto.catalogue import is_file
-    from impasto.evaluate import MOST_COMPARED, equal_evaluations, evaluate
+    from impasto.evaluate import COMPARED_SIZE, MOST_COMPARED, equal_evaluations, evaluate
     from impasto.image import find_images
     from impasto.runtime import load, load_foreign
     from impasto.train.data import content_photos
@@ -305,7 +306,7 @@ def evaluate_command(
     for path, reason in found.unreadable.items():
         print(f"left out {path}: {reason}", file=sys.stderr)
     readable = [path for path in photos if str(path) not in found.unreadable]
-    equal = equal_evaluations(stylizer, style, readable[:gatys])
+    equal = equal_evaluations(stylizer, style, readable[:gatys], size=min(size, COMPARED_SIZE)) if gatys else ()
     if as_json:
         print(json.dumps({**asdict(found), "gatys": [asdict(one) for one in equal]}))
         return 0

@@ -160,8 +160,11 @@ class Equal:
 MOST_COMPARED = 150
 """Evaluations of Gatys' optimisation tried to equal a model."""
 
+COMPARED_SIZE = 384
+"""Short side of the photos that `evaluate --gatys` compares on, pixels, unless all are smaller."""
 
-def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 384) -> tuple[Equal, ...]:
+
+def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int) -> tuple[Equal, ...]:
     """Measure how many evaluations of L-BFGS a model equals on each photo, at ``size`` px short side.
 
     Same objective (the yardstick's), same photo and style picture; from the photo itself and from noise. Slow.

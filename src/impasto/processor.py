@@ -1,6 +1,7 @@
-"""What this machine's processor is quick at."""
+"""What this machine's processor is quick at, and how much of it is ours."""
 
 import functools
+import os
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -27,6 +28,11 @@ def has_quick_int8() -> bool:
     Where the system does not say what there is, False.
     """
     return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(_said().get("flags", []))
+
+
+def cores() -> int:
+    """Cores that this process may run on: a container or `taskset` can leave it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _said() -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ import copy
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from impasto.atomic import check_writable, replacing
 from impasto.errors import ImpastoError, TrainingError, UsageError
 from impasto.image import Pixels, load_image, resize_short_side, save_image
 from impasto.nn.losses import PerceptualLoss
+from impasto.processor import cores
 from impasto.train.base import load_base
 from impasto.train.config import TrainConfig
 from impasto.train.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, to_tensor
@@ -137,7 +137,7 @@ def train(
     """
     world, rank, device = processes()
     first = rank == 0
-    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // world))
+    torch.set_num_threads(config.threads or max(1, cores() // world))
     recipe = config.recipe
     if len(config.styles) > 1:
         _make_folder(config.output)
