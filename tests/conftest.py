@@ -24,14 +24,31 @@ def tiny_vgg_weights():
     return weights
 
 
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def a_core_of_its_own():
-    """Tests run side by side, each on a core: engines that share cores spend their time on waiting for each other."""
+    """Workers run side by side, each on a core: engines that share cores spend their time on waiting for each other."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if worker and hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
-        torch.set_num_threads(1)  # counted when it was imported
+    if worker:
+        torch.set_num_threads(1)
+        if CORES:
+            os.sched_setaffinity(0, {sorted(CORES)[int(worker.removeprefix("gw")) % len(CORES)]})
+
+
+@pytest.fixture
+def all_cores():
+    """For what several threads could do wrong."""
+    if not CORES:
+        yield
+        return
+    mine, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    os.sched_setaffinity(0, CORES)
+    torch.set_num_threads(len(CORES))
+    yield
+    os.sched_setaffinity(0, mine)
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,7 +61,7 @@ def kept_apart(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def judged_small(monkeypatch):
-    """Runs look at their results at a size that costs nothing."""
+    """Runs look at their results, and are compared with Gatys' optimisation, at a size that costs nothing."""
     for module in (judge, gatys, evaluate):
         monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
     for name in ("GLANCE_SIZE", "SHEET_SIZE"):

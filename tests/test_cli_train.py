@@ -225,7 +225,7 @@ def test_evaluate_compares_with_gatys_past_unreadable_photos(
     said = capsys.readouterr()
     assert "left out" in said.err
     (equal,) = json.loads(said.out)["gatys"]
-    assert equal["photo"] == "b.jpg"
+    assert (equal["photo"], equal["size"]) == ("b.jpg", 64)
 
 
 @pytest.mark.parametrize("rank", ["0", "1"])
@@ -285,15 +285,19 @@ def test_gatys_says_what_is_wrong(tmp_path, photo_folder, style_file, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_folder, capsys):
+def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_folder, capsys, monkeypatch):
     assert train() == 0
     capsys.readouterr()
     model = tmp_path / "model.onnx"
-    words = ["--style", str(style_file), "--content", str(photo_folder / "deeper"), "--size", "64"]
+    (tmp_path / "photos" / "deeper").mkdir(parents=True)
+    for name in ("0.JPG", "2.JPG", "deeper/1.png"):
+        shutil.copy(photo_folder / name, tmp_path / "photos" / name)
+    words = ["--style", str(style_file), "--content", str(tmp_path / "photos"), "--size", "64"]
+    monkeypatch.setattr("impasto.evaluate.equal_evaluations", None)  # nobody asks for it
     assert main(["evaluate", str(model), *words, "--json"]) == 0
     ours = json.loads(capsys.readouterr().out)
     assert ours["objective"] == pytest.approx(ours["content_error"] + 4 * ours["style_error"], rel=1e-4)
-    assert len(ours["photos"]) == 7  # all that were given
+    assert len(ours["photos"]) == 3  # all that were given
     # The same graph, measured as another project's: it takes and returns 0..1.
     assert main(["evaluate", str(model), *words, "--json", "--range", "1"]) == 0
     theirs = json.loads(capsys.readouterr().out)

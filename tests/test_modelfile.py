@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from impasto import modelfile
@@ -80,6 +81,7 @@ def test_a_description_longer_than_the_reader_s_first_bite(tmp_path):
     assert len(read_info(path).training["log"]) == 300_000
 
 
+@trials(deadline=None)
 @given(st.data())
 def test_every_cut_is_noticed(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "cut.onnx"
@@ -94,6 +96,7 @@ def test_every_cut_is_noticed(tmp_path_factory, data):
     assert "cut short" in message or "not a complete ONNX" in message or "empty" in message or length < 3
 
 
+@trials(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_never_a_model(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "noise.onnx"

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from impasto import processor
+from tests.conftest import CORES
 
 AMD_ZEN_4 = "vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 avx512f avx512_vnni avx512_bf16\n"
 AMD_ZEN_3 = "vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2\n"
@@ -36,15 +37,11 @@ def test_what_is_quick_is_read_off_what_linux_says(said, bfloat16, int8, tmp_pat
     assert processor.has_quick_int8.__wrapped__() is int8
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
-def test_cores_are_those_that_are_left_to_the_process():
-    before = os.sched_getaffinity(0)
-    assert processor.cores() == len(before)
-    try:
-        os.sched_setaffinity(0, {min(before)})
-        assert processor.cores() == 1
-    finally:
-        os.sched_setaffinity(0, before)
+@pytest.mark.skipif(not CORES, reason="this system does not bind processes to cores")
+def test_cores_are_those_that_are_left_to_the_process(all_cores):
+    assert processor.cores() == len(CORES)
+    os.sched_setaffinity(0, {min(CORES)})
+    assert processor.cores() == 1
 
 
 def test_where_processes_are_not_bound_all_cores_count(monkeypatch):

@@ -383,7 +383,7 @@ def test_bfloat16_that_is_not_to_be_had_is_said(tmp_path, monkeypatch):
     assert (load(path, backend="openvino")(picture) == 255 - picture).all()
 
 
-def test_a_stylizer_may_be_shared_between_threads(tmp_path, engine):
+def test_a_stylizer_may_be_shared_between_threads(tmp_path, engine, all_cores):
     stylizer = load(write_test_model(tmp_path / "m.onnx"), backend=engine)
     pictures = [random_picture(40 + 8 * index, 56, index) for index in range(4)]
     wrong = []
@@ -421,12 +421,26 @@ def test_a_broken_graph_is_one_line(tmp_path, engine, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_graph_that_fails_at_work_is_one_line(tmp_path, engine, capfd):
-    path = write_test_model(tmp_path / "m.onnx", NOISE)  # its description does not mention the noise input
-    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot run the graph") as caught:
-        load(path, backend=engine)(random_picture(20, 20))
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sizes", [IMAGE, [1, 3, 20, 20]], ids=["of any size", "of one size"])
+def test_a_graph_that_fails_at_work_is_one_line(tmp_path, engine, sizes, threads, all_cores, capfd):
+    noise = make_onnx(
+        [helper.make_node("Mul", ["image", "noise"], ["out"])], {"image": IMAGE, "noise": sizes}, ("out", IMAGE)
+    )
+    path = write_test_model(tmp_path / "m.onnx", noise)  # its description does not mention the noise input
+    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot run the graph.*noise") as caught:
+        load(path, backend=engine, threads=threads)(random_picture(20, 20))
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
+
+
+def test_an_input_may_have_another_name_inside(tmp_path, engine):
+    """OpenVINO gives an input that is passed on as it is the name of what it is passed on as, too."""
+    nodes = [helper.make_node("Identity", ["image"], ["a_copy"]), helper.make_node("Sub", ["one", "a_copy"], ["out"])]
+    negative = make_onnx(nodes, {"image": IMAGE}, ("out", IMAGE), {"one": np.float32(1)})
+    picture = random_picture(20, 20)
+    path = write_test_model(tmp_path / "m.onnx", negative)
+    assert (load(path, backend=engine)(picture) == 255 - picture).all()
 
 
 def test_bytes_flipped_in_a_graph_are_one_line(tmp_path, engine):

@@ -59,7 +59,7 @@ def main() -> None:
             "artefacts": artefacts,
         }
         if options.gatys:
-            training["equal_evaluations"] = [{**asdict(one), "size": GATYS_SIZE} for one in equal]
+            training["equal_evaluations"] = [asdict(one) for one in equal]
         info = replace(style.info, training=training)
         write_style(shipped_network(options.variant).with_name(f"{name}{SUFFIX}"), replace(style, info=info))
         yardstick = [*(f"{x:.3f}" for x in terms.values()), f"{found.palette_error:.2f}", f"{found.detail_error:.2f}"]

@@ -149,8 +149,10 @@ class OpenVINOBackend(Backend):
 
     def run_all(self, inputs: dict[str, Array]) -> list[Array]:
         """See `Backend.run_all`."""
-        if missing := self.inputs.keys() - inputs.keys():  # on one thread it returns nothing then, and says nothing
-            raise ModelError(f"{self._name}: OpenVINO cannot run the graph: no value for {', '.join(sorted(missing))}")
+        # What is not given, it may take from whatever is in memory, or return nothing. An input may have several names.
+        missing = [item.get_any_name() for item in self._model.inputs if item.get_names().isdisjoint(inputs)]
+        if missing:
+            raise ModelError(f"{self._name}: OpenVINO cannot run the graph: no value for {', '.join(missing)}")
         try:
             with self._one_at_a_time:
                 results = self._model(inputs)

@@ -152,6 +152,7 @@ class Equal:
     """How many evaluations of Gatys' optimisation reach a model's objective on a photo; None is more than tried."""
 
     photo: str
+    size: int
     objective: float
     from_content: int | None
     from_noise: int | None
@@ -161,7 +162,7 @@ MOST_COMPARED = 150
 """Evaluations of Gatys' optimisation tried to equal a model."""
 
 COMPARED_SIZE = 384
-"""Short side of the photos that `evaluate --gatys` compares on, pixels, unless all are smaller."""
+"""Short side of the photos that `evaluate --gatys` compares on, pixels, or the size asked for where that is smaller."""
 
 
 def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int) -> tuple[Equal, ...]:
@@ -189,7 +190,7 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
                 reached, photo, picture, start=start, size=size, most=MOST_COMPARED, network=network
             )
 
-        found.append(Equal(path.name, reached, evaluations("content"), evaluations("noise")))
+        found.append(Equal(path.name, size, reached, evaluations("content"), evaluations("noise")))
     return tuple(found)
 
 

@@ -31,7 +31,7 @@ def has_quick_int8() -> bool:
 
 
 def cores() -> int:
-    """Cores that this process may run on: a container or `taskset` can leave it fewer than the machine has."""
+    """Cores that this process may run on: `taskset`, or a container's cpuset, may leave it fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
