@@ -330,7 +330,7 @@ def evaluate_command(
     for one in equal:
         counts = [f"more than {MOST_COMPARED}" if n is None else str(n) for n in (one.from_content, one.from_noise)]
         print(
-            f"{one.photo} at {one.size} px: objective {one.objective:.2f}, equal to Gatys' after {counts[0]} iterations "
-            f"from the photo, {counts[1]} from noise"
+            f"{one.photo} at {one.size} px: objective {one.objective:.2f}, equal to Gatys' after {counts[0]} "
+            f"iterations from the photo, {counts[1]} from noise"
         )
     return 0
