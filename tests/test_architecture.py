@@ -116,12 +116,17 @@ def modules_after(code: str) -> set[str]:
     return set(result.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize(
-    "code", ["import impasto", "from impasto.cli import main\nmain(['--help'])", "import impasto.runtime"]
-)
+HELP = "from impasto.cli import main\nmain(['--help'])"
+
+
+@pytest.mark.parametrize("code", ["import impasto", HELP, "import impasto.runtime"])
 def test_importing_loads_no_engine(code):
     assert not modules_after(code) & HEAVY
 
 
 def test_importing_the_package_is_nearly_free():
     assert not modules_after("import impasto") & {"numpy", "PIL", "rich", "cyclopts"}
+
+
+def test_help_is_quick_for_it_loads_nothing_for_pictures():
+    assert not modules_after(HELP) & {"numpy", "PIL"}

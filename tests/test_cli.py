@@ -710,15 +710,6 @@ def test_the_program_exits_with_the_code(here, program):
     assert run("nonsense").returncode == 2
 
 
-def test_help_is_quick_for_it_imports_nothing_heavy():
-    heavy = "numpy", "PIL", "torch", "onnxruntime", "openvino"
-    shown = (
-        f"import sys; from impasto.cli import main; main(['--help']); print([x for x in {heavy} if x in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["stylize", "--help"], ["info", "--help"], []])
 def test_help_goes_to_stdout(capsys, arguments):
     assert main(arguments) == 0

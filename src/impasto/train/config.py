@@ -145,7 +145,7 @@ class TrainConfig:
     minutes: float | None = opt(10.0, "time to spend, minutes of wall clock")
     steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable")
     seed: int = opt(0, "seed of everything random")
-    threads: int | None = opt(None, "processor threads; those that this process may use when absent")
+    threads: int | None = opt(None, "processor threads; one for each core that this process may use when absent")
     precision: Precision = opt("auto", "arithmetic; auto is bfloat16 where the machine is quicker at it")
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
