@@ -14,8 +14,8 @@ from quality import PEERS
 
 import impasto
 from impasto.errors import ImpastoError
-from impasto.image import check_saving, contact_sheet, load_image, resize_short_side, save_image
-from impasto.settings import AS_IT_IS, Settings
+from impasto.painting.settings import AS_IT_IS, Settings
+from impasto.pictures.picture import check_saving, contact_sheet, load_image, resize_short_side, save_image
 
 SIZE = 1024
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"

@@ -18,9 +18,9 @@ from pathlib import Path
 from stopwatch import timed
 
 import impasto
-from impasto.catalogue import VARIANTS, Variant
-from impasto.cli_stylize import stylize
-from impasto.image import find_images, resize_short_side
+from impasto.cli.stylize import stylize
+from impasto.models.catalogue import VARIANTS, Variant
+from impasto.pictures.picture import find_images, resize_short_side
 
 ROUNDS = 9
 STYLE = "udnie"

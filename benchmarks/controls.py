@@ -17,15 +17,15 @@ from matplotlib.figure import Figure
 from stopwatch import timed
 
 import impasto
-from impasto.catalogue import VARIANTS, Variant
 from impasto.errors import BackendError
-from impasto.evaluate import Lpips
-from impasto.image import Pixels, contact_sheet, resize, resize_short_side, save_image, white
+from impasto.evaluation.scores import Lpips
+from impasto.models.catalogue import VARIANTS, Variant
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.runtime import Precision, Stylizer
-from impasto.settings import AS_IT_IS, Settings
-from impasto.train.data import content_photos, to_tensor
-from impasto.train.weights import load_loss_network
+from impasto.nn.weights import load_loss_network
+from impasto.painting.settings import AS_IT_IS, Settings
+from impasto.painting.stylizer import Precision, Stylizer
+from impasto.pictures.picture import Pixels, contact_sheet, resize, resize_short_side, save_image, white
+from impasto.training.data import content_photos, to_tensor
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 CASTLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"

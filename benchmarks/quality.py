@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto.artefacts import Artefacts
-from impasto.backends import Backend, OnnxRuntimeBackend
 from impasto.errors import TrainingError
-from impasto.evaluate import Evaluation, evaluate
-from impasto.image import contact_sheet, load_image, resize_short_side, save_image
-from impasto.modelfile import ModelInfo
-from impasto.runtime import Stylizer, load, load_foreign
-from impasto.train.data import content_photos
+from impasto.evaluation.artefacts import Artefacts
+from impasto.evaluation.scores import Evaluation, evaluate
+from impasto.models.modelfile import ModelInfo
+from impasto.painting.engines import Backend, OnnxRuntimeBackend
+from impasto.painting.stylizer import Stylizer, load, load_foreign
+from impasto.pictures.picture import contact_sheet, load_image, resize_short_side, save_image
+from impasto.training.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"

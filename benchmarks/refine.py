@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.image import contact_sheet, load_image, resize_short_side, save_image
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.train.data import content_photos, to_tensor
-from impasto.train.gatys import YARDSTICK_SIZE, GatysConfig, Look, optimize, refine
-from impasto.train.weights import load_loss_network
+from impasto.nn.weights import load_loss_network
+from impasto.optimize.gatys import YARDSTICK_SIZE, GatysConfig, Look, optimize, refine
+from impasto.pictures.picture import contact_sheet, load_image, resize_short_side, save_image
+from impasto.training.data import content_photos, to_tensor
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 STEPS = 25

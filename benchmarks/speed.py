@@ -30,15 +30,15 @@ import torch
 from quality import OneOfMany
 from stopwatch import timed
 
-from impasto.backends import Array
-from impasto.catalogue import Variant
-from impasto.modelfile import ModelInfo
+from impasto.models.catalogue import Variant
+from impasto.models.modelfile import ModelInfo
 from impasto.nn.generators import Generator, build_generator
+from impasto.painting.engines import Array
+from impasto.painting.settings import AS_IT_IS
+from impasto.painting.stylizer import Stylizer, load, load_foreign
 from impasto.processor import has_quick_bfloat16, has_quick_int8
-from impasto.runtime import Stylizer, load, load_foreign
-from impasto.settings import AS_IT_IS
-from impasto.train.config import PRESETS
-from impasto.train.export import export_generator, feature_ranges
+from impasto.training.config import PRESETS
+from impasto.training.export import export_generator, feature_ranges
 
 SHIPPED: dict[Variant, str] = {"best": "impasto", "fast": "fast"}
 """Each shipped network, and the preset that makes such."""

@@ -20,9 +20,9 @@ import torch
 
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
-from impasto.train.config import Recipe, TrainConfig
-from impasto.train.trainer import train
-from impasto.train.weights import load_loss_network
+from impasto.nn.weights import load_loss_network
+from impasto.training.config import Recipe, TrainConfig
+from impasto.training.trainer import train
 
 POOL = 8
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from impasto import load_image, save_image
-from impasto.cli import main as impasto
-from impasto.image import contact_sheet, find_images
+from impasto.cli.main import main as impasto
+from impasto.pictures.picture import contact_sheet, find_images
 
 HERE = Path(__file__).parent
 OUTPUT = Path("demo")

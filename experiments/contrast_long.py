@@ -21,8 +21,8 @@ from experiments.contrast import (
 )
 from experiments.contrast_raw import raw_config
 from experiments.lab import Lab
-from impasto.image import Pixels
-from impasto.train.gatys import GatysConfig
+from impasto.optimize.gatys import GatysConfig
+from impasto.pictures.picture import Pixels
 
 
 def measure(lab: Lab) -> dict[str, Any]:

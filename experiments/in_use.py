@@ -16,7 +16,7 @@ from experiments.norms import GENERATORS
 from experiments.page import Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
 from impasto.nn.generators import Generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
-from impasto.train.data import CropPool, draw_noise
+from impasto.training.data import CropPool, draw_noise
 
 WAYS = ("as trained", "the other way")
 

@@ -5,8 +5,8 @@ from typing import Any
 from experiments.iterations import JUDGED, STARTS
 from experiments.lab import Arm, Lab
 from experiments.page import sheet
-from impasto.image import Pixels
-from impasto.train.gatys import GatysConfig
+from impasto.optimize.gatys import GatysConfig
+from impasto.pictures.picture import Pixels
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Of the budget's evaluations."""

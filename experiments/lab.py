@@ -24,12 +24,14 @@ import torch
 from torch import Tensor
 
 from impasto import __version__
-from impasto.atomic import replacing
 from impasto.errors import TrainingError
-from impasto.image import Pixels, find_images, load_image, resize_short_side, save_image
+from impasto.files import replacing
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
-from impasto.train.data import (
+from impasto.nn.weights import load_loss_network
+from impasto.optimize.gatys import Evaluated, GatysConfig, GatysResult, optimize
+from impasto.pictures.picture import Pixels, find_images, load_image, resize_short_side, save_image
+from impasto.training.data import (
     ContentTargets,
     CropPool,
     built_in_photos,
@@ -38,9 +40,7 @@ from impasto.train.data import (
     to_picture,
     to_tensor,
 )
-from impasto.train.gatys import Evaluated, GatysConfig, GatysResult, optimize
-from impasto.train.machine import use_bfloat16
-from impasto.train.weights import load_loss_network
+from impasto.training.machine import use_bfloat16
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.lab import EXPLODED, Budget, Lab
-from impasto.atomic import replacing
 from impasto.errors import ImpastoError
-from impasto.image import Pixels, contact_sheet, save_image
+from impasto.files import replacing
 from impasto.nn.losses import YARDSTICK
+from impasto.pictures.picture import Pixels, contact_sheet, save_image
 
 COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d", "#12a5a5", "#9b5a2c")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

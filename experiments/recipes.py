@@ -16,10 +16,10 @@ import impasto
 from experiments.lab import VERSION, Lab, digest, evenly
 from experiments.page import Plots, Section, between, mean, sheet, spread_terms, table
 from impasto.errors import TrainingError
-from impasto.train.config import PRESETS, TrainConfig
-from impasto.train.data import to_tensor
-from impasto.train.run import run_folder
-from impasto.train.trainer import train
+from impasto.training.config import PRESETS, TrainConfig
+from impasto.training.data import to_tensor
+from impasto.training.run import run_folder
+from impasto.training.trainer import train
 
 NAMES = ("ulyanov2016", "ulyanov2017", "johnson2016")
 PHOTOS = 256

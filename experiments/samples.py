@@ -11,11 +11,11 @@ from typing import Any
 
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, between, mean, sheet, spread, spread_terms, table
-from impasto.evaluate import Lpips
-from impasto.image import Pixels
+from impasto.evaluation.scores import Lpips
 from impasto.nn.losses import YARDSTICK
-from impasto.train.data import to_picture
-from impasto.train.gatys import GatysConfig, GatysResult
+from impasto.optimize.gatys import GatysConfig, GatysResult
+from impasto.pictures.picture import Pixels
+from impasto.training.data import to_picture
 
 KINDS: dict[str, dict[str, Any]] = {
     "texture alone": {"content_weight": 0.0, "standardize": True, "grey": True},

@@ -15,9 +15,9 @@ import torch
 from experiments.contrast import changed
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, combined, mean, ordered, spread, table
-from impasto.image import Pixels, resize_short_side
 from impasto.nn.losses import YARDSTICK, mean_std
-from impasto.train.data import to_tensor
+from impasto.pictures.picture import Pixels, resize_short_side
+from impasto.training.data import to_tensor
 
 NORMS = ("instance", "batch")
 PAIR = ("starry_night", "udnie")

@@ -7,13 +7,13 @@ import torch
 from experiments.lab import Lab, file_hash
 from experiments.page import sheet
 from experiments.why import MIXTURES, PAIR
-from impasto.catalogue import shipped, shipped_network
-from impasto.modelfile import read_info
+from impasto.models.catalogue import shipped, shipped_network
+from impasto.models.modelfile import read_info
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
-from impasto.refine import shipped_look
-from impasto.train.base import load_base
-from impasto.train.data import to_picture
+from impasto.optimize.refine import shipped_look
+from impasto.training.base import load_base
+from impasto.training.data import to_picture
 
 
 def measure(lab: Lab) -> dict[str, Any]:

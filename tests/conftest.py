@@ -6,9 +6,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from impasto import evaluate
+from impasto.evaluation import judge
+from impasto.evaluation import scores as evaluate
 from impasto.nn.vgg import BLOCKS, VGGFeatures
-from impasto.train import gatys, judge, trainer
+from impasto.optimize import gatys
+from impasto.training import trainer
 
 
 def tiny_vgg_weights():

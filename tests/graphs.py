@@ -1,9 +1,9 @@
-"""Tiny ONNX graphs that keep, or break, the contract of `impasto.modelfile`."""
+"""Tiny ONNX graphs that keep, or break, the contract of `impasto.models.modelfile`."""
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from impasto.modelfile import ModelInfo, write_model
+from impasto.models.modelfile import ModelInfo, write_model
 
 
 def _tensor(name, shape):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from impasto.cli import main
+from impasto.cli.main import main
 from tests.conftest import make_photo
 
 ROOT = Path(__file__).parents[1]

@@ -17,10 +17,10 @@ from experiments import lab as laboratory
 from experiments.__main__ import MORE
 from experiments.__main__ import main as experiments_main
 from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
-from impasto.image import load_image
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
 from impasto.nn.norm import BatchNorm, InstanceNorm
+from impasto.pictures.picture import load_image
 
 ROOT = Path(__file__).parents[1]
 

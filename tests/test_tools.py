@@ -7,12 +7,12 @@ import torch
 from onnx import numpy_helper
 
 import impasto
-from impasto.catalogue import shipped
+from impasto.models.catalogue import shipped
+from impasto.models.stylefile import read_style, write_style
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.settings import AS_IT_IS
-from impasto.stylefile import read_style, write_style
-from impasto.train.data import to_tensor
+from impasto.painting.settings import AS_IT_IS
+from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 from tools.make_styles import (
     LEAST_STRENGTH,

@@ -7,7 +7,7 @@ import venv
 from pathlib import Path
 
 import impasto
-from impasto.image import load_image, save_image
+from impasto.pictures.picture import load_image, save_image
 from tests.conftest import make_photo
 from tests.graphs import write_test_model
 

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.image import Picture, decode_picture, encode_picture
+from impasto.pictures.picture import Picture, decode_picture, encode_picture
 
 SECONDS = 5
 MEMORY = 1 << 30

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import impasto
-from impasto.catalogue import VARIANTS
-from impasto.image import Pixels, contact_sheet, resize_short_side
-from impasto.runtime import DEFAULT
-from impasto.settings import Settings
-from impasto.sheets import STRENGTHS, style_sheet
+from impasto.models.catalogue import VARIANTS
+from impasto.painting.settings import Settings
+from impasto.painting.sheets import STRENGTHS, style_sheet
+from impasto.painting.stylizer import DEFAULT
+from impasto.pictures.picture import Pixels, contact_sheet, resize_short_side
 
 ROOT = Path(__file__).parents[1]
 SIZE = 512

@@ -31,18 +31,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import impasto
-from impasto.catalogue import NETWORK, VARIANTS, network_hash, shipped
-from impasto.image import Pixels, load_image, resize_short_side
-from impasto.modelfile import read_info, write_model
+from impasto.models.catalogue import NETWORK, VARIANTS, network_hash, shipped
+from impasto.models.modelfile import read_info, write_model
+from impasto.models.stylefile import SUFFIX, Style, read_style, write_style
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
-from impasto.refine import LOOKS
-from impasto.settings import AS_IT_IS
-from impasto.stylefile import SUFFIX, Style, read_style, write_style
-from impasto.train.config import PRESETS
-from impasto.train.data import content_photos, to_tensor
-from impasto.train.gatys import YARDSTICK_SIZE, Look
-from impasto.train.weights import load_loss_network
+from impasto.nn.weights import load_loss_network
+from impasto.optimize.gatys import YARDSTICK_SIZE, Look
+from impasto.optimize.refine import LOOKS
+from impasto.painting.settings import AS_IT_IS
+from impasto.pictures.picture import Pixels, load_image, resize_short_side
+from impasto.training.config import PRESETS
+from impasto.training.data import content_photos, to_tensor
 
 RANK = 96
 SIGNIFICANT = 10

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.artefacts import Artefacts, complaints
-from impasto.catalogue import VARIANTS, shipped, shipped_network
-from impasto.evaluate import equal_evaluations, evaluate
-from impasto.stylefile import SUFFIX, write_style
-from impasto.train.data import content_photos
+from impasto.evaluation.artefacts import Artefacts, complaints
+from impasto.evaluation.scores import equal_evaluations, evaluate
+from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.stylefile import SUFFIX, write_style
+from impasto.training.data import content_photos
 
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 GATYS_SIZE = 256

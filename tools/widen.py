@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto.catalogue import shipped
+from impasto.models.catalogue import shipped
 from impasto.nn.generators import Generator, build_generator
-from impasto.train.base import load_base
-from impasto.train.config import PRESETS, TrainConfig
-from impasto.train.data import CropPool, content_photos
-from impasto.train.export import write_result
+from impasto.training.base import load_base
+from impasto.training.config import PRESETS, TrainConfig
+from impasto.training.data import CropPool, content_photos
+from impasto.training.export import write_result
 
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 SIZE, SQUARES = 256, 16

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, TrainingError, UsageError
 
 if TYPE_CHECKING:
-    from impasto.catalogue import styles
-    from impasto.image import load_image, save_image
-    from impasto.runtime import Stylizer, load, paint_regions
-    from impasto.settings import Saved, Settings, read_settings, write_settings
-    from impasto.sheets import strength_sheet, style_sheet
+    from impasto.models.catalogue import styles
+    from impasto.painting.settings import Saved, Settings, read_settings, write_settings
+    from impasto.painting.sheets import strength_sheet, style_sheet
+    from impasto.painting.stylizer import Stylizer, load, paint_regions
+    from impasto.pictures.picture import load_image, save_image
 
 __version__ = "0.1.0"
 
@@ -47,18 +47,18 @@ __all__ = [
 ]
 
 _HOME = {
-    "load": "impasto.runtime",
-    "Saved": "impasto.settings",
-    "Settings": "impasto.settings",
-    "read_settings": "impasto.settings",
-    "write_settings": "impasto.settings",
-    "Stylizer": "impasto.runtime",
-    "paint_regions": "impasto.runtime",
-    "load_image": "impasto.image",
-    "save_image": "impasto.image",
-    "strength_sheet": "impasto.sheets",
-    "style_sheet": "impasto.sheets",
-    "styles": "impasto.catalogue",
+    "load": "impasto.painting.stylizer",
+    "Saved": "impasto.painting.settings",
+    "Settings": "impasto.painting.settings",
+    "read_settings": "impasto.painting.settings",
+    "write_settings": "impasto.painting.settings",
+    "Stylizer": "impasto.painting.stylizer",
+    "paint_regions": "impasto.painting.stylizer",
+    "load_image": "impasto.pictures.picture",
+    "save_image": "impasto.pictures.picture",
+    "strength_sheet": "impasto.painting.sheets",
+    "style_sheet": "impasto.painting.sheets",
+    "styles": "impasto.models.catalogue",
 }
 
 

@@ -4,7 +4,7 @@ import torch
 from impasto.errors import UsageError
 from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
 from impasto.nn.norm import NORMS, bounded
-from impasto.train.config import PRESETS
+from impasto.training.config import PRESETS
 
 SMALL = {
     "residual": {"width": 4, "blocks": 1},

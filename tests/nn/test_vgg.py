@@ -6,7 +6,7 @@ from torch import nn
 
 from impasto.errors import TrainingError
 from impasto.nn.vgg import BLOCKS, VGGFeatures
-from impasto.train.weights import load_loss_network
+from impasto.nn.weights import load_loss_network
 
 
 def torchvision_layers(architecture, widths=(4, 6, 8, 8, 8)):

@@ -2,7 +2,7 @@
 
 Every generator takes RGB in [0, 1], (N, 3, H, W), of any size, and returns exactly that size. The residual network is
 Johnson, Alahi, Fei-Fei 2016; the texture network is the multi-scale pyramid of Ulyanov et al. 2016; the light network
-is ours. Presets with the originals' exact layers are in :mod:`impasto.train.config`; the defaults here are ours:
+is ours. Presets with the originals' exact layers are in :mod:`impasto.training.config`; the defaults here are ours:
 pictures are reflected at the border and enlarged before a convolution instead of by a transposed one, against frames
 and checkerboards.
 """

@@ -1,0 +1,1 @@
+"""Model and style files, the shipped styles, and the forms of a model's graph."""

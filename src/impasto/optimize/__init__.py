@@ -1,0 +1,1 @@
+"""Optimising a picture's pixels: Gatys, Ecker, Bethge 2016."""

@@ -1,0 +1,54 @@
+"""The slow last mile: a network's picture as the start of Gatys' optimisation. Needs torch."""
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from impasto.errors import UsageError
+from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.weights import load_loss_network
+from impasto.optimize.gatys import YARDSTICK_SIZE, Look, refine
+from impasto.pictures.picture import Pixels, load_image, resize_short_side
+from impasto.training.data import to_tensor
+
+LOOKS = "looks"
+"""The folder of the package's data with the statistics of each shipped style's picture."""
+
+
+def refined(
+    paint: Callable[[Pixels], Pixels], styles: Mapping[str, float], picture: Path | None, evaluations: int
+) -> Callable[[Pixels], Pixels]:
+    """``paint``, and then so many evaluations of Gatys' optimisation.
+
+    What is wanted is the look of ``picture``; without one, that of the shipped style.
+
+    Raises:
+        UsageError: there is no picture, and not one shipped style alone.
+        ImageError: the picture cannot be read.
+    """
+    network, _ = load_loss_network()
+    if picture is None:
+        if len(styles) != 1 or not looks().issuperset(styles):
+            raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
+        look = shipped_look(next(iter(styles)))
+    else:
+        style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
+        look = Look.of(PerceptualLoss(network, YARDSTICK, style))
+
+    def both(photo: Pixels) -> Pixels:
+        return refine(paint(photo), photo, look, evaluations, network=network)
+
+    return both
+
+
+def looks() -> set[str]:
+    """The shipped styles whose picture's look comes along."""
+    return {Path(file.name).stem for file in (resources.files("impasto") / "data" / LOOKS).iterdir()}
+
+
+def shipped_look(name: str) -> Look:
+    """The look of a shipped style's picture; ``name`` is one of :func:`looks`."""
+    with resources.as_file(resources.files("impasto") / "data" / LOOKS / f"{name}.safetensors") as path:
+        return Look({layer: factor.float() for layer, factor in load_file(path).items()})

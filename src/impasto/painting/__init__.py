@@ -1,0 +1,1 @@
+"""Painting pictures with a model: engines, networks, stylizers, tiles, regions and batches."""

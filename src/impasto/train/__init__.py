@@ -1,1 +1,0 @@
-"""Training, optimisation and export: torch with side effects."""

@@ -1,0 +1,291 @@
+"""What a run is made of: the recipe (hyper-parameters), where its files are, and the published recipes.
+
+Each value has one home, here; the command line's flags, their help and docs/training.md are made from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal
+
+from impasto.errors import UsageError
+from impasto.models.stylefile import SUFFIX
+from impasto.nn.losses import Objective
+from impasto.nn.norm import NORMS
+from impasto.nn.vgg import Convention
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def opt(default: Any, help: str) -> Any:
+    """A dataclass field with its default, and what it means, its unit and its source."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a style is learnt. The defaults are Impasto's own; docs/lessons.md has what was measured of them."""
+
+    generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
+    norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
+    arguments: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
+    )
+    objective: Objective = field(
+        default=Objective(
+            tv_weight=1.0, grid_weight=5000.0, weave_weight=3.0, tone_weight=1.0, palette_weight=1.0, detail_weight=8.0
+        ),
+        metadata={"help": "layers, statistics and weights of the loss"},
+    )
+    start: Literal["base", "nothing"] = opt(
+        "base",
+        "weights to begin with: those of the package's network of this shape, where there is one, or random ones",
+    )
+    style_size: int = opt(512, "short side of the style picture, pixels; the size its strokes are learnt at")
+    crop: int = opt(256, "side of the squares learnt from, pixels")
+    first_crop: int = opt(192, "their side at first, pixels: smaller squares cost less while much is to be learnt")
+    grow_at: float = opt(0.6, "share of the run after which squares have their full size")
+    photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
+    photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
+    photo_every: int = opt(
+        10,
+        "of so many squares one is to come out as the photo, or on the way to it; 0: none, unless styles are several",
+    )
+    pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
+    jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
+    batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
+    muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
+    adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
+    style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts")
+    style_first: float = opt(
+        0.1, "share of a run from the base in which scales and shifts alone learn, before everything does"
+    )
+    longest_gradient: float = opt(
+        2.0, "times its usual length to which a longer gradient is cut: one odd square must not undo many; 0: never"
+    )
+    ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
+    content_ceiling: float = opt(
+        0.78, "content error above which a style's weight is lowered until the photo is kept; 0: never"
+    )
+    decay: float = opt(1.0, "share of the run, at its end, over which learning rates fall to nothing")
+    decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
+
+    def __post_init__(self) -> None:
+        from impasto.nn.generators import GENERATORS
+
+        if self.generator not in GENERATORS:
+            raise UsageError(f"unknown generator '{self.generator}': choose one of {', '.join(GENERATORS)}")
+        if self.norm not in NORMS:
+            raise UsageError(f"unknown norm '{self.norm}': choose one of {', '.join(NORMS)}")
+        if self.start not in ("base", "nothing"):
+            raise UsageError(f"unknown start '{self.start}': choose one of base, nothing")
+        for name, least in (
+            ("style_size", 32),
+            ("crop", 32),
+            ("first_crop", 32),
+            ("batch", 1),
+            ("pool", 0),
+            ("jitter", 0),
+            ("photo_every", 0),
+        ):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
+        if self.jitter > min(self.crop, self.first_crop):
+            raise UsageError(
+                f"jitter must be at most a square's side, {min(self.crop, self.first_crop)}, not {self.jitter}"
+            )
+        if self.photo_every == 1:
+            raise UsageError("photo-every 1 would leave no square for the full style: give 0, or 2 or more")
+        for name in ("grow_at", "style_first", "ramp", "decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
+        for name in ("muon_rate", "adam_rate", "style_rate"):
+            if not 0 <= getattr(self, name) < 10:
+                raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
+        for name in ("content_ceiling", "longest_gradient"):
+            if not 0 <= getattr(self, name) < 100:
+                raise UsageError(f"{name.replace('_', '-')} must be from 0 to 100, not {getattr(self, name)}")
+        if not 32 <= self.photo_from <= self.photo_to <= 4096:
+            raise UsageError(
+                f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
+            )
+
+        for name in ("norm", "styles"):
+            if name in self.arguments:
+                raise UsageError(f"'{name}' is not for --set: the number of pictures and --norm say it")
+
+    @property
+    def learns_photo(self) -> bool:
+        """Whether a run of one style learns the photo's own look as well."""
+        return self.photo_every > 0 and self.norm in ("instance", "contrast")
+
+    def generator_arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the generator's constructor, all but ``styles``, as the model file records them.
+
+        Defaults as well: a model stays what it is when they change.
+        """
+        from impasto.nn.generators import GENERATORS
+
+        parameters = signature(GENERATORS[self.generator]).parameters.values()
+        defaults = {x.name: x.default for x in parameters if x.name != "styles"}
+        return {**defaults, "norm": self.norm, **self.arguments}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run: what to learn, from which pictures, for how long, and where the result goes."""
+
+    styles: tuple[Path, ...]
+    output: Path
+    recipe: Recipe = field(default_factory=Recipe)
+    preset: str = opt("impasto", "the recipe to start from")
+    content: Path | None = opt(None, "folder of photos to learn from, searched through; the built-in set when absent")
+    held_out: Path | None = opt(None, "folder, or text file of file names in the content folder, to judge by only")
+    minutes: float | None = opt(10.0, "time to spend, minutes of wall clock")
+    steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable")
+    seed: int = opt(0, "seed of everything random")
+    threads: int | None = opt(None, "processor threads; one for each core that this process may use when absent")
+    precision: Precision = opt("auto", "arithmetic; auto is bfloat16 where the machine is quicker at it")
+    loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
+    convention: Convention = opt("torchvision", "the preprocessing those weights expect")
+    title: str | None = opt(None, "the style picture's title, for the model file; its file name when absent")
+    licence: str = opt("", "the style picture's licence, for the model file")
+    source: str = opt("", "where the style picture comes from, for the model file")
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise UsageError("give either minutes or steps, not both or neither")
+        if self.minutes is not None and not 0 < self.minutes < 1e6:
+            raise UsageError(f"minutes must be more than 0, not {self.minutes}")
+        if self.steps is not None and self.steps < 1:
+            raise UsageError(f"steps must be 1 or more, not {self.steps}")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"threads must be 1 or more, not {self.threads}")
+        if not 0 <= self.seed < 2**31:
+            raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
+        if not self.styles:
+            raise UsageError("give at least one style picture")
+        if len(self.styles) > 1 and (self.title or self.recipe.norm not in ("instance", "contrast")):
+            raise UsageError("several styles: leave --title out, and use --norm instance or contrast")
+        if len({path.stem for path in self.styles}) < len(self.styles):
+            raise UsageError("two style pictures have one name: their styles could not be told apart")
+        if len(self.styles) > 1:
+            if self.output.suffix:
+                raise UsageError(f"{self.output}: several styles make a folder: give a name without an extension")
+        elif self.output.suffix not in (".onnx", SUFFIX):
+            raise UsageError(
+                f"{self.output}: a model's name ends in .onnx, a style's for the shared network in {SUFFIX}"
+            )
+        if self.style_only and self.recipe.start != "base":
+            raise UsageError(
+                f"a style alone ({SUFFIX}) is learnt on the shared network: leave --start out, and presets but for fast"
+            )
+
+    @property
+    def style_only(self) -> bool:
+        """Whether only a style is learnt, on the package's network, and the rest stays as it is."""
+        return len(self.styles) == 1 and self.output.suffix == SUFFIX
+
+
+# The published recipes. Where a value is not the paper's own, or the bundled loss network asks for another, the line
+# says so; docs/papers.md lists all differences. All learn at one size, from ever new squares; all but the last at
+# constant rates.
+_PUBLISHED = Recipe(
+    start="nothing",
+    style_size=256,
+    first_crop=256,
+    jitter=0,
+    grow_at=0.0,
+    photo_to=256,
+    photo_every=0,
+    pool=0,
+    muon_rate=0.0,
+    adam_rate=1e-3,
+    style_rate=1e-3,
+    longest_gradient=0.0,
+    ramp=0.0,
+    content_ceiling=0.0,
+    decay=0.0,
+)
+_JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+_ULYANOV_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+PRESETS: Mapping[str, Recipe] = {
+    "impasto": Recipe(),
+    # The same for a network of half the channels, as paints with `stylize --fast`.
+    "fast": Recipe(arguments={"width": 64}),
+    # Johnson, Alahi, Fei-Fei 2016 with batch normalisation; fast-neural-style, models.lua and train.lua. The content
+    # layer is the paper's. Content to style is 1 : 5 on Caffe's features; those of torchvision's VGG are some 140
+    # times smaller and the style term is quartic in them, the content term quadratic: 1 : 1e5, as in pytorch/examples.
+    "johnson2016": replace(
+        _PUBLISHED,
+        generator="residual",
+        norm="batch",
+        arguments={
+            "width": 32,
+            "blocks": 5,
+            "upsample": "transposed",
+            "padding": "reflect-start",
+            "output": "tanh150",
+            "bound": 0.0,
+            "negative_slope": 0.0,
+            "limit": 0.0,
+        },
+        objective=Objective(
+            scaling="raw",
+            content_layers=("relu2_2",),
+            style_layers=_JOHNSON_LAYERS,
+            content_weight=1.0,
+            style_weight=1e5,
+            tv_weight=1e-6,
+        ),
+        batch=4,
+    ),
+    # Ulyanov, Lebedev, Vedaldi, Lempitsky 2016 (texture_nets, branch texture_nets_v1): noise at every scale, batch
+    # normalisation, circular padding, leaky ReLU. Learning rate x 0.8 every 300 steps there; here it is constant.
+    "ulyanov2016": replace(
+        _PUBLISHED,
+        generator="texture",
+        norm="batch",
+        arguments={
+            "noise": 3,
+            "padding": "circular",
+            "negative_slope": 0.01,
+            "output": "linear",
+            "standardize": False,
+        },
+        objective=Objective(
+            scaling="raw",
+            content_layers=("relu4_2",),
+            style_layers=(*_ULYANOV_LAYERS, "relu5_1"),
+            content_weight=0.6,
+            style_weight=1e5,
+        ),
+        adam_rate=1e-1,
+        style_rate=1e-1,
+        batch=4,
+    ),
+    # Ulyanov, Vedaldi, Lempitsky 2016 (the instance normalisation paper; texture_nets, master, train.lua): the same
+    # pyramid without noise, instance normalisation with scales starting in [0, 1], replicated borders.
+    "ulyanov2017": replace(
+        _PUBLISHED,
+        generator="texture",
+        norm="instance",
+        arguments={
+            "noise": 0,
+            "padding": "replicate",
+            "output": "linear",
+            "norm_init": "uniform",
+            "standardize": False,
+        },
+        objective=Objective(
+            scaling="raw",
+            content_layers=("relu4_2",),
+            style_layers=_ULYANOV_LAYERS,
+            content_weight=1.0,
+            style_weight=1e5,
+        ),
+        decay_every=2000,
+    ),
+}

@@ -1,0 +1,337 @@
+"""`impasto train`, `gatys` and `evaluate` as a person calls them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from impasto.cli import train as cli_train
+from impasto.cli.main import main
+from impasto.models.modelfile import read_info
+from impasto.models.stylefile import read_style
+from impasto.training.run import run_folder
+from impasto.training.trainer import Progress
+
+QUICK = ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "48", "--set.width", "4"]
+
+
+@pytest.fixture
+def train(tiny_vgg_file, photo_folder, style_file, tmp_path):
+    def call(*words, style=style_file, output="model.onnx", content=photo_folder):
+        fixed = ["--content", str(content), "--loss-network", str(tiny_vgg_file), *QUICK]
+        return main(["train", str(style), "-o", str(tmp_path / output), *fixed, *words])
+
+    return call
+
+
+def error_of(capsys):
+    lines = capsys.readouterr().err.strip().splitlines()
+    errors = [line for line in lines if line.startswith("impasto: error: ")]
+    assert len(errors) == 1, lines
+    assert "Traceback" not in "".join(lines)
+    return errors[0]
+
+
+def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
+    assert train("--title", "Stripes", "--licence", "CC0-1.0", "--seed", "5") == 0
+    said = capsys.readouterr()
+    assert "learnt after 3 steps" in said.out
+    assert f"model: {tmp_path / 'model.onnx'}" in said.out
+    assert "impasto stylize PHOTO --model" in said.out
+    assert "objective" in said.err  # progress, as plain lines where there is no terminal
+    assert main(["stylize", str(photo_folder), "-m", str(tmp_path / "model.onnx"), "-o", str(tmp_path / "out")]) == 0
+    assert len([*(tmp_path / "out").rglob("*.*")]) == 14
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "model.onnx"), "--json"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["style_title"] == "Stripes"
+    assert info["licence"] == "CC0-1.0"
+    assert info["training"]["seed"] == 5
+    assert info["arguments"].items() >= {"norm": "instance", "width": 4, "bound": 4.0}.items()
+
+
+@pytest.mark.parametrize(
+    ("output", "clean"),
+    [("model.onnx", True), ("mine.safetensors", False), ("both", True)],
+    ids=["model", "style", "both"],
+)
+def test_the_end_of_a_run_says_how_good_it_is_and_how_to_use_it(
+    tmp_path, style_file, photo_folder, tiny_vgg_file, monkeypatch, capsys, output, clean
+):
+    monkeypatch.setattr(cli_train, "complaints", lambda found: [] if clean else ["a grid", "lone spots"])
+    made, styles = tmp_path / output, [str(style_file)]
+    if output == "both":
+        styles.append(str(photo_folder / "0.JPG"))
+    words = ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK[:-2]]
+    words += ["--preset", "fast"]  # half the work
+    assert main(["train", *styles, "-o", str(made), *words]) == 0
+    said = capsys.readouterr().out.splitlines()
+    number = r"\d+\.\d\d"
+    result = f"content error {number}, style error {number}, objective {number} on held-out photos"
+    assert re.fullmatch(rf"learnt after 3 steps in \d+ s from the shared network: {result}", said[0])
+    count = r"(about \d+|more than \d+)"
+    assert re.fullmatch(
+        rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)", said[1]
+    )
+    found = "none found" if clean else "a grid; lone spots: look closely, and learn longer"
+    assert said[2] == f"check for artefacts: {found}"
+    assert said[3] == f"preview: {run_folder(made) / 'preview.jpg'}"
+    what, flag = {"model.onnx": ("model", "--model"), "mine.safetensors": ("style", "--style")}.get(
+        output, ("styles", "--style")
+    )
+    assert said[4] == f"{what}: {made}"
+    used = made if output != "both" else made / f"{style_file.stem}.safetensors"
+    assert said[5] == f"use it: impasto stylize PHOTO {flag} {used} --output painted.jpg"
+    use = said[5].removeprefix("use it: impasto ").split()
+    use[use.index("PHOTO")], use[use.index("painted.jpg")] = str(photo_folder / "2.JPG"), str(tmp_path / "painted.jpg")
+    assert main(use) == 0
+    if output == "both":
+        capsys.readouterr()
+        assert main(["info", str(made / "network.onnx"), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["kind"] == "network"
+
+
+def test_flags_change_a_preset_and_leave_the_rest_of_it(train, tmp_path):
+    assert train("--preset", "ulyanov2017", "--style-weight", "7", "--set.levels", "3", "--norm", "batch") == 0
+    saved = json.loads((run_folder(tmp_path / "model.onnx") / "config.json").read_text())
+    recipe = saved["recipe"]
+    assert recipe["objective"]["style_weight"] == 7
+    assert recipe["objective"]["content_layers"] == ["relu4_2"]  # the preset's
+    assert recipe["objective"]["scaling"] == "raw"
+    assert recipe["norm"] == "batch"
+    assert recipe["arguments"]["output"] == "linear"  # the preset's
+    assert read_info(tmp_path / "model.onnx").architecture == "texture"
+
+
+def test_another_generator_does_not_take_the_presets_arguments(train, tmp_path):
+    assert train("--preset", "ulyanov2017", "--generator", "light") == 0  # which knows no noise
+    assert read_info(tmp_path / "model.onnx").arguments["width"] == 4  # the fixture's
+    assert read_info(tmp_path / "model.onnx").architecture == "light"
+
+
+def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo_folder, tiny_vgg_file):
+    command = [sys.executable, "-m", "impasto", "train", str(style_file), "-o", str(tmp_path / "m.onnx")]
+    command += ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK[2:], "--minutes", "10"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "objective" in process.stderr.readline()  # under way
+    process.send_signal(2)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "stopped after" in out
+    assert f"go on: impasto train {style_file} -o {tmp_path / 'm.onnx'}" in out
+    assert out.strip().endswith("--resume")
+    assert read_info(tmp_path / "m.onnx").training["steps"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--minutes", "0"], 2, "either minutes or steps"),
+        (["--preset", "gatys2015"], 2, "unknown preset 'gatys2015': choose one of impasto, fast, johnson2016"),
+        (["--norm", "layer"], 2, "unknown norm 'layer': choose one of instance, batch, contrast, none"),
+        (["--generator", "unet"], 2, "unknown generator 'unet': choose one of residual, light, texture"),
+        (["--content-layers", "relu8_1"], 2, "unknown layer 'relu8_1': vgg16 has relu1_1"),
+        (["--set.depth", "3"], 2, "cannot be made with"),
+        (["--set.blocks", "-1"], 2, "blocks must be a whole number of 0 or more, not -1"),
+        (["--set.blocks", "2.5"], 2, "blocks must be a whole number"),
+        (["--set.padding", "null"], 2, "unknown padding 'None': choose one of reflect"),
+        (["--set.norm_init", "foo"], 2, "choose one of ones, uniform"),
+        (["--set.negative_slope", "abc"], 2, "negative_slope must be a number of 0 or more, not abc"),
+        (
+            ["--generator", "texture", "--set.standardize", "False"],
+            2,
+            "unknown standardize 'False': choose one of True",
+        ),
+        (["--jitter", "40"], 2, "jitter must be at most a square's side, 32, not 40"),
+        (["--longest-gradient", "-1"], 2, "longest-gradient must be from 0 to 100, not -1"),
+        (["--set.styles", "2"], 2, "'styles' is not for --set"),
+        (["--seed", "-1"], 2, "seed must be from 0"),
+        (["--empty-style-layers"], 2, "give at least one of each"),
+        (["--style-weight", "heavy"], 2, "style-weight"),
+        (["--style-weight", "-1"], 2, "style weight must be 0 or more"),
+        (["--resume", "--restart"], 2, "exclude each other"),
+        (["--resume"], 1, "nothing to resume"),
+    ],
+)
+def test_wrong_wishes_are_one_line(train, tmp_path, capsys, words, code, message):
+    assert train(*words) == code
+    assert message in error_of(capsys)
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("budget", ["--minutes=0", "--minutes=-1", "--minutes=nan", "--steps=0", "--steps=-4"])
+def test_no_time_is_no_run(tmp_path, style_file, capsys, budget):
+    assert main(["train", str(style_file), "-o", str(tmp_path / "m.onnx"), budget]) == 2
+    assert "must be" in error_of(capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def bad_pictures(folder: Path):
+    from PIL import Image
+
+    whole = folder / "whole.jpg"
+    Image.effect_noise((64, 64), 50).convert("RGB").save(whole)
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "cut.jpg").write_bytes(whole.read_bytes()[:700])
+    (folder / "text.jpg").write_text("hello")
+    return {
+        "missing.jpg": "no such file",
+        "empty.jpg": "is empty",
+        "cut.jpg": "damaged or cut short",
+        "text.jpg": "not a picture",
+        ".": "is a folder",
+    }
+
+
+def test_bad_style_pictures_are_one_line(train, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, message in bad_pictures(folder).items():
+        assert train(style=folder / name) == 1
+        assert message in error_of(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's name is text")
+def test_a_name_that_is_not_text_is_learnt_from(tmp_path, style_file, photo_folder, tiny_vgg_file):
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "gem") + b"\xe4lde.png"))  # Latin-1
+    odd.write_bytes(style_file.read_bytes())
+    fixed = ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK]
+    assert main(["train", str(odd), "-o", str(tmp_path / "model.onnx"), *fixed]) == 0
+    assert read_info(tmp_path / "model.onnx").style_title == odd.stem
+    assert main(["train", str(odd), str(style_file), "-o", str(tmp_path / "both"), *fixed]) == 0
+    assert read_style(tmp_path / "both" / f"{odd.stem}.safetensors").info.name == odd.stem
+    assert main(["info", str(tmp_path / "model.onnx"), "--json"]) == 0
+
+
+def test_evaluate_compares_with_gatys_past_unreadable_photos(
+    train, tmp_path, photo_folder, style_file, capsys, monkeypatch
+):
+    monkeypatch.setattr("impasto.evaluation.scores.MOST_COMPARED", 3)
+    assert train() == 0
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_text("hello")
+    (photos / "b.jpg").write_bytes((photo_folder / "0.JPG").read_bytes())
+    words = ["--style", str(style_file), "--content", str(photos), "--size", "64", "--gatys", "1", "--json"]
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "model.onnx"), *words]) == 0
+    said = capsys.readouterr()
+    assert "left out" in said.err
+    (equal,) = json.loads(said.out)["gatys"]
+    assert (equal["photo"], equal["size"]) == ("b.jpg", 64)
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_of_several_processes_the_first_one_speaks(rank, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", rank)
+    progress = Progress(3, 0.5, 2.0, 2.0, 1.5, 0.9, 0.3, 2.1, message="the loss exploded")
+    with cli_train._training_progress() as report:
+        report(progress)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # where there would be a bar
+    with cli_train._training_progress() as report:
+        report(progress)
+    assert capsys.readouterr().err.count("the loss exploded") == (2 if rank == "0" else 0)
+
+
+def test_bad_places_are_one_line(train, tmp_path, capsys):
+    (tmp_path / "folder.onnx").mkdir()
+    assert train(output="folder.onnx") == 1
+    assert "is a folder" in error_of(capsys)
+    assert train(output="nowhere/model.onnx") == 1
+    assert "does not exist" in error_of(capsys)
+    assert train(output="model.jpg") == 2
+    assert "ends in .onnx" in error_of(capsys)
+    assert train(content=tmp_path / "folder.onnx") == 1
+    assert "no pictures in this folder" in error_of(capsys)
+    assert train(content=tmp_path / "missing") == 1
+    assert "no such folder" in error_of(capsys)
+
+
+def test_a_full_disk_leaves_no_half_model(train, tmp_path, capsys, monkeypatch):
+    def full(self, data):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert train() == 1
+    assert "No space left on device" in error_of(capsys)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.run"}
+
+
+def test_gatys_paints(tmp_path, photo_folder, style_file, tiny_vgg_file, capsys):
+    words = ["gatys", str(photo_folder / "0.JPG"), str(style_file), "-o", str(tmp_path / "p.png")]
+    words += ["--evaluations", "5", "--size", "48", "--loss-network", str(tiny_vgg_file)]
+    assert main([*words, "--start", "noise", "--method", "adam"]) == 0
+    assert "after 5 evaluations" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"p.png", "p.curve.json"}
+    assert main(words) == 2
+    assert "p.png and 1 more: is there already: add --force to replace" in error_of(capsys)
+    assert main([*words, "--force"]) == 0
+
+
+def test_gatys_says_what_is_wrong(tmp_path, photo_folder, style_file, capsys):
+    words = ["gatys", str(photo_folder / "0.JPG"), str(style_file), "-o", str(tmp_path / "p.png")]
+    assert main([*words, "--evaluations", "0"]) == 2
+    assert "evaluations must be 1 or more" in error_of(capsys)
+    assert main([*words, "--preset", "x"]) == 2
+    assert "unknown preset" in error_of(capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_folder, capsys, monkeypatch):
+    assert train() == 0
+    capsys.readouterr()
+    model = tmp_path / "model.onnx"
+    (tmp_path / "photos" / "deeper").mkdir(parents=True)
+    for name in ("0.JPG", "2.JPG", "deeper/1.png"):
+        shutil.copy(photo_folder / name, tmp_path / "photos" / name)
+    words = ["--style", str(style_file), "--content", str(tmp_path / "photos"), "--size", "64"]
+    monkeypatch.setattr("impasto.evaluation.scores.equal_evaluations", None)  # nobody asks for it
+    assert main(["evaluate", str(model), *words, "--json"]) == 0
+    ours = json.loads(capsys.readouterr().out)
+    assert ours["objective"] == pytest.approx(ours["content_error"] + 4 * ours["style_error"], rel=1e-4)
+    assert len(ours["photos"]) == 3  # all that were given
+    # The same graph, measured as another project's: it takes and returns 0..1.
+    assert main(["evaluate", str(model), *words, "--json", "--range", "1"]) == 0
+    theirs = json.loads(capsys.readouterr().out)
+    assert theirs["objective"] == pytest.approx(ours["objective"], rel=1e-3)
+    assert main(["evaluate", str(model), *words]) == 0
+    assert "content + 4 x style" in capsys.readouterr().out
+
+
+def test_evaluate_says_what_is_wrong(tmp_path, style_file, capsys):
+    assert main(["evaluate", str(tmp_path / "no.onnx"), "--style", str(style_file)]) == 1
+    assert "no such model file" in error_of(capsys)
+    assert main(["evaluate", "x.onnx", "--style", str(style_file), "--size", "8"]) == 2
+    assert "size must be 64" in error_of(capsys)
+    assert main(["evaluate", "x.onnx", "--style", str(style_file), "--backend", "cuda"]) == 2
+    error_of(capsys)
+    (tmp_path / "text.onnx").write_text("hello")
+    assert main(["evaluate", str(tmp_path / "text.onnx"), "--style", str(style_file), "--range", "255"]) == 1
+    assert "is not an ONNX file" in error_of(capsys)
+
+
+def test_closed_and_full_outputs_are_one_line(train, tmp_path, capsys):
+    assert train() == 0
+    command = f"{sys.executable} -m impasto info {tmp_path / 'model.onnx'} --json"
+    full = subprocess.run(f"{command} > /dev/full", shell=True, capture_output=True, text=True)
+    assert full.returncode == 1
+    assert full.stderr == "impasto: error: cannot write the output: No space left on device\n"
+    closed = subprocess.run(
+        f"{command} | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="bash", capture_output=True, text=True
+    )
+    assert (closed.returncode, closed.stderr) == (1, "")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
+@pytest.mark.parametrize("name", [b"plain.onnx", b"two words.onnx", b"\xff 'a' $HOME \\ 1.onnx", "Über.onnx".encode()])
+def test_names_are_said_as_a_shell_takes_them(name):
+    word = cli_train._word(os.fsdecode(name))
+    assert subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout == name

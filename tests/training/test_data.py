@@ -1,0 +1,158 @@
+import pytest
+import torch
+from PIL import Image
+
+from impasto.errors import TrainingError
+from impasto.nn.generators import build_generator
+from impasto.training.data import (
+    CropPool,
+    built_in_photos,
+    content_photos,
+    draw_frame,
+    draw_noise,
+    to_picture,
+    to_tensor,
+)
+from tests.conftest import make_photo
+
+
+def test_a_picture_survives_the_way_to_tensor_and_back():
+    photo = make_photo(0)
+    image = to_tensor(photo)
+    assert image.shape == (1, 3, 80, 100)
+    assert 0 <= image.min() <= image.max() <= 1
+    assert (to_picture(image) == photo).all()
+
+
+def test_the_built_in_set_is_enough_to_learn_from():
+    learning, judges = content_photos(None, None)
+    assert len(learning) >= 20
+    assert len(judges) == 4
+    assert not set(learning) & set(judges)
+    assert set(learning) | set(judges) == set(built_in_photos())
+
+
+def test_folders_are_searched_through_and_some_photos_kept_apart(photo_folder):
+    learning, judges = content_photos(photo_folder, None)
+    assert len(learning) == 10
+    assert len(judges) == 4
+    assert any("deeper" in path.parts for path in learning)
+
+
+def test_held_out_photos_can_be_listed(photo_folder, tmp_path):
+    listed = tmp_path / "held_out.txt"
+    listed.write_text("# two\n3.png\n\n4.JPG\n")
+    learning, judges = content_photos(photo_folder, listed)
+    assert [path.name for path in judges] == ["3.png", "4.JPG"]
+    assert len(learning) == 12
+
+
+def test_held_out_photos_can_be_a_folder(photo_folder):
+    learning, judges = content_photos(photo_folder, photo_folder / "deeper")
+    assert len(learning) == 7
+    assert len(judges) == 7
+
+
+def test_nothing_to_learn_from_is_said(tmp_path, photo_folder):
+    with pytest.raises(TrainingError, match="no pictures in this folder"):
+        content_photos(tmp_path, None)
+    with pytest.raises(TrainingError, match="all its pictures are held out"):
+        content_photos(photo_folder, photo_folder)
+    (tmp_path / "list.txt").write_text("nowhere.jpg")
+    with pytest.raises(TrainingError, match=r"not in the content folder: nowhere.jpg"):
+        content_photos(photo_folder, tmp_path / "list.txt")
+
+
+def pool(photos, **changes):
+    return CropPool(photos, **{"count": 6, "short_sides": (48, 96), "seed": 0, **changes})
+
+
+def test_order_and_crops_are_functions_of_seed_and_place(photo_folder):
+    photos, _ = content_photos(photo_folder, None)
+    one, two, other = pool(photos), pool(photos), pool(photos, seed=1)
+    order = [one.index(item) for item in range(30)]
+    # The second starts in the middle, as a resumed run does.
+    assert [two.index(item) for item in range(12, 30)] == order[12:]
+    assert order != [other.index(item) for item in range(30)]
+    for item in (17, 3):
+        assert torch.equal(one.cut(order[item], 32), two.cut(two.index(item), 32))
+
+
+def test_every_round_shows_every_crop_once_in_a_new_order(photo_folder):
+    photos, _ = content_photos(photo_folder, None)
+    p = pool(photos)
+    rounds = [[p.index(item) for item in range(6 * turn, 6 * turn + 6)] for turn in range(4)]
+    assert all(sorted(r) == [*range(6)] for r in rounds)
+    assert len({tuple(r) for r in rounds}) > 1
+
+
+def test_without_a_pool_every_square_is_new(photo_folder):
+    photos, _ = content_photos(photo_folder, None)
+    p = pool(photos, count=0)
+    assert [p.index(item) for item in range(50)] == [*range(50)]
+    assert len({p.cut(index, 32).numpy().tobytes() for index in range(30)}) == 30
+
+
+def test_photos_are_scaled_to_between_the_two_sizes(photo_folder):
+    photos, _ = content_photos(photo_folder, None)
+    sides = [pool(photos)._draw(index).short_side for index in range(300)]
+    assert 48 <= min(sides) < 50
+    assert 93 < max(sides) <= 96
+    assert sum(side < 68 for side in sides) == pytest.approx(150, abs=30)  # log-uniform: the middle is 48 * sqrt(2)
+
+
+def test_a_square_the_size_of_the_photo_is_the_photo(photo_folder):
+    p = pool([photo_folder / "0.JPG"], short_sides=(80, 80))
+    whole = to_tensor(make_photo(0))
+    cut = p.cut(0, 80)
+    places = [whole[..., left : left + 80] for left in range(21)]
+    assert min((cut - x).abs().mean() for place in places for x in (place, place.flip(3))) < 0.02  # but for JPEG
+
+
+def test_unreadable_photos_are_named_and_replaced(photo_folder, tmp_path):
+    for number, source in enumerate(sorted(photo_folder.glob("*.JPG"))[:3]):
+        (tmp_path / f"{number}.jpg").write_bytes(source.read_bytes())
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    photos = sorted(tmp_path.iterdir())
+    p = pool(photos, count=8)
+    for index in range(8):
+        assert p.cut(index, 32).shape == (1, 3, 32, 32)
+    assert [path.name for path in p.unreadable] == ["broken.jpg"]
+    assert "broken.jpg" in p.unreadable[tmp_path / "broken.jpg"]
+
+
+def test_no_readable_photo_is_fatal(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"not a picture")
+    with pytest.raises(TrainingError, match="not one of the 1 content pictures can be read"):
+        pool([tmp_path / "a.jpg"]).cut(0, 32)
+
+
+def test_tiny_and_long_photos_are_enlarged(tmp_path):
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "dot.png")
+    Image.new("RGB", (300, 2), "blue").save(tmp_path / "line.png")
+    p = pool(sorted(tmp_path.iterdir()))
+    assert all(p.cut(index, 48).shape == (1, 3, 48, 48) for index in range(6))
+
+
+def test_a_square_meets_every_offset_of_the_pooling_and_keeps_its_size():
+    frames = [draw_frame(item, 4, seed=3) for item in range(400)]
+    assert all(left + right == above + below == 3 for left, right, above, below in frames)
+    assert {(left, above) for left, _, above, _ in frames} == {(i, j) for i in range(4) for j in range(4)}
+    assert draw_frame(7, 4, seed=3) == frames[7]
+    assert draw_frame(7, 0, seed=3) == [0, 0, 0, 0]
+
+
+def test_noise_is_a_function_of_seed_and_place_and_reaches_the_picture():
+    torch.manual_seed(0)
+    generator = build_generator("texture", {"width": 2, "levels": 3})
+    device = torch.device("cpu")
+    drawn = {
+        (seed, place): draw_noise(generator, range(place, place + 1), 32, seed, device)
+        for seed in (0, 1, 2)
+        for place in (0, 1)
+    }
+    painted = [generator(torch.full((1, 3, 32, 32), 0.5), noise) for noise in drawn.values()]
+    for values in (list(drawn.values()), painted):
+        for number, one in enumerate(values):
+            assert all((one - other).abs().mean() > 1e-3 for other in values[:number])
+    assert torch.equal(drawn[1, 1], draw_noise(generator, range(2), 32, 1, device)[1:])
