@@ -19,7 +19,7 @@ import torch
 import impasto
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import load_loss_network
-from impasto.optimize.gatys import YARDSTICK_SIZE, GatysConfig, Look, optimize, refine
+from impasto.optimize.gatys import YARDSTICK_SIZE, GatysConfig, StyleStatistics, optimize, refine
 from impasto.pictures.picture import contact_sheet, load_image, resize_short_side, save_image
 from impasto.training.data import content_photos, to_tensor
 
@@ -57,11 +57,11 @@ def main() -> None:
         stylizer(photo)
         begun = time.perf_counter()
         painted = stylizer(photo)
-        refined = refine(painted, photo, Look.of(loss), STEPS, network=network)
+        refined = refine(painted, photo, StyleStatistics.of(loss), STEPS, network=network)
         quick = time.perf_counter() - begun
         config = GatysConfig(evaluations=4 * STEPS, size=options.size, style_size=YARDSTICK_SIZE)
         slow = optimize(photo, picture, config, network=network)
-        likewise = refine(photo, photo, Look.of(loss), STEPS, network=network)
+        likewise = refine(photo, photo, StyleStatistics.of(loss), STEPS, network=network)
         with torch.no_grad():
             reached = [float(loss(to_tensor(x), target).total) for x in (painted, refined, likewise)]
         lowest = [min(point.objective for point in slow.curve[:count]) for count in (25, 50, 100)]

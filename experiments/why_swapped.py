@@ -11,7 +11,7 @@ from impasto.models.catalogue import shipped, shipped_network
 from impasto.models.modelfile import read_info
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
-from impasto.optimize.refine import shipped_look
+from impasto.optimize.refine import shipped_statistics
 from impasto.training.base import load_base
 from impasto.training.data import to_picture
 
@@ -21,21 +21,21 @@ def measure(lab: Lab) -> dict[str, Any]:
     generator = build_generator(info.architecture, {**info.arguments, "styles": 2})
     base = load_base(info.architecture, info.arguments)
     assert base is not None
-    one, other = (torch.from_numpy(shipped()[name].code) for name in PAIR)
+    one, other = (torch.from_numpy(shipped()[name].parameters) for name in PAIR)
     scales = torch.cat(
         [torch.tensor([True, False]).repeat_interleave(norm.weight.shape[1]) for norm in generator.conditional_norms()]
     )
-    codes = {
+    parameters = {
         PAIR[0]: one,
         PAIR[1]: other,
         MIXTURES[0]: torch.where(scales, one, other),
         MIXTURES[1]: torch.where(scales, other, one),
     }
-    losses = {name: shipped_look(name).loss(lab.network, YARDSTICK) for name in PAIR}
+    losses = {name: shipped_statistics(name).loss(lab.network, YARDSTICK) for name in PAIR}
     swapped: dict[str, Any] = {}
     rows = []
-    for name, code in codes.items():
-        base.begin(generator, torch.stack([code, code]))
+    for name, vector in parameters.items():
+        base.begin(generator, torch.stack([vector, vector]))
         with torch.no_grad():
             painted = [generator(photo, None, generator.choose([0])) for photo in lab.judges]
             swapped[name] = {

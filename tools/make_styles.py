@@ -37,8 +37,8 @@ from impasto.models.stylefile import SUFFIX, Style, read_style, write_style
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
-from impasto.optimize.gatys import YARDSTICK_SIZE, Look
-from impasto.optimize.refine import LOOKS
+from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics
+from impasto.optimize.refine import STATISTICS
 from impasto.painting.settings import AS_IT_IS
 from impasto.pictures.picture import Pixels, load_image, resize_short_side
 from impasto.training.config import PRESETS
@@ -67,9 +67,9 @@ def rounded(path: Path) -> bytes:
 
 def weakened(style: Style, strength: float) -> Style:
     """The style so far on the way from the photo's own look; its record says so."""
-    code = style.photo + np.float32(strength) * (style.code - style.photo)
+    parameters = style.photo + np.float32(strength) * (style.parameters - style.photo)
     training = {**style.info.training, "weakened_to": round(strength, 3)}
-    return Style(replace(style.info, training=training), code, style.photo)
+    return Style(replace(style.info, training=training), parameters, style.photo)
 
 
 Seen = Sequence[tuple[Pixels, Tensor]]
@@ -141,8 +141,8 @@ def main() -> None:
     small = [resize_short_side(load_image(path), YARDSTICK_SIZE) for path in learnt_from[7::15]]
     photos = [(photo, seen_by(network, photo)) for photo in small]
     with tempfile.TemporaryDirectory(dir=DATA) as place:
-        new, looks = Path(place) / variant, Path(place) / LOOKS
-        for folder in (new, looks):
+        new, statistics = Path(place) / variant, Path(place) / STATISTICS
+        for folder in (new, statistics):
             folder.mkdir()
         write_model(new / NETWORK, rounded(made / NETWORK), made_info)
         sha256 = network_hash(new / NETWORK)
@@ -150,16 +150,16 @@ def main() -> None:
             style, path = read_style(made / f"{name}{SUFFIX}"), new / f"{name}{SUFFIX}"
             known = {key: catalogue[name][key] for key in ("title", "artist", "year", "licence", "source")}
             info = replace(style.info, network=sha256, training=made_info.training, **known)
-            write_style(path, Style(info, style.code, style.photo))
+            write_style(path, Style(info, style.parameters, style.photo))
             picture = resize_short_side(load_image(pictures[name]), YARDSTICK_SIZE)
             loss = PerceptualLoss(network, YARDSTICK, to_tensor(picture))
-            look = Look.of(loss, RANK)
-            kept = look.loss(network, YARDSTICK).style_targets
+            found = StyleStatistics.of(loss, RANK)
+            kept = found.loss(network, YARDSTICK).style_targets
             wrong = max(float((kept[k] - x).norm() / x.norm()) for k, x in loss.style_targets.items())
-            save_file({k: x.half().contiguous() for k, x in look.factors.items()}, looks / path.name)
+            save_file({k: x.half().contiguous() for k, x in found.factors.items()}, statistics / path.name)
             strength = moderate(path, float(catalogue[name]["most_content"]), network, photos)
             print(f"{name}: statistics kept to {wrong:.1%}, strength {strength:.3f}", flush=True)
-        for folder in (new, looks):
+        for folder in (new, statistics):
             shutil.rmtree(DATA / folder.name, ignore_errors=True)
             folder.rename(DATA / folder.name)
     print(f"{len(catalogue)} pictures known, {len(names)} styles made")

@@ -61,11 +61,11 @@ def main() -> None:
     best = replace(fast, arguments={"width": options.width})
     base = load_base(fast.generator, fast.generator_arguments())
     assert base is not None
-    styles = len(base.codes)
+    styles = len(base.style_parameters)
     narrow, wide = (
         build_generator("light", {**recipe.generator_arguments(), "styles": styles}).eval() for recipe in (fast, best)
     )
-    base.begin(narrow, base.codes)
+    base.begin(narrow, base.style_parameters)
     widen(narrow, wide)
     paths, _ = content_photos(options.photos, HELD_OUT)
     pool = CropPool(paths, SQUARES, (SIZE, 2 * SIZE), 0)

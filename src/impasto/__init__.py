@@ -17,7 +17,7 @@ from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, T
 
 if TYPE_CHECKING:
     from impasto.models.catalogue import styles
-    from impasto.painting.settings import Saved, Settings, read_settings, write_settings
+    from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
     from impasto.painting.sheets import strength_sheet, style_sheet
     from impasto.painting.stylizer import Stylizer, load, paint_regions
     from impasto.pictures.picture import load_image, save_image
@@ -29,7 +29,7 @@ __all__ = [
     "ImageError",
     "ImpastoError",
     "ModelError",
-    "Saved",
+    "SavedSettings",
     "Settings",
     "Stylizer",
     "TrainingError",
@@ -48,7 +48,7 @@ __all__ = [
 
 _HOME = {
     "load": "impasto.painting.stylizer",
-    "Saved": "impasto.painting.settings",
+    "SavedSettings": "impasto.painting.settings",
     "Settings": "impasto.painting.settings",
     "read_settings": "impasto.painting.settings",
     "write_settings": "impasto.painting.settings",

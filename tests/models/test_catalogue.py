@@ -35,7 +35,7 @@ def test_every_shipped_style_says_what_it_is_and_fits_the_network(variant):
     info = read_info(shipped_network(variant))
     for style in shipped(variant).values():
         assert style.info.network == network_hash(shipped_network(variant))
-        assert style.code.shape == (info.style_size,)
+        assert style.parameters.shape == (info.style_size,)
         for text in ("name", "title", "artist", "year", "licence"):
             assert getattr(style.info, text), (style.info.name, text)
         assert style.info.training["steps"] > 0
@@ -43,7 +43,7 @@ def test_every_shipped_style_says_what_it_is_and_fits_the_network(variant):
 
 def test_all_shipped_styles_together_are_small():
     data = shipped_network().parents[1]
-    files = [path for folder in (*VARIANTS, "looks") for path in (data / folder).iterdir()]
+    files = [path for folder in (*VARIANTS, "statistics") for path in (data / folder).iterdir()]
     assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 8e6  # as in the wheel
 
 
@@ -174,7 +174,7 @@ def test_a_loaded_network_paints_in_its_other_styles_too(tmp_path):
     with pytest.raises(UsageError, match="no style is called 'udnei'"):
         udnie.restyled("udnei")
     style = shipped()["udnie"]
-    short = replace(style, code=style.code[:-1], photo=style.photo[:-1])
+    short = replace(style, parameters=style.parameters[:-1], photo=style.photo[:-1])
     write_style(tmp_path / "short.safetensors", short)
     with pytest.raises(ModelError, match="does not fit its network"):
         udnie.restyled(tmp_path / "short.safetensors")

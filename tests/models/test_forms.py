@@ -191,7 +191,7 @@ def test_by_pixel_gives_the_same(name, kind, form, rounded, monkeypatch):
     measured_by = graph.measuring(model)
     given = {"image": IMAGE}
     if kind == "styles":
-        given["style"] = generator.codes()[0].numpy()
+        given["style"] = generator.style_parameters()[0].numpy()
     elif kind == "strength":
         given["strength"] = np.array([0.7], np.float32)
     if form == "frozen":

@@ -15,7 +15,7 @@ def test_what_is_written_is_read(tmp_path):
     write_style(tmp_path / "a.safetensors", STYLE)
     found = read_style(tmp_path / "a.safetensors")
     assert found.info == INFO
-    np.testing.assert_array_equal(found.code, STYLE.code)
+    np.testing.assert_array_equal(found.parameters, STYLE.parameters)
     np.testing.assert_array_equal(found.photo, STYLE.photo)
     write_style(tmp_path / "b.safetensors", found)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
@@ -45,7 +45,7 @@ def test_other_files_are_said(tmp_path):
     save_file({"style": np.ones(3, np.float32), "photo": np.ones(3, np.float32)}, path, {"impasto": "[]"})
     with pytest.raises(ModelError, match="description is damaged"):
         read_style(path)
-    for code in (np.full(6, np.nan, np.float32), np.ones(5, np.float32), np.ones(6, np.float64)):
-        write_style(path, replace(STYLE, code=code))
+    for damaged in (np.full(6, np.nan, np.float32), np.ones(5, np.float32), np.ones(6, np.float64)):
+        write_style(path, replace(STYLE, parameters=damaged))
         with pytest.raises(ModelError, match="its numbers are damaged"):
             read_style(path)

@@ -10,7 +10,7 @@ from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.optimize import gatys
-from impasto.optimize.gatys import GatysConfig, Look, curve_file, optimize, paint, refine
+from impasto.optimize.gatys import GatysConfig, StyleStatistics, curve_file, optimize, paint, refine
 from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 
@@ -57,7 +57,7 @@ def test_refining_begins_at_the_picture_and_can_change_every_pixel(size):
 
 def test_a_look_is_of_gram_matrices_only(tiny_vgg_file):
     network, _ = load_loss_network(tiny_vgg_file)
-    look = Look.of(PerceptualLoss(network, YARDSTICK, to_tensor(make_photo(2))))
+    look = StyleStatistics.of(PerceptualLoss(network, YARDSTICK, to_tensor(make_photo(2))))
     with pytest.raises(UsageError, match="cannot be compared by gram-covariance"):
         look.loss(network, replace(YARDSTICK, style_statistic="gram-covariance"))
     for term in ("tone_weight", "palette_weight", "detail_weight"):
@@ -163,13 +163,13 @@ def test_refining_goes_on_from_a_picture_at_its_size(tiny_vgg, monkeypatch, most
     monkeypatch.setattr(gatys, "REFINED_PIXELS", most)
     photo, picture = make_photo(1), make_photo(3)
     loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
-    refined = refine(picture, photo, Look.of(loss), 10, network=tiny_vgg)
+    refined = refine(picture, photo, StyleStatistics.of(loss), 10, network=tiny_vgg)
     assert refined.shape == photo.shape
     before, after = (float(loss(to_tensor(x), loss.content_target(to_tensor(photo))).total) for x in (picture, refined))
     assert after < 0.9 * before
 
 
 def test_a_picture_too_narrow_to_refine_is_said(tiny_vgg):
-    look = Look.of(PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2))))
+    look = StyleStatistics.of(PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2))))
     with pytest.raises(ImageError, match="100 x 20 is too narrow to refine"):
         refine(make_photo(1, 20, 100), make_photo(1, 20, 100), look, 3, network=tiny_vgg)

@@ -11,7 +11,7 @@ from impasto.models.catalogue import shipped
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE
-from impasto.optimize.refine import looks, shipped_look
+from impasto.optimize.refine import shipped_statistics, styles_with_statistics
 from impasto.pictures.picture import resize_short_side
 from impasto.training.data import to_tensor
 from tests.conftest import make_photo
@@ -19,8 +19,8 @@ from tests.conftest import make_photo
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_every_shipped_style_has_a_look():
-    assert looks() == set(shipped())
+def test_every_shipped_style_has_statistics():
+    assert styles_with_statistics() == set(shipped())
 
 
 @pytest.mark.parametrize("picture", [None, EXAMPLES / "style.jpg"], ids=["a shipped look", "a picture"])
@@ -36,7 +36,7 @@ def test_what_is_refined_is_nearer_to_the_look(tmp_path, picture):
         style = to_tensor(resize_short_side(impasto.load_image(picture), YARDSTICK_SIZE))
         loss = PerceptualLoss(network, YARDSTICK, style)
     else:
-        loss = shipped_look("starry_night").loss(network, YARDSTICK)
+        loss = shipped_statistics("starry_night").loss(network, YARDSTICK)
     target = loss.content_target(to_tensor(photo))
     with torch.no_grad():
         painted, refined = (
@@ -53,10 +53,10 @@ def test_a_shipped_look_is_that_of_its_picture():
     own = PerceptualLoss(network, YARDSTICK, picture).style_targets
 
     def distance(name):
-        look = shipped_look(name).loss(network, YARDSTICK).style_targets
+        look = shipped_statistics(name).loss(network, YARDSTICK).style_targets
         return sum(float((look[k] - x).norm() / x.norm()) for k, x in own.items()) / len(own)
 
-    assert min(looks(), key=distance) == "starry_night"
+    assert min(styles_with_statistics(), key=distance) == "starry_night"
 
 
 def test_noise_has_no_part_in_it(tmp_path):

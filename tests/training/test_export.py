@@ -94,7 +94,7 @@ def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatc
     export_generator(generator, info, tmp_path / "model.onnx")
     stylizer = load(tmp_path / "model.onnx", backend=backend, precision="float32")
     photo = make_photo(1, 101, 90)
-    full, none = generator.codes()
+    full, none = generator.style_parameters()
     reference = build_generator("residual", {"width": 4, "blocks": 1})
     reference.load_state_dict(
         {
@@ -105,7 +105,7 @@ def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatc
     for strength in (1.0, 1.5):
         way = torch.full_like(full, strength)
         way[-2 * (8 + 4) :] = min(strength, 1)  # the layers at half and at the full size, which make the colours
-        reference.set_codes((none + way * (full - none))[None])
+        reference.set_style_parameters((none + way * (full - none))[None])
         with torch.no_grad():
             expected = to_picture(reference(to_tensor(photo)))
         painted = stylizer(photo, Settings(strength=strength))

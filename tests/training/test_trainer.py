@@ -711,7 +711,7 @@ def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path
     for name, x in base.weights.items():
         assert torch.equal(trained[name], x), name  # only scales and shifts have moved
     style = read_style(result.model)
-    assert not any(np.allclose(style.code, code) for code in base.codes.numpy())
+    assert not any(np.allclose(style.parameters, code) for code in base.style_parameters.numpy())
     photo = impasto.load_image(next(config.content.glob("*.JPG")))
     assert impasto.load(result.model)(photo).shape == photo.shape
     with pytest.raises(TrainingError, match="no shared network is made like this"):
@@ -723,7 +723,7 @@ def test_the_base_is_the_packages_network_and_its_styles(preset, variant):
     arguments = PRESETS[preset].generator_arguments()
     base, generator = load_base("light", arguments), build_generator("light", arguments)
     number = [*shipped()].index("udnie")
-    base.begin(generator, base.codes[number : number + 1])
+    base.begin(generator, base.style_parameters[number : number + 1])
     photo = to_tensor(make_photo(5, 64, 64))
     with torch.no_grad():
         painted = to_picture(generator(photo))
@@ -738,11 +738,11 @@ def test_a_run_begins_with_the_nearest_style(tiny_vgg):
     photo = to_tensor(make_photo(5, 64, 64))
     generator = build_generator("light", Recipe().generator_arguments())
     for number in (0, 5):
-        base.begin(generator, base.codes[number : number + 1])
+        base.begin(generator, base.style_parameters[number : number + 1])
         with torch.no_grad():
             loss = PerceptualLoss(tiny_vgg, Objective(content_weight=0.0), generator(photo))
         nearest = base.nearest(loss, photo, loss.content_target(photo), torch.device("cpu"))
-        assert torch.equal(nearest[0], base.codes[number])
+        assert torch.equal(nearest[0], base.style_parameters[number])
 
 
 def test_a_default_run_begins_with_the_base_and_keeps_the_photo_from_the_start(config):

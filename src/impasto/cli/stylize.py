@@ -21,7 +21,7 @@ from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.files import check_writable
 from impasto.models.catalogue import Variant, is_file, shipped
 from impasto.painting.jobs import STANDARD, Job, plan
-from impasto.painting.settings import Saved, Settings, read_settings, write_settings
+from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
 from impasto.painting.sheets import STRENGTHS, strength_sheet
 from impasto.painting.stylizer import Precision, Stylizer, load, paint_regions
 from impasto.pictures import sixteen_bits as deep
@@ -134,7 +134,7 @@ def stylize(
     _check_hyphens([*inputs, output])
     given_files = [x for x in (settings, save_settings, picture) if x is not None]
     _check_names([*map(Path, [*inputs, output, *([] if model is None else [model])]), *(mask or []), *given_files])
-    saved = read_settings(settings) if settings is not None else Saved()
+    saved = read_settings(settings) if settings is not None else SavedSettings()
     if style is not None or model is not None:
         saved = replace(saved, style=_with_shares(style or []), model=model)
     saved = replace(saved, variant=_variant(saved, fast))
@@ -271,7 +271,7 @@ def _outcome(future: Future[dict[str, Any]]) -> dict[str, Any] | ImpastoError:
 
 
 def _check_together(
-    saved: Saved,
+    saved: SavedSettings,
     masks: Sequence[Path] | None,
     background_only: bool,
     variants: int,
@@ -312,7 +312,7 @@ def _check_together(
         raise UsageError("--grid shows styles and strengths alone: leave --mask, --variants and --refine out")
 
 
-def _variant(saved: Saved, fast: bool | None) -> Variant:
+def _variant(saved: SavedSettings, fast: bool | None) -> Variant:
     """Which network paints the shipped styles; UsageError if --fast is given where there are none."""
     if saved.model is not None or all(is_file(name) for name in saved.style):
         if fast:
@@ -344,7 +344,7 @@ def _with_shares(styles: Sequence[str]) -> dict[str, float]:
 
 
 def _painters(
-    saved: Saved,
+    saved: SavedSettings,
     masks: Sequence[Path],
     background_only: bool,
     variants: int,
@@ -382,7 +382,7 @@ def _painters(
     return [_keeping_colors(paint, settings)]
 
 
-def _anywhere(saved: Saved) -> Saved:
+def _anywhere(saved: SavedSettings) -> SavedSettings:
     """The same with whole paths: a file of settings may be used from another folder."""
     style = {name if name in shipped() else str(Path(name).resolve()): share for name, share in saved.style.items()}
     return replace(saved, style=style, model=None if saved.model is None else str(Path(saved.model).resolve()))
@@ -403,7 +403,7 @@ def _keeping_colors(paint: Painter, settings: Settings) -> Painter:
     return paint if method is None else lambda photo: keep_colors(paint(photo), photo, method)
 
 
-def _grid_painter(saved: Saved, load: Loader) -> PicturePainter:
+def _grid_painter(saved: SavedSettings, load: Loader) -> PicturePainter:
     """What makes a sheet of the photo in each style alone, one a row, from weak to strong."""
     names = [*saved.style] if saved.model is None else [saved.model]
     first = load(names[0])
@@ -506,7 +506,7 @@ def _check_spared(written: Sequence[Path], kept: Mapping[Path, str]) -> None:
             raise UsageError(f"{path}: {reason} and would be overwritten; choose another output")
 
 
-def _holds(file: Path, saved: Saved) -> bool:
+def _holds(file: Path, saved: SavedSettings) -> bool:
     """Whether these very settings are in this file."""
     try:
         found, wanted = read_settings(file), _anywhere(saved)

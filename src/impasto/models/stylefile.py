@@ -19,7 +19,7 @@ from impasto.errors import ModelError
 from impasto.files import replacing
 from impasto.models.modelfile import as_json
 
-Code = NDArray[np.float32]
+Vector = NDArray[np.float32]
 
 SUFFIX = ".safetensors"
 _FORMAT = 1
@@ -49,11 +49,11 @@ class StyleInfo:
 
 @dataclass(frozen=True)
 class Style:
-    """A style file's content: `code` and `photo` are float32 (style_size,)."""
+    """A style file's content: `parameters` and `photo` are float32 (style_size,)."""
 
     info: StyleInfo
-    code: Code
-    photo: Code
+    parameters: Vector
+    photo: Vector
 
 
 def read_style(path: str | os.PathLike[str]) -> Style:
@@ -74,22 +74,22 @@ def read_style(path: str | os.PathLike[str]) -> Style:
             if text is None or set(file.keys()) != {"style", "photo"}:
                 raise ModelError(f"{path}: is no style file; give one made by `impasto train`")
             info = _parse(path, text)
-            code, photo = (np.asarray(file.get_tensor(name)) for name in ("style", "photo"))
+            parameters, photo = (np.asarray(file.get_tensor(name)) for name in ("style", "photo"))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such style file; check the name") from None
     except OSError as cause:
         raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
     except (SafetensorError, TypeError):  # TypeError: of a number type that numpy has not
         raise ModelError(f"{path}: is no style file, or damaged; copy or download it again") from None
-    for vector in (code, photo):
+    for vector in (parameters, photo):
         if (
             vector.dtype != np.float32
             or vector.ndim != 1
-            or vector.shape != code.shape
+            or vector.shape != parameters.shape
             or not np.isfinite(vector).all()
         ):
             raise ModelError(f"{path}: its numbers are damaged; copy or download it again")
-    return Style(info, code, photo)
+    return Style(info, parameters, photo)
 
 
 def write_style(path: str | os.PathLike[str], style: Style) -> None:
@@ -100,7 +100,7 @@ def write_style(path: str | os.PathLike[str], style: Style) -> None:
     """
     from safetensors.numpy import save
 
-    data = save({"style": style.code, "photo": style.photo}, metadata={"impasto": as_json(style.info)})
+    data = save({"style": style.parameters, "photo": style.photo}, metadata={"impasto": as_json(style.info)})
     with replacing(Path(path), ModelError) as part:
         part.write_bytes(data)
 

@@ -110,10 +110,10 @@ class Generator(nn.Module):
         return chosen if strength is None else each[-1] + strength[:, None] * (chosen - each[-1])
 
     def conditional_norms(self) -> list[InstanceNorm | ContrastNorm]:
-        """The normalisations that hold a scale and shift for each style, in the order of :meth:`codes`."""
+        """The normalisations that hold a scale and shift for each style, in the order of :meth:`style_parameters`."""
         return [layer for layer in self.modules() if isinstance(layer, InstanceNorm | ContrastNorm)]
 
-    def codes(self) -> Tensor:
+    def style_parameters(self) -> Tensor:
         """What makes the styles: for each its scales and shifts, layer by layer, (styles, numbers), detached."""
         norms = self.conditional_norms()
         return torch.cat([x.detach() for norm in norms for x in (norm.weight, norm.bias)], dim=1)
@@ -123,10 +123,10 @@ class Generator(nn.Module):
         return 2 * sum(norm.weight.shape[1] for norm in self.conditional_norms()[-2:])
 
     @torch.no_grad()
-    def set_codes(self, codes: Tensor) -> None:
-        """Give the styles these scales and shifts: what :meth:`codes` returned, of this or an equal network."""
+    def set_style_parameters(self, style_parameters: Tensor) -> None:
+        """Give the styles these parameters: what :meth:`style_parameters` of an equal network returned."""
         parameters = [x for norm in self.conditional_norms() for x in (norm.weight, norm.bias)]
-        pieces = torch.split(codes, [x.shape[1] for x in parameters], dim=1)
+        pieces = torch.split(style_parameters, [x.shape[1] for x in parameters], dim=1)
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.copy_(piece)
 

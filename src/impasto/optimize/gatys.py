@@ -83,14 +83,14 @@ REFINED_PIXELS = 1_000_000
 """Pixels that are optimised at once: the loss network's features take some 2 KB a pixel."""
 
 
-class Look:
+class StyleStatistics:
     """A style's statistics without its picture: Gram matrices by layer, as (C, rank) factors F with G = F F^T."""
 
     def __init__(self, factors: dict[str, Tensor]) -> None:
         self.factors = factors
 
     @classmethod
-    def of(cls, loss: PerceptualLoss, rank: int | None = None) -> "Look":
+    def of(cls, loss: PerceptualLoss, rank: int | None = None) -> "StyleStatistics":
         """The look of the first style of ``loss``; of each layer the ``rank`` strongest directions, None for all."""
         assert loss.objective.style_statistic == "gram"
         factors = {}
@@ -118,7 +118,7 @@ class _Enough(Exception):
 
 def optimize(
     content: Pixels,
-    style: Pixels | Look,
+    style: Pixels | StyleStatistics,
     config: GatysConfig,
     report: Callable[[Evaluated], None] = lambda _: None,
     *,
@@ -141,7 +141,7 @@ def optimize(
         network, _ = load_loss_network(config.loss_network, config.convention)
     device = network.mean.device
     photo = to_tensor(resize_short_side(content, config.size)).to(device)
-    if isinstance(style, Look):
+    if isinstance(style, StyleStatistics):
         loss = style.loss(network, config.objective)
     else:
         loss = PerceptualLoss(
@@ -244,7 +244,7 @@ def _spectrum(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
 def refine(
     picture: Pixels,
     photo: Pixels,
-    style: Look,
+    style: StyleStatistics,
     evaluations: int,
     *,
     network: VGGFeatures | None = None,

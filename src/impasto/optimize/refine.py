@@ -9,11 +9,11 @@ from safetensors.torch import load_file
 from impasto.errors import UsageError
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import load_loss_network
-from impasto.optimize.gatys import YARDSTICK_SIZE, Look, refine
+from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics, refine
 from impasto.pictures.picture import Pixels, load_image, resize_short_side
 from impasto.training.data import to_tensor
 
-LOOKS = "looks"
+STATISTICS = "statistics"
 """The folder of the package's data with the statistics of each shipped style's picture."""
 
 
@@ -30,12 +30,12 @@ def refined(
     """
     network, _ = load_loss_network()
     if picture is None:
-        if len(styles) != 1 or not looks().issuperset(styles):
+        if len(styles) != 1 or not styles_with_statistics().issuperset(styles):
             raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
-        look = shipped_look(next(iter(styles)))
+        look = shipped_statistics(next(iter(styles)))
     else:
         style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
-        look = Look.of(PerceptualLoss(network, YARDSTICK, style))
+        look = StyleStatistics.of(PerceptualLoss(network, YARDSTICK, style))
 
     def both(photo: Pixels) -> Pixels:
         return refine(paint(photo), photo, look, evaluations, network=network)
@@ -43,12 +43,12 @@ def refined(
     return both
 
 
-def looks() -> set[str]:
+def styles_with_statistics() -> set[str]:
     """The shipped styles whose picture's look comes along."""
-    return {Path(file.name).stem for file in (resources.files("impasto") / "data" / LOOKS).iterdir()}
+    return {Path(file.name).stem for file in (resources.files("impasto") / "data" / STATISTICS).iterdir()}
 
 
-def shipped_look(name: str) -> Look:
-    """The look of a shipped style's picture; ``name`` is one of :func:`looks`."""
-    with resources.as_file(resources.files("impasto") / "data" / LOOKS / f"{name}.safetensors") as path:
-        return Look({layer: factor.float() for layer, factor in load_file(path).items()})
+def shipped_statistics(name: str) -> StyleStatistics:
+    """The look of a shipped style's picture; ``name`` is one of :func:`styles_with_statistics`."""
+    with resources.as_file(resources.files("impasto") / "data" / STATISTICS / f"{name}.safetensors") as path:
+        return StyleStatistics({layer: factor.float() for layer, factor in load_file(path).items()})

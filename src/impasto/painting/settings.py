@@ -76,7 +76,7 @@ AS_IT_IS = Settings(stroke_size=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saved:
+class SavedSettings:
     """A style or model, and how it is applied: what `impasto stylize --save-settings` keeps."""
 
     style: Mapping[str, float] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Saved:
     settings: Settings = field(default_factory=Settings)
 
 
-def write_settings(path: str | os.PathLike[str], saved: Saved) -> None:
+def write_settings(path: str | os.PathLike[str], saved: SavedSettings) -> None:
     """Write them as JSON, whole or not at all; styles in their order, in which masks are given.
 
     Raises:
@@ -100,7 +100,7 @@ def write_settings(path: str | os.PathLike[str], saved: Saved) -> None:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def read_settings(path: str | os.PathLike[str]) -> Saved:
+def read_settings(path: str | os.PathLike[str]) -> SavedSettings:
     """What :func:`write_settings` wrote; what is missing has its default.
 
     Raises:
@@ -129,6 +129,6 @@ def read_settings(path: str | os.PathLike[str]) -> Saved:
         unknown = ", ".join(sorted({*record} - {*known}))
         raise UsageError(f"{path}: unknown setting {unknown}: known are {', '.join(known)}")
     try:
-        return Saved(style=style, model=model, variant=variant, settings=Settings(**record))
+        return SavedSettings(style=style, model=model, variant=variant, settings=Settings(**record))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None

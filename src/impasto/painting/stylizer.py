@@ -135,10 +135,10 @@ class Stylizer:
             return {"strength": np.array([strength], np.float32)}
         if self._style is None:
             return {}
-        code, photo = self._style.code, self._style.photo
-        way = np.full(len(code), strength, np.float32)
-        way[len(code) - self.info.late_size :] = min(strength, 1.0)  # beyond, colours would only wash out
-        return {"style": photo + way * (code - photo)}
+        full, photo = self._style.parameters, self._style.photo
+        way = np.full(len(full), strength, np.float32)
+        way[len(full) - self.info.late_size :] = min(strength, 1.0)  # beyond, colours would only wash out
+        return {"style": photo + way * (full - photo)}
 
     def _inputs(self, image: Pixels, seed: int) -> dict[str, Array]:
         """What the graph takes besides a style, for a picture of any size."""
@@ -450,7 +450,7 @@ def paints_in_8_bits(info: ModelInfo, backend: str, precision: Precision) -> boo
 
 
 def _check_fit(style: Style, info: ModelInfo, network: Path) -> None:
-    if len(style.code) != info.style_size:
+    if len(style.parameters) != info.style_size:
         raise ModelError(f"the style {style.info.name} does not fit its network {network}; make it again")
 
 
@@ -471,11 +471,11 @@ def _mixed(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Path]:
                 f"{name} is a style of another network, {path}, than those before it, {network}: they cannot be mixed "
                 "(--fast, or variant=, says which network paints a shipped style)"
             )
-        if len(other.code) != len(style.code):
+        if len(other.parameters) != len(style.parameters):
             raise ModelError(f"the style {other.info.name} does not fit its network {path}; make it again")
     weights = np.array([*shares.values()], np.float64) / sum(shares.values())
-    codes = np.stack([one.code for one, _ in found])
-    return Style(style.info, (weights @ codes).astype(np.float32), style.photo), network
+    parameters = np.stack([one.parameters for one, _ in found])
+    return Style(style.info, (weights @ parameters).astype(np.float32), style.photo), network
 
 
 def _matched(painted: Array, photo: Array, strength: float) -> Callable[[Array], Array]:

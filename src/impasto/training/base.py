@@ -17,30 +17,30 @@ from impasto.nn.losses import ContentTarget, PerceptualLoss
 
 @dataclass(frozen=True)
 class Base:
-    """A trained network: ``network`` is its model file's hash, ``codes`` (styles, numbers) what it learnt.
+    """A trained network: ``network`` is its model file's hash, ``style_parameters`` (styles, numbers) what it learnt.
 
-    The last code gives the photo back, see :meth:`impasto.nn.generators.Generator.choose`.
+    The last row gives the photo back, see :meth:`impasto.nn.generators.Generator.choose`.
     """
 
     architecture: str
     arguments: dict[str, Any]
     network: str
     weights: dict[str, Tensor]
-    codes: Tensor
+    style_parameters: Tensor
 
-    def begin(self, generator: Generator, codes: Tensor) -> None:
+    def begin(self, generator: Generator, parameters: Tensor) -> None:
         """Give ``generator``, of this architecture and these arguments, the weights and these styles."""
         missing, _ = generator.load_state_dict(self.weights, strict=False)
         assert len(missing) == 2 * len(generator.conditional_norms())  # the scales and shifts, and nothing else
-        generator.set_codes(codes)
+        generator.set_style_parameters(parameters)
 
     @torch.no_grad()
     def nearest(self, loss: PerceptualLoss, photos: Tensor, target: ContentTarget, device: torch.device) -> Tensor:
-        """For each style of ``loss`` the code whose picture of these photos suits it best, (styles, numbers)."""
-        count = len(self.codes) - 1
+        """For each style of ``loss`` the parameters whose picture of these photos suits it best, (styles, numbers)."""
+        count = len(self.style_parameters) - 1
         arguments = {**self.arguments, "styles": count + 1}
         generator = build_generator(self.architecture, arguments).to(device)
-        self.begin(generator, self.codes)
+        self.begin(generator, self.style_parameters)
         styles = len(loss.style_targets[loss.objective.style_layers[0]])
         totals = torch.zeros(styles, count)
         for number in range(count):
@@ -48,7 +48,7 @@ class Base:
             features = loss.network(painted, loss.layers)
             for style in range(styles):
                 totals[style, number] = loss.compare(features, painted, target, which=[style]).total.mean()
-        return self.codes[totals.argmin(dim=1)]
+        return self.style_parameters[totals.argmin(dim=1)]
 
 
 def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
@@ -65,8 +65,9 @@ def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
     weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in sizes}
     weights = {name: _first_of_pixels(stored, sizes[name]) for name, stored in weights.items()}
     styles = [*shipped(variant).values()]
-    codes = torch.stack([torch.from_numpy(code) for code in [style.code for style in styles] + [styles[0].photo]])
-    return Base(architecture, arguments, network_hash(path), weights, codes)
+    vectors = [style.parameters for style in styles] + [styles[0].photo]
+    parameters = torch.stack([torch.from_numpy(vector) for vector in vectors])
+    return Base(architecture, arguments, network_hash(path), weights, parameters)
 
 
 def _first_of_pixels(stored: Tensor, size: Sequence[int]) -> Tensor:

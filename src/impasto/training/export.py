@@ -72,8 +72,8 @@ def write_result(
             source=config.source,
             training=training,
         )
-        code, photo = generator.codes()[0], base.codes[-1]
-        write_style(config.output, Style(record, _vector(code), _vector(photo)))
+        parameters, photo = generator.style_parameters()[0], base.style_parameters[-1]
+        write_style(config.output, Style(record, _vector(parameters), _vector(photo)))
         return
     alone = len(names) == 1
     info = ModelInfo(
@@ -82,7 +82,7 @@ def write_result(
         styles=tuple(names),
         minimum_size=generator.minimum_size,
         noise_channels=generator.noise_channels,
-        style_size=0 if alone else generator.codes().shape[1],
+        style_size=0 if alone else generator.style_parameters().shape[1],
         late_size=0 if alone else generator.late_size(),
         strength=alone and generator.styles > 1,
         style_title=title if alone else "",
@@ -100,12 +100,12 @@ def write_result(
     for path in stale:
         path.unlink()
     sha256 = network_hash(network)
-    *codes, photo = generator.codes()
-    for name, file, code in zip(names, files, codes, strict=True):
+    *style_parameters, photo = generator.style_parameters()
+    for name, file, parameters in zip(names, files, style_parameters, strict=True):
         record = StyleInfo(
             name=name, network=sha256, title=name, licence=config.licence, source=config.source, training=training
         )
-        write_style(file, Style(record, _vector(code), _vector(photo)))
+        write_style(file, Style(record, _vector(parameters), _vector(photo)))
 
 
 def _styles_of(network: Path) -> list[Path]:
@@ -120,8 +120,8 @@ def _styles_of(network: Path) -> list[Path]:
     return found
 
 
-def _vector(code: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return code.cpu().float().numpy()
+def _vector(parameters: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return parameters.cpu().float().numpy()
 
 
 @torch.no_grad()
@@ -219,7 +219,7 @@ def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) 
     if "strength" in {x.name for x in session.get_overridable_initializers()}:
         arrays["strength"] = arrays.pop("style")[0, :1]
     elif "style" in inputs:
-        arrays["style"] = (inputs["style"][0] @ generator.codes().cpu()).numpy()
+        arrays["style"] = (inputs["style"][0] @ generator.style_parameters().cpu()).numpy()
     (theirs,) = session.run(None, arrays)
     device = next(generator.parameters()).device
     training = generator.training
@@ -246,13 +246,13 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     if strength:
         shapes["strength"] = [1]
         graph.constants.append(numpy_helper.from_array(np.ones(1, np.float32), "strength"))  # unless it is given
-        full, none = (_vector(code) for code in generator.codes())
+        full, none = (_vector(parameters) for parameters in generator.style_parameters())
         late = len(full) - generator.late_size()
         early_part = graph.add("Mul", "strength", (full - none)[:late])
         late_part = graph.add("Mul", graph.add("Min", "strength", np.ones(1, np.float32)), (full - none)[late:])
         style = graph.add("Add", none, graph.add("Concat", early_part, late_part, axis=0))
     elif generator.styles > 1:
-        shapes["style"] = [generator.codes().shape[1]]
+        shapes["style"] = [generator.style_parameters().shape[1]]
         style = "style"
     mean = generator.mean.cpu().numpy()
     pixels = graph.add("Mul", "image", np.float32(255.0))

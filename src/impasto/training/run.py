@@ -85,9 +85,9 @@ class Run:
         ceiling = recipe.content_ceiling
         self.state = State(contents=[ceiling] * styles, shares=[1.0] * styles)
 
-    def begin_with(self, base: Base, codes: Tensor) -> None:
+    def begin_with(self, base: Base, style_parameters: Tensor) -> None:
         """Start from a trained network, with these styles of it."""
-        base.begin(self.generator, torch.cat([codes, base.codes[-1:]])[: self.generator.styles])
+        base.begin(self.generator, torch.cat([style_parameters, base.style_parameters[-1:]])[: self.generator.styles])
         self.from_base = True
 
     def state_dict(self) -> dict[str, Any]:

@@ -187,8 +187,8 @@ def train(
     targets = ContentTargets(loss, pool, device)
     if base is not None and not resume:
         begun = time.monotonic()
-        codes = base.nearest(loss, *targets.get([pool.index(0)], recipe.first_crop), device)
-        run.begin_with(base, codes)
+        style_parameters = base.nearest(loss, *targets.get([pool.index(0)], recipe.first_crop), device)
+        run.begin_with(base, style_parameters)
         run.state.seconds = time.monotonic() - begun
         targets = ContentTargets(loss, pool, device)  # nothing kept: what a step sees must not depend on this
     if first:
