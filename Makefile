@@ -28,9 +28,9 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 # The stamp makes a second call quick, and a change of the requirements installs again.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml packages/impasto-train-data/pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,openvino,formats,eval,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e packages/impasto-train-data -e '.[train,openvino,formats,eval,dev]'
 	touch $@
 
 bench: $(INSTALLED)

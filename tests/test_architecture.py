@@ -21,7 +21,7 @@ TORCH_FREE = {
     "painting": {"errors", "files", "processor", "pictures", "models"},
 }
 MAY_IMPORT = TORCH_FREE | {
-    "nn": {"errors"},
+    "nn": {"errors", "files"},
     "optimize": {"errors", "files", "pictures", "nn", "training"},
     "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize", "training"},
     "training": {"errors", "files", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},

@@ -22,9 +22,10 @@ def test_the_demo_learns_repaints_and_ends_with_the_sheet(tmp_path):
 
 def test_every_example_has_its_licence_in_the_manifest():
     import csv
-    from importlib.resources import files
 
-    for folder in (EXAMPLES, Path(str(files("impasto") / "data" / "photos"))):
+    from impasto.files import training_data
+
+    for folder in (EXAMPLES, training_data("photos")):
         with (folder / "manifest.csv").open(encoding="utf-8") as file:
             rows = {row["file"]: row for row in csv.DictReader(file)}
         pictures = {p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg")}

@@ -31,6 +31,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import impasto
+from impasto.files import training_data
 from impasto.models.catalogue import NETWORK, VARIANTS, network_hash, shipped
 from impasto.models.modelfile import read_info, write_model
 from impasto.models.stylefile import SUFFIX, Style, read_style, write_style
@@ -160,8 +161,9 @@ def main() -> None:
             strength = moderate(path, float(catalogue[name]["most_content"]), network, photos)
             print(f"{name}: statistics kept to {wrong:.1%}, strength {strength:.3f}", flush=True)
         for folder in (new, statistics):
-            shutil.rmtree(DATA / folder.name, ignore_errors=True)
-            folder.rename(DATA / folder.name)
+            target = training_data(STATISTICS) if folder == statistics else DATA / folder.name
+            shutil.rmtree(target)
+            shutil.move(folder, target)
     print(f"{len(catalogue)} pictures known, {len(names)} styles made")
 
 

@@ -1,13 +1,37 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the data that only training needs."""
 
 import contextlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, TrainingError
+
+TRAINING_DATA = "impasto_train_data"
+"""The package with the loss network's weights, the LPIPS heads, photos and style statistics."""
+
+
+def training_data(name: str) -> Path:
+    """Return the path of a file or folder of the training data.
+
+    The data has a package of its own, ``impasto-train-data``, so that an installation that only paints stays small.
+
+    Args:
+        name: the path inside that package: ``"photos"``, ``"statistics/udnie.safetensors"``.
+
+    Raises:
+        TrainingError: the package is not installed, or is incomplete.
+    """
+    spec = find_spec(TRAINING_DATA)
+    if spec is None or not spec.submodule_search_locations:
+        raise TrainingError("the training data is not installed: pip install 'impasto[train]'")
+    path = Path(spec.submodule_search_locations[0], name)
+    if not path.exists():
+        raise TrainingError(f"{path}: is missing: reinstall the package impasto-train-data")
+    return path
 
 
 @contextmanager

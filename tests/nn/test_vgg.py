@@ -75,10 +75,9 @@ def test_the_packages_network_is_vgg16():
 
 
 def packaged_file():
-    from importlib.resources import files
-    from pathlib import Path
+    from impasto.files import training_data
 
-    return Path(str(files("impasto") / "data" / "vgg16_conv_fp16.safetensors"))
+    return training_data("vgg16_conv_fp16.safetensors")
 
 
 def test_a_users_weights_by_path(tmp_path):

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from impasto.errors import TrainingError
+from impasto.files import training_data
 from impasto.nn.vgg import Convention, VGGFeatures
 
 BUILT_IN = "vgg16_conv_fp16.safetensors"
@@ -45,8 +45,8 @@ def load_loss_network(
 
 
 def packaged(name: str) -> bytes:
-    """The content of one of the package's data files."""
-    return (resources.files("impasto") / "data" / name).read_bytes()
+    """Return the content of a file of the training data."""
+    return training_data(name).read_bytes()
 
 
 def _read(path: Path) -> bytes:

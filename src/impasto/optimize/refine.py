@@ -1,12 +1,12 @@
 """The slow last mile: a network's picture as the start of Gatys' optimisation. Needs torch."""
 
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from impasto.errors import UsageError
+from impasto.files import training_data
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics, refine
@@ -14,7 +14,7 @@ from impasto.pictures.picture import Pixels, load_image, resize_short_side
 from impasto.training.data import to_tensor
 
 STATISTICS = "statistics"
-"""The folder of the package's data with the statistics of each shipped style's picture."""
+"""The folder of the training data with the statistics of each shipped style's picture."""
 
 
 def refined(
@@ -45,10 +45,10 @@ def refined(
 
 def styles_with_statistics() -> set[str]:
     """The shipped styles whose picture's look comes along."""
-    return {Path(file.name).stem for file in (resources.files("impasto") / "data" / STATISTICS).iterdir()}
+    return {path.stem for path in training_data(STATISTICS).iterdir()}
 
 
 def shipped_statistics(name: str) -> StyleStatistics:
     """The look of a shipped style's picture; ``name`` is one of :func:`styles_with_statistics`."""
-    with resources.as_file(resources.files("impasto") / "data" / STATISTICS / f"{name}.safetensors") as path:
-        return StyleStatistics({layer: factor.float() for layer, factor in load_file(path).items()})
+    factors = load_file(training_data(f"{STATISTICS}/{name}.safetensors"))
+    return StyleStatistics({layer: factor.float() for layer, factor in factors.items()})

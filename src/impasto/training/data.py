@@ -5,7 +5,6 @@ Everything drawn at random is a function of (seed, index): a run that stops and 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImageError, TrainingError
+from impasto.files import training_data
 from impasto.nn.generators import Generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
 from impasto.pictures.picture import Pixels, find_images, load_image, resize_short_side
@@ -35,9 +35,8 @@ def to_picture(image: Tensor) -> Pixels:
 
 
 def built_in_photos() -> list[Path]:
-    """The photos that come with the package, for training without a data set."""
-    folder = Path(str(resources.files("impasto") / "data" / "photos"))
-    return find_images(folder)
+    """Return the photos of the training data, for training without a data set."""
+    return find_images(training_data("photos"))
 
 
 def content_photos(
