@@ -15,7 +15,10 @@ from quality import PEERS
 import impasto
 from impasto.errors import ImpastoError
 from impasto.painting.settings import AS_IT_IS, Settings
-from impasto.pictures.picture import check_saving, contact_sheet, load_image, resize_short_side, save_image
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
+from impasto.pictures.write import check_saving, save_image
 
 SIZE = 1024
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"

@@ -20,7 +20,8 @@ from stopwatch import timed
 import impasto
 from impasto.cli.stylize import stylize
 from impasto.models.catalogue import VARIANTS, Variant
-from impasto.pictures.picture import find_images, resize_short_side
+from impasto.pictures.folders import find_images
+from impasto.pictures.resize import resize_short_side
 
 ROUNDS = 9
 STYLE = "udnie"

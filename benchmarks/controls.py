@@ -24,7 +24,10 @@ from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.painting.settings import AS_IT_IS, Settings
 from impasto.painting.stylizer import Precision, Stylizer
-from impasto.pictures.picture import Pixels, contact_sheet, resize, resize_short_side, save_image, white
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.picture import Pixels, white
+from impasto.pictures.resize import resize, resize_short_side
+from impasto.pictures.write import save_image
 from impasto.training.data import content_photos, to_tensor
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"

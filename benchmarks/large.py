@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 import impasto
-from impasto.pictures.picture import resize
+from impasto.pictures.resize import resize
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"
 SIZES = {1: (1160, 870), 4: (2320, 1740), 16: (4640, 3480), 36: (6960, 5220), 100: (11600, 8700)}

@@ -27,7 +27,10 @@ from impasto.evaluation.scores import Evaluation, evaluate
 from impasto.models.modelfile import ModelInfo
 from impasto.painting.engines import Backend, OnnxRuntimeBackend
 from impasto.painting.stylizer import Stylizer, load, load_foreign
-from impasto.pictures.picture import contact_sheet, load_image, resize_short_side, save_image
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
+from impasto.pictures.write import save_image
 from impasto.training.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"

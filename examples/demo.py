@@ -8,7 +8,8 @@ from pathlib import Path
 
 from impasto import load_image, save_image
 from impasto.cli.main import main as impasto
-from impasto.pictures.picture import contact_sheet, find_images
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.folders import find_images
 
 HERE = Path(__file__).parent
 OUTPUT = Path("demo")

@@ -14,7 +14,7 @@ from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, between, mean, spread, table
 from experiments.samples import reached
 from impasto.optimize.gatys import GatysConfig
-from impasto.pictures.picture import resize_short_side
+from impasto.pictures.resize import resize_short_side
 from impasto.training.data import to_tensor
 
 STARTS = ("content", "noise")

@@ -30,7 +30,11 @@ from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import Evaluated, GatysConfig, GatysResult, optimize
-from impasto.pictures.picture import Pixels, find_images, load_image, resize_short_side, save_image
+from impasto.pictures.folders import find_images
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
+from impasto.pictures.write import save_image
 from impasto.training.data import (
     ContentTargets,
     CropPool,

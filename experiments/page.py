@@ -16,7 +16,9 @@ from experiments.lab import EXPLODED, Budget, Lab
 from impasto.errors import ImpastoError
 from impasto.files import replacing
 from impasto.nn.losses import YARDSTICK
-from impasto.pictures.picture import Pixels, contact_sheet, save_image
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.picture import Pixels
+from impasto.pictures.write import save_image
 
 COLORS = ("#0b5fa5", "#d1495b", "#2e8b57", "#8d6a9f", "#e08e0b", "#4d4d4d", "#12a5a5", "#9b5a2c")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

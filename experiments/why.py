@@ -16,7 +16,8 @@ from experiments.contrast import changed
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, combined, mean, ordered, spread, table
 from impasto.nn.losses import YARDSTICK, mean_std
-from impasto.pictures.picture import Pixels, resize_short_side
+from impasto.pictures.picture import Pixels
+from impasto.pictures.resize import resize_short_side
 from impasto.training.data import to_tensor
 
 NORMS = ("instance", "batch")

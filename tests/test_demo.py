@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto.pictures.picture import load_image
+from impasto.pictures.read import load_image
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -20,7 +20,7 @@ from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
 from impasto.nn.norm import BatchNorm, InstanceNorm
-from impasto.pictures.picture import load_image
+from impasto.pictures.read import load_image
 
 ROOT = Path(__file__).parents[1]
 

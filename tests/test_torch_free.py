@@ -6,7 +6,8 @@ import sys
 import venv
 from pathlib import Path
 
-from impasto.pictures.picture import load_image, save_image
+from impasto.pictures.read import load_image
+from impasto.pictures.write import save_image
 from tests.conftest import make_photo
 from tests.graphs import write_test_model
 

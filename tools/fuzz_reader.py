@@ -21,7 +21,9 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.pictures.picture import Picture, decode_picture, encode_picture
+from impasto.pictures.picture import Picture
+from impasto.pictures.read import decode_picture
+from impasto.pictures.write import encode_picture
 
 SECONDS = 5
 MEMORY = 1 << 30

@@ -12,7 +12,9 @@ from impasto.models.catalogue import VARIANTS
 from impasto.painting.settings import Settings
 from impasto.painting.sheets import STRENGTHS, style_sheet
 from impasto.painting.stylizer import DEFAULT
-from impasto.pictures.picture import Pixels, contact_sheet, resize_short_side
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.picture import Pixels
+from impasto.pictures.resize import resize_short_side
 
 ROOT = Path(__file__).parents[1]
 SIZE = 512

@@ -41,7 +41,9 @@ from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics
 from impasto.optimize.refine import STATISTICS
 from impasto.painting.settings import AS_IT_IS
-from impasto.pictures.picture import Pixels, load_image, resize_short_side
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
 from impasto.training.config import PRESETS
 from impasto.training.data import content_photos, to_tensor
 

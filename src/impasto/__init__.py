@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
     from impasto.painting.sheets import strength_sheet, style_sheet
     from impasto.painting.stylizer import Stylizer, load, paint_regions
-    from impasto.pictures.picture import load_image, save_image
+    from impasto.pictures.read import load_image
+    from impasto.pictures.write import save_image
 
 __version__ = "0.1.0"
 
@@ -54,8 +55,8 @@ _HOME = {
     "write_settings": "impasto.painting.settings",
     "Stylizer": "impasto.painting.stylizer",
     "paint_regions": "impasto.painting.stylizer",
-    "load_image": "impasto.pictures.picture",
-    "save_image": "impasto.pictures.picture",
+    "load_image": "impasto.pictures.read",
+    "save_image": "impasto.pictures.write",
     "strength_sheet": "impasto.painting.sheets",
     "style_sheet": "impasto.painting.sheets",
     "styles": "impasto.models.catalogue",

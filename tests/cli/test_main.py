@@ -12,7 +12,8 @@ from impasto import __version__
 from impasto.cli.main import app, main
 from impasto.errors import ImageError
 from impasto.painting.stylizer import Stylizer
-from impasto.pictures.picture import decode_picture, load_image, save_image
+from impasto.pictures.read import decode_picture, load_image
+from impasto.pictures.write import save_image
 from tests.conftest import make_photo
 from tests.graphs import INVERT, NOISE, write_test_model
 

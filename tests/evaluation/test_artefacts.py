@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from impasto.evaluation.artefacts import LIMITS, Artefacts, complaints, mean, measure
-from impasto.pictures.picture import load_image, resize_short_side
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
 from tests.test_demo import EXAMPLES
 
 

@@ -8,7 +8,8 @@ from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import LPIPS_HEADS, load_loss_network, packaged
 from impasto.painting.engines import FakeBackend
 from impasto.painting.stylizer import Stylizer
-from impasto.pictures.picture import load_image, resize_short_side
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
 from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 

@@ -19,7 +19,7 @@ from impasto.models.modelfile import read_info
 from impasto.models.stylefile import write_style
 from impasto.painting.settings import Settings
 from impasto.pictures.colors import keep_colors
-from impasto.pictures.picture import resize_short_side
+from impasto.pictures.resize import resize_short_side
 from tests.conftest import make_photo
 
 PHOTO = make_photo(3, 96, 120)

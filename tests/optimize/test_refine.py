@@ -12,7 +12,7 @@ from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE
 from impasto.optimize.refine import shipped_statistics, styles_with_statistics
-from impasto.pictures.picture import resize_short_side
+from impasto.pictures.resize import resize_short_side
 from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 

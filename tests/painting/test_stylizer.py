@@ -26,7 +26,8 @@ from impasto.painting.engines import BACKENDS, FakeBackend
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import Stylizer, load, load_foreign
 from impasto.pictures import colors
-from impasto.pictures.picture import find_images, resize, resize_short_side
+from impasto.pictures.folders import find_images
+from impasto.pictures.resize import resize, resize_short_side
 from impasto.processor import has_quick_bfloat16, has_quick_int8
 from tests.graphs import CONVOLVE, IMAGE, INVERT, NOISE, make_onnx, write_test_model
 

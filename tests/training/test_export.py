@@ -15,7 +15,8 @@ from impasto.painting import stylizer as runtime
 from impasto.painting.engines import BACKENDS
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import load
-from impasto.pictures.picture import load_image, save_image
+from impasto.pictures.read import load_image
+from impasto.pictures.write import save_image
 from impasto.training import export
 from impasto.training.base import _first_of_pixels
 from impasto.training.config import PRESETS

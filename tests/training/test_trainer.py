@@ -26,7 +26,7 @@ from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
-from impasto.pictures.picture import resize_short_side
+from impasto.pictures.resize import resize_short_side
 from impasto.training import trainer
 from impasto.training.base import load_base
 from impasto.training.config import PRESETS, Recipe, TrainConfig

@@ -306,7 +306,8 @@ def styles(
             print(f"{'':{width}}  {_record(style.training)}")
     if sheet is not None:
         from impasto.painting.sheets import style_sheet
-        from impasto.pictures.picture import check_saving, load_image, save_image
+        from impasto.pictures.read import load_image
+        from impasto.pictures.write import check_saving, save_image
 
         check_saving(output)
         photo = load_image(sheet)

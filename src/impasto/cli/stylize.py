@@ -26,20 +26,11 @@ from impasto.painting.sheets import STRENGTHS, strength_sheet
 from impasto.painting.stylizer import Precision, Stylizer, load, paint_regions
 from impasto.pictures import sixteen_bits as deep
 from impasto.pictures.colors import keep_colors
-from impasto.pictures.picture import (
-    Depth,
-    Picture,
-    Pixels,
-    check_saving,
-    check_size,
-    decode_picture,
-    encode_picture,
-    holds_16_bits,
-    load_mask,
-    open_picture,
-    read_picture,
-    save_picture,
-)
+from impasto.pictures.formats import holds_16_bits
+from impasto.pictures.picture import Depth, Picture, Pixels
+from impasto.pictures.plugins import silence_decoders
+from impasto.pictures.read import decode_picture, load_mask, open_picture, read_picture
+from impasto.pictures.write import check_saving, check_size, encode_picture, save_picture
 from impasto.processor import cores
 
 GRID_SIZE = 320
@@ -131,6 +122,7 @@ def stylize(
             of a level of 255, or one level, from float32 on average.
         as_json: Print one JSON object for each picture.
     """
+    silence_decoders()
     _check_hyphens([*inputs, output])
     given_files = [x for x in (settings, save_settings, picture) if x is not None]
     _check_names([*map(Path, [*inputs, output, *([] if model is None else [model])]), *(mask or []), *given_files])

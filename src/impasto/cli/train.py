@@ -285,7 +285,7 @@ def evaluate_command(
     from impasto.evaluation.scores import COMPARED_SIZE, MOST_COMPARED, equal_evaluations, evaluate
     from impasto.models.catalogue import is_file
     from impasto.painting.stylizer import load, load_foreign
-    from impasto.pictures.picture import find_images
+    from impasto.pictures.folders import find_images
     from impasto.training.data import content_photos
 
     if size < 64:

@@ -14,7 +14,9 @@ from impasto.nn.generators import Generator
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures
 from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
-from impasto.pictures.picture import Pixels, contact_sheet, resize_short_side
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.picture import Pixels
+from impasto.pictures.resize import resize_short_side
 from impasto.training.data import draw_noise, read_photos, to_picture, to_tensor
 
 GLANCE_SIZE = 256

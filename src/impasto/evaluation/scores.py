@@ -26,7 +26,9 @@ from impasto.nn.weights import LPIPS_HEADS, load_loss_network, packaged
 from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer
-from impasto.pictures.picture import Pixels, load_image, resize_short_side
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
 from impasto.training.data import read_photos, to_tensor
 
 CONTRAST = 0.25

@@ -16,7 +16,10 @@ from impasto.files import check_writable, replacing
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.nn.vgg import Convention, VGGFeatures
 from impasto.nn.weights import load_loss_network
-from impasto.pictures.picture import Pixels, check_saving, load_image, resize_short_side, save_image
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
+from impasto.pictures.write import check_saving, save_image
 from impasto.training.config import opt
 from impasto.training.data import to_picture, to_tensor
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from impasto.errors import ImageError, UsageError
-from impasto.pictures.picture import WRITABLE_SUFFIXES, find_images
+from impasto.pictures.folders import find_images
+from impasto.pictures.formats import WRITABLE_SUFFIXES
 
 STANDARD = Path("-")
 """In place of a file: standard input or output."""

@@ -7,7 +7,9 @@ from impasto.errors import ImageError
 from impasto.models.catalogue import Variant, shipped
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import DEFAULT, Stylizer, load
-from impasto.pictures.picture import MAX_PIXELS, Picture, Pixels, Samples, contact_sheet, on_white, resize_short_side
+from impasto.pictures.contact_sheet import contact_sheet
+from impasto.pictures.picture import MAX_PIXELS, Picture, Pixels, Samples, on_white
+from impasto.pictures.resize import resize_short_side
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)
 

@@ -25,7 +25,8 @@ from impasto.painting.engines import Arithmetic, Array, Backend, FakeBackend, Ou
 from impasto.painting.settings import STROKES_AT, Settings
 from impasto.painting.tiles import Forms, radius, sample, tiles
 from impasto.pictures import colors
-from impasto.pictures.picture import Pixels, check_picture, resize, resize_mask, resize_short_side, white
+from impasto.pictures.picture import Pixels, check_picture, white
+from impasto.pictures.resize import resize, resize_mask, resize_short_side
 from impasto.processor import has_quick_bfloat16, has_quick_int8
 
 _log = logging.getLogger(__name__)

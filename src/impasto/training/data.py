@@ -15,7 +15,10 @@ from impasto.errors import ImageError, TrainingError
 from impasto.files import training_data
 from impasto.nn.generators import Generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
-from impasto.pictures.picture import Pixels, find_images, load_image, resize_short_side
+from impasto.pictures.folders import find_images
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
 
 CACHE_BYTES = 600_000_000
 """Content features are kept while they fit in this much memory."""

@@ -27,7 +27,10 @@ from impasto.files import check_writable, replacing
 from impasto.nn.losses import PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE
-from impasto.pictures.picture import Pixels, load_image, resize_short_side, save_image
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize_short_side
+from impasto.pictures.write import save_image
 from impasto.processor import cores
 from impasto.training.base import load_base
 from impasto.training.config import TrainConfig

@@ -10,16 +10,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from impasto.pictures import sixteen_bits as deep
-from impasto.pictures.picture import (
-    Picture,
-    decode_picture,
-    encode_picture,
-    load_image,
-    read_picture,
-    resize,
-    save_picture,
-    white,
-)
+from impasto.pictures.picture import Picture, white
+from impasto.pictures.read import decode_picture, load_image, read_picture
+from impasto.pictures.resize import resize
+from impasto.pictures.write import encode_picture, save_picture
 
 LEVELS = np.array([0, 40, 90, 128, 190, 255])  # of colours that survive a JPEG, and of a grey of each
 
