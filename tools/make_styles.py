@@ -32,8 +32,8 @@ from torch import Tensor
 
 import impasto
 from impasto.files import training_data
-from impasto.models.catalogue import NETWORK, VARIANTS, network_hash, shipped
-from impasto.models.modelfile import read_info, write_model
+from impasto.models.catalogue import NETWORK, VARIANTS, shipped
+from impasto.models.modelfile import network_hash, read_info, write_model
 from impasto.models.stylefile import SUFFIX, Style, read_style, write_style
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.vgg import VGGFeatures

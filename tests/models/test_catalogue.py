@@ -14,8 +14,8 @@ import impasto
 from impasto.cli.main import main
 from impasto.errors import ModelError, UsageError
 from impasto.evaluation import artefacts
-from impasto.models.catalogue import VARIANTS, compiled_folder, find_style, network_hash, shipped, shipped_network
-from impasto.models.modelfile import read_info
+from impasto.models.catalogue import VARIANTS, compiled_folder, find_style, shipped, shipped_network
+from impasto.models.modelfile import network_hash, read_info
 from impasto.models.stylefile import write_style
 from impasto.painting.settings import Settings
 from impasto.pictures.colors import keep_colors

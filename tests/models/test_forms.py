@@ -245,5 +245,5 @@ def test_ranges_hold_every_style_at_twice_its_strength(monkeypatch):
     least, most = one["blocks.0.conv.conv.weight"]
     assert least == 0
     assert 0.3 * taken[0] < most <= 1.01 * taken[0]  # a few of the largest are cut off
-    assert one["first.conv.conv.weight"] == [0.0, 255.0]
+    assert one["first.conv.conv.weight"] == (0.0, 255.0)
     assert all(low < high for low, high in one.values())

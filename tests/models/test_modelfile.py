@@ -1,6 +1,8 @@
+import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import onnx
@@ -12,16 +14,21 @@ from hypothesis import strategies as st
 
 from impasto.errors import ModelError
 from impasto.models import modelfile
-from impasto.models.modelfile import ModelInfo, read_info, write_model
+from impasto.models.modelfile import ModelInfo, network_hash, read_info, write_model
 from tests.graphs import INVERT, NOISE, write_test_model
 
 INFO = ModelInfo(
-    architecture="texture",
+    architecture="light",
     arguments={"width": 16, "norm": "instance", "ratios": [0.5, 1]},
     styles=("Große Welle", "udnie"),
     multiple_of=4,
     minimum_size=32,
     noise_channels=3,
+    noise_stride=4,
+    noise_scales=(1, 2, 4),
+    reach=48,
+    strides=(1, 2, 4, 4, 2),
+    ranges={"a.weight": (0.0, 255.0)},
     training={"preset": None, "steps": 2000, "objective": 1.96, "crops": {"first": 192}},
     style_title="神奈川沖浪裏, Hokusai",
     licence="public domain",
@@ -70,10 +77,20 @@ def test_a_description_is_replaced_and_other_metadata_kept(tmp_path, model):
 
 
 def test_equal_descriptions_give_equal_bytes(tmp_path, model):
-    shuffled = json.loads(INFO.to_json())
-    shuffled = ModelInfo(**{key: shuffled[key] for key in reversed(shuffled)} | {"styles": INFO.styles})
+    shuffled = {item.name: getattr(INFO, item.name) for item in reversed(fields(INFO))}
+    shuffled = ModelInfo(**shuffled | {"training": dict(reversed(INFO.training.items()))})
     write_model(tmp_path / "again.onnx", INVERT, shuffled)
     assert (tmp_path / "again.onnx").read_bytes() == model.read_bytes()
+
+
+def test_a_network_described_anew_keeps_its_hash(tmp_path, model):
+    assert network_hash(model) == hashlib.sha256(INVERT).hexdigest()
+    write_model(
+        tmp_path / "again.onnx", model.read_bytes(), ModelInfo(architecture="light", arguments={}, styles=("b",))
+    )
+    assert network_hash(tmp_path / "again.onnx") == network_hash(model)
+    write_model(tmp_path / "other.onnx", NOISE, INFO)
+    assert network_hash(tmp_path / "other.onnx") != network_hash(model)
 
 
 def test_a_description_longer_than_the_reader_s_first_bite(tmp_path):
@@ -128,20 +145,30 @@ def test_another_project_s_onnx_is_refused_with_a_way_out(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, r"format 2, this Impasto knows 1;"),
-        ({"format": "1"}, "knows 1"),
-        ({"format": [1]}, "knows 1"),
-        ({"architecture": "diffusion"}, "architecture 'diffusion', this Impasto knows texture, residual"),
+        ({"format": 2}, r"format 2, this version of Impasto reads 1;"),
+        ({"format": "1"}, "reads 1"),
+        ({"format": [1]}, "reads 1"),
+        ({"architecture": "diffusion"}, "architecture 'diffusion', this version of Impasto knows texture, residual"),
         ({"architecture": ["texture"]}, "knows texture"),
-        ({"colour": "blue"}, "bad entry 'colour'"),
-        ({"multiple_of": 4.0}, "bad entry 'multiple_of'"),
+        ({"colour": "blue"}, "unknown entry 'colour'"),
+        ({"multiple_of": 4.0}, "'multiple_of' must be an integer"),
         ({"multiple_of": 0}, "multiple_of"),
         ({"noise_channels": -1}, "noise_channels"),
-        ({"minimum_size": True}, "bad entry 'minimum_size'"),
-        ({"arguments": [1]}, "bad entry 'arguments'"),
-        ({"styles": "wave"}, "bad entry 'styles'"),
+        ({"minimum_size": True}, "'minimum_size' must be an integer"),
+        ({"arguments": [1]}, "'arguments' must be an object"),
+        ({"styles": "wave"}, "'styles' must be an array"),
         ({"styles": [1]}, "styles"),
         ({"styles": []}, "styles"),
+        ({"noise_stride": 0}, "noise_stride"),
+        ({"noise_scales": [1, 2]}, "noise_scales"),
+        ({"noise_scales": [1, 2, 0]}, "noise_scales"),
+        ({"reach": -16, "strides": [1]}, "reach"),
+        ({"reach": 40, "strides": [4]}, "bad 'reach'"),
+        ({"reach": 48, "strides": [3]}, "bad 'strides'"),
+        ({"reach": 48, "strides": []}, "without 'strides'"),
+        ({"reach": 0, "strides": [4]}, "without 'strides'"),
+        ({"ranges": {"k": [0]}}, "'ranges.k' must have 2 values"),
+        ({"ranges": {"k": [1, 1]}}, "bad range for 'k'"),
     ],
 )
 def test_descriptions_that_do_not_fit_are_refused(tmp_path, change, message):

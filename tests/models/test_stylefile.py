@@ -22,7 +22,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 100, -1])
-def test_a_cut_file_is_said(tmp_path, length):
+def test_a_file_cut_short_is_refused(tmp_path, length):
     path = tmp_path / "a.safetensors"
     write_style(path, STYLE)
     path.write_bytes(path.read_bytes()[:length])
@@ -30,7 +30,7 @@ def test_a_cut_file_is_said(tmp_path, length):
         read_style(path)
 
 
-def test_other_files_are_said(tmp_path):
+def test_other_files_are_refused(tmp_path):
     with pytest.raises(ModelError, match="no such style file"):
         read_style(tmp_path / "none.safetensors")
     with pytest.raises(ModelError, match="cannot read"):
@@ -40,7 +40,7 @@ def test_other_files_are_said(tmp_path):
     with pytest.raises(ModelError, match="is no style file; give one"):
         read_style(path)
     write_style(path, replace(STYLE, info=replace(INFO, format=9)))
-    with pytest.raises(ModelError, match="style of format 9, this Impasto knows 1"):
+    with pytest.raises(ModelError, match="style of format 9, this version of Impasto reads 1"):
         read_style(path)
     save_file({"style": np.ones(3, np.float32), "photo": np.ones(3, np.float32)}, path, {"impasto": "[]"})
     with pytest.raises(ModelError, match="description is damaged"):

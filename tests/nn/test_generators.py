@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from impasto.errors import UsageError
+from impasto.models.modelfile import ModelInfo
 from impasto.nn.generators import GENERATORS, Conv, _narrow_conv, build_generator
-from impasto.nn.norm import NORMS, bounded
+from impasto.nn.norm import NORMS, InstanceNorm, bounded
 from impasto.training.config import PRESETS
 
 SMALL = {
@@ -256,3 +257,16 @@ def smooth_picture(height, width, seed=0):
     """Something like a photo: smooth shapes over the whole range."""
     coarse = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (61, 83), (50, 47)])
+@pytest.mark.parametrize(("name", "arguments"), [("residual", {"width": 2}), ("light", {"width": 2, "blocks": 3})])
+def test_strides_say_the_size_of_what_each_instance_norm_normalises(name, arguments, size):
+    generator, seen = build_generator(name, arguments), []
+    for layer in generator.modules():
+        if isinstance(layer, InstanceNorm):
+            layer.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:])))
+    with torch.no_grad():
+        generator(torch.rand(1, 3, *size))
+    info = ModelInfo(architecture=name, arguments={}, styles=("s",), reach=generator.reach, strides=generator.strides)
+    assert [(rows, columns) for _, rows, columns in info.feature_sizes(*size)] == seen

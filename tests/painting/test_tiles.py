@@ -209,7 +209,7 @@ def test_the_margin_is_what_a_pixel_depends_on(architecture, arguments):
         (gradient,) = torch.autograd.grad(generator(image)[0, 0, place, place], image)
         touched = gradient.abs().sum(dim=(0, 1, 3)).nonzero().ravel()
         reach = max(reach, int(place - touched.min()), int(touched.max() - place))
-    margin = tiling.radius(ModelInfo(architecture=architecture, arguments=arguments, styles=("s",)))
+    margin = build_generator(architecture, arguments).reach
     assert reach <= margin < reach + 24
 
 
@@ -224,4 +224,5 @@ def test_the_margin_is_what_a_pixel_depends_on(architecture, arguments):
     ],
 )
 def test_what_cannot_be_tiled_is_painted_whole(architecture, arguments):
-    assert tiling.radius(ModelInfo(architecture=architecture, arguments=arguments, styles=("s",))) == 0
+    generator = build_generator(architecture, arguments)
+    assert (generator.reach, generator.strides) == (0, ())

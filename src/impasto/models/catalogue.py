@@ -2,7 +2,6 @@
 
 import difflib
 import functools
-import hashlib
 import os
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal, get_args
 import platformdirs
 
 from impasto.errors import ModelError, UsageError
+from impasto.models.modelfile import network_hash
 from impasto.models.stylefile import SUFFIX, Style, StyleInfo, read_style
 
 NETWORK = "network.onnx"
@@ -67,7 +67,7 @@ def styles(variant: Variant = "best") -> tuple[StyleInfo, ...]:
 
 
 def variant_of(network: str) -> Variant:
-    """Which of the shipped networks has this SHA-256; "best" when none has."""
+    """Which of the shipped networks has this hash (`network_hash`); "best" when none has."""
     return next((variant for variant in VARIANTS if next(iter(styles(variant))).network == network), "best")
 
 
@@ -137,11 +137,6 @@ def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
     if not is_style(path):
         raise ModelError(f"{path}: is no style file; a model file is given with --model")
     return read_style(path)
-
-
-def network_hash(network: Path) -> str:
-    """The SHA-256 by which a style names its network's model file."""
-    return hashlib.sha256(network.read_bytes()).hexdigest()
 
 
 def _data() -> Path:

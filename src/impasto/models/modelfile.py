@@ -17,21 +17,19 @@ The output is defined for every H and W that is at least `minimum_size` and divi
 inside the file, not in files beside it.
 """
 
+import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, get_origin
+from typing import Any, BinaryIO
 
 from impasto.errors import ModelError
 from impasto.files import replacing
 from impasto.models.protobuf import Field, encode, read_fields
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from impasto.models.records import RecordError, from_mapping, parse_object, to_json
 
 FORMATS = (1,)
 """The format versions this code reads. It writes the last."""
@@ -64,13 +62,24 @@ class ModelInfo:
     """The graph takes heights and widths of at least this, in pixels."""
     noise_channels: int = 0
     """Channels of the graph's `noise` input; 0 when it has none."""
+    noise_stride: int = 1
+    """Pixels between two values of the `noise` input: it has ceil(H / noise_stride) rows."""
+    noise_scales: tuple[int, ...] = ()
+    """For each channel of `noise`, the spacing of the normally distributed values that it interpolates, in values of
+    the input (`impasto.painting.noise`); empty: uniform in [0, 1), independent at every pixel."""
+    reach: int = 0
+    """With fixed statistics, how many pixels away a result pixel's inputs lie at most, rounded up to a multiple of 16;
+    0 where the graph cannot paint in tiles."""
+    strides: tuple[int, ...] = ()
+    """Pixels to a feature at each instance normalisation, in the graph's order; empty where `reach` is 0. Features of
+    stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
     style_size: int = 0
     """Numbers that the graph's `style` input takes; 0 when the one style is part of the graph."""
     late_size: int = 0
     """The last so many of these numbers make the colours: at no strength do they go beyond the style's."""
     strength: bool = False
     """Whether the graph takes `strength`."""
-    ranges: dict[str, Any] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     """By the name of a convolution's kernel, the least and largest number it takes, for computing in 8 bits."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was made: preset, steps, seconds, seed, content set, objective reached, code version."""
@@ -82,16 +91,21 @@ class ModelInfo:
     """Where the style picture comes from."""
 
     def __post_init__(self) -> None:
-        if not self.styles or not all(isinstance(name, str) for name in self.styles):
-            raise ModelError("the entry 'styles' of its Impasto description names no style; make the model again")
-        for name, pair in self.ranges.items():
-            sound = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(x, int | float) for x in pair)
-            if not sound or not -1e30 < pair[0] < pair[1] < 1e30 or pair[1] - pair[0] < 1e-6:
-                raise ModelError(f"its Impasto description has a bad range for {name!r}; make the model again")
-        least = {"multiple_of": 1, "minimum_size": 1, "noise_channels": 0, "style_size": 0, "late_size": 0}
-        for name, value in least.items():
+        if not self.styles:
+            raise ModelError("the entry 'styles' of its Impasto description names no style; export the model again")
+        for name, (low, high) in self.ranges.items():
+            if not -1e30 < low < high < 1e30 or high - low < 1e-6:
+                raise ModelError(f"its Impasto description has a bad range for {name!r}; export the model again")
+        least = {"multiple_of": 1, "minimum_size": 1, "noise_channels": 0, "noise_stride": 1, "reach": 0}
+        for name, value in (least | {"style_size": 0, "late_size": 0}).items():
             if getattr(self, name) < value:
-                raise ModelError(f"the entry {name!r} of its Impasto description is too small; make the model again")
+                raise ModelError(f"the entry {name!r} of its Impasto description is too small; export the model again")
+        if len(self.noise_scales) not in (0, self.noise_channels) or any(scale < 1 for scale in self.noise_scales):
+            raise ModelError("its Impasto description has bad 'noise_scales'; export the model again")
+        if self.reach % 16 or any(stride not in (1, 2, 4, 8, 16) for stride in self.strides):
+            raise ModelError("its Impasto description has a bad 'reach' or bad 'strides'; export the model again")
+        if (self.reach > 0) != bool(self.strides):
+            raise ModelError("its Impasto description has 'reach' without 'strides'; export the model again")
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys, so that equal infos give equal bytes.
@@ -100,8 +114,8 @@ class ModelInfo:
             ModelError: `arguments` or `training` hold something JSON has no notation for.
         """
         try:
-            return as_json(self)
-        except (TypeError, ValueError) as cause:
+            return to_json(self)
+        except RecordError as cause:
             raise ModelError(f"the model's description cannot be stored as JSON: {cause}") from cause
 
     @classmethod
@@ -112,37 +126,37 @@ class ModelInfo:
             ModelError: Not such a text, or an unknown format version or architecture.
         """
         try:
-            record = json.loads(text)
-        except ValueError as cause:
-            raise ModelError(f"its Impasto description is damaged ({cause}); copy or download it again") from None
-        if not isinstance(record, dict):
-            raise ModelError("its Impasto description is damaged; copy or download it again")
-        if record.get("format") not in FORMATS:
-            known = ", ".join(map(str, FORMATS))
-            raise ModelError(
-                f"is of format {record.get('format')!r}, this Impasto knows {known}; update Impasto or the model"
-            )
-        if record.get("architecture") not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
-            raise ModelError(
-                f"has the architecture {record.get('architecture')!r}, this Impasto knows {known}; update Impasto"
-            )
-        if isinstance(record.get("styles"), list):
-            record["styles"] = tuple(record["styles"])  # JSON has no tuples
-        kinds = {item.name: get_origin(item.type) or item.type for item in fields(cls)}
-        for name, value in record.items():
-            if name not in kinds or type(value) is not kinds[name]:
-                raise ModelError(f"its Impasto description has a bad entry {name!r}; update Impasto or the model")
-        try:
-            return cls(**record)
-        except TypeError as cause:
-            raise ModelError(f"its Impasto description is not complete ({cause}); make the model again") from None
+            values = parse_object(text)
+            if values.get("format") not in FORMATS:
+                known = ", ".join(map(str, FORMATS))
+                raise ModelError(
+                    f"is of format {values.get('format')!r}, this version of Impasto reads {known}; update Impasto"
+                )
+            if values.get("architecture") not in ARCHITECTURES:
+                known = ", ".join(ARCHITECTURES)
+                raise ModelError(
+                    f"has the architecture {values.get('architecture')!r}, this version of Impasto knows {known}; "
+                    "update Impasto"
+                )
+            return from_mapping(cls, values)
+        except RecordError as reason:
+            raise ModelError(f"its Impasto description is damaged ({reason}); copy or download it again") from None
 
+    def feature_sizes(self, height: int, width: int) -> list[tuple[int, int, int]]:
+        """For each instance normalisation, in the graph's order: the stride, rows and columns of its features.
 
-def as_json(record: "DataclassInstance") -> str:
-    """One line of JSON with sorted keys. What is not text in a file's name is escaped, and is read as it was."""
-    text = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="backslashreplace").decode()
+        Empty where `reach` is 0.
+
+        Args:
+            height: Of the graph's `image` input.
+            width: Of the graph's `image` input.
+        """
+        sizes, coarsest = [], 1
+        for stride in self.strides:
+            coarsest = max(coarsest, stride)
+            rows, columns = (-(-size // coarsest) * coarsest // stride for size in (height, width))
+            sizes.append((stride, rows, columns))
+        return sizes
 
 
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:
@@ -159,6 +173,24 @@ def read_info(path: str | os.PathLike[str]) -> ModelInfo:
                 "is another project's ONNX, without Impasto's description; `impasto evaluate` takes it with --range"
             )
         return ModelInfo.from_json(info)
+
+
+def network_hash(path: str | os.PathLike[str]) -> str:
+    """The SHA-256, in hexadecimal, of a model file without Impasto's description: it names a network in style files.
+
+    A network that is described anew keeps it, and so its styles.
+
+    Raises:
+        ModelError: as :func:`read_info`, but for the description.
+    """
+    digest = hashlib.sha256()
+    with _opened(path) as stream:
+        for item in _model_fields(stream):
+            stream.seek(item.start)
+            content = stream.read(item.stop - item.start)
+            if not _is_description(item, content[item.body - item.start :]):
+                digest.update(content)
+    return digest.hexdigest()
 
 
 def check_complete(path: str | os.PathLike[str]) -> None:
@@ -208,7 +240,7 @@ def write_model(path: str | os.PathLike[str], onnx_bytes: bytes, info: ModelInfo
         kept = [
             onnx_bytes[item.start : item.stop]
             for item in _model_fields(io.BytesIO(onnx_bytes))
-            if item.number != _METADATA or _parse_entry(onnx_bytes[item.body : item.stop])[0] != _KEY
+            if not _is_description(item, onnx_bytes[item.body : item.stop])
         ]
     except ModelError as reason:
         raise ModelError(f"{path}: not written, the given ONNX {reason}") from None
@@ -237,6 +269,10 @@ def _find_info(stream: BinaryIO) -> str | None:
             if key == _KEY:
                 found = value.decode(errors="replace")
     return found
+
+
+def _is_description(item: Field, body: bytes) -> bool:
+    return item.number == _METADATA and _parse_entry(body)[0] == _KEY
 
 
 def _model_fields(stream: BinaryIO) -> Iterator[Field]:

@@ -6,18 +6,17 @@ which the same network gives the photo back, so that the look can be had in any 
 with sorted keys in the metadata, under the key `impasto`, is a `StyleInfo`.
 """
 
-import json
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ModelError
 from impasto.files import replacing
-from impasto.models.modelfile import as_json
+from impasto.models.records import RecordError, from_mapping, parse_object, to_json
 
 Vector = NDArray[np.float32]
 
@@ -36,7 +35,7 @@ class StyleInfo:
     name: str
     """What the style is called on the command line."""
     network: str
-    """SHA-256 of the network's model file, in hexadecimal; with any other the numbers mean nothing."""
+    """Which network the vectors fit, see `impasto.models.modelfile.network_hash`; with any other they mean nothing."""
     title: str = ""
     """Of the style picture, as are the next four."""
     artist: str = ""
@@ -67,14 +66,16 @@ def read_style(path: str | os.PathLike[str]) -> Style:
     path = Path(path)
     try:
         if path.stat().st_size > _LARGEST:
-            raise ModelError(f"{path}: is too large for a style file; give one made by `impasto train`")
+            raise ModelError("is too large for a style file; give one made by `impasto train`")
         path.open("rb").close()
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("impasto")
             if text is None or set(file.keys()) != {"style", "photo"}:
-                raise ModelError(f"{path}: is no style file; give one made by `impasto train`")
-            info = _parse(path, text)
+                raise ModelError("is no style file; give one made by `impasto train`")
+            info = _parse(text)
             parameters, photo = (np.asarray(file.get_tensor(name)) for name in ("style", "photo"))
+    except ModelError as reason:
+        raise ModelError(f"{path}: {reason}") from None
     except FileNotFoundError:
         raise ModelError(f"{path}: no such style file; check the name") from None
     except OSError as cause:
@@ -100,21 +101,19 @@ def write_style(path: str | os.PathLike[str], style: Style) -> None:
     """
     from safetensors.numpy import save
 
-    data = save({"style": style.parameters, "photo": style.photo}, metadata={"impasto": as_json(style.info)})
+    data = save({"style": style.parameters, "photo": style.photo}, metadata={"impasto": to_json(style.info)})
     with replacing(Path(path), ModelError) as part:
         part.write_bytes(data)
 
 
-def _parse(path: Path, text: str) -> StyleInfo:
+def _parse(text: str) -> StyleInfo:
     try:
-        record = json.loads(text)
-        if record["format"] != _FORMAT:
+        values = parse_object(text)
+        if values.get("format") != _FORMAT:
             raise ModelError(
-                f"{path}: is a style of format {record['format']!r}, this Impasto knows {_FORMAT}; update it"
+                f"is a style of format {values.get('format')!r}, this version of Impasto reads {_FORMAT}; "
+                "update Impasto"
             )
-        kinds = {item.name: get_origin(item.type) or item.type for item in fields(StyleInfo)}
-        if any(type(value) is not kinds[name] for name, value in record.items()):
-            raise TypeError
-        return StyleInfo(**record)
-    except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{path}: its Impasto description is damaged; copy or download it again") from None
+        return from_mapping(StyleInfo, values)
+    except RecordError as reason:
+        raise ModelError(f"its Impasto description is damaged ({reason}); copy or download it again") from None

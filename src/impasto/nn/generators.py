@@ -63,6 +63,18 @@ class Generator(nn.Module):
     """Channels of the noise input, (N, noise_channels, H, W), uniform in [0, 1); 0 where the network takes none."""
     minimum_size: int = 16
     """The least height and width the layers can take; ``forward`` extends smaller pictures by their edge."""
+    noise_stride: int = 1
+    """Pixels between two values of the noise input, each way."""
+    noise_scales: tuple[int, ...] = ()
+    """For each channel of smooth noise, the spacing of the random values it interpolates, in values of the input;
+    empty where the noise is independent at every pixel."""
+    reach: int = 0
+    """With fixed normalisation statistics, how many pixels away a result pixel's inputs lie at most, rounded up to a
+    multiple of 16; 0 where the network cannot paint in tiles."""
+    strides: tuple[int, ...] = ()
+    """Pixels to a feature at each instance normalisation, in the order they are applied; empty where ``reach`` is 0.
+
+    Features of stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
 
     mean: Tensor
 
@@ -205,6 +217,10 @@ class ResidualGenerator(Generator):
             ]
         )
         self.last = Conv(width, 3, 9, padding=outer)
+        if norm == "instance" and padding not in ("reflect-start", "circular"):  # these depend on the whole picture
+            # 9x9 and 3x3 kernels at strides 1, 1, 2; two 3x3 a block at 4; up again: interpolation, 3x3; 9x9.
+            self.reach = _rounded_up(4 + 1 + 2 + 8 * blocks + (4 + 2) + (2 + 1) + 4, 16)
+            self.strides = (1, 2, 4, *[4] * (2 * blocks), 2, 1)
 
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
         """The layers, see :meth:`Generator.paint`."""
@@ -265,6 +281,10 @@ class LightGenerator(Generator):
         )
         self.up = ConvNorm(Conv(width, width, 3, padding=padding), normalize(limit), negative_slope=negative_slope)
         self.last = Conv(width, 3 * SQUARE**2, 3, padding=padding)
+        if norm == "instance" and padding != "circular":
+            # 3x3 kernels on squares: first, two a block, up, last; and a square's own pixels.
+            self.reach = _rounded_up(SQUARE * (3 + 2 * blocks) + SQUARE - 1, 16)
+            self.strides = (SQUARE,) * (2 + 2 * blocks)
 
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
         """The layers, see :meth:`Generator.paint`; the picture is extended to whole squares."""
@@ -501,6 +521,10 @@ def _space_to_depth(x: Tensor, cell: int) -> Tensor:
     n, c, height, width = x.shape
     cells = x.reshape(n, c, height // cell, cell, width // cell, cell)
     return cells.permute(0, 3, 5, 1, 2, 4).reshape(n, cell * cell * c, height // cell, width // cell)
+
+
+def _rounded_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
 
 
 def _extend(x: Tensor, minimum: int) -> Tensor:

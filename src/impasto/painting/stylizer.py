@@ -23,7 +23,7 @@ from impasto.models.modelfile import ModelInfo, check_complete, read_info
 from impasto.models.stylefile import Style
 from impasto.painting.engines import Arithmetic, Array, Backend, FakeBackend, OutOfMemory, chosen_backend, make_backend
 from impasto.painting.settings import STROKES_AT, Settings
-from impasto.painting.tiles import Forms, radius, sample, tiles
+from impasto.painting.tiles import Forms, sample, tiles
 from impasto.pictures import colors
 from impasto.pictures.picture import Pixels, check_picture, white
 from impasto.pictures.resize import resize, resize_mask, resize_short_side
@@ -80,7 +80,7 @@ class Stylizer:
         self.info = info
         self._backend = backend
         self._style = style
-        self._forms = forms if radius(info) else None
+        self._forms = forms if info.reach else None
 
     def __call__(self, image: Pixels, settings: Settings = DEFAULT, *, mask: Mask | None = None) -> Pixels:
         """The picture repainted: uint8 (H, W, 3) sRGB in, a new array of exactly the same size out; or uint16.
@@ -165,7 +165,7 @@ class Stylizer:
         matched = _matched(picture, small["image"], strength)
         painted = np.empty_like(image)
         height, width = image.shape[:2]
-        for tile in tiles(height, width, side, radius(self.info)):
+        for tile in tiles(height, width, side, self.info.reach):
             inputs = self._inputs(image[tile.outer], 0)
             output = self._forms.frozen.run({**inputs, **style, **statistics})
             finished = _with_rest(matched(output), inputs["image"], np.float32(strength))
@@ -270,7 +270,7 @@ def _by_place(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, stre
     forms.measuring.release()  # tiles are painted in what it took
     painted = image.copy()
     whole_height, whole_width = image.shape[:2]
-    for tile in tiles(whole_height, whole_width, TILE_BY_PLACE, radius(first.info)):
+    for tile in tiles(whole_height, whole_width, TILE_BY_PLACE, first.info.reach):
         if not seen[tile.inner].any():
             continue
         inputs = first._inputs(image[tile.outer], 0)

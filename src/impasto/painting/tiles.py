@@ -71,7 +71,7 @@ class Forms:
                 at every place.
             info: The model's, which says at what size its normalisations work.
         """
-        sizes = feature_sizes(info, *weights.shape[1:])
+        sizes = info.feature_sizes(*weights.shape[1:])
         if len(sizes) != len(self.norms):
             raise ModelError("its graph is not the one its description names: train it again")
         pooled = {cell: _pooled(weights, cell) for cell in {cell for cell, _, _ in sizes}}
@@ -140,41 +140,6 @@ def sample(picture: Pixels, most: int) -> Pixels:
     )
     strips = [np.concatenate([picture[y : y + down, x : x + across] for x in lefts], axis=1) for y in tops]
     return np.concatenate(strips)
-
-
-def radius(info: ModelInfo) -> int:
-    """How far, in pixels, the picture reaches that a result's pixel depends on, but for statistics; a multiple of 16.
-
-    0 where that is not known, or where there are other statistics than instance normalisation's.
-    """
-    if info.arguments.get("norm", "instance") != "instance":
-        return 0
-    if info.arguments.get("padding") in ("circular", "reflect-start"):
-        return 0  # of a tile, they would continue its own border in place of the picture's
-    match info.architecture:
-        case "residual":
-            reach = 18 + 8 * int(info.arguments.get("blocks", 5))
-        case "light":
-            reach = 15 + 8 * int(info.arguments.get("blocks", 5))
-        case _:
-            return 0
-    return -(-reach // 16) * 16
-
-
-def feature_sizes(info: ModelInfo, height: int, width: int) -> list[tuple[int, int, int]]:
-    """For each normalisation, in the graph's order: pixels to a cell of its features, and their height and width.
-
-    Only for networks with a :func:`radius`. Strided convolutions round sizes up, and what is enlarged afterwards is
-    larger than the picture by what they added.
-    """
-    rows, columns = -(-height // 4), -(-width // 4)
-    quarter = (4, rows, columns)
-    inner = [quarter] * (2 * int(info.arguments.get("blocks", 5)))
-    if info.architecture == "light":
-        return [quarter, *inner, quarter]
-    down = [(1, height, width), (2, -(-height // 2), -(-width // 2)), quarter]
-    up = [(2, 2 * rows, 2 * columns), (1, 4 * rows, 4 * columns)]
-    return [*down, *inner, *up]
 
 
 def _pooled(weights: Array, cell: int) -> Array:

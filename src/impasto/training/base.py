@@ -9,8 +9,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from impasto.models.catalogue import VARIANTS, network_hash, shipped, shipped_network
-from impasto.models.modelfile import read_info
+from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.modelfile import network_hash, read_info
 from impasto.nn.generators import Generator, build_generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
 

@@ -8,6 +8,7 @@ What tracing would guarantee, that the file computes what the generator does, ev
 import contextlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from impasto.errors import ModelError
-from impasto.models.catalogue import network_hash
-from impasto.models.modelfile import ModelInfo, write_model
+from impasto.models.modelfile import ModelInfo, network_hash, write_model
 from impasto.models.stylefile import SUFFIX, Style, StyleInfo, read_style, write_style
 from impasto.nn.generators import (
     SQUARE,
@@ -80,8 +80,6 @@ def write_result(
         architecture=config.recipe.generator,
         arguments=config.recipe.generator_arguments(),
         styles=tuple(names),
-        minimum_size=generator.minimum_size,
-        noise_channels=generator.noise_channels,
         style_size=0 if alone else generator.style_parameters().shape[1],
         late_size=0 if alone else generator.late_size(),
         strength=alone and generator.styles > 1,
@@ -125,7 +123,7 @@ def _vector(parameters: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 @torch.no_grad()
-def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, list[float]]:
+def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, tuple[float, float]]:
     """What convolutions take, for `impasto.models.forms.quantized`: by the kernel's name, the least and largest number.
 
     Of those that sum over :data:`RANGE_CHANNELS` channels or more: most of the work, and there roundings average out.
@@ -158,11 +156,11 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
         hook.remove()
     ranges = {name: _range(torch.cat(found)) for name, found in seen.items()}
     if _takes_pixels(generator) and "first.conv.conv.weight" in ranges:
-        ranges["first.conv.conv.weight"] = [0.0, 255.0]  # levels of a whole number each: nothing is rounded
+        ranges["first.conv.conv.weight"] = (0.0, 255.0)  # levels of a whole number each: nothing is rounded
     return ranges
 
 
-def _range(features: Tensor) -> list[float]:
+def _range(features: Tensor) -> tuple[float, float]:
     """The least and largest number that 8 bits should hold: where cutting off and rounding change least, together.
 
     Changes count to the power of 1.5: squared, a few loud places would make all the faint ones coarse.
@@ -175,13 +173,14 @@ def _range(features: Tensor) -> list[float]:
         for reach in reaches
     ]
     reach = round(reaches[changes.index(min(changes))], 4)
-    return [0.0 if levels == 255 else -reach, reach]
+    return 0.0 if levels == 255 else -reach, reach
 
 
 def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
     """Write the generator as a model file (docs/model-format.md), after checking that ONNX Runtime agrees with torch.
 
-    Batch, height and width are dynamic; weights are float32. Normalisation is that of eval().
+    Batch, height and width are dynamic; weights are float32. Normalisation is that of eval(). What the generator states
+    about its sizes and its noise replaces what ``info`` says.
 
     Raises:
         ModelError: if the two runtimes differ by more than 1/255 anywhere, or the file cannot be written.
@@ -195,7 +194,13 @@ def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
                 f"{path}: not written: ONNX Runtime's picture differs from torch's by {difference * 255:.1f}/255 "
                 "at one pixel: please report this with the run's config.json"
             )
-    write_model(path, model, info)
+    write_model(path, model, replace(info, **facts(generator)))
+
+
+def facts(generator: Generator) -> dict[str, Any]:
+    """What the generator states about its sizes and its noise, as entries of `ModelInfo`."""
+    names = ("minimum_size", "noise_channels", "noise_stride", "noise_scales", "reach", "strides")
+    return {name: getattr(generator, name) for name in names}
 
 
 def example_inputs(generator: Generator, *, height: int, width: int, batch: int = 2) -> dict[str, Tensor]:

@@ -1,0 +1,33 @@
+"""Write the descriptions of the shipped networks anew, from their generators: for when `ModelInfo` gains an entry.
+
+python tools/describe_networks.py
+
+Graphs and weights stay as they are, byte for byte. Style files name their network by a hash that leaves the
+description out; those that name it otherwise are corrected.
+"""
+
+from dataclasses import replace
+
+from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.modelfile import network_hash, read_info, write_model
+from impasto.models.stylefile import SUFFIX, write_style
+from impasto.nn.generators import build_generator
+from impasto.training.export import facts
+
+
+def main() -> None:
+    """Rewrite the package's data in place."""
+    for variant in VARIANTS:
+        path = shipped_network(variant)
+        info = read_info(path)
+        generator = build_generator(info.architecture, info.arguments)
+        write_model(path, path.read_bytes(), replace(info, **facts(generator)))
+        network = network_hash(path)
+        for name, style in shipped(variant).items():
+            if style.info.network != network:
+                write_style(path.with_name(name + SUFFIX), replace(style, info=replace(style.info, network=network)))
+        print(f"{variant}: reach {generator.reach}, strides {generator.strides}, network {network[:12]}")
+
+
+if __name__ == "__main__":
+    main()
