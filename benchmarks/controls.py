@@ -18,9 +18,10 @@ from stopwatch import timed
 
 import impasto
 from impasto.errors import BackendError
-from impasto.evaluation.scores import Lpips
 from impasto.models.catalogue import VARIANTS, Variant
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.lpips import Lpips
+from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.painting.settings import AS_IT_IS, Settings
 from impasto.painting.stylizer import Precision, Stylizer
@@ -28,7 +29,7 @@ from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import Pixels, white
 from impasto.pictures.resize import resize, resize_short_side
 from impasto.pictures.write import save_image
-from impasto.training.data import content_photos, to_tensor
+from impasto.training.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 CASTLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"

@@ -18,13 +18,14 @@ import torch
 
 import impasto
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, GatysConfig, StyleStatistics, optimize, refine
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.pictures.write import save_image
-from impasto.training.data import content_photos, to_tensor
+from impasto.training.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 STEPS = 25

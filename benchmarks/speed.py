@@ -32,7 +32,8 @@ from stopwatch import timed
 
 from impasto.models.catalogue import Variant
 from impasto.models.modelfile import ModelInfo
-from impasto.nn.generators import Generator, build_generator
+from impasto.nn.generator import Generator
+from impasto.nn.generators import build_generator
 from impasto.painting.engines import Array
 from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer, load, load_foreign
@@ -64,7 +65,7 @@ def operations(generator: Generator, height: int, width: int) -> float:
 
     hooks = [m.register_forward_hook(count) for m in generator.modules() if isinstance(m, torch.nn.Conv2d)]
     with torch.no_grad():
-        generator.eval()(torch.rand(1, 3, height // 4, width // 4), None, generator.choose([0]))
+        generator.eval()(torch.rand(1, 3, height // 4, width // 4), None, generator.style_weights([0]))
     for hook in hooks:
         hook.remove()
     return 16.0 * total

@@ -14,11 +14,11 @@ from torch import Tensor
 from experiments.lab import Lab
 from experiments.norms import CALLED
 from experiments.page import Part, Plots, Section, between, mean, minus, ordered, sheet, spread, table
-from impasto.evaluation.scores import Lpips
-from impasto.nn.generators import Generator
+from impasto.nn.generator import Generator
+from impasto.nn.lpips import Lpips
+from impasto.nn.tensors import to_picture, to_tensor
 from impasto.optimize.gatys import GatysConfig
 from impasto.pictures.picture import Pixels
-from impasto.training.data import to_picture, to_tensor
 
 CONTRASTS = (1.0, 0.5, 0.25, 0.1)
 BRIGHTNESS = (-40, 40)

@@ -20,9 +20,9 @@ from experiments.contrast import (
     optimized,
 )
 from experiments.lab import Lab
+from impasto.nn.tensors import to_tensor
 from impasto.optimize.gatys import GatysConfig
 from impasto.pictures.picture import Pixels
-from impasto.training.data import to_tensor
 
 
 def measure(lab: Lab) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import nn
 from experiments.lab import Lab
 from experiments.norms import GENERATORS
 from experiments.page import Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
-from impasto.nn.generators import Generator
+from impasto.nn.generator import Generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
 from impasto.training.data import CropPool, draw_noise
 

@@ -13,9 +13,9 @@ import torch
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, between, mean, spread, table
 from experiments.samples import reached
+from impasto.nn.tensors import to_tensor
 from impasto.optimize.gatys import GatysConfig
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import to_tensor
 
 STARTS = ("content", "noise")
 NETWORKS = tuple((generator, norm) for generator in ("residual", "texture") for norm in ("instance", "batch"))

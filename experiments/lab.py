@@ -26,8 +26,10 @@ from torch import Tensor
 from impasto import __version__
 from impasto.errors import TrainingError
 from impasto.files import replacing
-from impasto.nn.generators import Generator, build_generator
+from impasto.nn.generator import Generator
+from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
+from impasto.nn.tensors import to_picture, to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import Evaluated, GatysConfig, GatysResult, optimize
 from impasto.pictures.folders import find_images
@@ -35,15 +37,7 @@ from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.pictures.write import save_image
-from impasto.training.data import (
-    ContentTargets,
-    CropPool,
-    built_in_photos,
-    content_photos,
-    draw_noise,
-    to_picture,
-    to_tensor,
-)
+from impasto.training.data import ContentTargets, CropPool, built_in_photos, content_photos, draw_noise
 from impasto.training.machine import use_bfloat16
 
 HERE = Path(__file__).parent

@@ -16,8 +16,8 @@ import impasto
 from experiments.lab import VERSION, Lab, digest, evenly
 from experiments.page import Plots, Section, between, mean, sheet, spread_terms, table
 from impasto.errors import TrainingError
+from impasto.nn.tensors import to_tensor
 from impasto.training.config import PRESETS, TrainConfig
-from impasto.training.data import to_tensor
 from impasto.training.run import run_folder
 from impasto.training.trainer import train
 

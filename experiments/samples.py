@@ -11,11 +11,11 @@ from typing import Any
 
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, between, mean, sheet, spread, spread_terms, table
-from impasto.evaluation.scores import Lpips
 from impasto.nn.losses import YARDSTICK
+from impasto.nn.lpips import Lpips
+from impasto.nn.tensors import to_picture
 from impasto.optimize.gatys import GatysConfig, GatysResult
 from impasto.pictures.picture import Pixels
-from impasto.training.data import to_picture
 
 KINDS: dict[str, dict[str, Any]] = {
     "texture alone": {"content_weight": 0.0, "standardize": True, "grey": True},

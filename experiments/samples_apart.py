@@ -5,8 +5,8 @@ from typing import Any
 
 from experiments.lab import Lab
 from experiments.samples import GATYS_APART, gatys_textures
-from impasto.evaluation.scores import Lpips
-from impasto.training.data import to_tensor
+from impasto.nn.lpips import Lpips
+from impasto.nn.tensors import to_tensor
 
 
 def measure(lab: Lab) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from experiments.contrast import changed
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, combined, mean, ordered, spread, table
 from impasto.nn.losses import YARDSTICK, mean_std
+from impasto.nn.tensors import to_tensor
 from impasto.pictures.picture import Pixels
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import to_tensor
 
 NORMS = ("instance", "batch")
 PAIR = ("starry_night", "udnie")

@@ -11,9 +11,9 @@ from impasto.models.catalogue import shipped, shipped_network
 from impasto.models.modelfile import read_info
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
+from impasto.nn.tensors import to_picture
 from impasto.optimize.refine import shipped_statistics
 from impasto.training.base import load_base
-from impasto.training.data import to_picture
 
 
 def measure(lab: Lab) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     for name, vector in parameters.items():
         base.begin(generator, torch.stack([vector, vector]))
         with torch.no_grad():
-            painted = [generator(photo, None, generator.choose([0])) for photo in lab.judges]
+            painted = [generator(photo, None, generator.style_weights([0])) for photo in lab.judges]
             swapped[name] = {
                 style: [
                     float(loss(picture, target).style) for picture, target in zip(painted, lab.targets, strict=True)

@@ -11,8 +11,8 @@ from impasto.models.catalogue import shipped
 from impasto.models.stylefile import read_style, write_style
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.painting.settings import AS_IT_IS
-from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 from tools.make_styles import (
     LEAST_STRENGTH,

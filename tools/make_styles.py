@@ -36,6 +36,7 @@ from impasto.models.catalogue import NETWORK, VARIANTS, shipped
 from impasto.models.modelfile import network_hash, read_info, write_model
 from impasto.models.stylefile import SUFFIX, Style, read_style, write_style
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics
@@ -45,7 +46,7 @@ from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.training.config import PRESETS
-from impasto.training.data import content_photos, to_tensor
+from impasto.training.data import content_photos
 
 RANK = 96
 SIGNIFICANT = 10

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from impasto.models.catalogue import shipped
-from impasto.nn.generators import Generator, build_generator
+from impasto.nn.generator import Generator
+from impasto.nn.generators import build_generator
 from impasto.training.base import load_base
 from impasto.training.config import PRESETS, TrainConfig
 from impasto.training.data import CropPool, content_photos
@@ -71,7 +72,7 @@ def main() -> None:
     pool = CropPool(paths, SQUARES, (SIZE, 2 * SIZE), 0)
     photos = [pool.cut(number, SIZE) for number in range(SQUARES)]
     with torch.no_grad():
-        style = wide.choose([0])
+        style = wide.style_weights([0])
         changed = float((wide(photos[0], None, style) - narrow(photos[0], None, style)).abs().max())
     print(f"width {options.width}: pixels differ by {255 * changed:.3f} of 255 at most")
     config = TrainConfig(

@@ -1,17 +1,15 @@
 import numpy as np
 import pytest
-import torch
 
-from impasto.evaluation.scores import Lpips, evaluate
+from impasto.evaluation.scores import evaluate
 from impasto.models.modelfile import ModelInfo
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.nn.weights import LPIPS_HEADS, load_loss_network, packaged
+from impasto.nn.tensors import to_tensor
+from impasto.nn.weights import load_loss_network
 from impasto.painting.engines import FakeBackend
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import to_tensor
-from tests.conftest import make_photo
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +63,3 @@ def test_the_terms_are_the_yardstick(network, photos, style_file):
     terms = loss(to_tensor(255 - photo), loss.content_target(to_tensor(photo)))
     assert found.content_error == pytest.approx(float(terms.content), rel=1e-3)
     assert found.style_error == pytest.approx(float(terms.style), rel=1e-3)
-
-
-def test_lpips_is_its_definition(network):
-    """Zhang et al. 2018, eq. 1, with einsum, from the heads as stored."""
-    from safetensors.torch import load
-
-    one, other = to_tensor(make_photo(1)), to_tensor(make_photo(2))
-    heads = load(packaged(LPIPS_HEADS))
-    expected = 0.0
-    a, b = (network(x, Lpips.LAYERS) for x in (one, other))
-    for layer in Lpips.LAYERS:
-        unit = [f / (torch.einsum("tijk,tijk->tjk", f, f).sqrt()[:, None] + 1e-10) for f in (a[layer], b[layer])]
-        squares = (unit[0] - unit[1]) ** 2
-        positions = squares.shape[2] * squares.shape[3]
-        expected += float(torch.einsum("tijk,i->t", squares, heads[layer].float()) / positions)
-    lpips = Lpips(network)
-    assert float(lpips(one, other)) == pytest.approx(expected, rel=1e-4)
-    assert float(lpips(one, other)) == pytest.approx(float(lpips(other, one)), rel=1e-5)
-    assert float(lpips(one, one)) == 0

@@ -8,7 +8,7 @@ import torch
 
 from impasto.errors import ModelError
 from impasto.models import forms as graph
-from impasto.nn.generators import SQUARE, build_generator
+from impasto.nn.generators import CELL, build_generator
 from impasto.training import export
 from impasto.training.export import _range, feature_ranges, to_onnx
 
@@ -123,7 +123,7 @@ def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name, mo
     plain = run(model, {"image": IMAGE})[0]
     for kernel in ranges:
         pixels = name == "light" and kernel.startswith("first.")  # the graph's are not centred
-        mean = generator.mean.repeat(1, SQUARE**2, 1, 1) if pixels else 0.0
+        mean = generator.mean.repeat(1, CELL**2, 1, 1) if pixels else 0.0
         layers[kernel].register_forward_pre_hook(rounding(kernel, mean))
         weight = layers[kernel].weight.data
         steps = weight.abs().amax(dim=(1, 2, 3), keepdim=True) / 127

@@ -8,10 +8,10 @@ import torch
 import impasto
 from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize import gatys
 from impasto.optimize.gatys import GatysConfig, StyleStatistics, curve_file, optimize, paint, refine
-from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 
 

@@ -9,11 +9,11 @@ import impasto
 from impasto.cli.main import main
 from impasto.models.catalogue import shipped
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE
 from impasto.optimize.refine import shipped_statistics, styles_with_statistics
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import to_tensor
 from tests.conftest import make_photo
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -4,24 +4,9 @@ from PIL import Image
 
 from impasto.errors import TrainingError
 from impasto.nn.generators import build_generator
-from impasto.training.data import (
-    CropPool,
-    built_in_photos,
-    content_photos,
-    draw_frame,
-    draw_noise,
-    to_picture,
-    to_tensor,
-)
+from impasto.nn.tensors import to_tensor
+from impasto.training.data import CropPool, built_in_photos, content_photos, draw_frame, draw_noise
 from tests.conftest import make_photo
-
-
-def test_a_picture_survives_the_way_to_tensor_and_back():
-    photo = make_photo(0)
-    image = to_tensor(photo)
-    assert image.shape == (1, 3, 80, 100)
-    assert 0 <= image.min() <= image.max() <= 1
-    assert (to_picture(image) == photo).all()
 
 
 def test_the_built_in_set_is_enough_to_learn_from():

@@ -13,6 +13,7 @@ from impasto.errors import ModelError
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.nn.generators import GENERATORS, build_generator
 from impasto.nn.norm import NORMS
+from impasto.nn.tensors import to_picture, to_tensor
 from impasto.painting import stylizer as runtime
 from impasto.painting.engines import BACKENDS
 from impasto.painting.settings import Settings
@@ -22,7 +23,6 @@ from impasto.pictures.write import save_image
 from impasto.training import export
 from impasto.training.base import _first_of_pixels
 from impasto.training.config import PRESETS
-from impasto.training.data import to_picture, to_tensor
 from impasto.training.export import disagreement, example_inputs, export_generator, facts, to_onnx
 from tests.conftest import make_photo
 

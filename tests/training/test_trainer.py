@@ -24,13 +24,15 @@ from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.models.catalogue import shipped, shipped_network
 from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
-from impasto.nn.generators import Generator, build_generator
+from impasto.nn.generator import Generator
+from impasto.nn.generators import build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
+from impasto.nn.tensors import to_picture, to_tensor
 from impasto.pictures.resize import resize_short_side
 from impasto.training import trainer
 from impasto.training.base import load_base
 from impasto.training.config import PRESETS, Recipe, TrainConfig
-from impasto.training.data import draw_looks, to_picture, to_tensor
+from impasto.training.data import draw_looks
 from impasto.training.run import Run, run_folder
 from impasto.training.trainer import SNAPSHOT_STEPS, train
 from tests.conftest import make_photo

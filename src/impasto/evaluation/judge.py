@@ -10,14 +10,15 @@ from torch import Tensor
 
 from impasto.errors import TrainingError
 from impasto.evaluation.artefacts import Artefacts, mean, measure
-from impasto.nn.generators import Generator
+from impasto.nn.generator import Generator
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.tensors import to_picture, to_tensor
 from impasto.nn.vgg import VGGFeatures
 from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import Pixels
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import draw_noise, read_photos, to_picture, to_tensor
+from impasto.training.data import draw_noise, read_photos
 
 GLANCE_SIZE = 256
 SHEET_SIZE = 384
@@ -106,6 +107,6 @@ class Judge:
         training = generator.training
         generator.eval()
         noise = draw_noise(generator, range(1), image.shape[2:], 0, self.device)
-        painted: Tensor = generator(image.to(self.device), noise, generator.choose([style])).clamp(0, 1)
+        painted: Tensor = generator(image.to(self.device), noise, generator.style_weights([style])).clamp(0, 1)
         generator.train(training)
         return painted

@@ -13,23 +13,22 @@ from typing import Literal
 
 import numpy as np
 import torch
-from safetensors.torch import load as load_safetensors
-from torch import Tensor, nn
 
 from impasto.errors import ImageError
 from impasto.evaluation.artefacts import Artefacts, measure
 from impasto.evaluation.artefacts import mean as mean_artefacts
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.lpips import Lpips
 from impasto.nn.pixel_terms import detail_error, palette_error
-from impasto.nn.vgg import VGGFeatures
-from impasto.nn.weights import LPIPS_HEADS, load_loss_network, packaged
+from impasto.nn.tensors import to_tensor
+from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import read_photos, to_tensor
+from impasto.training.data import read_photos
 
 CONTRAST = 0.25
 """The photo's contrast is cut to this, about mid-grey, to see what becomes of the picture."""
@@ -194,37 +193,6 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
 
         found.append(Equal(path.name, size, reached, evaluations("content"), evaluations("noise")))
     return tuple(found)
-
-
-class Lpips(nn.Module):
-    """LPIPS v0.1 with VGG-16 (Zhang et al. 2018): how different two pictures look, 0 for equal ones."""
-
-    LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-
-    def __init__(self, network: VGGFeatures) -> None:
-        super().__init__()
-        self.network = network
-        heads = load_safetensors(packaged(LPIPS_HEADS))
-        self.heads = [heads[key].float().reshape(1, -1, 1, 1) for key in sorted(heads)]
-
-    @torch.no_grad()
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        """The distance between two batches, (N, 3, H, W) in [0, 1] -> (N,)."""
-        return self.compare(self.network(one, self.LAYERS), self.network(other, self.LAYERS))
-
-    @torch.no_grad()
-    def compare(self, a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
-        """The same, from the two batches' features at :attr:`LAYERS`."""
-        distance = torch.zeros(a[self.LAYERS[0]].shape[0])
-        for layer, head in zip(self.LAYERS, self.heads, strict=True):
-            difference = (_unit(a[layer]) - _unit(b[layer])).square()
-            distance = distance + (difference * head).sum(dim=1).mean(dim=(1, 2))
-        return distance
-
-
-def _unit(features: Tensor) -> Tensor:
-    """Each position's feature vector at length 1."""
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
 
 
 def _fade(photo: Pixels) -> Pixels:

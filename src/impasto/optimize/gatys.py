@@ -14,6 +14,7 @@ from torch import Tensor
 from impasto.errors import ImageError, TrainingError, UsageError
 from impasto.files import check_writable, replacing
 from impasto.nn.losses import Objective, PerceptualLoss
+from impasto.nn.tensors import to_picture, to_tensor
 from impasto.nn.vgg import Convention, VGGFeatures
 from impasto.nn.weights import load_loss_network
 from impasto.pictures.picture import Pixels
@@ -21,7 +22,6 @@ from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.pictures.write import check_saving, save_image
 from impasto.training.config import opt
-from impasto.training.data import to_picture, to_tensor
 
 LEAST_SIZE = 32
 """Short side of pictures, pixels."""

@@ -8,12 +8,12 @@ from safetensors.torch import load_file
 from impasto.errors import UsageError
 from impasto.files import training_data
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics, refine
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import to_tensor
 
 STATISTICS = "statistics"
 """The folder of the training data with the statistics of each shipped style's picture."""

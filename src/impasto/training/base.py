@@ -11,7 +11,8 @@ from torch import Tensor
 
 from impasto.models.catalogue import VARIANTS, shipped, shipped_network
 from impasto.models.modelfile import network_hash, read_info
-from impasto.nn.generators import Generator, build_generator
+from impasto.nn.generator import Generator
+from impasto.nn.generators import build_generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
 
 
@@ -19,7 +20,7 @@ from impasto.nn.losses import ContentTarget, PerceptualLoss
 class Base:
     """A trained network: ``network`` is its model file's hash, ``style_parameters`` (styles, numbers) what it learnt.
 
-    The last row gives the photo back, see :meth:`impasto.nn.generators.Generator.choose`.
+    The last row gives the photo back, see :meth:`impasto.nn.generator.Generator.style_weights`.
     """
 
     architecture: str
@@ -44,7 +45,7 @@ class Base:
         styles = len(loss.style_targets[loss.objective.style_layers[0]])
         totals = torch.zeros(styles, count)
         for number in range(count):
-            painted = generator(photos, None, generator.choose([number] * len(photos)))
+            painted = generator(photos, None, generator.style_weights([number] * len(photos)))
             features = loss.network(painted, loss.layers)
             for style in range(styles):
                 totals[style, number] = loss.compare(features, painted, target, which=[style]).total.mean()

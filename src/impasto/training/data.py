@@ -13,8 +13,9 @@ from torch import Tensor
 
 from impasto.errors import ImageError, TrainingError
 from impasto.files import training_data
-from impasto.nn.generators import Generator
+from impasto.nn.generator import Generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.pictures.folders import find_images
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
@@ -24,17 +25,6 @@ CACHE_BYTES = 600_000_000
 """Content features are kept while they fit in this much memory."""
 HELD_OUT = 4
 """Photos of a content folder that are kept for judging the result, when the user names none."""
-
-
-def to_tensor(picture: Pixels) -> Tensor:
-    """A picture, uint8 (H, W, 3), as a batch of one: float32 (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None] / 255.0
-
-
-def to_picture(image: Tensor) -> Pixels:
-    """The first of a batch (N, 3, H, W) in [0, 1] as a picture: uint8 (H, W, 3), rounded and clipped."""
-    clipped = image[0].detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return clipped.permute(1, 2, 0).cpu().numpy()
 
 
 def built_in_photos() -> list[Path]:

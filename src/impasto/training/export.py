@@ -22,17 +22,9 @@ from torch import Tensor, nn
 from impasto.errors import ModelError
 from impasto.models.modelfile import ModelInfo, network_hash, write_model
 from impasto.models.stylefile import SUFFIX, Style, StyleInfo, read_style, write_style
-from impasto.nn.generators import (
-    SQUARE,
-    Conv,
-    ConvNorm,
-    Generator,
-    LightGenerator,
-    ResidualBlock,
-    ResidualGenerator,
-    TextureGenerator,
-    UpsampleConv,
-)
+from impasto.nn.generator import Generator
+from impasto.nn.generators import CELL, LightGenerator, ResidualGenerator, TextureGenerator
+from impasto.nn.layers import Conv, ConvNorm, ResidualBlock, UpsampleConv
 from impasto.nn.norm import BatchNorm, ContrastNorm, InstanceNorm, NoNorm
 from impasto.training.base import Base
 from impasto.training.config import TrainConfig
@@ -355,7 +347,7 @@ def _pixels_at_once(graph: _Graph, conv: nn.Conv2d, x: str) -> str:
     """A convolution that makes pixels, for squares of them: engines compute 16 channels together, and 3 no quicker.
 
     The kernel stands in its place of a larger one for each of a square's pixels, which are channels then. Height and
-    width are even. (For training see `_narrow_conv` of :mod:`impasto.nn.generators`.)
+    width are even. (For training see `narrow_conv` of :mod:`impasto.nn.generators`.)
     """
     kernel, bias = conv.weight.detach(), conv.bias
     assert bias is not None
@@ -378,18 +370,18 @@ def _pixels_at_once(graph: _Graph, conv: nn.Conv2d, x: str) -> str:
 def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
     """LightGenerator.paint, squashed before squares become pixels: a runtime squashes as it convolves."""
     assert isinstance(net, LightGenerator)
-    x = graph.add("SpaceToDepth", _whole_cells(graph, x, SQUARE)(x), blocksize=SQUARE)
+    x = graph.add("SpaceToDepth", _whole_cells(graph, x, CELL)(x), blocksize=CELL)
     conv, norm = net.first.conv, net.first.norm
     assert isinstance(conv, Conv)
     x = _layer(graph, conv, x, style)
     if _takes_pixels(net):
-        mean = net.mean.flatten().repeat(SQUARE * SQUARE)
+        mean = net.mean.flatten().repeat(CELL * CELL)
         x = graph.add("Sub", x, (conv.conv.weight.sum(dim=(2, 3)) @ mean).reshape(1, -1, 1, 1))
     x = graph.add("Relu", _layer(graph, norm, x, style))
     for layer in (*net.blocks, net.up):
         x = _layer(graph, layer, x, style)
     x = _squashed(graph, net, _layer(graph, net.last, x, style))
-    return graph.add("DepthToSpace", x, blocksize=SQUARE, mode="CRD")
+    return graph.add("DepthToSpace", x, blocksize=CELL, mode="CRD")
 
 
 def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str | None) -> str:

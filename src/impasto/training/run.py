@@ -17,7 +17,8 @@ from impasto.errors import TrainingError
 from impasto.files import replacing
 from impasto.models.catalogue import NETWORK
 from impasto.models.stylefile import SUFFIX
-from impasto.nn.generators import Generator, build_generator
+from impasto.nn.generator import Generator
+from impasto.nn.generators import build_generator
 from impasto.training.base import Base
 from impasto.training.config import Recipe, TrainConfig
 from impasto.training.data import draw_looks

@@ -25,6 +25,7 @@ from impasto.evaluation.artefacts import Artefacts
 from impasto.evaluation.judge import Judge
 from impasto.files import check_writable, replacing
 from impasto.nn.losses import PerceptualLoss
+from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE
 from impasto.pictures.picture import Pixels
@@ -34,7 +35,7 @@ from impasto.pictures.write import save_image
 from impasto.processor import cores
 from impasto.training.base import load_base
 from impasto.training.config import TrainConfig
-from impasto.training.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise, to_tensor
+from impasto.training.data import ContentTargets, CropPool, content_photos, draw_frame, draw_noise
 from impasto.training.export import write_result
 from impasto.training.machine import (
     agree,
@@ -225,7 +226,7 @@ def train(
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 photos, target = targets.get([pool.index(item) for item in items], size)
                 frame = draw_frame(batch[0], recipe.jitter, config.seed)
-                style = run.generator.choose(which, strength)
+                style = run.generator.style_weights(which, strength)
                 painted = run.generator(F.pad(photos, frame, mode="reflect"), noise, style)
                 painted = painted[:, :, frame[2] : frame[2] + size, frame[0] : frame[0] + size]
                 terms = loss(painted, target, weight, which, strength)

@@ -1,0 +1,113 @@
+"""The base class of the generators: pixel ranges, sizes, noise and styles."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from impasto.nn.layers import check_choice, pad_to
+from impasto.nn.norm import ContrastNorm, InstanceNorm
+
+Output = Literal["sigmoid", "tanh150", "linear"]
+OUTPUTS = ("sigmoid", "tanh150", "linear")
+
+# Mean RGB of ImageNet, 0..255, which the original networks subtract from their input (VGG's own preprocessing).
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+
+
+class Generator(nn.Module):
+    """Base class: pixel ranges, sizes, noise and styles.
+
+    The layers see the picture as 0..255 minus the ImageNet mean, as the original networks do. This also lets instance
+    normalisation remove the picture's contrast: its eps of 1e-5 is negligible against features of that scale, while
+    with inputs in [0, 1] it would visibly damp a low-contrast picture.
+    """
+
+    noise_channels: int = 0
+    """Channels of the noise input, (N, noise_channels, H, W), uniform in [0, 1); 0 for a network without noise."""
+    minimum_size: int = 16
+    """Minimum height and width of the layers' input; ``forward`` pads smaller pictures with their edge values."""
+    noise_stride: int = 1
+    """Pixels between two values of the noise input, in each direction."""
+    noise_scales: tuple[int, ...] = ()
+    """For each channel of smooth noise, the spacing of the random values it interpolates, in values of the input;
+    empty for noise that is independent at every pixel."""
+    reach: int = 0
+    """With fixed normalisation statistics, the largest distance from an output pixel to an input pixel that affects it,
+    rounded up to a multiple of 16; 0 for a network that cannot paint in tiles."""
+    strides: tuple[int, ...] = ()
+    """Pixels per feature at each instance normalisation, in order of application; empty where ``reach`` is 0.
+
+    Features of stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
+
+    mean: Tensor
+
+    def __init__(self, output: Output, styles: int) -> None:
+        super().__init__()
+        self.styles = styles
+        check_choice("output", output, OUTPUTS)
+        self.output = output
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor, noise: Tensor | None = None, style: Tensor | None = None) -> Tensor:
+        """Repaint ``image``, (N, 3, H, W) in [0, 1] -> the same shape.
+
+        The output "sigmoid" is in [0, 1]. The originals' "tanh150" and "linear" may leave that range: training needs
+        the gradients there, so only the exported model clips.
+
+        Args:
+            image: RGB pictures.
+            noise: (N, noise_channels, H, W), uniform in [0, 1). With None, a network with noise draws it from torch's
+                global random generator.
+            style: (N, styles) mixing weights, for a network of several styles; None for its first style.
+        """
+        height, width = image.shape[2:]
+        if self.noise_channels and noise is None:
+            noise = torch.rand(image.shape[0], self.noise_channels, height, width, device=image.device)
+        image = pad_to(image, self.minimum_size)
+        features = 255.0 * image - self.mean
+        if noise is not None:
+            noise = pad_to(noise, self.minimum_size)
+        y = self.paint(features, noise, style)[:, :, :height, :width]
+        if self.output == "sigmoid":
+            return torch.sigmoid(y)
+        if self.output == "tanh150":
+            y = 150.0 * torch.tanh(y)
+        return (y + self.mean) / 255.0
+
+    def style_weights(self, styles: Sequence[int], strength: Tensor | None = None) -> Tensor | None:
+        """The ``style`` input (N, styles) that selects N styles by index; None for a network of one style.
+
+        In a network whose last style reproduces the photo, ``strength`` (N,) fades each style towards the photo at 0.
+        """
+        if self.styles == 1:
+            return None
+        each = torch.eye(self.styles, device=self.mean.device)
+        chosen = each[list(styles)]
+        return chosen if strength is None else each[-1] + strength[:, None] * (chosen - each[-1])
+
+    def conditional_norms(self) -> list[InstanceNorm | ContrastNorm]:
+        """The normalisations with a scale and shift for each style, in the order of :meth:`style_parameters`."""
+        return [layer for layer in self.modules() if isinstance(layer, InstanceNorm | ContrastNorm)]
+
+    def style_parameters(self) -> Tensor:
+        """The scales and shifts of each style, concatenated layer by layer, (styles, numbers), detached."""
+        norms = self.conditional_norms()
+        return torch.cat([x.detach() for norm in norms for x in (norm.weight, norm.bias)], dim=1)
+
+    def late_size(self) -> int:
+        """How many of the last style parameters determine the colours: those of the last two normalisations."""
+        return 2 * sum(norm.weight.shape[1] for norm in self.conditional_norms()[-2:])
+
+    @torch.no_grad()
+    def set_style_parameters(self, values: Tensor) -> None:
+        """Copy ``values``, as :meth:`style_parameters` of an equal network returned them, into the normalisations."""
+        parameters = [x for norm in self.conditional_norms() for x in (norm.weight, norm.bias)]
+        pieces = torch.split(values, [x.shape[1] for x in parameters], dim=1)
+        for parameter, piece in zip(parameters, pieces, strict=True):
+            parameter.copy_(piece)
+
+    def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
+        """The layers: centred picture (N, 3, H, W) -> (N, 3, >= H, >= W), before the output function."""
+        raise NotImplementedError
