@@ -1,13 +1,18 @@
-"""The other forms of a graph: what they give must follow from the plain one."""
+"""The other forms of a graph: what they paint must follow from the plain one, run by ONNX Runtime."""
+
+from typing import get_args
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
 
 from impasto.errors import ModelError
-from impasto.models import forms as graph
+from impasto.models import forms
+from impasto.models.forms import rewrite
+from impasto.models.modelfile import ModelInfo
 from impasto.nn.generators import CELL, build_generator
 from impasto.training import export
 from impasto.training.export import _range, feature_ranges, to_onnx
@@ -25,86 +30,101 @@ def run(model, inputs):
     return onnxruntime.InferenceSession(model).run(None, inputs)
 
 
-def measured(model, image=IMAGE):
-    *results, picture = run(graph.measuring(model), {"image": image})
-    inputs = {}
-    for norm in graph.norms(model):
-        inputs[norm.scale], inputs[norm.shift] = graph.affine(*results[:5])
-        del results[:5]
-        for name in norm.limits:
-            inputs[name] = results.pop(0)[np.newaxis]
-    assert not results
-    return picture, inputs
+def measured(model, inputs):
+    """The picture, and the frozen form's inputs."""
+    *outputs, picture = run(rewrite(model, "measuring"), inputs)
+    return picture, forms.statistics(forms.norms(model), outputs)
 
 
-def test_both_forms_are_valid_onnx(model):
-    for form in (graph.measuring(model), graph.frozen(model), graph.frozen_by_place(model)):
-        onnx.checker.check_model(onnx.load_from_string(form), full_check=True)
-    operators = [node.op_type for node in onnx.load_from_string(graph.frozen(model)).graph.node]
+def check(model):
+    onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
+
+
+def test_all_forms_are_valid_onnx(model):
+    for form in get_args(forms.Form):
+        check(rewrite(model, form))
+        check(rewrite(model, form, channels_last=True))
+    operators = [node.op_type for node in onnx.load_from_string(rewrite(model, "frozen")).graph.node]
     assert "InstanceNormalization" not in operators
 
 
+def test_the_files_own_form_is_not_rewritten(model):
+    assert rewrite(model) is model
+
+
 def test_the_measuring_form_paints_the_same_picture(model):
-    picture, inputs = measured(model)
+    picture, inputs = measured(model, {"image": IMAGE})
     assert np.array_equal(picture, run(model, {"image": IMAGE})[0])
-    norms = graph.norms(model)
+    norms = forms.norms(model)
     assert len(inputs) == 2 * len(norms) + sum(len(norm.limits) for norm in norms) > 0
 
 
+def test_the_measuring_form_measures_what_onnx_computes(model):
+    """The oracle: a, b and the limits from the values that the reference implementation has at each norm."""
+    _, inputs = measured(model, {"image": IMAGE})
+    loaded = onnx.load_from_string(model)
+    norms = [node for node in loaded.graph.node if node.op_type == "InstanceNormalization"]
+    for node in norms:
+        loaded.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (node.input[0], node.output[0]))
+    values = ReferenceEvaluator(loaded).run(None, {"image": IMAGE})[1:]
+    for norm, x, y in zip(forms.norms(model), values[::2], values[1::2], strict=True):
+        assert np.abs(inputs[norm.scale] * x + inputs[norm.shift] - y).max() < 1e-3
+
+
 def test_frozen_with_its_own_statistics_is_the_plain_pass(model):
-    picture, inputs = measured(model)
-    again = run(graph.frozen(model), {"image": IMAGE, **inputs})[0]
+    picture, inputs = measured(model, {"image": IMAGE})
+    again = run(rewrite(model, "frozen"), {"image": IMAGE, **inputs})[0]
     assert np.abs(again - picture).max() < 1e-4
 
 
-def test_frozen_with_anothers_statistics_is_another_picture(model):
+def test_frozen_by_position_with_the_same_statistics_everywhere_is_frozen(model):
+    picture, inputs = measured(model, {"image": IMAGE})
+    name = "light" if forms.norms(model)[0].input.startswith("sub") else "residual"
+    strides = build_generator(name, {"width": 4, "blocks": 2}).strides
+    info = ModelInfo(architecture=name, arguments={}, styles=("s",), reach=16, strides=strides)
+    for norm, (_, rows, columns) in zip(forms.norms(model), info.feature_sizes(*IMAGE.shape[2:]), strict=True):
+        for each in (norm.scale, norm.shift, *norm.limits):
+            inputs[each] = np.broadcast_to(inputs[each].reshape(1, -1, 1, 1), (1, inputs[each].size, rows, columns))
+    again = run(rewrite(model, "frozen_by_position"), {"image": IMAGE, **inputs})[0]
+    assert np.abs(again - picture).max() < 1e-4
+
+
+def test_frozen_with_the_statistics_of_another_picture_is_another_picture(model):
     """Contrast comes back: with the statistics of the one, a dimmed picture stays dim."""
-    _, inputs = measured(model)
+    _, inputs = measured(model, {"image": IMAGE})
     dim = 0.25 * IMAGE
-    kept = run(graph.frozen(model), {"image": dim, **inputs})[0]
+    kept = run(rewrite(model, "frozen"), {"image": dim, **inputs})[0]
     assert np.abs(kept - run(model, {"image": dim})[0]).mean() > 0.01
 
 
-def test_the_affine_map_of_a_flat_channel_is_its_value():
+def test_the_affine_map_of_a_constant_channel_is_its_value():
     each = [np.array(x, np.float32).reshape(1, 2, 1, 1) for x in ([7, 3], [7, 5], [5, -9], [5, -5])]
-    scale, shift = graph.affine(*each, np.array([1, -0.3], np.float32))
+    scale, shift = forms.affine(*each, np.array([1, -0.3], np.float32))
     assert scale.ravel().tolist() == [0, -2]
     assert shift.ravel().tolist() == [5, 1]
 
 
 @pytest.mark.parametrize("norm", ["contrast", "instance"])
-def test_what_looks_at_the_whole_picture_otherwise_is_refused(norm):
+def test_a_graph_with_other_global_statistics_is_refused(norm):
     generator = build_generator("texture" if norm == "instance" else "residual", {"norm": norm})
+    model = to_onnx(generator)
     with pytest.raises(ModelError, match="can only paint a picture as a whole"):
-        graph.norms(to_onnx(generator))
+        forms.norms(model)
+    with pytest.raises(ModelError, match="can only paint a picture as a whole"):
+        rewrite(model, "frozen")
 
 
-def test_damaged_bytes_are_refused(model):
-    for damaged in (b"", model[:-5], b"\x07" * 40):
-        with pytest.raises(ModelError, match="is damaged"):
-            graph.norms(damaged)
-
-
-@pytest.mark.parametrize("damage", ["too few inputs", "feeds itself", "huge bias", "no operator"])
-def test_damaged_nodes_are_refused_before_an_engine_sees_them(damage):
+def test_defaults_of_inputs_are_dropped():
     torch.manual_seed(0)
-    damaged = onnx.load_from_string(to_onnx(build_generator("light", {"width": 4, "blocks": 1, "styles": 2})))
-    by_operator = {node.op_type: node for node in damaged.graph.node}
-    if damage == "too few inputs":
-        del by_operator["InstanceNormalization"].input[2]
-    elif damage == "feeds itself":
-        by_operator["Pad"].input[0] = by_operator["Pad"].output[0]
-    elif damage == "no operator":
-        by_operator["Relu"].op_type = ""
-    else:
-        bias = next(x for x in damaged.graph.initializer if x.name == "first.conv.conv.bias")
-        bias.dims[0] = 10**6
-    with pytest.raises(ModelError, match="is damaged"):
-        graph.by_pixel(damaged.SerializeToString())
+    model = to_onnx(build_generator("light", {"width": 4, "blocks": 1, "styles": 2}), strength=True)
+    assert "strength" in {x.name for x in onnx.load_from_string(model).graph.initializer}
+    changed = onnx.load_from_string(rewrite(model, channels_last=True))
+    assert "strength" not in {x.name for x in changed.graph.initializer}
+    assert [x.name for x in changed.graph.input] == ["image", "strength"]
 
 
 @pytest.mark.parametrize("name", ["residual", "light"])
-def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name, monkeypatch):
+def test_in_8_bits_inputs_of_convolutions_and_their_kernels_are_rounded(name, monkeypatch):
     monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
     torch.manual_seed(1)
     generator = build_generator(name, {"width": 4, "blocks": 2})
@@ -118,7 +138,7 @@ def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name, mo
         return (x / step).round().clamp(lowest, lowest + 255) * step
 
     def rounding(kernel, mean=0.0):
-        return lambda _, taken: (rounded(taken[0] + mean, *ranges[kernel]) - mean, *taken[1:])
+        return lambda _, inputs: (rounded(inputs[0] + mean, *ranges[kernel]) - mean, *inputs[1:])
 
     plain = run(model, {"image": IMAGE})[0]
     for kernel in ranges:
@@ -132,12 +152,12 @@ def test_in_8_bits_what_convolutions_take_and_their_kernels_are_rounded(name, mo
         block.register_forward_pre_hook(rounding(f"blocks.{number}.first.conv.conv.weight"))
     with torch.no_grad():
         expected = generator(photo).numpy()
-    found = run(graph.quantized(model, ranges), {"image": IMAGE})[0]
+    found = run(rewrite(model, ranges=ranges), {"image": IMAGE})[0]
     assert np.abs(found - expected).mean() < 1e-4  # one rounding on the edge is another step
     assert 1e-4 < np.abs(found - plain).mean() < 3 / 255
-    onnx.checker.check_model(onnx.load_from_string(graph.quantized(graph.frozen(model), ranges)), full_check=True)
+    check(rewrite(model, "frozen", ranges=ranges))
     with pytest.raises(ModelError, match="has no kernel called nowhere"):
-        graph.quantized(model, {**ranges, "nowhere": [0.0, 1.0]})
+        rewrite(model, ranges={**ranges, "nowhere": (0.0, 1.0)})
 
 
 def test_the_range_is_that_of_least_change():
@@ -168,57 +188,42 @@ def test_the_light_networks_graph_takes_whole_numbers_where_that_is_the_same(pad
     assert np.abs(run(to_onnx(generator), {"image": IMAGE})[0] - expected).max() < 1e-4
 
 
-FORMS = {"plain": lambda x: x, "measuring": graph.measuring, "frozen": graph.frozen, "by place": graph.frozen_by_place}
-
-
 @pytest.mark.parametrize("rounded", [False, True], ids=["float32", "8 bits"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", get_args(forms.Form))
 @pytest.mark.parametrize("kind", ["styles", "strength", "one style"])
 @pytest.mark.parametrize("name", ["residual", "light"])
-def test_by_pixel_gives_the_same(name, kind, form, rounded, monkeypatch):
+def test_channels_last_computes_the_same(name, kind, form, rounded, monkeypatch):
     monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
     torch.manual_seed(0)
-    generator = build_generator(
-        name, {"width": 4, "blocks": 1, "styles": {"styles": 3, "strength": 2, "one style": 1}[kind]}
-    )
+    styles = {"styles": 3, "strength": 2, "one style": 1}[kind]
+    generator = build_generator(name, {"width": 4, "blocks": 1, "styles": styles})
     with torch.no_grad():
         for norm in generator.conditional_norms():
             norm.weight.normal_()
             norm.bias.normal_()
     model = to_onnx(generator, strength=kind == "strength")
-    if kind == "strength":
-        model = graph.without_default(model, "strength")
-    measured_by = graph.measuring(model)
-    given = {"image": IMAGE}
+    inputs = {"image": IMAGE}
     if kind == "styles":
-        given["style"] = generator.style_parameters()[0].numpy()
+        inputs["style"] = generator.style_parameters()[0].numpy()
     elif kind == "strength":
-        given["strength"] = np.array([0.7], np.float32)
+        inputs["strength"] = np.array([0.7], np.float32)
     if form == "frozen":
-        *results, _ = run(measured_by, given)
-        for norm in graph.norms(model):
-            names = (norm.scale, norm.shift, *norm.limits)
-            found = [*graph.affine(*results[:5]), *(x[np.newaxis] for x in results[5 : 5 + len(norm.limits)])]
-            del results[: 5 + len(norm.limits)]
-            given |= dict(zip(names, found, strict=True))
-    changed = FORMS[form](model)
-    if rounded:
-        changed = graph.quantized(changed, feature_ranges(generator, [torch.from_numpy(IMAGE)]))
-    again = graph.by_pixel(changed)
-    onnx.checker.check_model(onnx.load_from_string(again), full_check=True)
-    nodes = onnx.load_from_string(again).graph.node
-    laid_out = [node.name for node in nodes if node.name.endswith("_by_pixel")]
-    if form == "by place" or (kind == "one style" and form != "frozen"):
-        assert [*nodes] == [
-            *onnx.load_from_string(changed).graph.node
-        ]  # what is a constant, or as large as the features, stays
+        inputs |= measured(model, inputs)[1]
+    ranges = feature_ranges(generator, [torch.from_numpy(IMAGE)]) if rounded else None
+    first = rewrite(model, form, ranges=ranges)
+    last = rewrite(model, form, ranges=ranges, channels_last=True)
+    check(last)
+    nodes = onnx.load_from_string(last).graph.node
+    placed = [node for node in nodes if node.output[0].endswith("_channels_last")]
+    if form == "frozen_by_position" or (kind == "one style" and form != "frozen"):
+        # Constants, and what is as large as the features, stay as they are.
+        assert [*nodes] == [*onnx.load_from_string(first).graph.node]
     else:
-        norms = graph.norms(model)
-        assert len(laid_out) == sum(2 + len(norm.limits) for norm in norms)
-    if form == "by place":
+        assert len(placed) == sum(2 + len(norm.limits) for norm in forms.norms(model))
+    if form == "frozen_by_position":
         return
-    for old, new in zip(run(changed, given), run(again, given), strict=True):
-        assert np.abs(old.ravel() - new.ravel()).max() < 1e-4
+    for one, other in zip(run(first, inputs), run(last, inputs), strict=True):
+        assert np.abs(one.ravel() - other.ravel()).max() < 1e-4
 
 
 def test_only_convolutions_over_many_channels_are_in_8_bits():
@@ -238,12 +243,12 @@ def test_ranges_hold_every_style_at_twice_its_strength(monkeypatch):
             norm.weight[0] = 3.0
     photo = torch.from_numpy(IMAGE)
     one = feature_ranges(generator, [photo])
-    taken = []
-    generator.blocks[0].conv.register_forward_pre_hook(lambda _, inputs: taken.append(float(inputs[0].max())))
+    seen = []
+    generator.blocks[0].conv.register_forward_pre_hook(lambda _, inputs: seen.append(float(inputs[0].max())))
     with torch.no_grad():
         generator(photo, None, torch.tensor([[2.0, -1.0]]))
     least, most = one["blocks.0.conv.conv.weight"]
     assert least == 0
-    assert 0.3 * taken[0] < most <= 1.01 * taken[0]  # a few of the largest are cut off
+    assert 0.3 * seen[0] < most <= 1.01 * seen[0]  # a few of the largest are cut off
     assert one["first.conv.conv.weight"] == (0.0, 255.0)
     assert all(low < high for low, high in one.values())

@@ -1,8 +1,7 @@
 """The model file: a standard ONNX file that says what it is.
 
 Any ONNX runtime can run it. What Impasto needs to know besides the graph, a `ModelInfo`, is one JSON string with
-sorted keys in the file's metadata, under the key `impasto`. Reading it takes neither onnx nor an inference engine:
-an ONNX file is a protobuf message, of which only the top level is walked (`impasto.models.protobuf`).
+sorted keys in the file's metadata, under the key `impasto`. Reading it takes neither onnx, numpy nor an engine.
 
 The contract of the graph, opset 17 or later (N, H and W are dynamic):
 
@@ -17,18 +16,18 @@ The output is defined for every H and W that is at least `minimum_size` and divi
 inside the file, not in files beside it.
 """
 
+import functools
 import hashlib
-import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from impasto.errors import ModelError
 from impasto.files import replacing
-from impasto.models.protobuf import Field, encode, read_fields
+from impasto.models.onnx_file import METADATA, Field, metadata_entry, parse_entry, top_level
 from impasto.models.records import RecordError, from_mapping, parse_object, to_json
 
 FORMATS = (1,)
@@ -37,7 +36,9 @@ FORMATS = (1,)
 ARCHITECTURES = ("texture", "residual", "light")
 """The generators this code knows, see `impasto.nn.generators`."""
 
-_KEY = b"impasto"
+_KEY = "impasto"
+_LARGEST = 2**31
+"""Bytes: protobuf's own limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,152 +160,130 @@ class ModelInfo:
         return sizes
 
 
-def read_info(path: str | os.PathLike[str]) -> ModelInfo:
-    """What the model file says about itself; the weights are stepped over, not read.
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that has been read: what it says about itself, and all of its bytes."""
+
+    path: Path
+    info: ModelInfo
+    content: bytes = field(repr=False)
+
+    @functools.cached_property
+    def network_hash(self) -> str:
+        """See :func:`network_hash`."""
+        return _hash(self.content)
+
+
+def read_model(path: str | os.PathLike[str]) -> ModelFile:
+    """A model file: its description and its content, from one reading.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short, not ONNX, another project's ONNX, or of an
             unknown format version or architecture.
     """
-    with _opened(path) as stream:
-        info = _find_info(stream)
-        if info is None:
+    path = Path(path)
+    content = _read(path)
+    with _naming(path):
+        text = None
+        for item in top_level(content):
+            key, value = _entry(content, item)
+            text = value if key == _KEY else text
+        if text is None:
             raise ModelError(
-                "is another project's ONNX, without Impasto's description; `impasto evaluate` takes it with --range"
+                "is another project's ONNX, without Impasto's description; `impasto evaluate` measures it with --range"
             )
-        return ModelInfo.from_json(info)
+        return ModelFile(path, ModelInfo.from_json(text), content)
+
+
+def read_info(path: str | os.PathLike[str]) -> ModelInfo:
+    """What a model file says about itself; ModelError as :func:`read_model`."""
+    return read_model(path).info
 
 
 def network_hash(path: str | os.PathLike[str]) -> str:
     """The SHA-256, in hexadecimal, of a model file without Impasto's description: it names a network in style files.
 
-    A network that is described anew keeps it, and so its styles.
-
-    Raises:
-        ModelError: as :func:`read_info`, but for the description.
-    """
-    digest = hashlib.sha256()
-    with _opened(path) as stream:
-        for item in _model_fields(stream):
-            stream.seek(item.start)
-            content = stream.read(item.stop - item.start)
-            if not _is_description(item, content[item.body - item.start :]):
-                digest.update(content)
-    return digest.hexdigest()
-
-
-def check_complete(path: str | os.PathLike[str]) -> None:
-    """Make sure that a file is ONNX and whole, anyone's; inference engines say so in many lines of their own.
+    A network that is described anew keeps its hash, and so its styles.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
     """
-    with _opened(path) as stream:
-        for _ in _model_fields(stream):
-            pass
+    content = _read(Path(path))
+    with _naming(Path(path)):
+        return _hash(content)
 
 
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file to read from; what goes wrong with it is a ModelError that names it."""
-    path = Path(path)
-    if path.is_dir():
-        raise ModelError(f"{path}: is a folder, not a model file; give a .onnx file")
-    try:
-        with path.open("rb") as stream:
-            yield stream
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model file; check the name") from None
-    except OSError as cause:
-        raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
-    except ModelError as reason:
-        raise ModelError(f"{path}: {reason}") from None
+def check_complete(path: str | os.PathLike[str]) -> None:
+    """Make sure that a file is ONNX, anyone's, and not cut short; engines report that in many lines of their own.
+
+    Raises:
+        ModelError: The file is missing, a folder, empty, cut short or not ONNX.
+    """
+    content = _read(Path(path))
+    with _naming(Path(path)):
+        top_level(content)
 
 
-def write_model(path: str | os.PathLike[str], onnx_bytes: bytes, info: ModelInfo) -> None:
+def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -> None:
     """Write a model file, whole or not at all.
 
     Args:
         path: Where to; an existing file is replaced.
-        onnx_bytes: A serialised ONNX model that keeps the contract above. An Impasto description already in it is
+        content: A serialised ONNX model that keeps the contract above. An Impasto description already in it is
             replaced, all else is kept byte for byte.
         info: What the file shall say about itself.
 
     Raises:
-        ModelError: The bytes are not a complete ONNX model, `info` is not one that `read_info` accepts, or the file
+        ModelError: The content is not a complete ONNX model, `info` is not one that `read_info` accepts, or the file
             cannot be written.
     """
     text = info.to_json()
     ModelInfo.from_json(text)
     try:
-        kept = [
-            onnx_bytes[item.start : item.stop]
-            for item in _model_fields(io.BytesIO(onnx_bytes))
-            if not _is_description(item, onnx_bytes[item.body : item.stop])
-        ]
+        first, *others = _without_description(content)
     except ModelError as reason:
-        raise ModelError(f"{path}: not written, the given ONNX {reason}") from None
-    entry = encode(1, _KEY) + encode(2, text.encode())
-    # Second, after ONNX's version number and before the graph: found without stepping over the weights, and a file
-    # cut short still says what it was. Protobuf allows any order.
-    content = b"".join([kept[0], encode(_METADATA, entry), *kept[1:]])
-    with replacing(path, ModelError) as part:
-        part.write_bytes(content)
+        raise ModelError(f"{path}: not written, the ONNX model {reason}") from None
+    # The description comes second, after ONNX's version number and before the graph, so that a file cut short still
+    # says what it was. Protobuf allows any order.
+    with replacing(Path(path), ModelError) as part:
+        part.write_bytes(b"".join((first, metadata_entry(_KEY, text), *others)))
 
 
-# ---- the top level of an ONNX file -----------------------------------------------------------------------------
-
-_IR_VERSION, _GRAPH, _OPSET_IMPORT, _METADATA = 1, 7, 8, 14
-_WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
-"""The fields of ModelProto in onnx.proto: number -> wire type."""
-
-
-def _find_info(stream: BinaryIO) -> str | None:
-    """Impasto's JSON in a complete ONNX file, None when the file has none."""
-    found = None
-    for item in _model_fields(stream):
-        if item.number == _METADATA:
-            stream.seek(item.body)
-            key, value = _parse_entry(stream.read(item.stop - item.body))
-            if key == _KEY:
-                found = value.decode(errors="replace")
-    return found
+def _without_description(content: bytes) -> list[memoryview]:
+    """The top-level fields, encoded, but for Impasto's description."""
+    view = memoryview(content)
+    return [view[item.start : item.stop] for item in top_level(content) if _entry(content, item)[0] != _KEY]
 
 
-def _is_description(item: Field, body: bytes) -> bool:
-    return item.number == _METADATA and _parse_entry(body)[0] == _KEY
+def _entry(content: bytes, item: Field) -> tuple[str, str]:
+    """Key and value where this top-level field is an entry of metadata; else nothing."""
+    return parse_entry(content[item.body : item.stop]) if item.number == METADATA else ("", "")
 
 
-def _model_fields(stream: BinaryIO) -> Iterator[Field]:
-    """The top-level fields of an ONNX file, in order. The stream's position does not matter between them.
+def _hash(content: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in _without_description(content):
+        digest.update(part)
+    return digest.hexdigest()
 
-    Raises:
-        ModelError: Empty, not ONNX, or cut short.
-    """
-    size = stream.seek(0, io.SEEK_END)
-    if size == 0:
-        raise ModelError("is empty (0 bytes); copy or download it again")
-    seen = set()
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder, not a model file; give a .onnx file")
     try:
-        for item in read_fields(stream, size, _WIRE_TYPES):
-            seen.add(item.number)
-            yield item
-    except EOFError:
-        if _IR_VERSION in seen:
-            raise ModelError(f"is cut short: it ends at byte {size}; copy or download it again") from None
-        raise ModelError("is not an ONNX file; give a model made by `impasto train`") from None
-    except ValueError:
-        raise ModelError("is not an ONNX file, or damaged; give a model made by `impasto train`") from None
-    if not {_IR_VERSION, _GRAPH, _OPSET_IMPORT} <= seen:
-        raise ModelError("is not a complete ONNX file; copy or download it again")
+        if path.stat().st_size > _LARGEST:
+            raise ModelError(f"{path}: is larger than an ONNX file can be (2 GB); give a model made by `impasto train`")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file; check the name") from None
+    except OSError as cause:
+        raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
 
 
-def _parse_entry(data: bytes) -> tuple[bytes, bytes]:
-    """Key and value of a StringStringEntryProto."""
-    values = {1: b"", 2: b""}
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of what is in a file name the file."""
     try:
-        for item in read_fields(io.BytesIO(data), len(data), {1: 2, 2: 2}):
-            values[item.number] = data[item.body : item.stop]
-    except (EOFError, ValueError):
-        raise ModelError("has damaged metadata; copy or download it again") from None
-    return values[1], values[2]
+        yield
+    except ModelError as reason:
+        raise ModelError(f"{path}: {reason}") from None

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from impasto.errors import BackendError, ImageError, ModelError, UsageError
 from impasto.models import forms as graph
 from impasto.models.catalogue import Variant, compiled_folder, find_style, is_style, variant_of
-from impasto.models.modelfile import ModelInfo, check_complete, read_info
+from impasto.models.modelfile import ModelInfo, check_complete, read_model
 from impasto.models.stylefile import Style
 from impasto.painting.engines import Arithmetic, Array, Backend, FakeBackend, OutOfMemory, chosen_backend, make_backend
 from impasto.painting.settings import STROKES_AT, Settings
@@ -350,7 +349,8 @@ def load(
         style, path = find_style(name_or_path, variant)
     else:
         path = Path(name_or_path)
-    info = read_info(path)
+    file = read_model(path)
+    info = file.info
     if style is not None:
         _check_fit(style, info, path)
     if style is None and info.style_size:
@@ -360,27 +360,17 @@ def load(
     measured = style is None or style.info.name in info.styles  # one learnt later may go beyond the network's ranges
     in_8_bits = paints_in_8_bits(info, backend, precision) and (measured or precision == "int8")
 
-    def model() -> bytes:
-        content = path.read_bytes()
-        return changed(partial(graph.without_default, name="strength"), content) if info.strength else content
-
-    def changed(change: Callable[[bytes], bytes], form: bytes) -> bytes:
+    def make(form: graph.Form) -> Backend:
+        exact = form == "measuring"  # statistics are differences of what it finds
+        rounded = in_8_bits and not exact
         try:
-            return change(form)
+            content = graph.rewrite(file.content, form, ranges=info.ranges if rounded else None, channels_last=by_pixel)
         except ModelError as reason:
             raise ModelError(f"{path}: {reason}") from None
+        arithmetic: Arithmetic = "float32" if exact or precision == "int8" or rounded else precision
+        return make_backend(content, str(path), backend=backend, threads=threads, precision=arithmetic, cache=cache)
 
-    def make(form: bytes, precision: Arithmetic = "float32") -> Backend:
-        if by_pixel:
-            form = changed(graph.by_pixel, form)
-        return make_backend(form, str(path), backend=backend, threads=threads, precision=precision, cache=cache)
-
-    def paint(form: bytes) -> Backend:
-        if precision != "int8" and not in_8_bits:
-            return make(form, precision)
-        return make(changed(partial(graph.quantized, ranges=info.ranges), form))
-
-    return Stylizer(paint(model()), info, style, Forms(model, paint, make))
+    return Stylizer(make("plain"), info, style, Forms(lambda: graph.norms(file.content), make))
 
 
 def load_foreign(

@@ -21,46 +21,41 @@ class Forms:
     """A model's other graphs, see :mod:`impasto.models.forms`; each is loaded when it is first needed.
 
     Args:
-        model: Gives the model file's bytes.
-        paint: Makes what paints with a graph.
-        measure: Makes what measures with one: in float32, since a and b are differences of what it finds.
+        norms: The model's instance normalisations.
+        make: Loads the graph in a form.
     """
 
-    def __init__(
-        self, model: Callable[[], bytes], paint: Callable[[bytes], Backend], measure: Callable[[bytes], Backend]
-    ) -> None:
-        self._model = model
-        self._paint = paint
-        self._measure = measure
-        self._loaded: dict[Callable[[bytes], bytes], Backend] = {}
+    def __init__(self, norms: Callable[[], tuple[graph.Norm, ...]], make: Callable[[graph.Form], Backend]) -> None:
+        self._norms = norms
+        self._make = make
+        self._loaded: dict[graph.Form, Backend] = {}
         self._one_at_a_time = threading.Lock()  # several threads may come to need the same graph
 
     @functools.cached_property
     def norms(self) -> tuple[graph.Norm, ...]:
         """The model's instance normalisations."""
-        return graph.norms(self._model())
+        return self._norms()
 
     @property
     def measuring(self) -> Backend:
-        """The graph with its statistics as further results."""
-        return self._form(graph.measuring)
+        """The graph with its statistics as further outputs."""
+        return self._form("measuring")
 
     @property
     def frozen(self) -> Backend:
         """The graph with statistics as inputs."""
-        return self._form(graph.frozen)
+        return self._form("frozen")
 
     @property
     def frozen_by_place(self) -> Backend:
-        """The graph with statistics as inputs that may differ from place to place."""
-        return self._form(graph.frozen_by_place)
+        """The graph with statistics as inputs that may differ from position to position."""
+        return self._form("frozen_by_position")
 
-    def _form(self, change: Callable[[bytes], bytes]) -> Backend:
+    def _form(self, form: graph.Form) -> Backend:
         with self._one_at_a_time:
-            if change not in self._loaded:
-                make = self._measure if change is graph.measuring else self._paint
-                self._loaded[change] = make(change(self._model()))
-            return self._loaded[change]
+            if form not in self._loaded:
+                self._loaded[form] = self._make(form)
+            return self._loaded[form]
 
     def blended(self, each: Sequence[dict[str, Array]], weights: Array, info: ModelInfo) -> dict[str, Array]:
         """Statistics of several pictures as one, at every place in these shares, as inputs of `frozen_by_place`.
@@ -86,13 +81,7 @@ class Forms:
     def measure(self, inputs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """The picture of these inputs, and its statistics as the inputs of the frozen graph."""
         *found, picture = self.measuring.run_all(inputs)
-        results = iter(found)
-        statistics = {}
-        for norm in self.norms:
-            statistics[norm.scale], statistics[norm.shift] = graph.affine(*(next(results) for _ in range(5)))
-            for name in norm.limits:
-                statistics[name] = next(results)[np.newaxis]
-        return picture, statistics
+        return picture, graph.statistics(self.norms, found)
 
 
 class Tile(NamedTuple):
