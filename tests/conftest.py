@@ -1,20 +1,107 @@
+"""Fixtures that every test may use, and how the suite runs where torch is not installed.
+
+This file imports no torch, so that the torch-free half can be tested without it: test modules that import torch or a
+package of the torch half are then not collected, and the header of the run names them.
+"""
+
+import ast
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
 
-from impasto.evaluation import judge
-from impasto.evaluation import scores as evaluate
-from impasto.nn.vgg import BLOCKS, VGGFeatures
-from impasto.optimize import gatys
-from impasto.training import trainer
+TORCH_HALF = ("torch", "impasto.nn", "impasto.optimize", "impasto.training", "impasto.evaluation")
+HAS_TORCH = find_spec("torch") is not None
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+TESTS = Path(__file__).parent
+
+
+def needs_torch(path):
+    """Whether a test module imports torch, or a package of the torch half, when it is loaded."""
+    names = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return any(name == root or name.startswith(f"{root}.") for name in names for root in TORCH_HALF)
+
+
+collect_ignore = [] if HAS_TORCH else [str(path) for path in TESTS.rglob("test_*.py") if needs_torch(path)]
+
+
+def pytest_report_header():
+    if collect_ignore:
+        names = sorted(Path(path).relative_to(TESTS).as_posix() for path in collect_ignore)
+        return f"torch is not installed: {len(names)} test modules are left out: {', '.join(names)}"
+    return None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_core_per_worker():
+    """Each pytest-xdist worker runs on a core of its own: engines that share a core wait for each other."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        if CORES:
+            os.sched_setaffinity(0, {sorted(CORES)[int(worker.removeprefix("gw")) % len(CORES)]})
+        set_torch_threads(1)
+
+
+def set_torch_threads(number):
+    if HAS_TORCH:
+        import torch
+
+        torch.set_num_threads(number)
+
+
+@pytest.fixture
+def all_cores():
+    """All cores, for tests of what several threads could do wrong."""
+    if not CORES:
+        yield
+        return
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES)
+    set_torch_threads(len(CORES))
+    yield
+    os.sched_setaffinity(0, mine)
+    set_torch_threads(len(mine))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_its_own(tmp_path_factory):
+    """Engines cache compiled networks in a temporary folder; commands that tests start inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("compiled")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def small_evaluations(request, monkeypatch):
+    """Training runs score their results, and compare them with Gatys' optimisation, at a size that costs nothing."""
+    if not HAS_TORCH or request.path.parent.name in ("pictures", "models", "painting"):
+        return
+    from impasto.evaluation import judge
+    from impasto.evaluation import scores as evaluate
+    from impasto.optimize import gatys
+    from impasto.training import trainer
+
+    for module in (judge, gatys, evaluate):
+        monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
+    for name in ("GLANCE_SIZE", "SHEET_SIZE"):
+        monkeypatch.setattr(judge, name, 64)
+    monkeypatch.setattr(trainer, "RANGE_SQUARES", 2)
+    monkeypatch.setattr(judge, "MOST_EVALUATIONS", 3)
 
 
 def tiny_vgg_weights():
-    """A VGG-16 of the right shape but a few channels wide: its losses behave, and cost nothing."""
+    """Weights of a VGG-16 of the right shape, a few channels wide: its losses behave, and cost nothing."""
+    torch = pytest.importorskip("torch")
+    from impasto.nn.vgg import BLOCKS
+
     source = torch.Generator().manual_seed(7)
     weights, channels = {}, 3
     for block, (width, count) in enumerate(zip((6, 8, 8, 8), BLOCKS["vgg16"], strict=False), start=1):
@@ -26,61 +113,21 @@ def tiny_vgg_weights():
     return weights
 
 
-CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def a_core_of_its_own():
-    """Workers run side by side, each on a core: engines that share cores spend their time on waiting for each other."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if worker:
-        torch.set_num_threads(1)
-        if CORES:
-            os.sched_setaffinity(0, {sorted(CORES)[int(worker.removeprefix("gw")) % len(CORES)]})
-
-
-@pytest.fixture
-def all_cores():
-    """For what several threads could do wrong."""
-    if not CORES:
-        yield
-        return
-    mine, threads = os.sched_getaffinity(0), torch.get_num_threads()
-    os.sched_setaffinity(0, CORES)
-    torch.set_num_threads(len(CORES))
-    yield
-    os.sched_setaffinity(0, mine)
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def kept_apart(tmp_path_factory):
-    """What engines keep of this run is not put among the user's own files; commands that are started see it too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("compiled")))
-        yield
-
-
-@pytest.fixture(autouse=True)
-def judged_small(monkeypatch):
-    """Runs look at their results, and are compared with Gatys' optimisation, at a size that costs nothing."""
-    for module in (judge, gatys, evaluate):
-        monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
-    for name in ("GLANCE_SIZE", "SHEET_SIZE"):
-        monkeypatch.setattr(judge, name, 64)
-    monkeypatch.setattr(trainer, "RANGE_SQUARES", 2)
-    monkeypatch.setattr(judge, "MOST_EVALUATIONS", 3)
-
-
 @pytest.fixture(scope="session")
 def tiny_vgg():
-    return VGGFeatures(tiny_vgg_weights())
+    weights = tiny_vgg_weights()
+    from impasto.nn.vgg import VGGFeatures
+
+    return VGGFeatures(weights)
 
 
 @pytest.fixture(scope="session")
 def tiny_vgg_file(tmp_path_factory):
+    weights = tiny_vgg_weights()
+    from safetensors.torch import save_file
+
     path = tmp_path_factory.mktemp("weights") / "tiny_vgg.safetensors"
-    save_file(tiny_vgg_weights(), path)
+    save_file(weights, path)
     return path
 
 
@@ -92,6 +139,7 @@ def make_photo(seed, height=80, width=100):
 
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory):
+    """A folder with 14 photos, half of them in a subfolder."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "deeper").mkdir()
     for seed in range(14):
@@ -102,6 +150,7 @@ def photo_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def style_file(tmp_path_factory):
+    """A style picture: coloured stripes."""
     path = tmp_path_factory.mktemp("style") / "stripes.png"
     stripes = np.indices((90, 110)).sum(0) // 7 % 2 * 200
     Image.fromarray(np.stack([stripes, 255 - stripes, stripes // 2], axis=2).astype(np.uint8)).save(path)

@@ -1,3 +1,4 @@
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,8 @@ import pytest
 
 from impasto.pictures.read import load_image
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.slow
@@ -20,17 +22,15 @@ def test_the_demo_learns_repaints_and_ends_with_the_sheet(tmp_path):
     assert len([*(tmp_path / "demo" / "painted").iterdir()]) == len([*(EXAMPLES / "photos").iterdir()]) == 5
 
 
-def test_every_example_has_its_licence_in_the_manifest():
-    import csv
-
-    from impasto.files import training_data
-
-    for folder in (EXAMPLES, training_data("photos")):
-        with (folder / "manifest.csv").open(encoding="utf-8") as file:
-            rows = {row["file"]: row for row in csv.DictReader(file)}
-        pictures = {p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg")}
-        assert pictures == rows.keys()
-        for row in rows.values():
-            assert row["licence"].startswith(("CC0", "CC-BY", "public-domain")), row
-            assert row["author"]
-            assert row["source"]
+@pytest.mark.parametrize(
+    "folder", [EXAMPLES, ROOT / "packages/impasto-train-data/src/impasto_train_data/photos"], ids=lambda path: path.name
+)
+def test_every_example_has_its_licence_in_the_manifest(folder):
+    with (folder / "manifest.csv").open(encoding="utf-8") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    pictures = {p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg")}
+    assert pictures == rows.keys()
+    for row in rows.values():
+        assert row["licence"].startswith(("CC0", "CC-BY", "public-domain")), row
+        assert row["author"]
+        assert row["source"]
