@@ -3,7 +3,7 @@ import torch
 
 from impasto.errors import UsageError
 from impasto.models.modelfile import ModelInfo
-from impasto.nn.generators import GENERATORS, build_generator
+from impasto.nn.generators import GENERATORS, NOISE_SCALES, build_generator
 from impasto.nn.norm import NORMS, InstanceNorm
 from impasto.training.config import PRESETS
 
@@ -12,6 +12,9 @@ SMALL = {
     "light": {"width": 8, "blocks": 1},
     "texture": {"width": 4, "levels": 3},
 }
+
+
+NOISY = ("light", {"noise_scales": NOISE_SCALES})
 
 
 def small(name, **arguments):
@@ -97,14 +100,14 @@ def test_presets_run_at_an_odd_size(preset):
 
 
 @pytest.mark.parametrize("contrast", [0.25, 0.5, 1.0])
-@pytest.mark.parametrize("name", [*GENERATORS])
-def test_instance_norm_drops_the_photos_contrast(name, contrast):
+@pytest.mark.parametrize(("name", "arguments"), [*((name, {}) for name in GENERATORS), NOISY])
+def test_instance_norm_drops_the_photos_contrast(name, arguments, contrast):
     """The paper's claim: g(a x + b) = g(x); here within 1/255, b of each colour its own, at full network size."""
     torch.manual_seed(1)
-    generator = build_generator(name, {})
+    generator = build_generator(name, arguments)
     photo = smooth_picture(96, 130)
     dimmed = contrast * photo + (1 - contrast) * torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
-    noise = torch.rand(1, generator.noise_channels, 96, 130) if generator.noise_channels else None
+    noise = generator.draw_noise(1, 96, 130) if generator.noise_channels else None
     with torch.no_grad():
         change = (generator(photo, noise) - generator(dimmed, noise)).abs().max()
     assert change < 1 / 255
@@ -151,6 +154,47 @@ def test_noise_makes_variants_and_is_repeatable():
     with torch.no_grad():
         assert torch.equal(generator(photo, one), generator(photo, one))
         assert not torch.allclose(generator(photo, one), generator(photo, two))
+
+
+def test_smooth_noise_is_standard_normal_on_its_grid_and_bilinear_between():
+    generator = small("light", noise_scales=(1, 4))
+    noise = generator.draw_noise(200, 64, 46, source=torch.Generator().manual_seed(0))
+    assert noise.shape == (200, 2, 16, 12)
+    assert abs(float(noise.mean())) < 0.05
+    assert float(noise[:, 0].var()) == pytest.approx(1.0, abs=0.05)
+    # Value 2 lies an eighth of the way from the first grid point to the second, in both directions.
+    assert float(noise[:, 1, 2, 2].var()) == pytest.approx((0.875**2 + 0.125**2) ** 2, abs=0.12)
+    # Between four grid points a bilinear surface has no second differences in either direction.
+    inside = noise[:, 1, 2:6, 2:6]
+    torch.testing.assert_close(inside.diff(n=2, dim=1), torch.zeros(200, 2, 4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(inside.diff(n=2, dim=2), torch.zeros(200, 4, 2), atol=1e-5, rtol=0)
+
+
+def test_noise_is_repeatable_by_its_source_and_changes_every_place():
+    generator = small("light", noise_scales=NOISE_SCALES)
+    even = torch.full((1, 3, 64, 64), 0.5) + 0.01 * smooth_picture(64, 64)
+    one, again, two = (generator.draw_noise(1, 64, 64, source=torch.Generator().manual_seed(k)) for k in (1, 1, 2))
+    with torch.no_grad():
+        painted = [generator(even, noise) for noise in (one, again, two)]
+    assert torch.equal(painted[0], painted[1])
+    changed = (painted[0] - painted[2]).abs().amax(dim=1)[0]
+    assert float((changed > 1 / 255).float().mean()) > 0.9
+
+
+def test_noise_counts_as_its_normalisation_scales_it_and_not_at_all_at_zero():
+    generator, photo = small("light", noise_scales=(1, 2)), smooth_picture(48, 40)
+    without = small("light")
+    without.load_state_dict(generator.state_dict(), strict=False)
+    with torch.no_grad():
+        generator.noise.norm.weight.zero_()
+        torch.testing.assert_close(generator(photo), without(photo))
+        generator.noise.norm.weight.fill_(1.0)
+        assert not torch.allclose(generator(photo), without(photo), atol=0.01)
+
+
+def test_noise_scales_must_be_whole_numbers_from_one():
+    with pytest.raises(UsageError, match="noise_scales must be a whole number of 1 or more, not 0"):
+        build_generator("light", {"noise_scales": (1, 0)})
 
 
 def test_several_styles_differ_and_mix():

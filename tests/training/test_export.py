@@ -11,7 +11,7 @@ from torch import nn
 from impasto.cli.main import main
 from impasto.errors import ModelError
 from impasto.models.modelfile import ModelInfo, read_info
-from impasto.nn.generators import GENERATORS, build_generator
+from impasto.nn.generators import GENERATORS, NOISE_SCALES, build_generator
 from impasto.nn.norm import NORMS
 from impasto.nn.tensors import to_picture, to_tensor
 from impasto.painting import stylizer as runtime
@@ -47,6 +47,18 @@ def test_onnx_runtime_agrees_with_torch_at_any_size_and_batch(name, norm):
     for batch, height, width in ((1, 128, 128), (2, 64, 192), (1, 97, 131)):
         inputs = example_inputs(generator, batch=batch, height=height, width=width)
         assert disagreement(generator, model, inputs) < 1 / 255
+
+
+@pytest.mark.parametrize("styles", [1, 2])
+def test_a_light_network_with_noise_takes_one_value_a_channel_for_each_cell(styles):
+    torch.manual_seed(0)
+    arguments = {"width": 16, "blocks": 1, "styles": styles, "noise_scales": NOISE_SCALES}
+    generator = randomized(build_generator("light", arguments))
+    model = to_onnx(generator)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert {x.name: x.shape for x in session.get_inputs()}["noise"] == ["batch", 6, "noise_height", "noise_width"]
+    for height, width in ((64, 96), (97, 131)):
+        assert disagreement(generator, model, example_inputs(generator, height=height, width=width)) < 1 / 255
 
 
 @pytest.mark.parametrize("preset", [*PRESETS])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.nn.layers import check_choice, pad_to
@@ -25,7 +26,7 @@ class Generator(nn.Module):
     """
 
     noise_channels: int = 0
-    """Channels of the noise input, (N, noise_channels, H, W), uniform in [0, 1); 0 for a network without noise."""
+    """Channels of the noise input z, see :meth:`draw_noise`; 0 for a network without noise."""
     minimum_size: int = 16
     """Minimum height and width of the layers' input; ``forward`` pads smaller pictures with their edge values."""
     noise_stride: int = 1
@@ -58,23 +59,50 @@ class Generator(nn.Module):
 
         Args:
             image: RGB pictures.
-            noise: (N, noise_channels, H, W), uniform in [0, 1). With None, a network with noise draws it from torch's
-                global random generator.
+            noise: as :meth:`draw_noise` returns it. With None, a network with noise draws it from torch's global random
+                generator.
             style: (N, styles) mixing weights, for a network of several styles; None for its first style.
         """
         height, width = image.shape[2:]
         if self.noise_channels and noise is None:
-            noise = torch.rand(image.shape[0], self.noise_channels, height, width, device=image.device)
+            noise = self.draw_noise(image.shape[0], height, width, device=image.device)
         image = pad_to(image, self.minimum_size)
         features = 255.0 * image - self.mean
         if noise is not None:
-            noise = pad_to(noise, self.minimum_size)
+            noise = pad_to(noise, -(-self.minimum_size // self.noise_stride))
         y = self.paint(features, noise, style)[:, :, :height, :width]
         if self.output == "sigmoid":
             return torch.sigmoid(y)
         if self.output == "tanh150":
             y = 150.0 * torch.tanh(y)
         return (y + self.mean) / 255.0
+
+    def draw_noise(
+        self,
+        count: int,
+        height: int,
+        width: int,
+        *,
+        source: torch.Generator | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """Noise z for ``count`` pictures of ``height`` x ``width`` pixels, float32 (count, noise_channels, h, w).
+
+        h is ceil(height / noise_stride), w likewise. Without :attr:`noise_scales` all values are independent and uniform
+        in [0, 1). Otherwise channel k is standard normal noise on a grid of ``noise_scales[k]`` values, interpolated
+        bilinearly. Random numbers are from ``source``, on ``device``, or from torch's global random generator.
+        """
+        h, w = (-(-side // self.noise_stride) for side in (height, width))
+        if not self.noise_scales:
+            return torch.rand(count, self.noise_channels, h, w, generator=source, device=device)
+        fields = []
+        for scale in self.noise_scales:
+            # One value more than there are cells: it is at the far side of the last cell.
+            field = torch.randn(count, 1, -(-h // scale) + 1, -(-w // scale) + 1, generator=source, device=device)
+            if scale > 1:
+                field = F.interpolate(field, scale_factor=float(scale), mode="bilinear", align_corners=False)
+            fields.append(field[:, :, :h, :w])
+        return torch.cat(fields, dim=1)
 
     def style_weights(self, styles: Sequence[int], strength: Tensor | None = None) -> Tensor | None:
         """The ``style`` input (N, styles) that selects N styles by index; None for a network of one style.

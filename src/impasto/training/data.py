@@ -249,7 +249,7 @@ def draw_frame(item: int, jitter: int, seed: int) -> list[int]:
 def draw_noise(
     generator: Generator, items: range, size: int | tuple[int, ...], seed: int, device: torch.device
 ) -> Tensor | None:
-    """Noise z for these places of the run, (N, channels, H, W) uniform in [0, 1): a function of (seed, place)."""
+    """Noise z for these places of the run, as `Generator.draw_noise` returns it: a function of (seed, place)."""
     if not generator.noise_channels:
         return None
     height, width = (size, size) if isinstance(size, int) else size
@@ -257,5 +257,5 @@ def draw_noise(
     for item in items:
         # torch takes the lower 32 bits of a seed and no more: both numbers have to be in them.
         source = torch.Generator().manual_seed((item + seed * 0x9E3779B1) % 2**32)
-        drawn.append(torch.rand(1, generator.noise_channels, height, width, generator=source))
+        drawn.append(generator.draw_noise(1, height, width, source=source))
     return torch.cat(drawn).to(device)

@@ -200,7 +200,7 @@ def example_inputs(generator: Generator, *, height: int, width: int, batch: int 
     source = torch.Generator().manual_seed(0)
     inputs = {"image": torch.rand(batch, 3, height, width, generator=source)}
     if generator.noise_channels:
-        inputs["noise"] = torch.rand(batch, generator.noise_channels, height, width, generator=source)
+        inputs["noise"] = generator.draw_noise(batch, height, width, source=source)
     if generator.styles > 1:
         inputs["style"] = torch.rand(1, generator.styles, generator=source).softmax(dim=1).expand(batch, -1)
     return inputs
@@ -237,7 +237,8 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     graph = _Graph(generator)
     shapes: dict[str, list[str | int]] = {"image": ["batch", 3, "height", "width"]}
     if generator.noise_channels:
-        shapes["noise"] = ["batch", generator.noise_channels, "height", "width"]
+        sides = [f"noise_{side}" if generator.noise_stride > 1 else side for side in ("height", "width")]
+        shapes["noise"] = ["batch", generator.noise_channels, *sides]
     noise = "noise" if "noise" in shapes else None
     style = None
     if strength:
@@ -377,7 +378,10 @@ def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None
     if _takes_pixels(net):
         mean = net.mean.flatten().repeat(CELL * CELL)
         x = graph.add("Sub", x, (conv.conv.weight.sum(dim=(2, 3)) @ mean).reshape(1, -1, 1, 1))
-    x = graph.add("Relu", _layer(graph, norm, x, style))
+    x = _layer(graph, norm, x, style)
+    if noise is not None:
+        x = graph.add("Add", x, _layer(graph, net.noise.norm, _layer(graph, net.noise.conv, noise, style), style))
+    x = graph.add("Relu", x)
     for layer in (*net.blocks, net.up):
         x = _layer(graph, layer, x, style)
     x = _squashed(graph, net, _layer(graph, net.last, x, style))
