@@ -88,9 +88,9 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Noise z for ``count`` pictures of ``height`` x ``width`` pixels, float32 (count, noise_channels, h, w).
 
-        h is ceil(height / noise_stride), w likewise. Without :attr:`noise_scales` all values are independent and uniform
-        in [0, 1). Otherwise channel k is standard normal noise on a grid of ``noise_scales[k]`` values, interpolated
-        bilinearly. Random numbers are from ``source``, on ``device``, or from torch's global random generator.
+        h is ceil(height / noise_stride), and w likewise. Without :attr:`noise_scales` all values are independent and
+        uniform in [0, 1). Otherwise channel k is standard normal noise on a grid of ``noise_scales[k]`` values,
+        interpolated bilinearly. Random numbers are from ``source``, on ``device``, or from torch's global generator.
         """
         h, w = (-(-side // self.noise_stride) for side in (height, width))
         if not self.noise_scales:
