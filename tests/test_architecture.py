@@ -14,11 +14,12 @@ SOURCE = Path(impasto.__file__).parent
 
 TORCH_FREE = {
     "errors": set(),
+    "options": {"errors"},
     "files": {"errors"},
     "processor": set(),
     "pictures": {"errors", "files"},
     "models": {"errors", "files", "pictures"},
-    "painting": {"errors", "files", "processor", "pictures", "models"},
+    "painting": {"errors", "files", "options", "processor", "pictures", "models"},
 }
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "files"},
@@ -30,7 +31,7 @@ MAY_IMPORT = TORCH_FREE | {
 }
 """Package -> the packages it may import, at any depth; "" is impasto itself, for __version__."""
 
-AT_THE_TOP_OF_CLI = {"errors", ""}
+AT_THE_TOP_OF_CLI = {"errors", "cli", ""}
 HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "matplotlib", "pyvips", "pillow_heif"}
 
 

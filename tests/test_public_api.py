@@ -7,6 +7,7 @@ from impasto import errors
 def test_the_public_names_are_few_and_all_there():
     assert set(impasto.__all__) == {
         *("load", "load_image", "save_image", "styles", "Stylizer", "__version__", "Settings", "paint_regions"),
+        *("paint_files", "FileOptions", "BatchResult", "BatchProgress"),
         *("SavedSettings", "read_settings", "write_settings", "style_sheet", "strength_sheet"),
         *("ImpastoError", "ImageError", "ModelError", "BackendError", "TrainingError", "UsageError"),
     }

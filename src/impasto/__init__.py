@@ -17,6 +17,8 @@ from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, T
 
 if TYPE_CHECKING:
     from impasto.models.catalogue import styles
+    from impasto.painting.batch import BatchProgress, BatchResult, paint_files
+    from impasto.painting.plan import FileOptions
     from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
     from impasto.painting.sheets import strength_sheet, style_sheet
     from impasto.painting.stylizer import Stylizer, load, paint_regions
@@ -27,6 +29,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "BatchProgress",
+    "BatchResult",
+    "FileOptions",
     "ImageError",
     "ImpastoError",
     "ModelError",
@@ -38,6 +43,7 @@ __all__ = [
     "__version__",
     "load",
     "load_image",
+    "paint_files",
     "paint_regions",
     "read_settings",
     "save_image",
@@ -49,6 +55,10 @@ __all__ = [
 
 _HOME = {
     "load": "impasto.painting.stylizer",
+    "BatchProgress": "impasto.painting.batch",
+    "BatchResult": "impasto.painting.batch",
+    "FileOptions": "impasto.painting.plan",
+    "paint_files": "impasto.painting.batch",
     "SavedSettings": "impasto.painting.settings",
     "Settings": "impasto.painting.settings",
     "read_settings": "impasto.painting.settings",

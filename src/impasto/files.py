@@ -3,12 +3,12 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from impasto.errors import ImpastoError, TrainingError
+from impasto.errors import ImpastoError, TrainingError, UsageError
 
 TRAINING_DATA = "impasto_train_data"
 """The package with the loss network's weights, the LPIPS heads, photos and style statistics."""
@@ -69,6 +69,14 @@ def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> N
         raise error(_cannot_write(path, cause)) from cause
     finally:
         _remove(part)
+
+
+def check_absent(paths: Sequence[Path], otherwise: str = "") -> None:
+    """Raise UsageError if one of these files exists; ``otherwise`` ends the advice to add --force."""
+    there = [path for path in paths if os.path.exists(path) and not path.is_dir()]  # noqa: PTH110 (long names)
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(f"{there[0]}{more}: exists: add --force to replace it{otherwise}")
 
 
 def _remove(part: Path) -> None:

@@ -61,9 +61,9 @@ def test_an_older_result_is_replaced_only_when_told(here, capsys):
     paints("a.png", "-o", "b.png")
     before = (here / "b.png").stat().st_ino
     message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "c.png", "--save-settings", "b.png")
-    assert message.endswith("b.png: is there already: add --force to replace\n")
+    assert message.endswith("b.png: exists: add --force to replace it\n")
     message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
-    assert "b.png: is there already: add --force" in message
+    assert "b.png: exists: add --force" in message
     assert (here / "b.png").stat().st_ino == before
     paints("a.png", "-o", "b.png", "--force")
     assert (here / "b.png").stat().st_ino != before
@@ -77,7 +77,7 @@ def test_resume_leaves_out_what_is_done(here, capsys):
     paints("a.png", "c.png", "-o", "out", "--resume")
     said = capsys.readouterr()
     assert said.out.startswith("1/1 out/c.png")
-    assert said.err == "impasto: 1 of 2 are there already\n"
+    assert said.err == "impasto: 1 of 2 results exist and are skipped\n"
     assert (here / "out/a.png").stat().st_ino == before
 
 
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_before_any_work(here, 
         write(self, *rest, **options)
 
     monkeypatch.setattr(Path, "touch", refused)
-    monkeypatch.setattr("impasto.cli.stylize.read_picture", lambda *_, **__: pytest.fail("begun all the same"))
+    monkeypatch.setattr("impasto.painting.batch.read_picture", lambda *_, **__: pytest.fail("begun all the same"))
     message = fails(capsys, 1, "stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "out")
     assert "out/a.png: cannot write: Permission denied; check the disk and permissions" in message
 
@@ -203,9 +203,9 @@ def test_after_an_interruption_it_is_said_how_to_go_on(here, capsys, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.cli.stylize._outcome", interrupted)
+    monkeypatch.setattr("impasto.painting.batch._outcome", interrupted)
     assert main(["stylize", "a.png", "c.png", "-o", "out", "-m", "m.onnx"]) == 130
-    assert "--resume goes on" in capsys.readouterr().err
+    assert "with --resume to continue" in capsys.readouterr().err
 
 
 def test_the_sheet_of_strengths_is_told_as_any_picture(here, capsys):
@@ -287,7 +287,7 @@ def test_variants_differ_and_have_names(here, capsys):
     assert (pictures[0] != pictures[2]).any()
     (here / "b_2.png").unlink()
     paints("a.png", "-o", "b.png", "--variants", "3", "--seed", "4", "--resume")
-    assert "are there already" in capsys.readouterr().err
+    assert "results exist and are skipped" in capsys.readouterr().err
     assert (load_image("b_2.png") == pictures[1]).all()
     save_image("b_3.png", make_photo(3))
     message = fails(capsys, 2, "stylize", "b_3.png", "-m", "m.onnx", "-o", "b.png", "--variants", "3", "--force")
@@ -357,10 +357,10 @@ def test_photos_where_results_go_are_named_and_stay(here, capsys):
         save_image(name, make_photo(1))
     before = Path("in/own/x.png").read_bytes()
     message = fails(capsys, 2, "stylize", "in", "-m", "m.onnx", "-o", "in/own", "--force")
-    assert "in/own/x.png: may be a photo, as in/own/y.png is no result of this" in message
+    assert "in/own/x.png: may be a photo, as in/own/y.png is not a result of this command" in message
     assert Path("in/own/x.png").read_bytes() == before
     paints("in", "-o", "in/own", "--resume")
-    assert "in/own/y.png and all else there is left out" in capsys.readouterr().err
+    assert "in/own/y.png and all other files in it are not painted" in capsys.readouterr().err
 
 
 def test_a_pattern_of_all_folders_keeps_their_structure(here):
@@ -497,7 +497,7 @@ def test_settings_are_not_saved_over_what_is_needed(here, capsys, kept):
     paints("a.png", "-o", "b.png", "--save-settings", "s.json", "--resume")  # the same settings
     capsys.readouterr()
     other = ["a.png", "-m", "m.onnx", "-o", "c.png", "--seed", "1", "--save-settings", "s.json"]
-    assert "s.json: is there already" in fails(capsys, 2, "stylize", *other)
+    assert "s.json: exists" in fails(capsys, 2, "stylize", *other)
     paints("a.png", "-o", "b.png", "--settings", "s.json", "--save-settings", "s.json", "--force")
 
 
@@ -513,7 +513,7 @@ def test_saved_styles_keep_their_order_in_which_masks_are_given(here):
 
 
 def test_a_dry_run_finds_a_place_that_cannot_be_written(here, capsys):
-    assert "a.png: is no folder" in fails(
+    assert "a.png: is not a folder" in fails(
         capsys, 1, "stylize", "a.png", "-m", "m.onnx", "-o", "a.png/b/c.png", "--dry-run"
     )
     paints("a.png", "-o", "new/folder/c.png", "--dry-run")
@@ -577,7 +577,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["styles", "--sheet", "a.png", "-o", f"{300 * 'x'}.png"], 1, "File name too long"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--resume"], 2, "give one"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--background-only"], 2, "give --mask FILE"),
-        (["stylize", "a.png", "-s", "udnie:0.5", "-o", "b.png"], 2, "give --strength for less of it"),
+        (["stylize", "a.png", "-s", "udnie:0.5", "-o", "b.png"], 2, "for less of it use --strength"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", *2 * ["--mask", "a.png"]], 2, "2 masks for 1 styles"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),
@@ -593,12 +593,12 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "out"], 2, "a.png: is given twice"),
         (["info", 300 * "x"], 2, "no style is called"),
         (["stylize", "a.png", "-s", "udnie:much", "-o", "b.png"], 2, "the share of a style is a number"),
-        (["stylize", "-a.png", "-m", "m.onnx", "-o", "b.png"], 2, "a file of that name is ./-a.png"),
+        (["stylize", "-a.png", "-m", "m.onnx", "-o", "b.png"], 2, "for a file of that name give ./-a.png"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--depth", "16"], 2, "leave --depth out"),
         (
             ["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--variants", "2"],
             2,
-            "--grid shows styles and",
+            "--grid shows only styles and",
         ),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "this model has one strength"),
         (["stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
@@ -621,12 +621,12 @@ def test_info_is_readable(here, capsys):
     output = capsys.readouterr().out
     for expected in [
         "m.onnx",
-        "a model of its own: every weight learnt",
+        "a model: all weights trained for its style",
         "negative",
         "The Wave",
         "residual (width 8)",
         "2000",
-        "s a megapixel here",
+        "s per megapixel on this computer",
     ]:
         assert expected in output
 
@@ -645,7 +645,7 @@ def test_info_of_a_model_that_cannot_run_here_says_the_rest_and_why(here, capsys
     assert main(["info", "broken.onnx"]) == 0
     output = capsys.readouterr().out
     assert "residual (width 8)" in output
-    assert "cannot be painted with here: broken.onnx:" in output
+    assert "cannot paint on this computer: broken.onnx:" in output
     assert main(["info", "broken.onnx", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seconds_per_megapixel"] is None
 
@@ -691,7 +691,7 @@ def test_an_interrupt_is_quiet(here, capsys, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.cli.stylize.read_picture", interrupt)
+    monkeypatch.setattr("impasto.painting.batch.read_picture", interrupt)
     assert "interrupted" in fails(capsys, 130, "stylize", "a.png", "-m", "m.onnx", "-o", "b.png")
 
 

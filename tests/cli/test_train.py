@@ -15,7 +15,6 @@ from impasto.cli.main import main
 from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
 from impasto.training.run import run_folder
-from impasto.training.trainer import Progress
 
 QUICK = ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "48", "--set.width", "4"]
 
@@ -78,7 +77,7 @@ def test_the_end_of_a_run_says_how_good_it_is_and_how_to_use_it(
     assert re.fullmatch(
         rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)", said[1]
     )
-    found = "none found" if clean else "a grid; lone spots: look closely, and learn longer"
+    found = "none found" if clean else "a grid; lone spots: check the preview, and train longer"
     assert said[2] == f"check for artefacts: {found}"
     assert said[3] == f"preview: {run_folder(made) / 'preview.jpg'}"
     what, flag = {"model.onnx": ("model", "--model"), "mine.safetensors": ("style", "--style")}.get(
@@ -228,18 +227,6 @@ def test_evaluate_compares_with_gatys_past_unreadable_photos(
     assert (equal["photo"], equal["size"]) == ("b.jpg", 64)
 
 
-@pytest.mark.parametrize("rank", ["0", "1"])
-def test_of_several_processes_the_first_one_speaks(rank, capsys, monkeypatch):
-    monkeypatch.setenv("RANK", rank)
-    progress = Progress(3, 0.5, 2.0, 2.0, 1.5, 0.9, 0.3, 2.1, message="the loss exploded")
-    with cli_train._training_progress() as report:
-        report(progress)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # where there would be a bar
-    with cli_train._training_progress() as report:
-        report(progress)
-    assert capsys.readouterr().err.count("the loss exploded") == (2 if rank == "0" else 0)
-
-
 def test_bad_places_are_one_line(train, tmp_path, capsys):
     (tmp_path / "folder.onnx").mkdir()
     assert train(output="folder.onnx") == 1
@@ -272,7 +259,7 @@ def test_gatys_paints(tmp_path, photo_folder, style_file, tiny_vgg_file, capsys)
     assert "after 5 evaluations" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"p.png", "p.curve.json"}
     assert main(words) == 2
-    assert "p.png and 1 more: is there already: add --force to replace" in error_of(capsys)
+    assert "p.png and 1 more: exists: add --force to replace it" in error_of(capsys)
     assert main([*words, "--force"]) == 0
 
 
@@ -333,5 +320,5 @@ def test_closed_and_full_outputs_are_one_line(train, tmp_path, capsys):
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
 @pytest.mark.parametrize("name", [b"plain.onnx", b"two words.onnx", b"\xff 'a' $HOME \\ 1.onnx", "Über.onnx".encode()])
 def test_names_are_said_as_a_shell_takes_them(name):
-    word = cli_train._word(os.fsdecode(name))
+    word = cli_train.shell_word(os.fsdecode(name))
     assert subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout == name

@@ -1,50 +1,71 @@
-"""Flags of the command line made of the dataclasses that hold the values: a default and its help have one home."""
+"""Flags made from the dataclasses that hold the values, so that a default and its help text have one home."""
 
 from collections.abc import Sequence
-from dataclasses import field, fields, make_dataclass
-from typing import Annotated, Any, get_args, get_type_hints
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Parameter, Token
 from cyclopts.validators import Number
 
+from impasto.errors import UsageError
+from impasto.options import opt
 
-def whole_number(type_: Any, tokens: Sequence[Token]) -> Any:
-    """A converter for flags: the parser's own would take 1.5 for 2."""
-    return _number(int, tokens[0].value, "a whole number")
+NOT_FAST = "--fast is for the styles that come with Impasto; a file has its own network: leave it out"
+
+Switch = Parameter(negative="")
+"""A flag without a value that has no opposite."""
 
 
-def from_least(least: int, most: int | None = None) -> Parameter:
+def whole_number(least: int, most: int | None = None) -> Parameter:
     """A flag that is a whole number in this range."""
-    return Parameter(converter=whole_number, validator=Number(gte=least, lte=most))
+    return Parameter(
+        converter=lambda _, tokens: _number(int, tokens, "a whole number"), validator=Number(gte=least, lte=most)
+    )
 
 
-def _number(kind: type, text: str, wanted: str) -> Any:
+def _number(kind: type, tokens: Sequence[Token], wanted: str) -> Any:
+    text = tokens[0].value
     try:
-        return kind(text)
+        return kind(text)  # the parser's own conversion would take 1.5 for 2
     except ValueError:
         raise ValueError(f"'{text}' is not {wanted}") from None
 
 
-def _told(hint: Any, help: str) -> Any:
-    """The type of a flag which, given what is no number, says what it means and so what it takes."""
-    kind = next((kind for kind in (int, float) if kind in (hint, *get_args(hint))), None)
+def flags_of(cls: type, leave_out: tuple[str, ...] = (), *, negatives: bool = True) -> Any:
+    """A dataclass with the fields of ``cls``, all None by default, for the command line.
+
+    Args:
+        cls: A dataclass whose fields are made by :func:`impasto.options.opt`.
+        leave_out: Fields that are not flags.
+        negatives: Whether a flag without a value has an opposite, ``--no-NAME``.
+    """
+    hints = get_type_hints(cls)
+    made = []
+    for item in fields(cls):
+        if item.name in leave_out:
+            continue
+        help = item.metadata["help"]
+        shown = "" if item.default in (None, "", False) else f" (default: {_plain(item.default)})"
+        flag = _flag(hints[item.name], item.metadata, negatives)
+        made.append((item.name, flag, field(default=None, metadata={"help": f"{help}{shown}"})))
+    # The parser can resolve the fields only if the class has a module.
+    return make_dataclass(f"{cls.__name__}Flags", made, frozen=True, namespace={"__module__": __name__})
+
+
+def _flag(hint: Any, metadata: Any, negatives: bool) -> Any:
+    """The type of a flag, with the converter and the range of a number."""
+    kinds = (hint, *get_args(hint))
+    if bool in kinds:
+        return hint | None if negatives else Annotated[hint | None, Switch]
+    kind = next((kind for kind in (int, float) if kind in kinds), None)
     if kind is None:
         return hint | None
-    wanted = f"{'a whole number' if kind is int else 'a number'}: {help}"
-    return Annotated[hint | None, Parameter(converter=lambda _, tokens: _number(kind, tokens[0].value, wanted))]
-
-
-def flags_of(cls: type, leave_out: tuple[str, ...] = ()) -> Any:
-    """A dataclass with the fields of ``cls``, all None by default: its flags, as the command line has them."""
-    hints = get_type_hints(cls)
-
-    def flag(name: str, help: str, default: Any) -> tuple[str, Any, Any]:
-        shown = "" if default is None or default == "" else f" (default: {_plain(default)})"
-        return name, _told(hints[name], help), field(default=None, metadata={"help": f"{help}{shown}"})
-
-    made = [flag(f.name, f.metadata["help"], f.default) for f in fields(cls) if f.name not in leave_out]
-    # Without a module of its own the command line's parser cannot resolve the fields.
-    return make_dataclass(f"{cls.__name__}Flags", made, frozen=True, namespace={"__module__": __name__})
+    wanted = f"{'a whole number' if kind is int else 'a number'}: {metadata['help']}"
+    limits = Number(gte=metadata.get("least"), lte=metadata.get("most"))
+    return Annotated[
+        hint | None,
+        Parameter(converter=lambda _, tokens: _number(kind, tokens, wanted), validator=limits),
+    ]
 
 
 def _plain(value: Any) -> str:
@@ -52,7 +73,25 @@ def _plain(value: Any) -> str:
 
 
 def given(flags: Any) -> dict[str, Any]:
-    """Those of :func:`flags_of` that were on the command line, by the field's name."""
-    if flags is None:  # not one of them was given
+    """The flags of :func:`flags_of` that were on the command line, by the field's name."""
+    if flags is None:  # none of them was given
         return {}
-    return {f.name: value for f in fields(flags) if (value := getattr(flags, f.name)) is not None}
+    return {item.name: value for item in fields(flags) if (value := getattr(flags, item.name)) is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineFlags:
+    """What computes, for every command that paints."""
+
+    backend: Literal["auto", "onnxruntime", "openvino"] = opt(
+        "auto", "inference engine; auto is OpenVINO if it is installed, otherwise ONNX Runtime"
+    )
+    threads: Annotated[int | None, whole_number(1)] = opt(
+        None, "number of threads; default: one for each core that this process may use"
+    )
+
+
+def check_not_fast(fast: bool, is_file: bool) -> None:
+    """Raise UsageError if --fast is given for a file."""
+    if fast and is_file:
+        raise UsageError(NOT_FAST)

@@ -1,0 +1,59 @@
+"""The command `impasto gatys`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from impasto.cli.console import progress_bar
+from impasto.cli.flags import Switch, flags_of, given
+from impasto.cli.train import ObjectiveFlags, find_preset
+from impasto.files import check_absent
+from impasto.optimize.gatys import Evaluated, GatysConfig, curve_file, paint
+
+if TYPE_CHECKING:
+    GatysFlags = Any
+else:
+    GatysFlags = flags_of(GatysConfig, ("objective",))
+
+
+def gatys(
+    content: Path,
+    style: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    force: Annotated[bool, Switch] = False,
+    preset: str = "impasto",
+    settings: Annotated[GatysFlags | None, Parameter(name="*")] = None,
+    objective: Annotated[ObjectiveFlags | None, Parameter(name="*")] = None,
+) -> int:
+    """Repaint one photo by optimising its pixels (Gatys 2016): the slowest and best method.
+
+    Args:
+        content: The photo.
+        style: The style picture.
+        output: The picture to write; the curve of the objective is saved beside it as .curve.json.
+        force: Replace files that exist.
+        preset: The recipe whose objective is used: impasto (fast has the same), johnson2016, ulyanov2016 or
+            ulyanov2017; other flags change it.
+    """
+    terms = replace(find_preset(preset).objective, **given(objective))
+    config = GatysConfig(objective=terms, **given(settings))
+    if not force:
+        check_absent([output, curve_file(output)])
+    with progress_bar("optimising", config.evaluations) as bar:
+
+        def report(progress: Evaluated) -> None:
+            bar.update(progress.evaluation, f"objective {progress.objective:.3f}")
+
+        result = paint(content, style, output, config, report)
+    best = min(result.curve, key=lambda point: point.objective)
+    print(
+        f"after {len(result.curve)} evaluations in {result.curve[-1].seconds:.0f} s: content {best.content:.3f}, "
+        f"style {best.style:.3f}, objective {best.objective:.3f}"
+    )
+    print(f"picture: {output}")
+    print(f"curve: {curve_file(output)}")
+    return 0 if result.finished else 130

@@ -1,0 +1,232 @@
+"""Painting files and folders: `paint_files` reads, paints and writes several pictures at the same time."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from impasto.errors import ImageError, ImpastoError, UsageError
+from impasto.painting.plan import STANDARD, AnyPath, Failure, FileOptions, Job, Plan, plan_files
+from impasto.painting.settings import Settings
+from impasto.painting.stylizer import DEFAULT, Mask, Stylizer, paint_regions
+from impasto.pictures.formats import holds_16_bits
+from impasto.pictures.picture import Picture, Pixels
+from impasto.pictures.read import decode_picture, read_picture
+from impasto.pictures.write import check_saving, check_size, encode_picture, save_picture
+from impasto.processor import cores
+
+Painter = Stylizer | Sequence[tuple[Stylizer, Mask]] | Callable[[Pixels, Settings], Pixels]
+"""What repaints a picture: a stylizer, regions as for :func:`impasto.paint_regions`, or any function."""
+PicturePainter = Callable[[Picture, Settings], Picture]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One result that was written."""
+
+    source: Path
+    target: Path
+    width: int
+    height: int
+    depth: int
+    """Bits per sample."""
+    seconds: float
+    """From reading to writing."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, one line each: the file holds several pictures, for example."""
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """One step of a batch: ``done`` of ``total`` results are finished, and ``latest`` is the newest."""
+
+    done: int
+    total: int
+    latest: Painted | Failure
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of each input."""
+
+    painted: tuple[Painted, ...]
+    skipped: tuple[Job, ...]
+    """Results that existed (``resume``)."""
+    failed: tuple[Failure, ...]
+    notes: tuple[str, ...] = ()
+
+
+def paint_files(
+    inputs: AnyPath | Sequence[AnyPath],
+    output: AnyPath,
+    stylizer: Painter,
+    settings: Settings = DEFAULT,
+    *,
+    options: FileOptions | None = None,
+    progress: Callable[[BatchProgress], object] | None = None,
+) -> BatchResult:
+    """Repaint picture files and folders, as `impasto stylize` does.
+
+    While one picture is in the network, others are read and written. A picture that fails is recorded, and the others
+    are painted. Every result appears whole or not at all.
+
+    Args:
+        inputs: Pictures, folders (all pictures in them and in their subfolders) and patterns (``*.jpg``); or one.
+        output: A file for one picture; a folder, made if necessary, for several or with a ``/`` at its end. The
+            structure of input folders is kept.
+        stylizer: What repaints each picture: a stylizer, pairs of stylizer and mask as for
+            :func:`impasto.paint_regions`, or any function from (pixels, settings) to pixels.
+        settings: How the style is applied.
+        options: How pictures are read, and where and how results are written.
+        progress: Called in the calling thread after each result.
+
+    Returns:
+        The results that were painted, those that existed and the inputs that failed.
+
+    Raises:
+        UsageError: The output does not suit the inputs, a result exists, or the model cannot apply the settings.
+        ImageError: The output cannot be written.
+    """
+    options = options or FileOptions()
+    plan = plan_files(inputs, output, options)
+    return paint_plan(plan, picture_painter(stylizer, settings, options), settings, options, progress)
+
+
+def picture_painter(painter: Painter, settings: Settings, options: FileOptions) -> PicturePainter:
+    """A function that repaints a picture, with its transparency and metadata.
+
+    Raises:
+        UsageError: The model cannot apply the settings, or has no noise for variants.
+    """
+    regions = painter if isinstance(painter, Sequence) else []
+    stylizers = [painter] if isinstance(painter, Stylizer) else [stylizer for stylizer, _ in regions]
+    for stylizer in stylizers:
+        stylizer.check(settings)
+    if options.variants > 1 and stylizers and not stylizers[0].info.noise_channels:
+        raise UsageError("this model takes no noise, so all variants would be equal: leave --variants out")
+
+    def paint(picture: Picture, settings: Settings) -> Picture:
+        if isinstance(painter, Sequence):
+            return replace(picture, pixels=paint_regions(picture.pixels, painter, settings))
+        return replace(picture, pixels=painter(picture.pixels, settings))
+
+    return paint
+
+
+def paint_plan(
+    plan: Plan,
+    paint: PicturePainter,
+    settings: Settings = DEFAULT,
+    options: FileOptions | None = None,
+    progress: Callable[[BatchProgress], object] | None = None,
+) -> BatchResult:
+    """Carry out a plan of :func:`plan_files`; see :func:`paint_files`."""
+    options = options or FileOptions()
+    jobs = plan.jobs
+    files = [job.target for job in jobs if job.target != STANDARD]
+    if files:  # before all the work, in case that nothing can be written there
+        first = next((target for target in files if not target.exists()), files[0])
+        _make_folder(first.parent)
+        check_saving(first)
+    batch = _Batch(paint, settings, options)
+    if any(job.source == STANDARD for job in jobs):
+        batch.standard_input  # noqa: B018 (read once, here)
+    painted: list[Painted] = []
+    failed = [*plan.failures]
+    outcomes = _together(batch.paint, jobs, options.workers or 1 + min(cores(), 2))
+    for number, outcome in enumerate(outcomes, 1):
+        if isinstance(outcome, Painted):
+            painted.append(outcome)
+        else:
+            failed.append(outcome)
+        if progress is not None:
+            progress(BatchProgress(number, len(jobs), outcome))
+    return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.notes)
+
+
+class _Batch:
+    """What all jobs of one batch share."""
+
+    def __init__(self, paint: PicturePainter, settings: Settings, options: FileOptions) -> None:
+        self._paint = paint
+        self._settings = settings
+        self._options = options
+
+    @cached_property
+    def standard_input(self) -> bytes:
+        """All of standard input."""
+        if sys.stdin is None:
+            raise ImageError("standard input: is closed; give it a picture")
+        return sys.stdin.buffer.read()
+
+    def paint(self, job: Job) -> Painted:
+        """Read, paint and write one picture; any ImpastoError passes."""
+        start = time.perf_counter()
+        picture, notes = self._read(job)
+        settings = replace(self._settings, seed=self._settings.seed + job.variant)
+        picture = self._paint(picture, settings)
+        self._write(job.target, picture)
+        height, width = picture.pixels.shape[:2]
+        seconds = round(time.perf_counter() - start, 3)
+        return Painted(job.source, job.target, width, height, 8 * picture.pixels.itemsize, seconds, tuple(notes))
+
+    def _read(self, job: Job) -> tuple[Picture, list[str]]:
+        """The picture, at the wanted size and a depth that its result can have, and what to say about it."""
+        options = self._options
+        depth = options.depth if job.target == STANDARD or holds_16_bits(job.target) else 8
+        if job.source == STANDARD:
+            decode = partial(decode_picture, self.standard_input, "standard input")
+        else:
+            decode = partial(read_picture, job.source)
+        picture = decode(short_side=options.size, depth=depth)
+        if job.target != STANDARD:
+            check_size(job.target, picture.pixels)  # before it is painted
+        notes = []
+        if picture.frames > 1:
+            notes.append(f"{job.source}: holds {picture.frames} pictures: the first is painted")
+        if depth == "own" and picture.own_depth == 16 and picture.pixels.dtype != np.uint16:
+            notes.append(f"{job.source}: 8 of its 16 bits are kept: pip install 'impasto[formats]' keeps all")
+        return (replace(picture, exif=None) if options.strip else picture), notes
+
+    def _write(self, target: Path, picture: Picture) -> None:
+        if target == STANDARD:
+            sys.stdout.buffer.write(encode_picture(picture, ".png"))
+            sys.stdout.buffer.flush()
+        else:
+            _make_folder(target.parent)
+            save_picture(target, picture, quality=self._options.quality)
+
+
+def _together(work: Callable[[Job], Painted], jobs: Sequence[Job], at_once: int) -> Iterator[Painted | Failure]:
+    """The result or failure of each job, in order; at most ``at_once`` pictures are in memory."""
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting: deque[tuple[Job, Future[Painted]]] = deque()
+        try:
+            for job in jobs:
+                waiting.append((job, pool.submit(work, job)))
+                if len(waiting) == at_once:
+                    yield _outcome(*waiting.popleft())
+            while waiting:
+                yield _outcome(*waiting.popleft())
+        finally:  # after an interruption: jobs that have begun end, the others do not begin
+            pool.shutdown(cancel_futures=True)
+
+
+def _outcome(job: Job, future: Future[Painted]) -> Painted | Failure:
+    try:
+        return future.result()
+    except ImpastoError as error:
+        return Failure(job.source, error)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise ImageError(f"{folder}: cannot make this folder: {cause.strerror}; choose another output") from cause

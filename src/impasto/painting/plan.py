@@ -1,0 +1,309 @@
+"""Which pictures are painted, and where each result goes."""
+
+import glob
+import itertools
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from impasto.errors import ImageError, ImpastoError, UsageError
+from impasto.files import check_absent
+from impasto.options import check_ranges, opt
+from impasto.pictures import sixteen_bits as deep
+from impasto.pictures.folders import find_images
+from impasto.pictures.formats import WRITABLE_SUFFIXES, holds_16_bits
+from impasto.pictures.picture import Depth
+from impasto.pictures.read import open_picture
+
+STANDARD = Path("-")
+"""Stands for standard input or standard output."""
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """How pictures are read, and where and how results are written.
+
+    Raises:
+        UsageError: A value is out of range, or two options contradict each other.
+    """
+
+    variants: int = opt(1, "number of different results for each picture, for models that take noise", least=1)
+    size: int | None = opt(None, "short side of the results, pixels; default: the picture's own", least=1)
+    quality: int = opt(95, "quality of JPEG and WebP files, 1 to 100", least=1, most=100)
+    depth: Depth = opt(
+        "own", "bits per sample of the results: 8, 16, or own, which is 16 for PNG and TIFF made from 16-bit files"
+    )
+    strip: bool = opt(False, "leave the camera's metadata (EXIF: place, time, lens) out of the results")
+    force: bool = opt(False, "replace files that exist")
+    resume: bool = opt(False, "skip pictures whose result exists")
+    workers: int | None = opt(
+        None, "pictures that are processed at the same time; default: one more than cores, at most 3", least=1
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.depth not in (8, 16, "own"):
+            raise UsageError(f"depth must be 8, 16 or own, not {self.depth}")
+        if self.force and self.resume:
+            raise UsageError("--force replaces results that exist and --resume keeps them: give one")
+
+
+class Job(NamedTuple):
+    """One result to make."""
+
+    source: Path
+    target: Path
+    variant: int = 0
+
+
+class Failure(NamedTuple):
+    """An input that could not be painted, and why."""
+
+    source: Path
+    error: ImpastoError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do."""
+
+    jobs: tuple[Job, ...]
+    """Results to make, in order."""
+    skipped: tuple[Job, ...] = ()
+    """Results that exist and are kept (``resume``)."""
+    failures: tuple[Failure, ...] = ()
+    """Inputs that cannot be read at all."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, one line each."""
+
+
+def plan_files(
+    inputs: AnyPath | Sequence[AnyPath],
+    output: AnyPath,
+    options: FileOptions | None = None,
+    *,
+    protected: Mapping[Path, str] | None = None,
+) -> Plan:
+    """Find the pictures to paint and the file that each result goes to. Nothing is written.
+
+    Args:
+        inputs: Pictures, folders (all pictures in them and in their subfolders), patterns such as ``*.jpg``, and ``-``
+            for standard input.
+        output: A file; a folder, for several pictures or with a ``/`` at its end; or ``-`` for standard output.
+        options: How results are written.
+        protected: Files that no result may replace, and why. Inputs are always protected.
+
+    Raises:
+        UsageError: The output does not suit the inputs, two pictures would become one file, or a result exists.
+        ImageError: The only input does not exist, and the output is not a picture.
+    """
+    options = options or FileOptions()
+    names = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    found = _find([os.fspath(name) for name in names], os.fspath(output), options.variants)
+    jobs = _with_unique_names(found.jobs, options.variants)
+    targets = _check_targets(jobs)
+    strange = [item for item in found.left_out if item.resolve() not in targets]
+    inputs_too = {job.source: "is one of the inputs" for job in jobs}
+    check_protected([job.target for job in jobs if job.target != STANDARD], {**(protected or {}), **inputs_too})
+    skipped: list[Job] = []
+    if options.resume:
+        skipped = [job for job in jobs if job.target.is_file()]
+        jobs = [job for job in jobs if not job.target.is_file()]
+    else:
+        _check_replacing(jobs, strange, force=options.force)
+    if options.depth == 16:
+        _check_16_bits(jobs)
+    notes = []
+    if strange:
+        notes.append(
+            f"{output}: results are written to this folder, so {strange[0]} and all other files in it are not painted"
+        )
+    return Plan(tuple(jobs), tuple(skipped), tuple(found.failures), tuple(notes))
+
+
+def check_protected(written: Sequence[Path], protected: Mapping[Path, str]) -> None:
+    """Raise UsageError if one of the files to be written is protected; the mapping says why."""
+    reasons = {path.resolve(): reason for path, reason in protected.items()}
+    for path in written:
+        if reason := reasons.get(path.resolve()):
+            raise UsageError(f"{path}: {reason} and would be overwritten; choose another output")
+
+
+def check_readable(plan: Plan) -> Iterator[tuple[Job, ImpastoError | None]]:
+    """For a dry run: each job, and the reason if its input cannot be opened.
+
+    Raises:
+        ImageError: The output folder cannot be made or written to.
+    """
+    if plan.jobs and plan.jobs[0].target != STANDARD:
+        _check_place(plan.jobs[0].target.parent)
+    for job in plan.jobs:
+        try:
+            if job.source != STANDARD:
+                with open_picture(job.source):
+                    pass
+        except ImpastoError as reason:
+            yield job, reason
+        else:
+            yield job, None
+
+
+def _check_place(folder: Path) -> None:
+    """Raise ImageError unless this folder can be written to, or made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written to" if there.is_dir() else "is not a folder"
+        raise ImageError(f"{there}: {what}; choose another output")
+
+
+@dataclass
+class _Found:
+    """The inputs, before names are made unique and existing results are looked at."""
+
+    jobs: list[Job] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
+    """Pictures in the output folder, which lies in an input folder."""
+
+
+def _find(names: Sequence[str], where: str, variants: int) -> _Found:
+    output = Path(where)
+    inputs = [*itertools.chain.from_iterable(_expanded(name, output) for name in names)]
+    is_folder = _is_folder(where, names, inputs, variants)
+    found = _Found()
+    for path, name in inputs:
+        if not path.is_dir():
+            found.jobs.append(Job(path, _target(output, name) if is_folder else output))
+            continue
+        unreadable: list[Failure] = []
+        pictures = find_images(path, partial(_add_failure, unreadable))
+        if is_inside(output, path):  # a second run must not paint the results of the first
+            found.left_out += [item for item in pictures if is_inside(item, output)]
+            pictures = [item for item in pictures if not is_inside(item, output)]
+        if not pictures and not unreadable:
+            unreadable.append(Failure(path, ImageError(f"{path}: there are no pictures in this folder")))
+        found.failures += unreadable
+        found.jobs += [Job(item, _target(output, item.relative_to(path))) for item in pictures]
+    return found
+
+
+def _add_failure(failures: list[Failure], source: Path, error: ImageError) -> None:
+    failures.append(Failure(source, error))
+
+
+def _is_folder(where: str, names: Sequence[str], inputs: Sequence[tuple[Path, Path]], variants: int) -> bool:
+    """Whether the output is a folder; UsageError if the output does not suit the inputs."""
+    output = Path(where)
+    is_folder = output.is_dir() or where.endswith(("/", os.sep))
+    several = len(inputs) > 1 or any(path.is_dir() for path, _ in inputs)
+    # The number of files that match a pattern is not known beforehand, so one match goes into a folder as well.
+    is_folder |= not output.suffix and output != STANDARD and any(map(_is_pattern, names))
+    if output == STANDARD:
+        if several or variants > 1:
+            instead = "folder with -o" if several else "file or folder for --variants"
+            raise UsageError(f"standard output takes one picture: give a {instead}")
+        return False
+    if several and output.suffix.lower() in WRITABLE_SUFFIXES and not is_folder:
+        raise UsageError(f"{output}: several pictures do not fit into one file; give a folder with -o")
+    is_folder |= several
+    if is_folder and output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: is a file, and several pictures need a folder; give another name with -o")
+    if not is_folder and output.suffix.lower() not in WRITABLE_SUFFIXES:
+        ((source, _),) = inputs
+        if source != STANDARD and not source.exists():
+            raise ImageError(f"{source}: no such file or folder; check the name")
+        known = ", ".join(WRITABLE_SUFFIXES)
+        raise UsageError(
+            f"{output}: unknown picture extension {output.suffix!r}; use one of {known} or an existing folder"
+        )
+    return is_folder
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies inside this folder, at any depth; the folder itself does not."""
+    return folder.resolve() in path.resolve().parents
+
+
+def _target(folder: Path, name: Path) -> Path:
+    """The result, in the output folder, of a picture with this relative name."""
+    if name == STANDARD:
+        return folder / "stdin.png"
+    suffix = name.suffix if name.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+    return folder / name.with_suffix(suffix)
+
+
+def _with_unique_names(jobs: Sequence[Job], variants: int) -> list[Job]:
+    """The same jobs, one for each variant, and where possible no two of them with one name."""
+    if variants > 1:
+        return [
+            Job(job.source, job.target.with_stem(f"{job.target.stem}_{number + 1}"), number)
+            for job in jobs
+            for number in range(variants)
+        ]
+    # a.gif and a.png: a result that changes its extension gets the whole name, a.gif.png, if another has the short one.
+    shared = Counter(job.target for job in jobs)
+    return [
+        job._replace(target=job.target.with_name(f"{job.source.name}{job.target.suffix}"))
+        if shared[job.target] > 1 and job.source.suffix != job.target.suffix
+        else job
+        for job in jobs
+    ]
+
+
+def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
+    """The source of each resolved target; UsageError if two jobs have one target."""
+    sources: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if sources.get(target) == job.source:
+            raise UsageError(f"{job.source}: is given twice; give it once")
+        if target in sources:
+            raise UsageError(f"{sources[target]} and {job.source} would both become {job.target}; do them one by one")
+        sources[target] = job.source
+    return sources
+
+
+def _check_replacing(jobs: Sequence[Job], strange: Sequence[Path], *, force: bool) -> None:
+    """Raise UsageError if a result exists, unless it may be replaced."""
+    targets = [job.target for job in jobs if job.target != STANDARD]
+    if not force:
+        check_absent(targets, ", or --resume to skip it")
+    elif strange and (there := [target for target in targets if target.exists()]):
+        raise UsageError(
+            f"{there[0]}: may be a photo, as {strange[0]} is not a result of this command: --force does not replace "
+            "it; choose an output outside the input"
+        )
+
+
+def _check_16_bits(jobs: Sequence[Job]) -> None:
+    """Raise UsageError unless all results can have 16 bits."""
+    for job in jobs:
+        if job.target != STANDARD and not holds_16_bits(job.target):
+            raise UsageError(f"{job.target}: has 8 bits in this format: use .png or .tif for --depth 16")
+    if not deep.available():
+        raise UsageError("--depth 16 needs libvips: pip install 'impasto[formats]'")
+
+
+def _expanded(name: str, output: Path) -> list[tuple[Path, Path]]:
+    """An input, or the files that match a pattern (*.jpg); each with its relative name in the output folder."""
+    path = Path(name)
+    if not _is_pattern(name):
+        return [(path, path if path == STANDARD else Path(path.name))]
+    # Path.glob refuses patterns that begin at the root.
+    found = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
+    found = [match for match in found if not is_inside(match, output)] or found  # without earlier results
+    if "**" not in path.parts or ".." in path.parts:
+        return [(match, Path(match.name)) for match in found or [path]]
+    # A pattern that searches subfolders keeps their structure, like a folder.
+    plain = len([*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)])
+    return [(match, Path(*match.parts[plain:])) for match in found if not match.is_dir()] or [(path, path)]
+
+
+def _is_pattern(name: str) -> bool:
+    return glob.has_magic(name) and not Path(name).exists()
