@@ -120,7 +120,7 @@ def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo
     assert process.stderr is not None
     assert "objective" in process.stderr.readline()  # under way
     process.send_signal(2)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "stopped after" in out
     assert f"go on: impasto train {style_file} -o {tmp_path / 'm.onnx'}" in out
