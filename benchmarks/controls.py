@@ -23,8 +23,9 @@ from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.lpips import Lpips
 from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
+from impasto.painting.engine import Precision
 from impasto.painting.settings import AS_IT_IS, Settings
-from impasto.painting.stylizer import Precision, Stylizer
+from impasto.painting.stylizer import Stylizer
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import Pixels, white
 from impasto.pictures.resize import resize, resize_short_side
@@ -46,16 +47,17 @@ ROUNDS = 11
 def cost(photo: Pixels) -> None:
     """Each control beside the network alone, taking turns; each runs twice, and the second time counts."""
     stylizer = impasto.load("udnie")
-    inputs = {**stylizer._inputs(photo, 0), **stylizer._given(1.0)}
+    network = stylizer.network
+    inputs = {**network.image_inputs(photo), **network.style_inputs(stylizer.style, 1.0)}
     everywhere = np.full(photo.shape[:2], 255, np.uint8)
     work: dict[str, Callable[[], object]] = {
-        "the network alone, without uint8 in and out": lambda: stylizer._backend.run(inputs),
+        "the network alone, without uint8 in and out": lambda: network.run(inputs),
         "defaults: all controls off": lambda: stylizer(photo),
         "--strength 0.7": lambda: stylizer(photo, Settings(strength=0.7)),
         "--strength 0.1": lambda: stylizer(photo, Settings(strength=0.1)),
         "--keep-colors luminance": lambda: stylizer(photo, Settings(keep_colors="luminance")),
         "--keep-colors match": lambda: stylizer(photo, Settings(keep_colors="match")),
-        "--mask, white": lambda: stylizer(photo, mask=everywhere),
+        "--mask, white": lambda: impasto.paint_regions(photo, [(stylizer, everywhere)]),
     }
     found: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(ROUNDS):

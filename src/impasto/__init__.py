@@ -18,10 +18,12 @@ from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, T
 if TYPE_CHECKING:
     from impasto.models.catalogue import styles
     from impasto.painting.batch import BatchProgress, BatchResult, paint_files
+    from impasto.painting.load import load
     from impasto.painting.plan import FileOptions
+    from impasto.painting.regions import paint_regions
     from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
     from impasto.painting.sheets import strength_sheet, style_sheet
-    from impasto.painting.stylizer import Stylizer, load, paint_regions
+    from impasto.painting.stylizer import Stylizer
     from impasto.pictures.read import load_image
     from impasto.pictures.write import save_image
 
@@ -54,7 +56,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "load": "impasto.painting.stylizer",
+    "load": "impasto.painting.load",
     "BatchProgress": "impasto.painting.batch",
     "BatchResult": "impasto.painting.batch",
     "FileOptions": "impasto.painting.plan",
@@ -64,7 +66,7 @@ _HOME = {
     "read_settings": "impasto.painting.settings",
     "write_settings": "impasto.painting.settings",
     "Stylizer": "impasto.painting.stylizer",
-    "paint_regions": "impasto.painting.stylizer",
+    "paint_regions": "impasto.painting.regions",
     "load_image": "impasto.pictures.read",
     "save_image": "impasto.pictures.write",
     "strength_sheet": "impasto.painting.sheets",

@@ -2,14 +2,12 @@ import numpy as np
 import pytest
 
 from impasto.evaluation.scores import evaluate
-from impasto.models.modelfile import ModelInfo
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
-from impasto.painting.engines import FakeBackend
-from impasto.painting.stylizer import Stylizer
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
+from tests.painting.fakes import fake_stylizer
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +16,7 @@ def network():
 
 
 def stylizer_of(function):
-    info = ModelInfo(architecture="residual", arguments={}, styles=("s",))
-    return Stylizer(FakeBackend(lambda inputs: function(inputs["image"]).astype(np.float32)), info)
+    return fake_stylizer(lambda inputs: function(inputs["image"]).astype(np.float32))
 
 
 @pytest.fixture

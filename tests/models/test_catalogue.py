@@ -385,7 +385,7 @@ def test_a_shipped_network_is_kept_compiled_where_the_user_wants_it(tmp_path, mo
     before = len(compiled)
     assert paint("best") == (before + 1, 2)
     assert paint(threads=1) == (before + 2, 3)
-    monkeypatch.setattr("impasto.painting.engines.replacing", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("impasto.painting.openvino_engine.replacing", lambda *_: (_ for _ in ()).throw(OSError("full")))
     assert paint("best", threads=1) == (before + 3, 3)  # nothing is kept, and it paints
 
 

@@ -8,8 +8,8 @@ import pytest
 import impasto
 from impasto import Settings, paint_regions
 from impasto.errors import ImageError, UsageError
-from impasto.painting import stylizer as runtime
-from impasto.painting.engines import BACKENDS
+from impasto.painting import regions
+from impasto.painting.engines import ENGINES
 from tests.conftest import make_photo
 
 load = partial(impasto.load, precision="float32")  # what is compared is equal, but for rounding
@@ -25,19 +25,19 @@ def apart(one, other):
     return np.abs(one.astype(float) - other)
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
+@pytest.mark.parametrize("backend", sorted(ENGINES))
 @pytest.mark.parametrize("strength", [0.6, 1.0])
 def test_a_mask_that_is_white_is_no_mask_and_a_black_one_is_the_photo(backend, strength):
     stylizer = load("udnie", backend=backend)
     settings = Settings(strength=strength)
     white = np.full((5, 7), 255, np.uint8)
-    assert apart(stylizer(PHOTO, settings, mask=white), stylizer(PHOTO, settings)).max() <= 1
-    assert (stylizer(PHOTO, settings, mask=0 * white) == PHOTO).all()
+    assert apart(paint_regions(PHOTO, [(stylizer, white)], settings), stylizer(PHOTO, settings)).max() <= 1
+    assert (paint_regions(PHOTO, [(stylizer, 0 * white)], settings) == PHOTO).all()
 
 
 @pytest.mark.parametrize("tile", [64, 512])
 def test_away_from_an_edge_each_side_is_its_own_style(tile, monkeypatch):
-    monkeypatch.setattr(runtime, "TILE_BY_PLACE", tile)
+    monkeypatch.setattr(regions, "TILE_BY_POSITION", tile)
     one = load("udnie")
     other = one.restyled("great_wave")
     both = paint_regions(PHOTO, [(one, LEFT), (other, 255 - LEFT)])
@@ -48,7 +48,7 @@ def test_away_from_an_edge_each_side_is_its_own_style(tile, monkeypatch):
 
 
 def test_what_no_mask_names_is_the_photo_to_the_pixel():
-    painted = load("udnie")(PHOTO, mask=LEFT)
+    painted = paint_regions(PHOTO, [(load("udnie"), LEFT)])
     assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
 
 
@@ -58,23 +58,23 @@ def test_inside_a_hard_edge_the_style_is_what_it_is_without_a_mask(style):
     bright = (255 - PHOTO // 8).astype(np.uint8)
     stylizer = load(style)
     inside = np.s_[:, WIDTH // 2 - 2 : WIDTH // 2]
-    masked, whole = (x[inside].astype(float) for x in (stylizer(bright, mask=LEFT), stylizer(bright)))
+    masked, whole = (x[inside].astype(float) for x in (paint_regions(bright, [(stylizer, LEFT)]), stylizer(bright)))
     assert abs((masked - whole).mean()) < 10
 
 
 def test_shares_go_on_beyond_hard_edges_alone_and_where_nothing_else_is():
     hard = np.zeros((1, 1, 60), np.float32)
     hard[..., :20] = 1
-    spread = runtime._overlapping(hard)[0, 0]
+    spread = regions._overlapping(hard)[0, 0]
     assert (spread[:20] == 1).all()
-    assert np.allclose(np.diff(spread[19 : 20 + runtime.OVERLAP]), -1 / runtime.OVERLAP)
-    assert not spread[20 + runtime.OVERLAP :].any()
+    assert np.allclose(np.diff(spread[19 : 20 + regions.OVERLAP]), -1 / regions.OVERLAP)
+    assert not spread[20 + regions.OVERLAP :].any()
     gentle = np.linspace(1, 0, 40, dtype=np.float32)[np.newaxis, np.newaxis]
-    assert np.allclose(runtime._overlapping(gentle), gentle, atol=1e-6)
+    assert np.allclose(regions._overlapping(gentle), gentle, atol=1e-6)
     two = np.concatenate([hard, 1 - hard])
-    assert (runtime._overlapping(two) == two).all()
+    assert (regions._overlapping(two) == two).all()
     apart_by_a_gap = np.concatenate([hard, hard[..., ::-1]])  # their overlaps meet in the middle
-    met = runtime._overlapping(apart_by_a_gap)
+    met = regions._overlapping(apart_by_a_gap)
     assert met.sum(axis=0).max() <= 1 + 1e-6
     assert (met >= apart_by_a_gap).all()
 
@@ -91,7 +91,7 @@ def test_a_soft_edge_is_blended_in_the_network_and_not_in_pixels():
 def test_half_a_mask_is_half_the_strength():
     stylizer = load("udnie")
     half = np.full((HEIGHT, WIDTH), 128, np.uint8)
-    by_mask, by_strength = stylizer(PHOTO, mask=half), stylizer(PHOTO, Settings(strength=128 / 255))
+    by_mask, by_strength = paint_regions(PHOTO, [(stylizer, half)]), stylizer(PHOTO, Settings(strength=128 / 255))
     assert apart(by_mask, by_strength).mean() < 1
 
 
@@ -113,11 +113,11 @@ def test_three_styles_that_overlap_are_their_mixture():
 
 @pytest.mark.parametrize("tile", [64, 512])
 def test_sixteen_bits_under_a_mask_are_the_eight_and_more(tile, monkeypatch):
-    monkeypatch.setattr(runtime, "TILE_BY_PLACE", tile)
+    monkeypatch.setattr(regions, "TILE_BY_POSITION", tile)
     stylizer = load("udnie")
-    deep = stylizer(PHOTO.astype(np.uint16) * 257, mask=LEFT)
+    deep = paint_regions(PHOTO.astype(np.uint16) * 257, [(stylizer, LEFT)])
     assert deep.dtype == np.uint16
-    assert apart(deep / 257, stylizer(PHOTO, mask=LEFT)).max() <= 0.51
+    assert apart(deep / 257, paint_regions(PHOTO, [(stylizer, LEFT)])).max() <= 0.51
     assert len(np.unique(deep[:, : WIDTH // 2])) > 256
     assert (deep[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :].astype(np.uint16) * 257).all()
 
@@ -125,7 +125,7 @@ def test_sixteen_bits_under_a_mask_are_the_eight_and_more(tile, monkeypatch):
 def test_half_a_mask_lies_between_photo_and_style():
     stylizer = load("udnie")
     half = np.full((HEIGHT, WIDTH), 128, np.uint8)
-    by_mask, painted = stylizer(PHOTO, mask=half), stylizer(PHOTO)
+    by_mask, painted = paint_regions(PHOTO, [(stylizer, half)]), stylizer(PHOTO)
     way = apart(PHOTO, painted).mean()
     assert 0.1 * way < apart(by_mask, PHOTO).mean() < way
     assert 0.1 * way < apart(by_mask, painted).mean() < way
@@ -135,7 +135,7 @@ def test_what_no_mask_names_is_the_photo_on_a_large_picture_too():
     photo = make_photo(4, 700, 900)
     mask = np.zeros((10, 10), np.uint8)
     mask[:, :5] = 255
-    painted = load("udnie")(photo, mask=mask)
+    painted = paint_regions(photo, [(load("udnie"), mask)])
     assert (painted[:, 500:] == photo[:, 500:]).all()
     assert apart(painted, photo)[:, :400].mean() > 5
 
@@ -143,7 +143,7 @@ def test_what_no_mask_names_is_the_photo_on_a_large_picture_too():
 def test_colours_are_kept_under_a_mask_too():
     settings = Settings(keep_colors="luminance")
     stylizer = load("udnie")
-    painted = stylizer(PHOTO, settings, mask=LEFT)
+    painted = paint_regions(PHOTO, [(stylizer, LEFT)], settings)
     assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
     assert apart(painted, stylizer(PHOTO, settings))[:, : WIDTH // 2 - REACH].max() <= 2
 
@@ -151,6 +151,6 @@ def test_colours_are_kept_under_a_mask_too():
 @pytest.mark.parametrize("mask", [LEFT.astype(float), LEFT[..., np.newaxis], LEFT[:0]])
 def test_what_is_no_mask_is_refused(mask):
     with pytest.raises(ImageError, match="expected a mask, uint8"):
-        load("udnie")(PHOTO, mask=mask)
+        paint_regions(PHOTO, [(load("udnie"), mask)])
     with pytest.raises(UsageError, match="at least one region"):
         paint_regions(PHOTO, [])

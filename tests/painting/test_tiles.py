@@ -4,7 +4,6 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,16 +14,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 import impasto
-from impasto.models.catalogue import shipped_network
 from impasto.models.modelfile import ModelInfo
 from impasto.nn.generators import build_generator
 from impasto.painting import stylizer as runtime
 from impasto.painting import tiles as tiling
-from impasto.painting.engines import BACKENDS, FakeBackend, OutOfMemory, make_backend
+from impasto.painting.engine import OutOfMemory, Runner
+from impasto.painting.engines import ENGINES
+from impasto.painting.network import Network
 from impasto.painting.settings import AS_IT_IS, Settings
+from impasto.painting.stylizer import Stylizer
 from impasto.painting.tiles import tiles
 from impasto.training.export import export_generator
 from tests.conftest import make_photo
+from tests.painting.fakes import FakeGraph, fake_stylizer
 
 load = partial(impasto.load, precision="float32")  # what is compared is equal, but for rounding
 NETWORKS = [
@@ -81,7 +83,7 @@ def model(request, tmp_path):
     return tmp_path / "model.onnx"
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
+@pytest.mark.parametrize("backend", sorted(ENGINES))
 def test_tiles_with_the_whole_pictures_statistics_are_the_plain_pass(model, backend, monkeypatch):
     photo = make_photo(4, 150, 203)
     whole = load(model, backend=backend)(photo)
@@ -117,49 +119,48 @@ def test_a_sample_stands_for_the_picture(monkeypatch):
     assert np.abs(tiled.astype(int) - whole).mean() < 2
 
 
-def test_where_memory_does_not_do_tiles_are_tried_and_it_is_said(monkeypatch, caplog):
+def test_a_picture_for_which_memory_is_too_small_is_painted_in_tiles_with_a_warning(caplog):
     photo = make_photo(5, 400, 600)
-    stylizer = load("udnie")
-    whole = stylizer(photo, AS_IT_IS)
+    whole = load("udnie")(photo, AS_IT_IS)
 
     def hungry(inputs):
         raise OutOfMemory("network.onnx")
 
-    monkeypatch.setattr(stylizer, "_backend", FakeBackend(hungry))
-    painted = stylizer(photo, AS_IT_IS)
-    assert np.abs(painted.astype(float) - whole).mean() < 1  # of a quarter of a megapixel all is in the sample
+    network = load("udnie").network
+    short = Stylizer(Network(network.info, FakeGraph(hungry, others=network.graph)), load("udnie").style)
+    painted = short(photo, AS_IT_IS)
+    assert np.abs(painted.astype(float) - whole).mean() < 1  # the sample is all of this quarter of a megapixel
     assert [record.message for record in caplog.records] == [
-        "impasto: 600 x 400 pixels at once take more memory than there is: in tiles"
+        "impasto: 600 x 400 pixels at once need too much memory: painting in tiles"
     ]
-    monkeypatch.setattr(stylizer, "_forms", None)
     with pytest.raises(OutOfMemory, match=r"network\.onnx: there is not enough memory for a picture of this size"):
-        stylizer(photo, AS_IT_IS)
+        fake_stylizer(hungry)(photo, AS_IT_IS)
 
 
-def test_an_engine_that_returns_nothing_is_out_of_memory(monkeypatch):
-    engine = make_backend(shipped_network(), "x", backend="openvino", threads=1, precision="float32")
-    empty = Mock(inputs=[], return_value={0: np.zeros((0, 3, 0, 0), np.float32)})
-    monkeypatch.setattr(engine, "_model", empty)
-    with pytest.raises(OutOfMemory):
-        engine.run({})
-
-
-def test_what_measures_and_paints_tiles_gives_its_memory_back(monkeypatch):
+def test_measuring_and_tiles_give_their_memory_back(monkeypatch):
     stylizer, photo = load("udnie"), make_photo(5, 200, 180)
     monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
-    said = []
-    for name in ("measuring", "frozen"):
-        engine = getattr(stylizer._forms, name)
-
-        def run(inputs, name=name, run_all=engine.run_all):
-            said.append(name)
-            return run_all(inputs)
-
-        monkeypatch.setattr(engine, "run_all", run)
-        monkeypatch.setattr(engine, "release", partial(said.append, f"{name} released"))
     monkeypatch.setattr(runtime, "TILE", 128)
-    stylizer(photo, AS_IT_IS)
-    assert said == ["measuring", "measuring released", *["frozen"] * 4, "frozen released"]
+    calls = []
+
+    class Recorder(Runner):
+        def __init__(self, runner, form):
+            self.runner, self.form = runner, form
+
+        def run_all(self, inputs):
+            calls.append(self.form)
+            return self.runner.run_all(inputs)
+
+        def release(self):
+            calls.append(f"{self.form} released")
+
+    class Recording(FakeGraph):
+        def runner(self, form):
+            return Recorder(stylizer.network.graph.runner(form), form)
+
+    network = Network(stylizer.info, Recording(None, others=stylizer.network.graph))
+    Stylizer(network, stylizer.style)(photo, AS_IT_IS)
+    assert calls == ["measuring", "measuring released", *["frozen"] * 4, "frozen released"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory there is in use")
@@ -169,6 +170,7 @@ def test_memory_given_back_is_there_and_the_next_picture_is_the_same():
 import os
 import numpy as np
 import impasto
+from impasto.painting.network import Network
 from impasto.painting.settings import AS_IT_IS
 
 def in_use():
@@ -178,7 +180,7 @@ stylizer = impasto.load("udnie", backend="openvino", precision="float32")
 photo = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
 painted = stylizer(photo, AS_IT_IS)
 before = in_use()
-stylizer._backend.release()
+stylizer.network.release()
 print(before - in_use())
 assert (stylizer(photo, AS_IT_IS) == painted).all()
 """
@@ -204,13 +206,13 @@ def test_the_margin_is_what_a_pixel_depends_on(architecture, arguments):
     for parameter in generator.parameters():
         nn.init.constant_(parameter, 0.01)  # nothing cancels, no ReLU closes
     image = torch.full((1, 3, 161, 161), 0.9, dtype=torch.float64, requires_grad=True)
-    reach = 0
+    farthest = 0
     for place in range(80, 88):
         (gradient,) = torch.autograd.grad(generator(image)[0, 0, place, place], image)
         touched = gradient.abs().sum(dim=(0, 1, 3)).nonzero().ravel()
-        reach = max(reach, int(place - touched.min()), int(touched.max() - place))
+        farthest = max(farthest, int(place - touched.min()), int(touched.max() - place))
     margin = build_generator(architecture, arguments).reach
-    assert reach <= margin < reach + 24
+    assert farthest <= margin < farthest + 24
 
 
 @pytest.mark.parametrize(

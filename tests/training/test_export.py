@@ -15,9 +15,10 @@ from impasto.nn.generators import GENERATORS, NOISE_SCALES, build_generator
 from impasto.nn.norm import NORMS
 from impasto.nn.tensors import to_picture, to_tensor
 from impasto.painting import stylizer as runtime
-from impasto.painting.engines import BACKENDS
+from impasto.painting.engines import ENGINES
+from impasto.painting.load import load
+from impasto.painting.regions import paint_regions
 from impasto.painting.settings import Settings
-from impasto.painting.stylizer import load
 from impasto.pictures.read import load_image
 from impasto.pictures.write import save_image
 from impasto.training import export
@@ -101,7 +102,7 @@ def test_strength_is_an_input_that_may_be_left_out(name, norm):
         assert np.abs(generator(**full).clamp(0, 1).numpy() - theirs).max() < 1 / 255
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
+@pytest.mark.parametrize("backend", sorted(ENGINES))
 def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatch):
     torch.manual_seed(0)
     generator = randomized(build_generator("residual", {"width": 4, "blocks": 1, "styles": 2}))
@@ -133,7 +134,7 @@ def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatc
         in_tiles = stylizer(photo, Settings(strength=0.4))
     assert np.abs(in_tiles.astype(int) - whole).max() <= 1
     half = np.full((101, 90), 128, np.uint8)
-    by_mask, by_strength = stylizer(photo, mask=half), stylizer(photo, Settings(strength=128 / 255))
+    by_mask, by_strength = paint_regions(photo, [(stylizer, half)]), stylizer(photo, Settings(strength=128 / 255))
     assert np.abs(by_mask.astype(int) - by_strength.astype(int)).mean() < 1
     assert (stylizer(photo, Settings(strength=0)) == photo).all()
 

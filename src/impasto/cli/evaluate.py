@@ -15,7 +15,8 @@ from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
 from impasto.evaluation.scores import evaluate as measure
 from impasto.models.catalogue import is_file
-from impasto.painting.stylizer import Stylizer, load, load_foreign
+from impasto.painting.load import load, load_foreign
+from impasto.painting.stylizer import Stylizer
 from impasto.pictures.folders import find_images
 from impasto.training.data import content_photos
 

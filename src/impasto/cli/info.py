@@ -14,8 +14,8 @@ from impasto.errors import ImpastoError, ModelError, UsageError
 from impasto.models.catalogue import Variant, exists, is_file, network_of, read_named, shipped
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.models.stylefile import StyleInfo
+from impasto.painting.load import load
 from impasto.painting.settings import AS_IT_IS
-from impasto.painting.stylizer import load
 
 
 def info(

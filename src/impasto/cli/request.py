@@ -11,9 +11,9 @@ from impasto.cli.flags import NOT_FAST, Switch, flags_of, whole_number
 from impasto.errors import UsageError
 from impasto.models.catalogue import Variant, is_file, shipped
 from impasto.options import opt
+from impasto.painting.load import PrecisionChoice
 from impasto.painting.plan import FileOptions
 from impasto.painting.settings import SavedSettings, Settings, read_settings
-from impasto.painting.stylizer import Precision
 
 GRID_SIZE = 320
 """Short side, pixels, of the pictures on a sheet."""
@@ -68,7 +68,7 @@ class ExtraFlags:
         0, "steps of Gatys' optimisation that follow the network: slower and better; needs impasto[train]"
     )
     picture: Path | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
-    precision: Precision = opt(
+    precision: PrecisionChoice = opt(
         "auto",
         "arithmetic: float32, bfloat16 or int8; auto is the fastest here. On average its results differ from float32 "
         "by a fifth of a level (of 255) in bfloat16, and by one level in int8",

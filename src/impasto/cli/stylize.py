@@ -18,10 +18,11 @@ from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.files import check_absent, check_writable
 from impasto.models.catalogue import Variant, shipped
 from impasto.painting.batch import BatchProgress, Painted, Painter, PicturePainter, paint_plan, picture_painter
+from impasto.painting.load import load
 from impasto.painting.plan import STANDARD, Failure, Plan, check_protected, check_readable, plan_files
 from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
 from impasto.painting.sheets import STRENGTHS, strength_sheet
-from impasto.painting.stylizer import Stylizer, load
+from impasto.painting.stylizer import Stylizer
 from impasto.pictures.colors import keep_colors
 from impasto.pictures.picture import Picture, Pixels
 from impasto.pictures.plugins import silence_decoders

@@ -13,8 +13,9 @@ import numpy as np
 
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.painting.plan import STANDARD, AnyPath, Failure, FileOptions, Job, Plan, plan_files
+from impasto.painting.regions import Mask, paint_regions
 from impasto.painting.settings import Settings
-from impasto.painting.stylizer import DEFAULT, Mask, Stylizer, paint_regions
+from impasto.painting.stylizer import DEFAULT, Stylizer
 from impasto.pictures.formats import holds_16_bits
 from impasto.pictures.picture import Picture, Pixels
 from impasto.pictures.read import decode_picture, read_picture

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from impasto.errors import ImageError
 from impasto.models.catalogue import Variant, shipped
+from impasto.painting.load import load
 from impasto.painting.settings import Settings
-from impasto.painting.stylizer import DEFAULT, Stylizer, load
+from impasto.painting.stylizer import DEFAULT, Stylizer
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import MAX_PIXELS, Picture, Pixels, Samples, on_white
 from impasto.pictures.resize import resize_short_side

@@ -1,0 +1,124 @@
+"""What every inference engine is and raises. The engines themselves: :mod:`impasto.painting.engines`."""
+
+import contextlib
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import BackendError, ModelError
+
+Array = NDArray[np.float32]
+Precision = Literal["float32", "bfloat16", "int8"]
+"""The arithmetic of convolutions. Statistics of normalisations are float32 in each."""
+
+
+class OutOfMemory(ModelError):
+    """There is not enough memory for a picture of this size."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: there is not enough memory for a picture of this size; make it smaller first")
+
+
+class Runner(ABC):
+    """Runs a graph. Safe to call from several threads."""
+
+    def run(self, inputs: Mapping[str, Array]) -> Array:
+        """The graph's first output for these inputs, float32; see :mod:`impasto.models.modelfile`.
+
+        Raises:
+            ModelError: The graph fails on these inputs; :class:`OutOfMemory` if memory was too small.
+        """
+        return self.run_all(inputs)[0]
+
+    @abstractmethod
+    def run_all(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """All outputs of the graph; see `run`."""
+
+    def release(self) -> None:  # noqa: B027 (a runner without such memory has nothing to do)
+        """Free the memory that is kept for the next call."""
+
+
+class Engine(Runner):
+    """An inference engine with a graph loaded.
+
+    Args:
+        model: The bytes of an ONNX file.
+        name: What messages call the model.
+        threads: The number of threads that one call may use, at least 1.
+        precision: The arithmetic, one that the class supports. "int8" means that the graph has 8-bit operators.
+        cache: A folder to keep the compiled graph in, for engines that can.
+
+    Raises:
+        ModelError: The graph is damaged or uses operators that this engine does not know.
+        BackendError: The engine is missing or broken, or the processor does not support the precision.
+    """
+
+    title: ClassVar[str]
+    """The engine's name in messages."""
+    channels_last: ClassVar[bool]
+    """Whether the engine is fastest with features in channels-last layout, see :mod:`impasto.models.forms`."""
+    bfloat16: ClassVar[bool]
+    """Whether the engine can compute in bfloat16, on processors that can."""
+    int8: ClassVar[bool]
+    """Whether the engine has 8-bit convolutions, on processors that do."""
+
+    @abstractmethod
+    def __init__(
+        self, model: bytes, name: str, *, threads: int, precision: Precision, cache: Path | None = None
+    ) -> None: ...
+
+    @classmethod
+    @abstractmethod
+    def check(cls) -> None:
+        """Load the engine's package.
+
+        Raises:
+            BackendError: The package is not installed, or is broken; the message gives the cause.
+        """
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """The version of the engine's package."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> dict[str, list[int | str | None]]:
+        """The graph's inputs: name -> shape, in which a dynamic size is a name or None."""
+
+
+def brief(error: BaseException) -> str:
+    """An engine's message, often many lines of source positions, as one line of at most 200 characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + " ..."
+
+
+def broken(title: str, package: str, install: str, cause: BaseException) -> BackendError:
+    """The error for an engine whose package cannot be imported: it is missing, or raises ``cause``."""
+    if isinstance(cause, ModuleNotFoundError) and cause.name == package:
+        return BackendError(f"{title} is not installed; {install}")
+    return BackendError(f"{title} is installed but broken ({brief(cause)}); install it again: {install}")
+
+
+_importing = threading.RLock()
+
+
+@contextlib.contextmanager
+def without_module(name: str) -> Iterator[None]:
+    """Within the block, importing ``name`` raises ImportError, unless it is loaded already."""
+    with _importing:
+        if name in sys.modules:
+            yield
+            return
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's way to forbid an import
+        try:
+            yield
+        finally:
+            if sys.modules.get(name, ...) is None:
+                del sys.modules[name]

@@ -1,0 +1,193 @@
+"""Loading styles and models: from a name or a file to a stylizer."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from impasto.errors import BackendError, ModelError, UsageError
+from impasto.models.catalogue import Variant, compiled_folder, find_style, is_style
+from impasto.models.forms import Form
+from impasto.models.modelfile import ModelInfo, check_complete, read_info
+from impasto.models.stylefile import Style
+from impasto.painting.engine import Array, Precision, Runner
+from impasto.painting.engines import ENGINES, Backend, choose_engine
+from impasto.painting.mixing import check_fit, mix_styles
+from impasto.painting.network import Graph, ModelGraph, Network
+from impasto.painting.stylizer import Stylizer
+from impasto.processor import cores, has_quick_bfloat16, has_quick_int8
+
+PrecisionChoice = Literal["auto", "float32", "bfloat16", "int8"]
+"""A precision, or "auto": the fastest of those in which the result is within 2 levels of 255 of float32's, on average
+(up to 4 at twice the strength)."""
+
+
+def load(
+    name_or_path: str | os.PathLike[str] | Mapping[str, float],
+    *,
+    variant: Variant = "best",
+    backend: Backend = "auto",
+    threads: int | None = None,
+    precision: PrecisionChoice = "auto",
+) -> Stylizer:
+    """A style or a model file, ready to paint.
+
+    Stylizers of equal model files and options share their network.
+
+    Args:
+        name_or_path: The name of a shipped style (`impasto.styles`), a style file or a model file, both made by
+            `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
+        variant: The network that paints shipped styles: "best", or "fast", which takes half the time. A file
+            has a network of its own, and ignores this.
+        backend: "onnxruntime", "openvino", or "auto": OpenVINO where it is installed and works, else ONNX Runtime.
+        threads: The number of threads that one call may use; None for all cores.
+        precision: "float32", which gives the same on every computer but for rounding; "bfloat16"; "int8"; or "auto",
+            see :data:`PrecisionChoice`.
+
+    Raises:
+        ModelError: No such file, not a model, or damaged; styles of different networks.
+        BackendError: A backend that is not installed or broken, or one that does not support the precision.
+        UsageError: An unknown backend, variant or precision, no shipped style of that name, shares that are not numbers
+            of 0 or more, or ``threads`` is less than 1.
+    """
+    _check_options(threads, precision)
+    style: Style | None = None
+    if isinstance(name_or_path, Mapping):
+        style, path = mix_styles(name_or_path, variant)
+    elif is_style(name_or_path):
+        style, path = find_style(name_or_path, variant)
+    else:
+        path = Path(name_or_path)
+    info = read_info(path)
+    if style is not None:
+        check_fit(style, info, path)
+    if style is None and info.style_size:
+        raise ModelError(f"{path}: is a network without a style of its own; give one of its style files")
+    engine = choose_engine(backend)
+    graph = ModelGraph(
+        content=path.read_bytes(),
+        info=info,
+        name=str(path),
+        backend=engine,
+        threads=threads or cores(),
+        precision=choose_precision(info, style, engine, precision),
+        cache=compiled_folder(path),
+    )
+    return Stylizer(Network.of(graph), style)
+
+
+def choose_precision(info: ModelInfo, style: Style | None, engine: str, wanted: PrecisionChoice) -> Precision:
+    """The precision to compute in with this engine: the one that is wanted, or the fastest that suits the model.
+
+    Raises:
+        BackendError: The engine, the processor or the model does not support the precision.
+    """
+    kind = ENGINES[engine]
+    if wanted == "float32":
+        return "float32"
+    if wanted == "auto":
+        if kind.bfloat16 and has_quick_bfloat16():
+            return "bfloat16"
+        # A style that was learnt later may go beyond the network's ranges.
+        in_range = style is None or style.info.name in info.styles
+        return "int8" if kind.int8 and has_quick_int8() and info.ranges and in_range else "float32"
+    if not (kind.bfloat16 if wanted == "bfloat16" else kind.int8):
+        raise BackendError(f"{kind.title} computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
+    if wanted == "int8" and not info.ranges:
+        raise BackendError("this model has no value ranges, which int8 needs; use precision float32, or auto")
+    if wanted == "int8" and not has_quick_int8():
+        raise BackendError("this processor has no 8-bit products (VNNI); use precision float32, or auto")
+    return wanted
+
+
+def load_foreign(
+    path: str | os.PathLike[str],
+    *,
+    value_range: float = 255.0,
+    backend: Backend = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+) -> Stylizer:
+    """Another project's ONNX model, ready to paint, to be measured beside ours.
+
+    The picture is padded by reflection to a multiple of 8, which three halvings need, and the result cropped. The
+    stylizer's `info` has the architecture "foreign".
+
+    Args:
+        path: An ONNX file with one input, (N, 3, H, W) RGB of any size, and such an output, at least as large.
+        value_range: The value of white in the model's input and output: 255 or 1.
+        backend: See `load`.
+        threads: See `load`.
+        precision: "float32" or "bfloat16".
+
+    Raises:
+        ModelError: The file is missing or damaged, or the graph has other inputs.
+        BackendError: See `load`.
+        UsageError: See `load`; or `value_range` is not positive.
+    """
+    if not value_range > 0:
+        raise UsageError(f"the value range must be positive, 255 or 1, not {value_range}")
+    _check_options(threads, precision)
+    path = Path(path)
+    check_complete(path)
+    info = ModelInfo(architecture="foreign", arguments={}, styles=(path.stem,), multiple_of=8, minimum_size=64)
+    engine = choose_engine(backend)
+    choose_precision(info, None, engine, precision)
+    graph = ForeignGraph(path.read_bytes(), str(path), engine, threads or cores(), precision, value_range)
+    return Stylizer(Network(info, graph))
+
+
+@dataclass(frozen=True)
+class ForeignGraph(Graph):
+    """Another project's graph, with any input name and value range."""
+
+    content: bytes
+    name: str
+    backend: str
+    threads: int
+    precision: Precision
+    value_range: float
+
+    def runner(self, form: Form) -> Runner:
+        """See `Graph.runner`; only the plain form exists."""
+        engine = ENGINES[self.backend](self.content, self.name, threads=self.threads, precision=self.precision)
+        inputs = engine.inputs
+        if len(inputs) != 1:
+            raise ModelError(f"{self.name}: has {len(inputs)} inputs ({', '.join(inputs)}); only one is supported")
+        ((name, shape),) = inputs.items()
+        if len(shape) != 4 or shape[1] != 3:
+            raise ModelError(f"{self.name}: its input is {shape}; only pictures as (N, 3, H, W) are supported")
+        if isinstance(shape[2], int) or isinstance(shape[3], int):
+            raise ModelError(
+                f"{self.name}: its input is {shape[3]} x {shape[2]} only; export it with dynamic height and width"
+            )
+        return ScaledRunner(engine, name, self.value_range)
+
+
+class ScaledRunner(Runner):
+    """Another project's graph, with our input's name and value range."""
+
+    def __init__(self, runner: Runner, name: str, value_range: float) -> None:
+        self._runner = runner
+        self._name = name
+        self._white = np.float32(value_range)
+
+    def run_all(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """See `Runner.run_all`."""
+        return [output / self._white for output in self._runner.run_all({self._name: inputs["image"] * self._white})]
+
+    def release(self) -> None:
+        """See `Runner.release`."""
+        self._runner.release()
+
+
+def _check_options(threads: int | None, precision: str) -> None:
+    """Raise UsageError for options that no engine has."""
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise UsageError(f"the number of threads must be a whole number of 1 or more, not {threads!r}")
+    known = get_args(PrecisionChoice)
+    if precision not in known:
+        raise UsageError(f"unknown precision {precision!r}; use one of {', '.join(known)}")

@@ -1,0 +1,50 @@
+"""Mixtures of styles of one network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from impasto.errors import ModelError, UsageError
+from impasto.models.catalogue import Variant, find_style
+from impasto.models.modelfile import ModelInfo
+from impasto.models.stylefile import Style
+
+
+def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Path]:
+    """The mixture of styles in these shares, which are scaled to sum to 1, and the model file of their network.
+
+    Args:
+        shares: By a shipped style's name or a style file, its share, 0 or more.
+        variant: The network of the shipped styles.
+
+    Raises:
+        UsageError: No style, shares that are not numbers of 0 or more, or no shipped style of that name.
+        ModelError: No such style file, a damaged one, or styles of different networks.
+    """
+    try:
+        sound = all(0 <= share < float("inf") for share in shares.values()) and sum(shares.values()) > 0
+    except TypeError:  # not numbers
+        sound = False
+    if not sound:
+        found = f", not {', '.join(f'{name}:{share}' for name, share in shares.items())}" if shares else ""
+        raise UsageError(f"give at least one style, and shares of 0 or more, not all 0{found}")
+    styles = [find_style(name, variant) for name in shares]
+    style, network = styles[0]
+    for name, (other, path) in zip(shares, styles, strict=True):
+        if other.info.network != style.info.network:
+            raise ModelError(
+                f"{name} is a style of another network, {path}, than those before it, {network}: they cannot be mixed "
+                "(--fast, or variant=, chooses the network of a shipped style)"
+            )
+        if len(other.parameters) != len(style.parameters):
+            raise ModelError(f"the style {other.info.name} does not fit its network {path}; make it again")
+    weights = np.array([*shares.values()], np.float64) / sum(shares.values())
+    parameters = np.stack([one.parameters for one, _ in styles])
+    return Style(style.info, (weights @ parameters).astype(np.float32), style.photo), network
+
+
+def check_fit(style: Style, info: ModelInfo, network: Path) -> None:
+    """Raise ModelError unless the style has as many parameters as its network takes."""
+    if len(style.parameters) != info.style_size:
+        raise ModelError(f"the style {style.info.name} does not fit its network {network}; make it again")

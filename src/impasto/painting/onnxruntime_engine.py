@@ -1,0 +1,85 @@
+"""ONNX Runtime on the CPU: it runs everywhere."""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from impasto.errors import BackendError, ModelError
+from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken
+
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""The environment variable that keeps ONNX Runtime from sending usage data to its maker, and from keeping a database of
+it in the user's cache folder: both since version 1.29, unless it is set at the import (see its Privacy.md)."""
+
+_importing = threading.Lock()
+
+
+class OnnxRuntimeEngine(Engine):
+    """ONNX Runtime on the CPU. See :class:`Engine` for the arguments; it has float32 only."""
+
+    title = "ONNX Runtime"
+    channels_last = False
+    bfloat16 = False
+    int8 = False
+
+    def __init__(
+        self, model: bytes, name: str, *, threads: int, precision: Precision = "float32", cache: Path | None = None
+    ) -> None:
+        if precision != "float32":
+            raise BackendError("ONNX Runtime computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
+        onnxruntime = _imported()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # errors are raised, and need no second message on stderr
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )  # the fallback would try the same provider again, and print to stdout
+        except Exception as cause:  # its errors share no base class
+            raise ModelError(f"{name}: ONNX Runtime cannot load the graph: {brief(cause)}") from cause
+        self._name = name
+
+    @classmethod
+    def check(cls) -> None:
+        """See `Engine.check`."""
+        _imported()
+
+    @classmethod
+    def version(cls) -> str:
+        """See `Engine.version`."""
+        return str(_imported().__version__)
+
+    @property
+    def inputs(self) -> dict[str, list[int | str | None]]:
+        """See `Engine.inputs`."""
+        return {item.name: list(item.shape) for item in self._session.get_inputs()}
+
+    def run_all(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """See `Engine.run_all`."""
+        try:
+            outputs: list[Array] = self._session.run(None, dict(inputs))
+        except Exception as cause:  # its errors share no base class
+            if "alloc" in str(cause) or "bfc_arena" in str(cause):
+                raise OutOfMemory(self._name) from cause
+            raise ModelError(f"{self._name}: ONNX Runtime cannot run the graph: {brief(cause)}") from cause
+        return outputs
+
+
+def _imported() -> ModuleType:
+    """The package, imported without its telemetry: no connection, no file, no thread for it."""
+    with _importing:
+        before = os.environ.get(NO_TELEMETRY)
+        os.environ[NO_TELEMETRY] = "1"
+        try:
+            import onnxruntime
+        except Exception as cause:  # a broken package may raise anything
+            raise broken("ONNX Runtime", "onnxruntime", "pip install onnxruntime", cause) from cause
+        finally:
+            if before is None:
+                del os.environ[NO_TELEMETRY]
+            else:
+                os.environ[NO_TELEMETRY] = before
+    return onnxruntime  # type: ignore[no-any-return]

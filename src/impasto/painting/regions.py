@@ -1,0 +1,188 @@
+"""Regions: parts of one picture, each in a style of its own, given by masks."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import ImageError, UsageError
+from impasto.painting.engine import Array
+from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.settings import Settings
+from impasto.painting.strokes import paint_strokes
+from impasto.painting.stylizer import DEFAULT, Stylizer
+from impasto.painting.tiles import SAMPLED_PIXELS, sample, tiles
+from impasto.pictures.picture import Pixels, white
+from impasto.pictures.resize import resize_mask
+
+TILE_BY_POSITION = 512
+"""Side of a tile, pixels, where statistics differ from place to place: they take as much memory as the features."""
+OVERLAP = 16
+"""Pixels over which a style fades beyond a hard edge of its mask, in the features: four of the coarsest cells."""
+LEAST_SHARE = 1e-3
+"""Two styles meet where both have at least this share: it is less than a mask's 1/255, and more than rounding."""
+
+Mask = NDArray[np.uint8]
+"""Where to paint: uint8 (h, w), from 0 (not at all) to 255 (wholly)."""
+
+
+def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
+    """The picture with each region in a style of its own; what no mask covers stays as it is.
+
+    Styles of one network blend in its features: at every place all layers normalise with statistics between those of
+    the styles, so that a soft edge is painted as one. Different networks blend in pixels.
+
+    Args:
+        image: The picture, uint8 or uint16 (H, W, 3), sRGB.
+        regions: Stylizers, each with a mask: uint8 (h, w) of any size, 255 for wholly and 0 for not at all. Where
+            masks overlap, each style has its share.
+        settings: How the styles are applied.
+
+    Raises:
+        ImageError: As :meth:`Stylizer.__call__`, or a mask that is not such an array.
+        ModelError: As :meth:`Stylizer.__call__`.
+        UsageError: As :meth:`Stylizer.__call__`, or there is no region.
+    """
+    if not regions:
+        raise UsageError("give at least one region")
+    for stylizer, mask in regions:
+        stylizer.check(settings)
+        check_mask(mask)
+    stylizers, masks = [stylizer for stylizer, _ in regions], [mask for _, mask in regions]
+    network = stylizers[0].network
+    in_features = (
+        all(stylizer.network is network for stylizer in stylizers)
+        and network.takes_strength
+        and network.reach > 0
+        and settings.strength > 0
+    )
+
+    def paint(picture: Pixels, settings: Settings) -> Pixels:
+        weights = _shares(masks, picture)
+        if in_features:
+            return _blend_features(picture, stylizers, weights, settings)
+        pictures = [stylizer.paint_at_own_size(picture, settings) for stylizer in stylizers]
+        return to_pixels(_blend_pixels(pictures, weights, picture), picture)
+
+    return paint_strokes(image, settings, paint, lambda picture: _shares(masks, picture).sum(axis=0))
+
+
+def check_mask(mask: Mask) -> None:
+    """Raise ImageError unless the mask is a uint8 array (h, w)."""
+    if not isinstance(mask, np.ndarray):
+        raise ImageError(f"expected a mask, uint8 (h, w), got {type(mask).__name__}")
+    if mask.dtype != np.uint8 or mask.ndim != 2 or mask.size == 0:
+        raise ImageError(f"expected a mask, uint8 (h, w), got {mask.dtype} {mask.shape}")
+
+
+def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, settings: Settings) -> Pixels:
+    """Regions of one network, blended in its features; ``weights``: float32 (regions, H, W), summing to 1 at most."""
+    network, strength = stylizers[0].network, settings.strength
+    # The photo itself is one more style, with the share that the masks leave. Statistics are measured on the whole
+    # picture, or its sample, in each style; how much a place is painted is decided by its shares, not by these.
+    covered = weights.sum(axis=0)
+    weights = _overlapping(weights)
+    shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
+    # Beyond a hard edge the style goes on, unseen: features next to the photo's would make a dark rim.
+    visible = covered / np.maximum(weights.sum(axis=0), np.float32(1e-6))
+    styles = [
+        network.style_inputs(stylizers[0].style, 0.0),
+        *(network.style_inputs(stylizer.style, strength) for stylizer in stylizers),
+    ]
+    strengths = [0.0, *[strength] * len(stylizers)]
+    pairs = _pairs(shares)
+    small = network.image_inputs(sample(image, SAMPLED_PIXELS), settings.seed)
+    statistics, matches = [], []
+    for one, other in pairs:
+        between = {name: np.float32(0.5) * (value + styles[other][name]) for name, value in styles[one].items()}
+        picture, found = network.measure({**small, **between})
+        statistics.append(found)
+        matches.append(color_match(picture, small["image"], (strengths[one] + strengths[other]) / 2))
+    network.release("measuring")  # tiles need the memory
+    painted = image.copy()
+    for tile in tiles(image.shape[0], image.shape[1], TILE_BY_POSITION, network.reach):
+        if not visible[tile.inner].any():
+            continue
+        inputs = network.image_inputs(image[tile.outer], settings.seed)
+        local = shares[:, *tile.outer]
+        height, width = local.shape[1:]
+        parts = _parts(local, pairs)
+        padding = [(0, whole - size) for whole, size in zip(inputs["image"].shape[2:], (height, width), strict=True)]
+        blended = network.blend(statistics, np.pad(parts, [(0, 0), *padding], mode="edge"))
+        output = network.run_frozen_by_position({**inputs, **styles[0], **blended})
+        output, photo = output[:, :, :height, :width], inputs["image"][:, :, :height, :width]
+        mixed = np.zeros_like(output)
+        for part, match in zip(parts, matches, strict=True):
+            mixed += part * match(output)
+        finished = restore_detail(mixed, photo, np.float32(strength) * (1 - local[0]))
+        finished = photo + visible[tile.outer] * (finished - photo)
+        painted[tile.inner] = to_pixels(finished, image[tile.outer])[tile.kept]
+    network.release("frozen_by_position")  # enlarging needs the memory
+    return painted
+
+
+def _pairs(shares: Array) -> list[tuple[int, int]]:
+    """The mixtures to measure, as pairs of styles: each style with itself, and every two that meet somewhere.
+
+    Half-way between two styles the statistics are not half-way between theirs, since the inputs of each layer have
+    changed as well.
+    """
+    count = len(shares)
+    meeting = [
+        (one, other)
+        for one in range(count)
+        for other in range(one + 1, count)
+        if np.minimum(shares[one], shares[other]).max() > LEAST_SHARE
+    ]
+    return [*((one, one) for one in range(count)), *meeting]
+
+
+def _parts(shares: Array, pairs: Sequence[tuple[int, int]]) -> Array:
+    """The weight of each pair at every place, summing to 1: on a line between two styles, the parabola through three.
+
+    These are the shape functions of a quadratic simplex. ``shares``: float32 (regions + 1, H, W).
+    """
+    return np.stack(
+        [
+            shares[one] * (2 * shares[one] - 1) if one == other else 4 * shares[one] * shares[other]
+            for one, other in pairs
+        ]
+    )
+
+
+def _shares(masks: Sequence[Mask], image: Pixels) -> Array:
+    """The share of each mask at each place of a picture, float32 (masks, H, W), summing to 1 at most."""
+    height, width = image.shape[:2]
+    fitted = [mask if mask.shape == (height, width) else resize_mask(mask, width, height) for mask in masks]
+    shares = np.stack(fitted).astype(np.float32) / np.float32(255)
+    shares /= np.maximum(shares.sum(axis=0), 1)
+    return shares
+
+
+def _overlapping(weights: Array) -> Array:
+    """Shares (regions, H, W) that go on beyond their edges where there is no other, falling to 0 over `OVERLAP` pixels.
+
+    A share that falls more slowly by itself stays as it is.
+    """
+    more = weights.copy()
+    step = np.float32(1 / OVERLAP)
+    for along in (more.transpose(1, 0, 2), more.transpose(2, 0, 1)):  # rows, then columns: views, so in place
+        for way in (along, along[::-1]):
+            for here, next_one in pairwise(way):
+                np.maximum(next_one, here - step, out=next_one)
+    more -= weights
+    room = 1 - weights.sum(axis=0)
+    more *= np.minimum(1, room / np.maximum(more.sum(axis=0), np.float32(1e-6)))
+    more += weights
+    return more
+
+
+def _blend_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
+    """Painted pictures and the photo, mixed in pixels by their shares: float32 (1, 3, H, W), 0 to 1."""
+    rest = 1 - weights.sum(axis=0)
+    mixed = rest[..., np.newaxis] * image.astype(np.float32)
+    for picture, weight in zip(pictures, weights, strict=True):
+        mixed += weight[..., np.newaxis] * picture
+    batch: Array = mixed.transpose(2, 0, 1)[np.newaxis] / np.float32(white(image))
+    return batch

@@ -1,0 +1,128 @@
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec
+from unittest.mock import Mock
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from impasto.errors import ModelError
+from impasto.models.catalogue import shipped_network
+from impasto.painting.engine import OutOfMemory
+from impasto.painting.engines import ENGINES
+from impasto.painting.load import load
+from impasto.painting.openvino_engine import OpenVINOEngine
+from tests.graphs import CONVOLVE, IMAGE, INVERT, make_onnx, write_test_model
+from tests.painting.fakes import random_picture
+
+
+def test_engines_agree(tmp_path):
+    path = write_test_model(tmp_path / "m.onnx", CONVOLVE)
+    picture = random_picture(65, 43)
+    painted = [
+        load(path, backend=name, precision="float32")(picture).astype(int) for name in ENGINES if find_spec(name)
+    ]
+    assert all(np.abs(other - painted[0]).max() <= 1 for other in painted)
+
+
+def test_a_stylizer_may_be_shared_between_threads(tmp_path, engine, all_cores):
+    stylizer = load(write_test_model(tmp_path / "m.onnx"), backend=engine)
+    pictures = [random_picture(40 + 8 * index, 56, index) for index in range(4)]
+    wrong = []
+
+    def work(picture):
+        wrong.extend(1 for _ in range(10) if (stylizer(picture) != 255 - picture).any())
+
+    threads = [threading.Thread(target=work, args=(picture,)) for picture in pictures]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_result_outlives_the_next_call(tmp_path, engine):
+    stylizer = load(write_test_model(tmp_path / "m.onnx"), backend=engine)
+    picture = random_picture(24, 24)
+    first = stylizer(picture)
+    stylizer(255 - picture)
+    assert (first == 255 - picture).all()
+
+
+def broken_graph():
+    """Protobuf says it is fine; the graph adds a tensor that does not exist."""
+    model = onnx.load_from_string(INVERT)
+    model.graph.node[0].input[0] = "missing"
+    return model.SerializeToString()
+
+
+def test_a_broken_graph_is_one_line(tmp_path, engine, capfd):
+    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot load the graph") as caught:
+        load(write_test_model(tmp_path / "m.onnx", broken_graph()), backend=engine)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sizes", [IMAGE, [1, 3, 20, 20]], ids=["of any size", "of one size"])
+def test_a_graph_that_fails_at_work_is_one_line(tmp_path, engine, sizes, threads, all_cores, capfd):
+    noise = make_onnx(
+        [helper.make_node("Mul", ["image", "noise"], ["out"])], {"image": IMAGE, "noise": sizes}, ("out", IMAGE)
+    )
+    path = write_test_model(tmp_path / "m.onnx", noise)  # its description does not mention the noise input
+    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot run the graph.*noise") as caught:
+        load(path, backend=engine, threads=threads)(random_picture(20, 20))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_input_may_have_another_name_inside(tmp_path, engine):
+    """OpenVINO gives an input that is passed on as it is the name of what it is passed on as, too."""
+    nodes = [helper.make_node("Identity", ["image"], ["a_copy"]), helper.make_node("Sub", ["one", "a_copy"], ["out"])]
+    negative = make_onnx(nodes, {"image": IMAGE}, ("out", IMAGE), {"one": np.float32(1)})
+    picture = random_picture(20, 20)
+    path = write_test_model(tmp_path / "m.onnx", negative)
+    assert (load(path, backend=engine)(picture) == 255 - picture).all()
+
+
+def test_bytes_flipped_in_a_graph_are_one_line(tmp_path, engine):
+    path = write_test_model(tmp_path / "m.onnx")
+    content = bytearray(path.read_bytes())
+    content[-60:-20] = b"\xff" * 40
+    path.write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        load(path, backend=engine)
+    assert "\n" not in str(caught.value)
+
+
+def test_ctrl_c_after_several_openvino_engines_is_only_that(tmp_path):
+    pytest.importorskip("openvino")
+    write_test_model(tmp_path / "m.onnx")
+    script = """
+import os, signal, sys
+from impasto import load
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would ignore it
+engines = [load(sys.argv[1], backend="openvino") for _ in range(3)]
+while engines:
+    del engines[0]  # in the order they were made
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "m.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n")
+
+
+def test_openvino_that_returns_nothing_is_out_of_memory(monkeypatch):
+    pytest.importorskip("openvino")
+    engine = OpenVINOEngine(shipped_network().read_bytes(), "x", threads=1)
+    empty = Mock(inputs=[], return_value={0: np.zeros((0, 3, 0, 0), np.float32)})
+    monkeypatch.setattr(engine, "_model", empty)
+    with pytest.raises(OutOfMemory):
+        engine.run({})

@@ -1,0 +1,181 @@
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+
+import impasto
+from impasto.errors import BackendError, ModelError, UsageError
+from impasto.models.catalogue import find_style
+from impasto.models.stylefile import write_style
+from impasto.painting import load as loading
+from impasto.painting import stylizer as stylizers
+from impasto.painting.load import load, load_foreign
+from impasto.painting.openvino_engine import OpenVINOEngine
+from impasto.painting.regions import paint_regions
+from impasto.painting.settings import Settings
+from impasto.pictures.folders import find_images
+from impasto.pictures.resize import resize_short_side
+from impasto.processor import has_quick_bfloat16, has_quick_int8
+from tests.graphs import IMAGE, INVERT, NOISE, make_onnx, write_test_model
+from tests.painting.fakes import random_picture
+
+
+def test_auto_finds_an_engine(tmp_path):
+    picture = random_picture(20, 20)
+    assert (load(write_test_model(tmp_path / "m.onnx"))(picture) == 255 - picture).all()
+
+
+def has_bfloat16():
+    if not find_spec("openvino"):
+        return False
+    OpenVINOEngine.check()
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+ROUNDED = [
+    pytest.param("bfloat16", marks=pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")),
+    pytest.param("int8", marks=pytest.mark.skipif(not has_quick_int8(), reason="this processor has no VNNI")),
+]
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+@pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled", "half", "twice"])
+@pytest.mark.parametrize(
+    ("variant", "style", "limit", "limit_twice"),
+    [("best", "udnie", 2.0, 2.2), ("best", "roman_mosaic_duck", 2.0, 2.0), ("fast", "starry_night", 2.5, 2.5)],
+)
+@pytest.mark.parametrize("precision", ROUNDED)
+def test_rounded_arithmetic_is_near_float32_and_the_default_where_it_is_quicker(
+    precision, variant, style, limit, limit_twice, painted_as, monkeypatch
+):
+    photo = resize_short_side(
+        impasto.load_image(find_images(Path(__file__).parents[2] / "examples" / "photos")[0]), 128
+    )
+    mask = np.full((2, 2), 255, np.uint8) if painted_as == "masked" else None
+    settings = Settings(stroke_size=0, strength={"half": 0.5, "twice": 2.0}.get(painted_as, 1.0))
+    if painted_as == "tiled":
+        monkeypatch.setattr(stylizers, "WHOLE_PIXELS", 1000)
+        monkeypatch.setattr(stylizers, "TILE", 64)
+
+    def painted_by(stylizer):
+        return stylizer(photo, settings) if mask is None else paint_regions(photo, [(stylizer, mask)], settings)
+
+    exact, rounded, default = (
+        painted_by(load(style, variant=variant, backend="openvino", precision=how))
+        for how in ("float32", precision, "auto")
+    )
+    quickest = "bfloat16" if has_quick_bfloat16() else "int8" if has_quick_int8() else "float32"
+    assert (default == rounded).all() or quickest != precision
+    assert 0 < np.abs(exact.astype(float) - rounded).mean() <= (limit_twice if painted_as == "twice" else limit)
+
+
+def test_a_style_learnt_later_is_painted_in_float32_unless_8_bits_are_asked_for(tmp_path, monkeypatch):
+    """Nobody knows its ranges: the network's are those of the styles it was made with."""
+    monkeypatch.setattr(loading, "has_quick_bfloat16", lambda: False)
+    style, _ = find_style("udnie")
+    write_style(tmp_path / "mine.safetensors", replace(style, info=replace(style.info, name="mine")))
+    picture = random_picture(40, 40)
+    auto, exact = (load(tmp_path / "mine.safetensors", precision=how)(picture) for how in ("auto", "float32"))
+    assert np.abs(auto.astype(int) - exact).max() <= 1
+    if has_quick_int8() and find_spec("openvino") and not has_quick_bfloat16():
+        assert np.abs(load("udnie")(picture).astype(int) - exact).max() > 1
+
+
+def test_8_bits_that_are_not_to_be_had_are_said(tmp_path, monkeypatch):
+    path = write_test_model(tmp_path / "m.onnx")
+    with pytest.raises(BackendError, match="ONNX Runtime computes in float32 only; use OpenVINO"):
+        load(path, backend="onnxruntime", precision="int8")
+    pytest.importorskip("openvino")
+    with pytest.raises(BackendError, match="has no value ranges, which int8 needs; use precision float32, or auto"):
+        load(path, precision="int8")
+    monkeypatch.setattr(loading, "has_quick_int8", lambda: False)
+    with pytest.raises(BackendError, match="no 8-bit products"):
+        load("udnie", precision="int8")
+    picture = random_picture(20, 20)
+    plain, auto = (load("udnie", precision=how)(picture) for how in ("float32", "auto"))
+    assert has_quick_bfloat16() or (plain == auto).all()
+
+
+def test_bfloat16_that_is_not_to_be_had_is_said(tmp_path, monkeypatch):
+    path = write_test_model(tmp_path / "m.onnx")
+    with pytest.raises(BackendError, match="ONNX Runtime computes in float32 only; use OpenVINO"):
+        load(path, backend="onnxruntime", precision="bfloat16")
+    pytest.importorskip("openvino")
+    if not has_bfloat16():
+        with pytest.raises(BackendError, match="no bfloat16; use precision float32, or auto"):
+            load(path, backend="openvino", precision="bfloat16")
+    picture = random_picture(20, 20)
+    assert (load(path, backend="openvino")(picture) == 255 - picture).all()
+
+
+def test_what_cannot_be_loaded(tmp_path, monkeypatch):
+    path = write_test_model(tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="no such model file"):
+        load("wave.onnx")
+    with pytest.raises(UsageError, match="unknown backend 'cuda'; use auto, openvino, onnxruntime"):
+        load(path, backend="cuda")
+    with pytest.raises(UsageError, match="must be a whole number of 1 or more, not 0"):
+        load(path, threads=0)
+    for name, package in [("openvino", r"impasto\[openvino\]"), ("onnxruntime", "onnxruntime")]:
+        monkeypatch.setitem(__import__("sys").modules, name, None)  # what a missing package looks like to import
+        with pytest.raises(BackendError, match=f"not installed; pip install '?{package}"):
+            load(path, backend=name)
+
+
+def foreign(path, pads=(0, 0), image=IMAGE, inputs=("picture",)):
+    """255 - x with any input name, and an output enlarged by `pads` rows and columns."""
+    nodes = [
+        helper.make_node("Sub", ["white", inputs[0]], ["negative"]),
+        helper.make_node("Pad", ["negative", "pads"], ["result"]),
+    ]
+    constants = {"white": np.float32(255), "pads": np.array([0, 0, 0, 0, 0, 0, *pads], np.int64)}
+    path.write_bytes(make_onnx(nodes, dict.fromkeys(inputs, image), ("result", ["n", 3, "h2", "w2"]), constants))
+    return path
+
+
+@pytest.mark.parametrize("pads", [(0, 0), (2, 3)])
+def test_foreign_models_take_any_name_and_may_return_a_little_more(tmp_path, engine, pads):
+    stylizer = load_foreign(foreign(tmp_path / "theirs.onnx", pads), backend=engine)
+    picture = random_picture(75, 90)
+    assert (stylizer(picture) == 255 - picture).all()
+    assert stylizer.info.styles == ("theirs",)
+
+
+def test_foreign_models_in_0_to_1(tmp_path, engine):
+    (tmp_path / "theirs.onnx").write_bytes(INVERT)
+    picture = random_picture(20, 30)
+    assert (load_foreign(tmp_path / "theirs.onnx", value_range=1, backend=engine)(picture) == 255 - picture).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": ["n", 3, 256, 320]}, "its input is 320 x 256 only"),
+        ({"image": ["n", 256, "w", 3]}, r"only pictures as \(N, 3, H, W\)"),
+        ({"pads": (-8, 0)}, "not a stylising model"),
+    ],
+)
+def test_foreign_models_we_cannot_use_are_named(tmp_path, engine, changes, message):
+    with pytest.raises(ModelError, match=message):
+        load_foreign(foreign(tmp_path / "theirs.onnx", **changes), backend=engine)(random_picture(64, 64))
+
+
+def test_foreign_models_of_two_inputs_are_named(tmp_path, engine):
+    (tmp_path / "theirs.onnx").write_bytes(NOISE)
+    with pytest.raises(ModelError, match=r"has 2 inputs \(image, noise\)"):
+        load_foreign(tmp_path / "theirs.onnx", backend=engine)
+
+
+def test_foreign_files_that_are_no_model(tmp_path, engine):
+    with pytest.raises(ModelError, match="no such model file"):
+        load_foreign(tmp_path / "missing.onnx", backend=engine)
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelError, match="is not an ONNX file"):
+        load_foreign(tmp_path / "text.onnx", backend=engine)
+    with pytest.raises(UsageError, match="255 or 1"):
+        load_foreign(tmp_path / "text.onnx", value_range=0)
