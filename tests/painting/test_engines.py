@@ -60,7 +60,7 @@ def broken_graph():
 
 
 def test_a_broken_graph_is_one_line(tmp_path, engine, capfd):
-    with pytest.raises(ModelError, match=r"m\.onnx: .* cannot load the graph") as caught:
+    with pytest.raises(ModelError, match=r"m\.onnx: (.* cannot load the graph|is damaged)") as caught:
         load(write_test_model(tmp_path / "m.onnx", broken_graph()), backend=engine)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
