@@ -15,25 +15,7 @@ from impasto.cli.main import main
 from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
 from impasto.training.run import run_folder
-
-QUICK = ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "48", "--set.width", "4"]
-
-
-@pytest.fixture
-def train(tiny_vgg_file, photo_folder, style_file, tmp_path):
-    def call(*words, style=style_file, output="model.onnx", content=photo_folder):
-        fixed = ["--content", str(content), "--loss-network", str(tiny_vgg_file), *QUICK]
-        return main(["train", str(style), "-o", str(tmp_path / output), *fixed, *words])
-
-    return call
-
-
-def error_of(capsys):
-    lines = capsys.readouterr().err.strip().splitlines()
-    errors = [line for line in lines if line.startswith("impasto: error: ")]
-    assert len(errors) == 1, lines
-    assert "Traceback" not in "".join(lines)
-    return errors[0]
+from tests.cli.commands import QUICK, error_of
 
 
 def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
@@ -209,24 +191,6 @@ def test_a_name_that_is_not_text_is_learnt_from(tmp_path, style_file, photo_fold
     assert main(["info", str(tmp_path / "model.onnx"), "--json"]) == 0
 
 
-def test_evaluate_compares_with_gatys_past_unreadable_photos(
-    train, tmp_path, photo_folder, style_file, capsys, monkeypatch
-):
-    monkeypatch.setattr("impasto.evaluation.scores.MOST_COMPARED", 3)
-    assert train() == 0
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    (photos / "a.jpg").write_text("hello")
-    (photos / "b.jpg").write_bytes((photo_folder / "0.JPG").read_bytes())
-    words = ["--style", str(style_file), "--content", str(photos), "--size", "64", "--gatys", "1", "--json"]
-    capsys.readouterr()
-    assert main(["evaluate", str(tmp_path / "model.onnx"), *words]) == 0
-    said = capsys.readouterr()
-    assert "left out" in said.err
-    (equal,) = json.loads(said.out)["gatys"]
-    assert (equal["photo"], equal["size"]) == ("b.jpg", 64)
-
-
 def test_bad_places_are_one_line(train, tmp_path, capsys):
     (tmp_path / "folder.onnx").mkdir()
     assert train(output="folder.onnx") == 1
@@ -250,59 +214,6 @@ def test_a_full_disk_leaves_no_half_model(train, tmp_path, capsys, monkeypatch):
     assert train() == 1
     assert "No space left on device" in error_of(capsys)
     assert {path.name for path in tmp_path.iterdir()} == {"model.run"}
-
-
-def test_gatys_paints(tmp_path, photo_folder, style_file, tiny_vgg_file, capsys):
-    words = ["gatys", str(photo_folder / "0.JPG"), str(style_file), "-o", str(tmp_path / "p.png")]
-    words += ["--evaluations", "5", "--size", "48", "--loss-network", str(tiny_vgg_file)]
-    assert main([*words, "--start", "noise", "--method", "adam"]) == 0
-    assert "after 5 evaluations" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.iterdir()} == {"p.png", "p.curve.json"}
-    assert main(words) == 2
-    assert "p.png and 1 more: exists: add --force to replace it" in error_of(capsys)
-    assert main([*words, "--force"]) == 0
-
-
-def test_gatys_says_what_is_wrong(tmp_path, photo_folder, style_file, capsys):
-    words = ["gatys", str(photo_folder / "0.JPG"), str(style_file), "-o", str(tmp_path / "p.png")]
-    assert main([*words, "--evaluations", "0"]) == 2
-    assert "evaluations must be 1 or more" in error_of(capsys)
-    assert main([*words, "--preset", "x"]) == 2
-    assert "unknown preset" in error_of(capsys)
-    assert not list(tmp_path.iterdir())
-
-
-def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_folder, capsys, monkeypatch):
-    assert train() == 0
-    capsys.readouterr()
-    model = tmp_path / "model.onnx"
-    (tmp_path / "photos" / "deeper").mkdir(parents=True)
-    for name in ("0.JPG", "2.JPG", "deeper/1.png"):
-        shutil.copy(photo_folder / name, tmp_path / "photos" / name)
-    words = ["--style", str(style_file), "--content", str(tmp_path / "photos"), "--size", "64"]
-    monkeypatch.setattr("impasto.evaluation.scores.equal_evaluations", None)  # nobody asks for it
-    assert main(["evaluate", str(model), *words, "--json"]) == 0
-    ours = json.loads(capsys.readouterr().out)
-    assert ours["objective"] == pytest.approx(ours["content_error"] + 4 * ours["style_error"], rel=1e-4)
-    assert len(ours["photos"]) == 3  # all that were given
-    # The same graph, measured as another project's: it takes and returns 0..1.
-    assert main(["evaluate", str(model), *words, "--json", "--range", "1"]) == 0
-    theirs = json.loads(capsys.readouterr().out)
-    assert theirs["objective"] == pytest.approx(ours["objective"], rel=1e-3)
-    assert main(["evaluate", str(model), *words]) == 0
-    assert "content + 4 x style" in capsys.readouterr().out
-
-
-def test_evaluate_says_what_is_wrong(tmp_path, style_file, capsys):
-    assert main(["evaluate", str(tmp_path / "no.onnx"), "--style", str(style_file)]) == 1
-    assert "no such model file" in error_of(capsys)
-    assert main(["evaluate", "x.onnx", "--style", str(style_file), "--size", "8"]) == 2
-    assert "size must be 64" in error_of(capsys)
-    assert main(["evaluate", "x.onnx", "--style", str(style_file), "--backend", "cuda"]) == 2
-    error_of(capsys)
-    (tmp_path / "text.onnx").write_text("hello")
-    assert main(["evaluate", str(tmp_path / "text.onnx"), "--style", str(style_file), "--range", "255"]) == 1
-    assert "is not an ONNX file" in error_of(capsys)
 
 
 def test_closed_and_full_outputs_are_one_line(train, tmp_path, capsys):

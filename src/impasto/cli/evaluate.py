@@ -15,6 +15,7 @@ from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
 from impasto.evaluation.scores import evaluate as measure
 from impasto.models.catalogue import is_file
+from impasto.models.kinds import check_kind
 from impasto.painting.load import load, load_foreign
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.folders import find_images
@@ -53,6 +54,7 @@ def evaluate(
         raise UsageError(f"size must be 64 pixels or more, not {size}")
     if fast and is_file(model):
         raise UsageError(NOT_FAST)
+    check_kind(style, "picture")
     stylizer = _load(model, value_range, fast=fast, engine=engine or EngineFlags())
     if content is not None and held_out is None:
         photos = find_images(content)

@@ -10,6 +10,7 @@ from impasto.cli.console import progress_bar
 from impasto.cli.flags import Switch, flags_of, given
 from impasto.cli.train import ObjectiveFlags, find_preset
 from impasto.files import check_absent
+from impasto.models.kinds import check_kind
 from impasto.optimize.gatys import Evaluated, GatysConfig, curve_file, paint
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def gatys(
         preset: The recipe whose objective is used: impasto (fast has the same), johnson2016, ulyanov2016 or
             ulyanov2017; other flags change it.
     """
+    for picture in (content, style):
+        check_kind(picture, "picture")
     terms = replace(find_preset(preset).objective, **given(objective))
     config = GatysConfig(objective=terms, **given(settings))
     if not force:

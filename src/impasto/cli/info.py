@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from impasto.cli.flags import NOT_FAST, Switch
 from impasto.errors import ImpastoError, ModelError, UsageError
-from impasto.models.catalogue import Variant, exists, is_file, network_of, read_named, shipped
+from impasto.models.catalogue import Variant, is_file, is_style, network_of, read_named, shipped
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.models.stylefile import StyleInfo
 from impasto.painting.load import load
@@ -61,8 +61,7 @@ def info(
 def _describe(file: str, variant: Variant) -> tuple[ModelInfo | StyleInfo, str, dict[str, str]]:
     """What the file says about itself, its kind (style, model or network), and the rows to print."""
     path = Path(file)
-    is_model = file not in shipped() and exists(file) and path.suffix != ".safetensors"
-    if is_model or path.suffix.lower() == ".onnx":
+    if not is_style(file):
         model = read_info(path)
         return model, "network" if model.style_size else "model", _model_rows(model)
     style = read_named(file, variant).info

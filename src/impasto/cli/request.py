@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from impasto.cli.flags import NOT_FAST, Switch, flags_of, whole_number
 from impasto.errors import UsageError
 from impasto.models.catalogue import Variant, is_file, shipped
+from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.load import PrecisionChoice
 from impasto.painting.plan import FileOptions
@@ -111,6 +112,10 @@ def read_request(
         files = files | {"depth": 8}
     if extra.grid:
         files = {"size": GRID_SIZE} | files
+    if style.model is not None:
+        check_kind(style.model, "model")
+    for path in [*(region.mask or []), *([extra.picture] if extra.picture else [])]:
+        check_kind(path, "picture")
     request = Request(saved, tuple(region.mask or ()), region.background_only, extra, FileOptions(**files))
     _check_masks(request)
     _check_extra(request)

@@ -17,6 +17,7 @@ from impasto.cli.flags import Switch, flags_of, given
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import complaints
 from impasto.evaluation.judge import MOST_EVALUATIONS
+from impasto.models.kinds import check_kind
 from impasto.nn.losses import Objective
 from impasto.training.config import PRESETS, Recipe, TrainConfig
 from impasto.training.trainer import Progress, TrainResult
@@ -60,6 +61,8 @@ def train(
     """
     if resume and restart:
         raise UsageError("--resume and --restart exclude each other: give one")
+    for picture in styles:
+        check_kind(picture, "picture")
     chosen = given(run)
     if "steps" in chosen and "minutes" not in chosen:
         chosen["minutes"] = None

@@ -10,8 +10,10 @@ from typing import Literal, get_args
 import platformdirs
 
 from impasto.errors import ModelError, UsageError
+from impasto.models.kinds import check_kind, kind_of, training_command
 from impasto.models.modelfile import network_hash
 from impasto.models.stylefile import SUFFIX, Style, StyleInfo, read_style
+from impasto.pictures.formats import READABLE_SUFFIXES
 
 NETWORK = "network.onnx"
 """The name of a network's model file, beside the style files made for it."""
@@ -72,12 +74,20 @@ def variant_of(network: str) -> Variant:
 
 
 def is_style(name_or_path: str | os.PathLike[str]) -> bool:
-    """Whether this means a style, and not a model file: a shipped name, a style file, or nothing that is there."""
+    """Whether this means a style, and not a model file: a shipped name, a style file, or nothing that exists.
+
+    Raises:
+        UsageError: It is a picture or a settings file; a picture has to be learnt first.
+    """
     name = os.fspath(name_or_path)
     suffix = Path(name).suffix
-    if suffix.lower() == ".onnx":  # the usual model: no need to read every style for it
-        return False
-    return suffix == SUFFIX or not exists(name) or name in shipped()
+    # No need to read every shipped style for a model.
+    if suffix.lower() != ".onnx" and (not exists(name) or name in shipped()):
+        return True
+    is_style_file = suffix == SUFFIX
+    if kind_of(name) in ("picture", "settings"):
+        check_kind(name, "style" if is_style_file else "model")
+    return is_style_file
 
 
 def is_file(name: str) -> bool:
@@ -133,9 +143,12 @@ def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
     if path.suffix != SUFFIX and not exists(name):
         near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
+        if path.suffix.lower() in READABLE_SUFFIXES:
+            hint = f"no such file; the style of a picture has to be learnt first, {training_command(path)}; "
         raise UsageError(f"no style is called {name!r}: {hint}`impasto styles` lists all")
-    if not is_style(path):
-        raise ModelError(f"{path}: is no style file; a model file is given with --model")
+    check_kind(path, "style")
+    if path.suffix != SUFFIX:
+        raise ModelError(f"{path}: is not a style file: give one made by `impasto train`, *{SUFFIX}")
     return read_style(path)
 
 

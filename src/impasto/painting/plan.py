@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.files import check_absent
+from impasto.models.kinds import check_kind
+from impasto.models.stylefile import SUFFIX
 from impasto.options import check_ranges, opt
 from impasto.pictures import sixteen_bits as deep
 from impasto.pictures.folders import find_images
@@ -179,6 +181,8 @@ def _find(names: Sequence[str], where: str, variants: int) -> _Found:
     found = _Found()
     for path, name in inputs:
         if not path.is_dir():
+            if path.suffix.lower() in (".onnx", SUFFIX, ".json"):
+                check_kind(path, "picture")
             found.jobs.append(Job(path, _target(output, name) if is_folder else output))
             continue
         unreadable: list[Failure] = []
