@@ -14,8 +14,9 @@ from impasto.models import forms
 from impasto.models.forms import rewrite
 from impasto.models.modelfile import ModelInfo
 from impasto.nn.generators import CELL, build_generator
-from impasto.training import export
-from impasto.training.export import _range, feature_ranges, to_onnx
+from impasto.training import ranges as training_ranges
+from impasto.training.onnx_graph import to_onnx
+from impasto.training.ranges import feature_ranges
 
 IMAGE = np.random.default_rng(0).random((1, 3, 40, 56), dtype=np.float32)
 
@@ -125,7 +126,7 @@ def test_defaults_of_inputs_are_dropped():
 
 @pytest.mark.parametrize("name", ["residual", "light"])
 def test_in_8_bits_inputs_of_convolutions_and_their_kernels_are_rounded(name, monkeypatch):
-    monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
+    monkeypatch.setattr(training_ranges, "MINIMUM_CHANNELS", 3)
     torch.manual_seed(1)
     generator = build_generator(name, {"width": 4, "blocks": 2})
     photo = torch.from_numpy(IMAGE)
@@ -160,40 +161,12 @@ def test_in_8_bits_inputs_of_convolutions_and_their_kernels_are_rounded(name, mo
         rewrite(model, ranges={**ranges, "nowhere": (0.0, 1.0)})
 
 
-def test_the_range_is_that_of_least_change():
-    sizes = torch.rand(4096, generator=torch.Generator().manual_seed(0))
-    loud = torch.cat([sizes, torch.tensor([50.0])])
-    for features, levels in ((loud, 255), (torch.cat([loud, -loud]), 127)):
-        least, most = _range(features)
-
-        def change(reach, features=features, levels=levels):
-            step = reach / levels
-            kept = (features.abs() / step).round().clamp(0, levels) * step
-            return float((features.abs() - kept).abs().pow(1.5).mean())
-
-        best = min((features.abs().max() * share / 64 for share in range(1, 65)), key=change)
-        assert least == (0 if levels == 255 else -most)
-        assert change(most) <= 1.1 * change(best)
-        assert most < 50
-
-
-@pytest.mark.parametrize("padding", ["reflect", "replicate", "zero"])
-def test_the_light_networks_graph_takes_whole_numbers_where_that_is_the_same(padding):
-    torch.manual_seed(0)
-    generator = build_generator("light", {"width": 4, "blocks": 1, "padding": padding})
-    operators = [node.op_type for node in onnx.load_from_string(to_onnx(generator)).graph.node]
-    assert operators[:2] == (["Mul", "Sub"] if padding == "zero" else ["Mul", "Shape"])
-    with torch.no_grad():
-        expected = generator(torch.from_numpy(IMAGE)).numpy()
-    assert np.abs(run(to_onnx(generator), {"image": IMAGE})[0] - expected).max() < 1e-4
-
-
 @pytest.mark.parametrize("rounded", [False, True], ids=["float32", "8 bits"])
 @pytest.mark.parametrize("form", get_args(forms.Form))
 @pytest.mark.parametrize("kind", ["styles", "strength", "one style"])
 @pytest.mark.parametrize("name", ["residual", "light"])
 def test_channels_last_computes_the_same(name, kind, form, rounded, monkeypatch):
-    monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
+    monkeypatch.setattr(training_ranges, "MINIMUM_CHANNELS", 3)
     torch.manual_seed(0)
     styles = {"styles": 3, "strength": 2, "one style": 1}[kind]
     generator = build_generator(name, {"width": 4, "blocks": 1, "styles": styles})
@@ -224,31 +197,3 @@ def test_channels_last_computes_the_same(name, kind, form, rounded, monkeypatch)
         return
     for one, other in zip(run(first, inputs), run(last, inputs), strict=True):
         assert np.abs(one.ravel() - other.ravel()).max() < 1e-4
-
-
-def test_only_convolutions_over_many_channels_are_in_8_bits():
-    names = {"residual": {"blocks", "up.0"}, "light": {"first", "blocks", "up", "last"}}
-    for name, wanted in names.items():
-        ranges = feature_ranges(build_generator(name, {}), [torch.from_numpy(IMAGE)])
-        assert {kernel for kernel in ranges if not kernel.startswith(tuple(wanted))} == set()
-        assert all(any(kernel.startswith(part) for kernel in ranges) for part in wanted)
-
-
-def test_ranges_hold_every_style_at_twice_its_strength(monkeypatch):
-    monkeypatch.setattr(export, "RANGE_CHANNELS", 3)
-    torch.manual_seed(2)
-    generator = build_generator("light", {"width": 4, "blocks": 1, "styles": 2})
-    with torch.no_grad():
-        for norm in generator.conditional_norms():
-            norm.weight[0] = 3.0
-    photo = torch.from_numpy(IMAGE)
-    one = feature_ranges(generator, [photo])
-    seen = []
-    generator.blocks[0].conv.register_forward_pre_hook(lambda _, inputs: seen.append(float(inputs[0].max())))
-    with torch.no_grad():
-        generator(photo, None, torch.tensor([[2.0, -1.0]]))
-    least, most = one["blocks.0.conv.conv.weight"]
-    assert least == 0
-    assert 0.3 * seen[0] < most <= 1.01 * seen[0]  # a few of the largest are cut off
-    assert one["first.conv.conv.weight"] == (0.0, 255.0)
-    assert all(low < high for low, high in one.values())

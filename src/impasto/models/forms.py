@@ -11,13 +11,13 @@ the result, if the cache's keys are made of the file's content, the arguments an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ModelError
-from impasto.models.onnx_file import DATA_TYPES, Model, Node, Tensor, Value, integer_attribute, parse_model
+from impasto.models.onnx_file import Model, Node, Tensor, Value, attribute, parse_model
 
 Array = NDArray[np.float32]
 
@@ -180,7 +180,7 @@ def _measuring(model: Model) -> Model:
         nodes.append(Node("Identity", (norm.factor,), (f"{norm.output}_factor",)))
         outputs.append(Value(nodes[-1].output, ("C",)))
         outputs += [Value(name, ("C", 1, 1)) for name in (norm.low, norm.high) if name]
-    constants = {**model.constants, axes: _tensor(axes, np.array([2, 3], np.int64))}
+    constants = {**model.constants, axes: Tensor.from_array(axes, np.array([2, 3], np.int64))}
     return replace(model, nodes=tuple(nodes), constants=constants, outputs=(*outputs, *model.outputs))
 
 
@@ -244,7 +244,7 @@ def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
             if name not in restored:
                 restored.add(name)
                 stored = (f"{name}_8_bits", f"{name}_steps", f"{name}_zeros")
-                nodes.append(Node("DequantizeLinear", stored, (inputs[1],), integer_attribute("axis", 0)))
+                nodes.append(Node("DequantizeLinear", stored, (inputs[1],), attribute("axis", 0)))
         if node.output in before_padding or (convolves and inputs[0] not in before_padding):
             levels, output = (f"{name}_step", f"{name}_zero"), node.output
             nodes.append(Node("QuantizeLinear", (inputs[0], *levels), (f"{output}_8_bits",)))
@@ -260,7 +260,7 @@ def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
 
 def _levels(kernel: Tensor, low: float, high: float) -> dict[str, Tensor]:
     """A kernel in 8 bits, its steps filter by filter, and step and zero of its input's range: constants by name."""
-    values, name = _floats(kernel), kernel.name
+    values, name = kernel.floats(), kernel.name
     if values.ndim != 4 or not values.size:
         raise ModelError(f"has a range for {name}, which is not a kernel; export it again")
     steps = np.maximum(np.abs(values).max(axis=(1, 2, 3)), _SMALLEST_STEP) / np.float32(127)
@@ -272,7 +272,7 @@ def _levels(kernel: Tensor, low: float, high: float) -> dict[str, Tensor]:
         "step": np.array(step, np.float32),
         "zero": np.array(zero, np.uint8),
     }
-    return {f"{name}_{part}": _tensor(f"{name}_{part}", array) for part, array in made.items()}
+    return {f"{name}_{part}": Tensor.from_array(f"{name}_{part}", array) for part, array in made.items()}
 
 
 def _channels_last(model: Model) -> Model:
@@ -294,8 +294,10 @@ def _channels_last(model: Model) -> Model:
         if name not in placed:
             kernel, size = f"impasto_identity_{count}", f"impasto_size_{count}"
             if kernel not in constants:
-                constants[kernel] = _tensor(kernel, np.eye(count, dtype=np.float32)[:, :, np.newaxis, np.newaxis])
-                constants[size] = _tensor(size, np.array([1, count, 1, 1], np.int64))
+                constants[kernel] = Tensor.from_array(
+                    kernel, np.eye(count, dtype=np.float32)[:, :, np.newaxis, np.newaxis]
+                )
+                constants[size] = Tensor.from_array(size, np.array([1, count, 1, 1], np.int64))
             nodes.append(Node("Reshape", (name, size), (f"{name}_by_channel",)))
             nodes.append(Node("Conv", (f"{name}_by_channel", kernel), (f"{name}_channels_last",)))
             placed[name] = nodes[-1].output
@@ -303,8 +305,8 @@ def _channels_last(model: Model) -> Model:
 
     def unscaled(count: int) -> tuple[str, str]:
         ones, zeros = f"impasto_ones_{count}", f"impasto_zeros_{count}"
-        constants.setdefault(ones, _tensor(ones, np.ones(count, np.float32)))
-        constants.setdefault(zeros, _tensor(zeros, np.zeros(count, np.float32)))
+        constants.setdefault(ones, Tensor.from_array(ones, np.ones(count, np.float32)))
+        constants.setdefault(zeros, Tensor.from_array(zeros, np.zeros(count, np.float32)))
         return ones, zeros
 
     for node in model.nodes:
@@ -339,19 +341,4 @@ def _channels_last(model: Model) -> Model:
 def _channels_of(convolution: Node, constants: Mapping[str, Tensor]) -> int:
     """The channels of a convolution's output, from its bias; 0 where that is not known."""
     bias = constants.get(convolution.inputs[2]) if len(convolution.inputs) > 2 else None
-    return _floats(bias).size if bias else 0
-
-
-def _tensor(name: str, array: NDArray[Any]) -> Tensor:
-    data = array.astype(array.dtype.newbyteorder("<")).tobytes()
-    return Tensor(name, array.shape, DATA_TYPES[array.dtype.name], data)
-
-
-def _floats(tensor: Tensor) -> Array:
-    """The elements of a float32 constant."""
-    if tensor.data_type != DATA_TYPES["float32"]:
-        raise ModelError(f"has a constant {tensor.name} that is not float32; export it again")
-    try:
-        return np.frombuffer(tensor.data, "<f4").reshape(tensor.shape).astype(np.float32)
-    except ValueError:
-        raise ModelError(f"has a damaged constant {tensor.name}; export it again") from None
+    return bias.floats().size if bias else 0

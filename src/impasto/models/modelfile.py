@@ -27,7 +27,8 @@ from typing import Any
 
 from impasto.errors import ModelError
 from impasto.files import replacing
-from impasto.models.onnx_file import METADATA, Field, metadata_entry, parse_entry, top_level
+from impasto.models.onnx_file import METADATA, metadata_entry, parse_entry, top_level
+from impasto.models.protobuf import Field
 from impasto.models.records import RecordError, from_mapping, parse_object, to_json
 
 FORMATS = (1,)

@@ -1,21 +1,33 @@
 """Reading and writing ONNX files without the `onnx` package, whose import takes longer than all of this.
 
-An ONNX file is one protobuf message (onnx.proto). A message is a sequence of fields. Each starts with a varint,
-`number << 3 | wire type`: wire type 0 is a varint, 2 a length and that many bytes. The others, of eight and of four
-bytes, occur in no message that is read here. `fields` is the only parser; everything else is built on it. What the
-classes here do not name is kept as bytes and written back unchanged.
+An ONNX file is one protobuf message (onnx.proto) of messages. What the classes here do not name is kept as bytes and
+written back unchanged.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ModelError
+from impasto.models.protobuf import (
+    Bytes,
+    Field,
+    TruncatedError,
+    WireError,
+    bytes_field,
+    fields,
+    float_field,
+    integer_field,
+    length_header,
+    text,
+    text_field,
+)
 
-Bytes = bytes | memoryview
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-_VARINT, _LENGTH = 0, 2
 # The fields of each message in onnx.proto: number -> wire type. Fields of other numbers are refused.
 _MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
@@ -35,93 +47,6 @@ _ITEM_SIZES = {1: 4, 2: 1, 3: 1, 7: 8}
 _LEAST_INPUTS = {"Conv": 2, "InstanceNormalization": 3}
 """Inputs that an operator has at least: with fewer an engine may crash."""
 _DAMAGED = "is damaged, or not a model that Impasto wrote; export it again"
-
-
-class WireError(ValueError):
-    """Bytes are not a message of the expected type."""
-
-
-class TruncatedError(WireError):
-    """The bytes end inside a field."""
-
-
-class Field(NamedTuple):
-    """One field of a message: where it lies in the buffer, and for a varint its value."""
-
-    number: int
-    start: int
-    """First byte of the field."""
-    body: int
-    """First byte of the content."""
-    stop: int
-    """First byte after the field."""
-    value: int
-    """The varint, or the content's length."""
-
-
-# ---- the wire format -------------------------------------------------------------------------------------------
-
-
-def fields(buffer: Bytes, wire_types: Mapping[int, int]) -> Iterator[Field]:
-    """The fields of the one message that fills a buffer, in order.
-
-    Raises:
-        WireError: The message has a field that the table does not list, or a varint of more than 64 bits.
-        TruncatedError: The buffer ends inside a field.
-    """
-    place, end = 0, len(buffer)
-    while place < end:
-        tag, body = _varint_at(buffer, place)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_types.get(number) != wire_type:
-            raise WireError(f"no field {number} of wire type {wire_type}")
-        value, body = _varint_at(buffer, body)
-        stop = body + value if wire_type == _LENGTH else body
-        if stop > end:
-            raise TruncatedError("the last field is longer than what is left")
-        yield Field(number, place, body, stop, value)
-        place = stop
-
-
-def _varint_at(buffer: Bytes, place: int) -> tuple[int, int]:
-    """The varint at this place, and the place after it."""
-    value = 0
-    for shift in range(0, 70, 7):  # 64 bits take at most ten bytes of seven
-        if place >= len(buffer):
-            raise TruncatedError("the last number is not complete")
-        byte = buffer[place]
-        value |= (byte & 0x7F) << shift
-        place += 1
-        if byte < 0x80:
-            return value, place
-    raise WireError("a number of more than 64 bits")
-
-
-def bytes_field(number: int, content: Bytes) -> bytes:
-    """A field of wire type 2."""
-    return b"".join((_length_header(number, content), content))
-
-
-def _length_header(number: int, content: Bytes) -> bytes:
-    """What comes before a field's content."""
-    return _varint(number << 3 | _LENGTH) + _varint(len(content))
-
-
-def _text_field(number: int, text: str) -> bytes:
-    return bytes_field(number, text.encode(errors="surrogateescape"))
-
-
-def _integer_field(number: int, value: int) -> bytes:
-    return _varint(number << 3 | _VARINT) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
 
 
 # ---- the top level ---------------------------------------------------------------------------------------------
@@ -152,7 +77,7 @@ def top_level(content: bytes) -> list[Field]:
 
 def metadata_entry(key: str, value: str) -> bytes:
     """A field of a model: one entry of its metadata."""
-    return bytes_field(METADATA, _text_field(1, key) + _text_field(2, value))
+    return bytes_field(METADATA, text_field(1, key) + text_field(2, value))
 
 
 def parse_entry(body: bytes) -> tuple[str, str]:
@@ -164,7 +89,7 @@ def parse_entry(body: bytes) -> tuple[str, str]:
     values = {1: "", 2: ""}
     try:
         for item in fields(body, _ENTRY):
-            values[item.number] = _text(body[item.body : item.stop])
+            values[item.number] = text(body[item.body : item.stop])
     except WireError:
         raise ModelError("has damaged metadata; copy or download it again") from None
     return values[1], values[2]
@@ -193,9 +118,9 @@ class Node:
 
     def encoded(self) -> bytes:
         """The message (NodeProto)."""
-        parts = [_text_field(1, name) for name in self.inputs] + [_text_field(2, name) for name in self.outputs]
-        parts += [_text_field(3, self.name)] if self.name else []
-        return b"".join((*parts, _text_field(4, self.operator), self.attributes))
+        parts = [text_field(1, name) for name in self.inputs] + [text_field(2, name) for name in self.outputs]
+        parts += [text_field(3, self.name)] if self.name else []
+        return b"".join((*parts, text_field(4, self.operator), self.attributes))
 
 
 @dataclass(frozen=True)
@@ -211,12 +136,33 @@ class Tensor:
     message: Bytes = field(default=b"", repr=False)
     """The whole message where it was read from a file."""
 
+    @classmethod
+    def from_array(cls, name: str, array: "NDArray[Any]") -> "Tensor":
+        """A constant of these elements, of one of `DATA_TYPES`."""
+        data = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        return cls(name, array.shape, DATA_TYPES[array.dtype.name], data)
+
+    def floats(self) -> "NDArray[np.float32]":
+        """The elements of a float32 constant; not writeable.
+
+        Raises:
+            ModelError: It is of another type, or its elements are not there.
+        """
+        import numpy as np
+
+        try:
+            if self.data_type == DATA_TYPES["float32"]:
+                return np.frombuffer(self.data, "<f4").reshape(self.shape)
+        except ValueError:
+            pass
+        raise ModelError(f"has a constant {self.name} that is damaged, or not float32; export it again")
+
     def encoded(self) -> Bytes:
         """The message (TensorProto)."""
         if self.message:
             return self.message
-        head = b"".join(_integer_field(1, size) for size in self.shape) + _integer_field(2, self.data_type)
-        return b"".join((head, _text_field(8, self.name), bytes_field(9, self.data)))
+        head = b"".join(integer_field(1, size) for size in self.shape) + integer_field(2, self.data_type)
+        return b"".join((head, text_field(8, self.name), bytes_field(9, self.data)))
 
 
 @dataclass(frozen=True)
@@ -233,10 +179,10 @@ class Value:
         """The message (ValueInfoProto)."""
         if self.message:
             return self.message
-        sizes = [_text_field(2, size) if isinstance(size, str) else _integer_field(1, size or 0) for size in self.shape]
+        sizes = [text_field(2, size) if isinstance(size, str) else integer_field(1, size or 0) for size in self.shape]
         shape = b"".join(bytes_field(1, size) for size in sizes)
-        tensor = _integer_field(1, DATA_TYPES["float32"]) + bytes_field(2, shape)
-        return _text_field(1, self.name) + bytes_field(2, bytes_field(1, tensor))
+        tensor = integer_field(1, DATA_TYPES["float32"]) + bytes_field(2, shape)
+        return text_field(1, self.name) + bytes_field(2, bytes_field(1, tensor))
 
 
 @dataclass(frozen=True)
@@ -260,8 +206,8 @@ class Model:
         messages += [(11, value.encoded()) for value in self.inputs] + [(12, value.encoded()) for value in self.outputs]
         parts: list[Bytes] = [self.rest_of_graph]
         for number, message in messages:
-            parts += (_length_header(number, message), message)
-        header = _varint(GRAPH << 3 | _LENGTH) + _varint(sum(map(len, parts)))
+            parts += (length_header(number, len(message)), message)
+        header = length_header(GRAPH, sum(map(len, parts)))
         return b"".join((self.rest, header, *parts))  # weights are copied once
 
 
@@ -328,7 +274,7 @@ def _parse_node(message: memoryview) -> Node:
     attributes: list[Bytes] = []
     for item in fields(message, _NODE):
         if item.number in names:
-            names[item.number].append(_text(message[item.body : item.stop]))
+            names[item.number].append(text(message[item.body : item.stop]))
         else:
             attributes.append(message[item.start : item.stop])
     inputs, outputs, own_name, operators = names.values()
@@ -347,7 +293,7 @@ def _parse_tensor(message: memoryview) -> Tensor:
         elif item.number == 2:
             data_type = item.value
         elif item.number == 8:
-            name = _text(message[item.body : item.stop])
+            name = text(message[item.body : item.stop])
         elif item.number == 9:
             data = message[item.body : item.stop]
     if len(data) and len(data) != math.prod(shape) * _ITEM_SIZES.get(data_type, len(data)):
@@ -367,9 +313,9 @@ def _parse_value(message: memoryview) -> Value:
             if part.number == 1:
                 size = part.value
             elif part.number == 2:
-                size = _text(message_of_size[part.body : part.stop])
+                size = text(message_of_size[part.body : part.stop])
         sizes.append(size)
-    return Value(_text(name), tuple(sizes), message)
+    return Value(text(name), tuple(sizes), message)
 
 
 def _contents(message: memoryview, wire_types: Mapping[int, int], *numbers: int) -> list[memoryview]:
@@ -378,10 +324,29 @@ def _contents(message: memoryview, wire_types: Mapping[int, int], *numbers: int)
     return [found.get(number, memoryview(b"")) for number in numbers]
 
 
-def _text(content: Bytes) -> str:
-    return bytes(content).decode(errors="surrogateescape")
+def attribute(name: str, value: float | str | Sequence[int]) -> bytes:
+    """One attribute, for `Node.attributes`: a float, an integer, a string, or integers (AttributeProto)."""
+    if isinstance(value, float):
+        content, kind = float_field(2, value), 1
+    elif isinstance(value, int):
+        content, kind = integer_field(3, value), 2
+    elif isinstance(value, str):
+        content, kind = text_field(4, value), 3
+    else:
+        content, kind = b"".join(integer_field(8, each) for each in value), 7
+    return bytes_field(5, text_field(1, name) + content + integer_field(20, kind))
 
 
-def integer_attribute(name: str, value: int) -> bytes:
-    """An attribute for `Node.attributes`: a whole number of 0 or more (AttributeProto of type INT)."""
-    return bytes_field(5, _text_field(1, name) + _integer_field(3, value) + _integer_field(20, 2))
+def new_model(
+    nodes: Sequence[Node],
+    constants: Mapping[str, Tensor],
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    *,
+    opset: int,
+    ir_version: int,
+) -> Model:
+    """A model of ONNX's own operators, in this version of them and of the format."""
+    rest = integer_field(IR_VERSION, ir_version) + text_field(2, "impasto")
+    rest += bytes_field(OPSET_IMPORT, text_field(1, "") + integer_field(2, opset))
+    return Model(tuple(nodes), constants, tuple(inputs), tuple(outputs), text_field(2, "impasto"), rest)

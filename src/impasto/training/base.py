@@ -1,43 +1,53 @@
-"""What training begins with: the package's networks of many styles, see :mod:`impasto.models.catalogue`."""
+"""The shipped networks as a start for training, see :mod:`impasto.models.catalogue`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor
 
 from impasto.models.catalogue import VARIANTS, shipped, shipped_network
-from impasto.models.modelfile import network_hash, read_info
+from impasto.models.modelfile import read_model
 from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
+from impasto.training.onnx_graph import read_weights
 
 
 @dataclass(frozen=True)
 class Base:
-    """A trained network: ``network`` is its model file's hash, ``style_parameters`` (styles, numbers) what it learnt.
-
-    The last row gives the photo back, see :meth:`impasto.nn.generator.Generator.style_weights`.
-    """
+    """A trained network of many styles, as the start of a run."""
 
     architecture: str
     arguments: dict[str, Any]
     network: str
+    """Its hash, see `impasto.models.modelfile.network_hash`."""
     weights: dict[str, Tensor]
+    """By their names in the generator; without the scales and shifts."""
     style_parameters: Tensor
+    """Float32 (styles + 1, numbers); the last row reproduces the photo."""
+
+    @property
+    def photo(self) -> Tensor:
+        """The style parameters that reproduce the photo, (numbers,)."""
+        return self.style_parameters[-1]
 
     def begin(self, generator: Generator, parameters: Tensor) -> None:
-        """Give ``generator``, of this architecture and these arguments, the weights and these styles."""
+        """Copy the weights and these style parameters into a generator of this architecture and these arguments."""
         missing, _ = generator.load_state_dict(self.weights, strict=False)
         assert len(missing) == 2 * len(generator.conditional_norms())  # the scales and shifts, and nothing else
         generator.set_style_parameters(parameters)
 
     @torch.no_grad()
     def nearest(self, loss: PerceptualLoss, photos: Tensor, target: ContentTarget, device: torch.device) -> Tensor:
-        """For each style of ``loss`` the parameters whose picture of these photos suits it best, (styles, numbers)."""
+        """For each style of the loss the shipped parameters whose pictures have the lowest loss, (styles, numbers).
+
+        Args:
+            loss: The objective, with the statistics of the styles to learn.
+            photos: Float32 (N, 3, H, W).
+            target: The photos' content.
+            device: To compute on.
+        """
         count = len(self.style_parameters) - 1
         arguments = {**self.arguments, "styles": count + 1}
         generator = build_generator(self.architecture, arguments).to(device)
@@ -53,24 +63,15 @@ class Base:
 
 
 def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
-    """That of the package's networks which is of this architecture and these arguments; None if none is."""
+    """The shipped network of this architecture and these arguments; None if there is none."""
     for variant in VARIANTS:
-        path = shipped_network(variant)
-        info = read_info(path)
-        if (info.architecture, info.arguments) == (architecture, arguments):
+        file = read_model(shipped_network(variant))
+        if (file.info.architecture, file.info.arguments) == (architecture, arguments):
             break
     else:
         return None
-    constants = onnx.load(path).graph.initializer
-    sizes = {name: x.shape for name, x in build_generator(architecture, arguments).state_dict().items()}
-    weights = {x.name: torch.from_numpy(numpy_helper.to_array(x).copy()) for x in constants if x.name in sizes}
-    weights = {name: _first_of_pixels(stored, sizes[name]) for name, stored in weights.items()}
+    weights = read_weights(file.content, build_generator(architecture, arguments))
     styles = [*shipped(variant).values()]
     vectors = [style.parameters for style in styles] + [styles[0].photo]
     parameters = torch.stack([torch.from_numpy(vector) for vector in vectors])
-    return Base(architecture, arguments, network_hash(path), weights, parameters)
-
-
-def _first_of_pixels(stored: Tensor, size: Sequence[int]) -> Tensor:
-    """The kernel or bias of this size of which the graph has one for several pixels at once (see export), or itself."""
-    return stored[:: len(stored) // size[0]][tuple(slice(length) for length in size)].contiguous()
+    return Base(architecture, arguments, file.network_hash, weights, parameters)

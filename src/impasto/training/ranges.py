@@ -1,0 +1,93 @@
+"""The ranges of a network's features, which computing in 8 bits needs to know."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from impasto.nn.generator import Generator
+from impasto.training.onnx_graph import FIRST_KERNEL, first_layer_sees_pixels
+
+MINIMUM_CHANNELS = 48
+"""Input channels from which a convolution is computed in 8 bits: rounding errors average out over many."""
+SAMPLES = 2**14
+"""Features that are kept of each layer, picture and style."""
+
+
+@torch.no_grad()
+def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, tuple[float, float]]:
+    """The range of each convolution's input, by the name of its kernel: `ModelInfo.ranges`.
+
+    Only convolutions of at least :data:`MINIMUM_CHANNELS` input channels have one. The ranges hold for every style, and
+    at twice its strength, which is the maximum.
+
+    Args:
+        generator: The network, on any device.
+        photos: Float32 (1, 3, H, W) in [0, 1], on the generator's device.
+    """
+    mixtures = torch.eye(generator.styles)[:, None]
+    if generator.styles > 1:  # the last style reproduces the photo
+        mixtures = torch.cat([mixtures, 2 * mixtures[:-1] - mixtures[-1:]])
+    with _recorded_inputs(generator) as seen, _evaluating(generator):
+        for photo in photos:
+            for mixture in mixtures:
+                generator(photo, None, mixture.to(photo.device) if generator.styles > 1 else None)
+    ranges = {name: best_range(torch.cat(samples)) for name, samples in seen.items()}
+    if first_layer_sees_pixels(generator) and FIRST_KERNEL in ranges:
+        ranges[FIRST_KERNEL] = (0.0, 255.0)  # 8-bit pixels are whole numbers in it: nothing is rounded
+    return ranges
+
+
+def best_range(features: Tensor) -> tuple[float, float]:
+    """The range that 8 bits should cover, so that clipping and rounding together change these features least.
+
+    Changes count to the power of 1.5: squared, a few large values would make the steps too coarse for all others.
+
+    Returns:
+        (0, x) where no feature is negative, else (-x, x).
+    """
+    sizes, levels = features.abs(), 255 if float(features.min()) >= 0 else 127
+    limits = [max(float(sizes.max()), 0.01) * share / 64 for share in range(1, 65)]
+    rounded = float((sizes > 0).float().mean()) / 2.5  # the mean of |u|^1.5 over half a step, u from 0 to 1
+    changes = [
+        float((sizes - limit).clamp_min(0).pow(1.5).mean()) + rounded * (limit / (2 * levels)) ** 1.5
+        for limit in limits
+    ]
+    limit = round(limits[changes.index(min(changes))], 4)
+    return 0.0 if levels == 255 else -limit, limit
+
+
+@contextmanager
+def _recorded_inputs(generator: Generator) -> Iterator[dict[str, list[Tensor]]]:
+    """Samples of the inputs of convolutions, by the kernel's name, of every pass within the context."""
+    seen: dict[str, list[Tensor]] = {}
+    hooks = []
+    for name, layer in generator.named_modules():
+        if isinstance(layer, nn.Conv2d) and layer.in_channels >= MINIMUM_CHANNELS:
+            samples = seen[f"{name}.weight"] = []
+
+            def record(_: nn.Module, inputs: tuple[Tensor, ...], samples: list[Tensor] = samples) -> None:
+                features = inputs[0]
+                step = 1 + features.numel() // SAMPLES
+                while math.gcd(step, features[0, 0].numel()) > 1:  # not the same positions in every channel
+                    step += 1
+                samples.append(features.flatten()[::step].float().cpu().clone())  # a view would keep all of them
+
+            hooks.append(layer.register_forward_pre_hook(record))
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _evaluating(generator: Generator) -> Iterator[None]:
+    training = generator.training
+    generator.eval()
+    try:
+        yield
+    finally:
+        generator.train(training)
