@@ -1,8 +1,8 @@
 """A generator's ONNX graph, written node by node, and its weights read back.
 
 The graph is not traced. So it is the same with every version of torch, takes milliseconds, has one node a layer, which
-lets engines find their fused InstanceNormalization, and can be read by a person. What tracing would guarantee is checked
-at every export: that the graph computes what the generator does (:func:`impasto.training.export.export_generator`).
+lets engines find their fused InstanceNormalization, and can be read by a person. What tracing would guarantee is that
+the graph computes what the generator does: every export checks it (:func:`impasto.training.export.export_generator`).
 """
 
 from collections.abc import Callable, Sequence
