@@ -297,15 +297,23 @@ def test_settings_are_kept_and_taken_again(here, capsys):
     assert (load_image("b.png") == load_image("c.png")).all()
     assert (load_image("b.png") != load_image("d.png")).any()
     for content, message in [
-        ("no json", "is no file of settings"),
-        ('{"strength": 1}', "is no file of settings"),
-        ('{"impasto": 1, "strenght": 1}', "unknown setting strenght: known are strength,"),
-        ('{"impasto": 1, "strength": "much"}', "strength must be from 0"),
-        ('{"impasto": 1, "style": ["udnie"]}', "style must be names and their shares"),
-        ('{"impasto": 1, "style": {"udnie": NaN}}', "style must be names and their shares"),
-        ('{"impasto": 1, "style": {"udnie": 1}, "variant": "quick"}', "variant must be one of best, fast"),
-        (f'{{"impasto": 1, "style": {{"udnie": 1{"0" * 400}}}}}', "style must be names and their shares"),
-        ('{"impasto": 1, "style": {"ud\\u0000nie": 1}}', "style and model must be names"),
+        ("no json", "is not a settings file"),
+        ('{"strength": 1}', "is not a settings file of format 1"),
+        ('{"impasto": 1, "strenght": 1}', "is not a settings file (unknown entry 'strenght': known are strength,"),
+        ('{"impasto": 1, "strength": "much"}', "is not a settings file (the entry 'strength' must be a finite number"),
+        ('{"impasto": 1, "strength": 9}', "strength must be from 0"),
+        ('{"impasto": 1, "style": ["udnie"]}', "is not a settings file (the entry 'style' must be an object"),
+        ('{"impasto": 1, "style": {"udnie": NaN}}', "is not a settings file (NaN"),
+        (
+            '{"impasto": 1, "variant": "quick"}',
+            "is not a settings file (the entry 'variant' must be one of 'best', 'fast'",
+        ),
+        (
+            f'{{"impasto": 1, "style": {{"udnie": 1{"0" * 400}}}}}',
+            "is not a settings file (the entry 'style.udnie' must",
+        ),
+        ('{"impasto": 1, "style": {"udnie": 1e10}}', "shares of styles must be at most 1e+09"),
+        ('{"impasto": 1, "style": {"ud\\u0000nie": 1}}', "names of styles and models must not contain a null"),
     ]:
         (here / "look.json").write_text(content)
         error = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "e.png", "--settings", "look.json")

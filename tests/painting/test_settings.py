@@ -1,7 +1,7 @@
 import pytest
 
 from impasto.errors import UsageError
-from impasto.painting.settings import Settings
+from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,26 @@ from impasto.painting.settings import Settings
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(UsageError):
         Settings(**wrong)
+
+
+def test_settings_that_are_written_are_read_with_styles_in_their_order(tmp_path):
+    saved = SavedSettings(
+        style={"udnie": 1, "great_wave": 0.5, "a": 2.0},
+        variant="fast",
+        settings=Settings(strength=0.5, keep_colors="match", seed=3),
+    )
+    write_settings(tmp_path / "a.json", saved)
+    found = read_settings(tmp_path / "a.json")
+    assert found == saved
+    assert list(found.style) == ["udnie", "great_wave", "a"]
+    (tmp_path / "b.json").write_text('{"impasto": 1}')
+    assert read_settings(tmp_path / "b.json") == SavedSettings()
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"impasto": 1, "seed": 1, "seed": 2}'])
+def test_other_files_are_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"a\.json: is not a settings file") as caught:
+        read_settings(path)
+    assert "\n" not in str(caught.value)

@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from impasto.errors import UsageError
 from impasto.files import replacing
-from impasto.models.catalogue import VARIANTS, Variant
+from impasto.models.catalogue import Variant
+from impasto.models.records import from_mapping, parse_object
 from impasto.pictures.colors import METHODS, Method
 
 MOST_STRENGTH = 2.0
@@ -101,34 +102,30 @@ def write_settings(path: str | os.PathLike[str], saved: SavedSettings) -> None:
 
 
 def read_settings(path: str | os.PathLike[str]) -> SavedSettings:
-    """What :func:`write_settings` wrote; what is missing has its default.
+    """The settings in a file that :func:`write_settings` wrote; absent entries have their defaults.
 
     Raises:
-        UsageError: no such file, or not one of these; a setting that is not known or out of range.
+        UsageError: There is no such file, it is not a settings file, or an entry is unknown or out of range.
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return _parse_settings(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot read: {error.strerror}") from error
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is no file of settings: give one made by --save-settings") from None
-    if not isinstance(record, dict) or record.pop("impasto", None) != _FORMAT:
-        raise UsageError(f"{path}: is no file of settings, format {_FORMAT}: give one made by --save-settings")
-    style, model, variant = record.pop("style", {}), record.pop("model", None), record.pop("variant", "best")
-    if not isinstance(style, dict) or not all(_is_number(x) and abs(x) <= MOST_SHARE for x in style.values()):
-        raise UsageError(f"{path}: style must be names and their shares")
-    if model is not None and not isinstance(model, str):
-        raise UsageError(f"{path}: model must be the name of a file")
-    if any("\0" in name for name in (*style, model or "")):
-        raise UsageError(f"{path}: style and model must be names")
-    if variant not in VARIANTS:
-        raise UsageError(f"{path}: variant must be one of {', '.join(VARIANTS)}")
-    known = [item.name for item in fields(Settings)]
-    if not {*record} <= {*known}:
-        unknown = ", ".join(sorted({*record} - {*known}))
-        raise UsageError(f"{path}: unknown setting {unknown}: known are {', '.join(known)}")
-    try:
-        return SavedSettings(style=style, model=model, variant=variant, settings=Settings(**record))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+    except ValueError as error:  # not UTF-8, or a RecordError
+        raise UsageError(f"{path}: is not a settings file ({error}); give one that --save-settings wrote") from None
+
+
+def _parse_settings(text: str) -> SavedSettings:
+    values = parse_object(text)
+    if values.pop("impasto", None) != _FORMAT:
+        raise UsageError(f"is not a settings file of format {_FORMAT}; give one that --save-settings wrote")
+    named: dict[str, Any] = {key: values.pop(key) for key in ("style", "model", "variant") if key in values}
+    saved = replace(from_mapping(SavedSettings, named), settings=from_mapping(Settings, values))
+    if any(abs(share) > MOST_SHARE for share in saved.style.values()):
+        raise UsageError(f"shares of styles must be at most {MOST_SHARE:g}")
+    if any("\0" in name for name in (*saved.style, saved.model or "")):
+        raise UsageError("names of styles and models must not contain a null character")
+    return saved
