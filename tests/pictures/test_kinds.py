@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from impasto.pictures import sixteen_bits as deep
+from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Picture, white
 from impasto.pictures.read import decode_picture, load_image, read_picture
 from impasto.pictures.resize import resize
@@ -278,7 +279,7 @@ def test_writing(suffix, bits, alpha):
     most = np.iinfo(kind).max
     pixels = rng.integers(0, most + 1, (21, 34, 3), dtype=kind)
     opacity = rng.integers(1, most + 1, (21, 34), dtype=kind) if alpha else None
-    data = encode_picture(Picture(pixels, opacity, exif_of(1)), f"it{suffix}")
+    data = encode_picture(Picture(pixels, opacity, Metadata(exif=exif_of(1))), f"it{suffix}")
 
     import pyvips  # another library than the one that writes 8 bits
 
@@ -339,7 +340,7 @@ def test_a_deep_file_cut_short_is_an_error(kind):
 
 def test_without_libvips_the_upper_bits_are_read(monkeypatch, tmp_path):
     (tmp_path / "it.png").write_bytes(file_of("PNG", "16RGB", 1))
-    monkeypatch.setattr(deep, "available", lambda: False)
+    monkeypatch.setattr(deep, "missing", lambda: "install it")
     picture = read_picture(tmp_path / "it.png", depth="own")
     assert picture.pixels.dtype == np.uint8
     assert picture.own_depth == 16

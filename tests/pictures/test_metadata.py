@@ -6,6 +6,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
+from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Picture
 from impasto.pictures.read import decode_picture, load_image, read_picture
 from impasto.pictures.write import encode_picture, save_picture
@@ -66,7 +67,7 @@ def test_a_record_in_a_tiff_is_where_the_specification_has_it(kind, make):
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] = IFDRational(1, 250)
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2020:01:02 03:04:05"
     pixels = np.random.default_rng(0).integers(0, 256, (9, 13, 3)).astype(kind)
-    file = encode_picture(Picture(pixels, exif=exif.tobytes()), "it.tif")
+    file = encode_picture(Picture(pixels, metadata=Metadata(exif=exif.tobytes())), "it.tif")
     first = directory(file, struct.unpack_from("<I", file, 4)[0])
     below = directory(file, struct.unpack("<I", first[0x8769][1])[0])
     assert first[0x010F] == (2, make.encode() + b"\0")
@@ -88,7 +89,7 @@ def test_what_a_tiff_says_of_its_own_pixels_is_not_said_of_the_painted_ones(tmp_
 def test_a_resolution_without_a_unit_is_in_inches():
     exif = Image.Exif()
     exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 300.0
-    file = encode_picture(Picture(noise().astype(np.uint16), exif=exif.tobytes()), "it.tif")
+    file = encode_picture(Picture(noise().astype(np.uint16), metadata=Metadata(exif=exif.tobytes())), "it.tif")
     with Image.open(io.BytesIO(file)) as written:
         kept = written.getexif()
     assert (kept[ExifTags.Base.XResolution], kept[ExifTags.Base.ResolutionUnit]) == (300, 2)
@@ -108,7 +109,9 @@ def test_a_record_too_long_for_a_jpeg_is_left_out():
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "x" * 70_000
     for name, kept in (("it.jpg", False), ("it.png", True)):
-        with Image.open(io.BytesIO(encode_picture(Picture(noise(), exif=exif.tobytes()), name))) as written:
+        with Image.open(
+            io.BytesIO(encode_picture(Picture(noise(), metadata=Metadata(exif=exif.tobytes())), name))
+        ) as written:
             assert (ExifTags.Base.ImageDescription in written.getexif()) == kept
 
 

@@ -1,42 +1,77 @@
 """The pictures in a folder."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from impasto.errors import ImageError
-from impasto.pictures.formats import READABLE_SUFFIXES
+from impasto.pictures.formats import RAW_SUFFIXES, READABLE_SUFFIXES
+from impasto.pictures.sources import local_path
+
+
+@dataclass
+class FolderScan:
+    """What a folder and its subfolders hold."""
+
+    images: list[Path] = field(default_factory=list)
+    """Files with the extension of a picture, sorted."""
+    skipped: list[Path] = field(default_factory=list)
+    """Other files, sorted; hidden ones are not counted."""
+    failures: list[tuple[Path, ImageError]] = field(default_factory=list)
+    """Subfolders that cannot be read."""
+
+    def skipped_summary(self) -> str:
+        """One line that counts what was skipped, by extension, or "" if nothing was."""
+        if not self.skipped:
+            return ""
+        counts = Counter(path.suffix.lower() or "no extension" for path in self.skipped)
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items(), key=lambda x: (-x[1], x[0])))
+        files = "1 file was" if len(self.skipped) == 1 else f"{len(self.skipped)} files were"
+        raw = "; raw photos have to be exported as JPEG or TIFF first" if counts.keys() & {*RAW_SUFFIXES} else ""
+        return f"{files} skipped, not pictures by their extension ({kinds}){raw}"
+
+
+def scan_folder(folder: str | os.PathLike[str]) -> FolderScan:
+    """The pictures in a folder and its subfolders, by extension in any case, and what else there is.
+
+    Hidden files and folders are ignored (thumbnails, metadata, unfinished downloads), and so are links to folders.
+
+    Raises:
+        ImageError: `folder` is missing or not a folder. A folder without pictures gives an empty list.
+    """
+    folder = local_path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; check the name")
+    scan = FolderScan()
+
+    def refused(cause: OSError) -> None:
+        reason = f"{cause.filename}: cannot read this folder: {cause.strerror}; check its permissions"
+        scan.failures.append((Path(cause.filename), ImageError(reason)))
+
+    for parent, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(parent, name) for name in files if not name.startswith(".")):
+            if path.suffix.lower() not in READABLE_SUFFIXES:
+                scan.skipped.append(path)
+            elif path.is_file() or not path.exists():  # a broken link gives an error when it is read
+                scan.images.append(path)
+    scan.images.sort()
+    scan.skipped.sort()
+    return scan
 
 
 def find_images(
     folder: str | os.PathLike[str], unreadable: Callable[[Path, ImageError], object] = lambda *_: None
 ) -> list[Path]:
-    """The pictures in a folder and its subfolders, by extension in any case, sorted by path.
-
-    Hidden files and folders are skipped (thumbnails, metadata, unfinished downloads), and so are links to folders.
+    """The pictures in a folder and its subfolders, sorted; see :func:`scan_folder`.
 
     Args:
         folder: Where to search.
         unreadable: Called with each subfolder that cannot be read, and the error.
-
-    Raises:
-        ImageError: `folder` is missing or not a folder. A folder without pictures gives an empty list.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; check the name")
-
-    def refused(cause: OSError) -> None:
-        reason = f"{cause.filename}: cannot read this folder: {cause.strerror}; check its permissions"
-        unreadable(Path(cause.filename), ImageError(reason))
-
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=refused):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(parent, name) for name in files if not name.startswith(".")]
-        found += [
-            path  # a broken link is included, so that reading it gives an error that names it
-            for path in paths
-            if path.suffix.lower() in READABLE_SUFFIXES and (path.is_file() or not path.exists())
-        ]
-    return sorted(found)
+    scan = scan_folder(folder)
+    for path, error in scan.failures:
+        unreadable(path, error)
+    return scan.images

@@ -1,8 +1,14 @@
-"""EXIF metadata: which of it still holds for the painted picture."""
+"""Metadata of a picture: EXIF, XMP, IPTC, text and resolution, and which of it still holds for the painted picture."""
 
 import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
+
+from impasto.pictures.xmp import kept_xmp
 
 _SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _KEPT = {
@@ -13,7 +19,7 @@ _KEPT = {
     *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
     *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject),
 }
-"""Tags of the first directory that are kept.
+"""Tags of the first EXIF directory that are kept.
 
 In a TIFF the others describe how the file stores its pixels, or hold what is not painted: layers, reduced copies.
 """
@@ -23,7 +29,60 @@ _DROPPED = {
     *(ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight),
     *(0x9214, ExifTags.Base.SubjectLocation),  # the subject's area and place, before the image was turned
 }
-"""Tags of the sub-directories that do not hold for the painted picture."""
+"""Tags of the EXIF sub-directories that do not hold for the painted picture."""
+_IPTC_IN_TIFF, _PHOTOSHOP_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 34377, 0x0404
+_EXIF_OF_TEXT = {
+    "title": ExifTags.Base.XPTitle,
+    "description": ExifTags.Base.ImageDescription,
+    "author": ExifTags.Base.Artist,
+    "copyright": ExifTags.Base.Copyright,
+    "software": ExifTags.Base.Software,
+    "keywords": ExifTags.Base.XPKeywords,
+}
+"""PNG text keywords, in lower case, and the EXIF tags of the same meaning."""
+_XP_TAGS = (ExifTags.Base.XPTitle, ExifTags.Base.XPKeywords)
+_UNTRUE_TEXT = re.compile(r"(?i)(raw profile type |thumb::|exif:|icc:|png:|xml:com\.adobe\.xmp)")
+"""Text that other fields hold, or that describes the old file."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about its picture. Orientation, thumbnails and colour spaces are left out."""
+
+    exif: bytes | None = None
+    """EXIF data that begin with "Exif"."""
+    xmp: bytes | None = None
+    """An XMP packet."""
+    iptc: bytes | None = None
+    """IPTC-IIM datasets: caption, keywords, byline, copyright."""
+    dpi: tuple[float, float] | None = None
+    """Horizontal and vertical resolution in pixels per inch."""
+    comment: str | None = None
+    """The comment of a JPEG, GIF or PNG file."""
+    text: tuple[tuple[str, str], ...] = ()
+    """Keywords and values of PNG text."""
+
+    def with_text_in_exif(self) -> "Metadata":
+        """The same, with text and resolution in the EXIF data as well, for formats that have no other place for them.
+
+        Text that has no EXIF tag is appended to the comment, one line each.
+        """
+        exif = Image.Exif()
+        with contextlib.suppress(Exception):
+            if self.exif:
+                exif.load(self.exif)
+        rest = []
+        for key, value in self.text:
+            tag = _EXIF_OF_TEXT.get(key.lower())
+            if tag is None:
+                rest.append(f"{key}: {value}")
+            elif tag not in exif:
+                exif[tag] = value.encode("utf-16-le") + b"\0\0" if tag in _XP_TAGS else value
+        if self.dpi and not {ExifTags.Base.XResolution, ExifTags.Base.YResolution} <= exif.keys():
+            exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = self.dpi
+            exif[ExifTags.Base.ResolutionUnit] = 2
+        comment = "\n".join(filter(None, [self.comment, *rest]))
+        return replace(self, exif=_bytes_of(exif), comment=comment or None, text=())
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -33,16 +92,130 @@ def orientation_of(image: Image.Image) -> int:
     return 0
 
 
-def kept_exif(image: Image.Image) -> bytes | None:
-    """The EXIF data that still hold for the painted picture, beginning with "Exif"; None if there are none."""
-    try:
+def read_metadata(image: Image.Image) -> Metadata | None:
+    """The metadata of a file that has been read; None if there are none. Damaged parts are left out."""
+    exif = _exif_of(image)
+    texts = _texts_of(image)
+    comment = _decoded(image.info.get("comment")) or texts.pop("Comment", None)
+    kept_text = tuple((key, value) for key, value in texts.items() if not _UNTRUE_TEXT.match(key))
+    xmp = image.info.get("xmp") or _raw_profile(texts.get("Raw profile type xmp"))
+    found = Metadata(
+        exif=_bytes_of(exif),
+        xmp=kept_xmp(xmp) if isinstance(xmp, bytes) else None,
+        iptc=_iptc_of(image, texts),
+        dpi=_dpi_of(image, exif),
+        comment=comment,
+        text=kept_text,
+    )
+    return None if found == Metadata() else found
+
+
+def _exif_of(image: Image.Image) -> Image.Exif:
+    kept = Image.Exif()
+    with contextlib.suppress(Exception):
         exif = image.getexif()
         # Pillow writes the first directory and its sub-directories; the thumbnail is in the second directory.
-        kept = Image.Exif()
         kept.update({tag: value for tag, value in exif.items() if tag in _KEPT})
         for directory in _SUB_DIRECTORIES:
             if below := exif.get_ifd(directory):
                 kept.get_ifd(directory).update({k: v for k, v in below.items() if k not in _DROPPED})
-        return kept.tobytes() if len(kept) or any(kept.get_ifd(directory) for directory in _SUB_DIRECTORIES) else None
-    except Exception:
-        return None
+    return kept
+
+
+def _bytes_of(exif: Image.Exif) -> bytes | None:
+    with contextlib.suppress(Exception):  # values of a type that their tag cannot have
+        if len(exif) or any(exif.get_ifd(directory) for directory in _SUB_DIRECTORIES):
+            return exif.tobytes()
+    return None
+
+
+def _texts_of(image: Image.Image) -> dict[str, str]:
+    if image.format != "PNG":
+        return {}
+    with contextlib.suppress(Exception):
+        text: Mapping[str, Any] = getattr(image, "text", {})
+        return {str(key): str(value) for key, value in text.items()}
+    return {}
+
+
+def _dpi_of(image: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
+    """The resolution that the file states itself, outside EXIF, or else in EXIF."""
+    stated: Any = image.info.get("dpi")
+    if image.format == "JPEG" and image.info.get("jfif_unit") not in (1, 2):
+        stated = None  # Pillow's own 72
+    if image.format == "TIFF":
+        stated = None  # in the first directory, which is in EXIF already
+    with contextlib.suppress(Exception):
+        if ExifTags.Base.XResolution in exif:
+            factor = 2.54 if exif.get(ExifTags.Base.ResolutionUnit) == 3 else 1.0
+            across = float(exif[ExifTags.Base.XResolution]) * factor
+            stated = (across, float(exif.get(ExifTags.Base.YResolution, across / factor)) * factor)
+        across, down = (float(value) for value in stated)
+        if 1 <= across < 1e6 and 1 <= down < 1e6:
+            return across, down
+    return None
+
+
+def _iptc_of(image: Image.Image, texts: Mapping[str, str]) -> bytes | None:
+    """IPTC-IIM datasets from where the formats keep them."""
+    with contextlib.suppress(Exception):
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            own = image.tag_v2.get(_IPTC_IN_TIFF)
+            if isinstance(own, tuple):  # some programs state the type LONG
+                own = b"".join(value.to_bytes(4, "little") for value in own)
+            return _datasets(own) or _datasets(_resource(image.tag_v2.get(_PHOTOSHOP_IN_TIFF), _IPTC_IN_PHOTOSHOP))
+        if "photoshop" in image.info:
+            return _datasets(image.info["photoshop"].get(_IPTC_IN_PHOTOSHOP))
+        for name in ("iptc", "8bim"):
+            if data := _raw_profile(texts.get(f"Raw profile type {name}")):
+                return _datasets(_resource(data, _IPTC_IN_PHOTOSHOP) or data)
+    return None
+
+
+def _datasets(data: object) -> bytes | None:
+    """The data without padding, if they begin as IPTC-IIM datasets do."""
+    return data.rstrip(b"\0") if isinstance(data, bytes) and data.startswith(b"\x1c") else None
+
+
+def _resource(data: object, number: int) -> bytes | None:
+    """One of Photoshop's image resources ("8BIM", number, name, length, data; names and data padded to even)."""
+    at = 0
+    while isinstance(data, bytes) and data[at : at + 4] == b"8BIM":
+        name_length = data[at + 6] + 1
+        start = at + 6 + name_length + name_length % 2 + 4
+        length = int.from_bytes(data[start - 4 : start])
+        if int.from_bytes(data[at + 4 : at + 6]) == number:
+            return data[start : start + length]
+        at = start + length + length % 2
+    return None
+
+
+def photoshop_segment(iptc: bytes) -> bytes:
+    """The contents of a JPEG's APP13 segment that holds these IPTC datasets."""
+    resource = b"8BIM" + _IPTC_IN_PHOTOSHOP.to_bytes(2) + b"\0\0" + len(iptc).to_bytes(4) + iptc
+    return b"Photoshop 3.0\0" + resource + bytes(len(iptc) % 2)
+
+
+def raw_profile(kind: str, data: bytes) -> str:
+    """Binary metadata as PNG text, as ImageMagick and ExifTool write and read it: name, length, hexadecimal lines."""
+    digits = data.hex()
+    lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]
+    return "\n".join(["", kind, f"{len(data):8d}", *lines, ""])
+
+
+def _raw_profile(text: str | None) -> bytes | None:
+    with contextlib.suppress(ValueError, AttributeError):
+        _, length, *lines = (text or "").strip().split("\n")
+        return bytes.fromhex("".join(lines))[: int(length)]
+    return None
+
+
+def _decoded(comment: object) -> str | None:
+    """A comment as text: UTF-8, or else Latin-1."""
+    if isinstance(comment, bytes):
+        comment = comment.rstrip(b"\0")
+        try:
+            return comment.decode() or None
+        except UnicodeDecodeError:
+            return comment.decode("latin-1")
+    return comment if isinstance(comment, str) and comment else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.errors import ImageError
+from impasto.pictures.metadata import Metadata
 
 Samples = NDArray[np.unsignedinteger[Any]]
 """uint8 or uint16."""
@@ -32,12 +33,14 @@ class Picture:
     """uint8 or uint16 (H, W, 3), sRGB. Fully transparent pixels have the colours of their visible neighbours."""
     alpha: Samples | None = None
     """Opacity, (H, W), of the same dtype as the pixels; None if the image is opaque."""
-    exif: bytes | None = None
-    """EXIF metadata without the orientation (the pixels are upright) and without the thumbnail."""
+    metadata: Metadata | None = None
+    """EXIF, XMP, IPTC, text and resolution, as far as they hold for the painted picture."""
     frames: int = 1
     """Number of images in the file. `pixels` is the first."""
     own_depth: int = 8
     """Bits per sample in the file: 16 or 8."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about how the file was read; each completes a sentence that begins with its name."""
 
 
 def white(samples: Samples) -> int:

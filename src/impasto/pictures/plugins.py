@@ -34,8 +34,14 @@ _CLASSES = {
     "JPEG2000": "PIL.Jpeg2KImagePlugin:Jpeg2KImageFile",
     "AVIF": "PIL.AvifImagePlugin:AvifImageFile",
     "HEIF": "pillow_heif:HeifImageFile",
+    "JXL": "pillow_jxl.JpegXLImagePlugin:JXLImageFile",
 }
 """Format -> module and class that reads it. The image of an MPO file is read as a JPEG."""
+_PLUGINS = {
+    "HEIF": ("HEIC", "pillow_heif", "pip install 'impasto[formats]'"),
+    "JXL": ("JPEG XL", "pillow_jxl", "pip install pillow-jxl-plugin"),
+}
+"""Format -> its common name, the package that reads it, and how to install that."""
 _SIGNATURES = (
     ("JPEG", b"\xff\xd8\xff"),
     ("PNG", b"\x89PNG\r\n\x1a\n"),
@@ -46,6 +52,8 @@ _SIGNATURES = (
     ("GIF", b"GIF87a"),
     ("GIF", b"GIF89a"),
     ("BMP", b"BM"),
+    ("JXL", b"\xff\x0a"),
+    ("JXL", b"\0\0\0\x0cJXL \r\n\x87\n"),
     ("JPEG2000", b"\xff\x4f\xff\x51"),
     ("JPEG2000", b"\0\0\0\x0cjP  \r\n\x87\n"),
 )
@@ -56,7 +64,7 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 def format_of_data(data: bytes) -> str | None:
     """The format of a file by its first bytes, by Pillow's name; None if it is none that is read."""
     for name, signature in _SIGNATURES:
-        if data.startswith(signature):
+        if data.startswith(signature) and not data.startswith(b"\xff\xd8\xff\xf7"):  # JPEG-LS
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
@@ -72,25 +80,36 @@ def format_of_data(data: bytes) -> str | None:
     return None
 
 
-def open_header(data: bytes) -> ImageFile.ImageFile:
-    """The image of which only the header has been read.
+def open_header(data: bytes, kind: str) -> ImageFile.ImageFile:
+    """The image of a file of this format, of which only the header has been read.
 
     Raises:
-        ImageError: The format is unknown, its decoder is missing, or the header is damaged or of an unsupported kind.
+        ImageError: The decoder is missing, or is installed but does not work.
         Exception: Whatever Pillow raises for a damaged file.
     """
-    kind = format_of_data(data)
-    if kind is None:
-        raise ImageError("is not a picture Impasto can read")
     module, name = _CLASSES[kind].split(":")
+    image: ImageFile.ImageFile
+    if kind not in _PLUGINS:
+        image = getattr(import_module(module), name)(io.BytesIO(data), "")
+        return image
+    what, package, install = _PLUGINS[kind]
     try:
         reader: Any = getattr(import_module(module), name)
-    except ImportError as cause:
-        if kind != "HEIF":
-            raise
-        raise ImageError("is a HEIC picture, which needs a plug-in: pip install 'impasto[formats]'") from cause
-    image: ImageFile.ImageFile = reader(io.BytesIO(data), "")
+    except Exception as cause:
+        if isinstance(cause, ModuleNotFoundError) and cause.name == package:
+            raise ImageError(f"is a {what} picture, which needs a plug-in: {install}") from cause
+        raise ImageError(f"is a {what} picture, and {broken(package, cause)}") from cause
+    try:
+        image = reader(io.BytesIO(data), "")
+    except (ImportError, AttributeError) as cause:  # pillow_heif without its library fails at its first use
+        raise ImageError(f"is a {what} picture, and {broken(package, cause)}") from cause
     return image
+
+
+def broken(package: str, cause: BaseException) -> str:
+    """What to say of a package that is installed but cannot be imported."""
+    reason = " ".join(str(cause).split()) or type(cause).__name__
+    return f"{package} is installed but does not work ({reason}): reinstall it"
 
 
 def silence_decoders() -> None:

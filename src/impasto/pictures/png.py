@@ -19,7 +19,7 @@ class Chunk(NamedTuple):
     start: int
     """Byte of the file at which the chunk begins; -1 for a new chunk."""
     intact: bool
-    """Whether the checksum is right; a chunk that is cut off before its checksum counts as intact."""
+    """Whether the checksum is right; a chunk that is cut off within or before it counts as intact."""
 
 
 def chunks(file: bytes) -> Iterator[Chunk]:
@@ -28,16 +28,22 @@ def chunks(file: bytes) -> Iterator[Chunk]:
     while start + 12 <= len(file):
         length, kind = struct.unpack_from(">I4s", file, start)
         end = start + 8 + length
-        checksum = zlib.crc32(memoryview(file)[start + 4 : end]).to_bytes(4, "big")
-        yield Chunk(kind, file[start + 8 : end], start, file[end : end + 4] in (b"", checksum))
+        data = file[start + 8 : end]
+        intact = len(file) < end + 4 or file[end : end + 4] == checksum(kind, data)
+        yield Chunk(kind, data, start, intact)
         start = end + 4
+
+
+def checksum(kind: bytes, data: bytes) -> bytes:
+    """The checksum of a chunk."""
+    return zlib.crc32(data, zlib.crc32(kind)).to_bytes(4)
 
 
 def with_chunks(file: bytes, new: Iterable[tuple[bytes, bytes]], *, without: Iterable[bytes] = ()) -> bytes:
     """The file with new chunks, pairs of type and data, behind its header, and without the chunks of some types."""
     parts = [file[:_END_OF_HEADER]]
     for kind, data in new:
-        parts += [struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(kind + data))]
+        parts += [struct.pack(">I", len(data)), kind, data, checksum(kind, data)]
     kept_from = _END_OF_HEADER
     for chunk in chunks(file):
         if chunk.kind in without:

@@ -1,20 +1,18 @@
 """Reading pictures from files."""
 
 import contextlib
-import os
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-from typing import BinaryIO
+import io
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from impasto.errors import ImageError
-from impasto.pictures import png, sixteen_bits
-from impasto.pictures.formats import READABLE_SUFFIXES
-from impasto.pictures.metadata import kept_exif, orientation_of
+from impasto.pictures import repair, sixteen_bits
+from impasto.pictures.color_spaces import ColorSpace, color_space_of
+from impasto.pictures.metadata import orientation_of, read_metadata
 from impasto.pictures.picture import (
     MAX_PIXELS,
     Depth,
@@ -23,15 +21,18 @@ from impasto.pictures.picture import (
     Samples,
     as_8_bit,
     as_16_bit,
+    check_picture,
     on_white,
     rounded_to_8_bit,
     to_pillow,
     white,
 )
-from impasto.pictures.plugins import open_header
+from impasto.pictures.plugins import format_of_data, open_header
 from impasto.pictures.profiles import is_srgb, to_srgb
 from impasto.pictures.resize import resize, resize_short_side
+from impasto.pictures.sources import Source, read_source
 from impasto.pictures.transparency import fill_hidden
+from impasto.pictures.unsupported import unknown_format, unsupported, unsupported_jpeg_2000, unsupported_tiff
 
 _PACKED = ("PNG", "JPEG", "BMP", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
 _PLAIN = ("raw", "PPM")
@@ -42,61 +43,105 @@ Other formats have no limit: a blank page needs next to nothing in fax compressi
 """
 _STRIP_PIXELS = 4_000_000
 """Pixels that are copied from Pillow to numpy at once: the whole image at once needs its memory three times."""
+_MULTI_FRAME = (0x020001, 0x020002, 0x020003)
+"""Kinds of images in a JPEG that are meant to be seen: panorama, stereo, several angles."""
 
 
-def load_image(path: str | os.PathLike[str], *, depth: Depth = 8) -> Pixels:
-    """The image in a file, upright, on white: uint8 (H, W, 3), sRGB; see :func:`decode_picture`."""
-    return on_white(read_picture(path, depth=depth))
+@dataclass(frozen=True)
+class Mask:
+    """Where to paint."""
+
+    values: NDArray[np.uint8]
+    """(H, W), 255 where to paint."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, if not by its lightness; each completes a sentence that begins with its name."""
 
 
-def load_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """The lightness of an image as a mask, uint8 (H, W), 255 for white; see :func:`read_picture`.
+def load_image(source: Source, *, depth: Depth = 8) -> Pixels:
+    """The image in a file, upright, on white: uint8 (H, W, 3), sRGB; see :func:`decode_picture`.
 
-    For an image with transparency whose visible pixels all have one colour, the mask is its opacity.
+    Args:
+        source: A path, the bytes of a file, or a binary stream.
+        depth: As for :func:`decode_picture`.
     """
-    picture = read_picture(path)
-    if picture.alpha is not None:
-        visible = picture.pixels[picture.alpha > 0]
-        if not len(visible) or not np.ptp(visible.astype(int), axis=0).any():
-            return picture.alpha.astype(np.uint8, copy=False)
-    return np.asarray(to_pillow(on_white(picture)).convert("L"))
+    return on_white(read_picture(source, depth=depth))
 
 
-def read_picture(path: str | os.PathLike[str], *, short_side: int | None = None, depth: Depth = 8) -> Picture:
+def load_mask(source: Source) -> NDArray[np.uint8]:
+    """A mask, uint8 (H, W), 255 where to paint; see :func:`read_mask`."""
+    return read_mask(source).values
+
+
+def read_mask(source: Source) -> Mask:
+    """The mask in a file: the opacity of an image with transparent parts, else its lightness.
+
+    Transparency counts if the opacity differs by an eighth or more within the image, or everything is transparent.
+    """
+    picture = read_picture(source, metadata=False)
+    if picture.alpha is not None and (int(np.ptp(picture.alpha)) >= 32 or not picture.alpha.any()):
+        note = "has transparent parts: its opacity is the mask, not its lightness"
+        return Mask(picture.alpha.astype(np.uint8, copy=False), (note,))
+    return Mask(np.asarray(to_pillow(on_white(picture)).convert("L")))
+
+
+def as_pixels(image: object) -> Pixels:
+    """An image of any usual kind as pixels, uint8 or uint16 (H, W, 3), on white.
+
+    Args:
+        image: An array as described, returned as it is; a Pillow image; or a path, bytes or binary stream.
+
+    Raises:
+        ImageError: It is nothing of these; the message says what is wanted.
+    """
+    if isinstance(image, np.ndarray):
+        check_picture(image)
+        return image
+    if isinstance(image, Image.Image):
+        image = image.copy()  # it is turned upright in place
+        image.load()
+        pixels, alpha = _samples(image, None)
+        return on_white(Picture(pixels, alpha))
+    if isinstance(image, (str, bytes, bytearray, memoryview)) or hasattr(image, "__fspath__") or hasattr(image, "read"):
+        source: Any = image
+        return load_image(source)
+    raise ImageError(
+        "expected a picture: a numpy array of uint8 (H, W, 3), a Pillow image, a path, bytes or a binary stream, "
+        f"got {type(image).__name__}"
+    )
+
+
+def check_source(source: Source) -> None:
+    """Raise ImageError unless a file can be opened and begins as a picture does; only its first bytes are looked at."""
+    head, name = read_source(source, _check_signature, head_only=True)
+    if not head:
+        raise ImageError(f"{name}: is empty (0 bytes); copy or download it again")
+
+
+def read_picture(source: Source, *, short_side: int | None = None, depth: Depth = 8, metadata: bool = True) -> Picture:
     """The picture in a file; see :func:`decode_picture`.
+
+    Args:
+        source: A path (~ is expanded), the bytes of a file, or a binary stream.
+        short_side: As for :func:`decode_picture`.
+        depth: As there.
+        metadata: As there.
 
     Raises:
         ImageError: The file is missing, or as there.
     """
-    with open_picture(path) as file:
-        data = file.read()
-    return decode_picture(data, str(path), short_side=short_side, depth=depth)
+    data, name = read_source(source, _check_signature)
+    return decode_picture(data, name, short_side=short_side, depth=depth, metadata=metadata)
 
 
-@contextlib.contextmanager
-def open_picture(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file, open for reading.
+def decode_picture(
+    data: bytes, name: str, *, short_side: int | None = None, depth: Depth = 8, metadata: bool = True
+) -> Picture:
+    """The picture in the bytes of a file, upright and in sRGB, with its transparency and metadata.
 
-    Raises:
-        ImageError: It does not exist, or cannot be read.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path}: is a folder, not a picture; give a file")
-    try:
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file; check the name") from None
-    except OSError as cause:
-        raise ImageError(f"{path}: cannot read: {cause.strerror or cause}") from cause
-
-
-def decode_picture(data: bytes, name: str, *, short_side: int | None = None, depth: Depth = 8) -> Picture:
-    """The picture in the bytes of a file, upright and in sRGB, with its transparency and EXIF.
-
-    The EXIF orientation is applied, the embedded colour profile is converted to sRGB (a broken one is ignored), and
-    of an animation the first frame is used. Pillow's warnings about damaged metadata pass through Python's filters.
+    The EXIF orientation is applied; the embedded colour profile, or the colour space that the file names, is converted
+    to sRGB (a broken one is ignored); HDR (PQ, HLG) is tone-mapped; of an animation the first frame is used. Harmless
+    damage, such as a missing end marker, is noted in the result. Pillow's warnings about damaged metadata pass through
+    Python's filters.
 
     Args:
         data: The bytes of the file.
@@ -104,70 +149,108 @@ def decode_picture(data: bytes, name: str, *, short_side: int | None = None, dep
         short_side: Scale to this short side, pixels. A large JPEG is then decoded at a fraction of its size.
         depth: 8 gives uint8, 16-bit samples rounded; 16 gives uint16; "own" what the file has. Files of 16 bits are
             read by libvips (the extra `formats`); without it, the upper 8 bits by Pillow.
+        metadata: False leaves the metadata out.
 
     Raises:
-        ImageError: The file is empty, truncated, not an image, larger than `MAX_PIXELS`, or in a pixel format
-            without a defined range (32-bit integer, floating point).
+        ImageError: The file is empty, truncated, not an image, larger than `MAX_PIXELS`, a raw photo, or in a pixel
+            format without a defined range (32-bit integer, floating point).
     """
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes); copy or download it again")
+    kind = format_of_data(data)
     try:
-        picture = _decoded(data, short_side)
+        picture = _decoded(data, kind, name, short_side, metadata)
     except ImageError as refusal:
         raise ImageError(f"{name}: {refusal}") from None
     except Image.DecompressionBombError as cause:
         raise ImageError(f"{name}: is too large; make it smaller first") from cause
     except Exception as cause:  # decoders raise nearly anything for broken files, SyntaxError included
+        if reason := unsupported(kind, data, cause):
+            raise ImageError(f"{name}: {reason}") from cause
         reason = " ".join(str(cause).split()) or type(cause).__name__
         raise ImageError(f"{name}: is damaged or cut short ({reason}); copy or download it again") from cause
+    if picture.own_depth == 16 and picture.pixels.itemsize == 1 and depth != 8 and sixteen_bits.missing():
+        note = f"has 16 bits per sample, of which 8 are kept: {sixteen_bits.missing()}"
+        picture = replace(picture, notes=(*picture.notes, note))
     if depth == "own":
         return picture
     return as_16_bit(picture) if depth == 16 else as_8_bit(picture)
 
 
-def _decoded(data: bytes, short_side: int | None) -> Picture:
+def _check_signature(head: bytes) -> None:
+    if format_of_data(head) is None:
+        raise ImageError(unknown_format(head))
+
+
+def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, metadata: bool) -> Picture:
     """The picture with the bits per sample of the file; raises ImageError without the name, or any exception."""
-    image = _open(data)
-    if short_side:
-        image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
-    orientation = orientation_of(image)  # before loading: Pillow turns a TIFF when it loads it
-    image.load()  # decodes all of it, so a truncated file fails here; libvips would accept it
-    own_depth, exif, frames = _depth_of(image, data), kept_exif(image), _frames(image)
-    if own_depth == 16 and sixteen_bits.available():
-        pixels, alpha = _deep_samples(image, data, orientation or orientation_of(image))
-    else:
-        pixels, alpha = _samples(image)
+    if kind is None:
+        raise ImageError(unknown_format(data))
+    refusal = None
+    if kind == "TIFF":
+        refusal = unsupported_tiff(data, name)
+    elif kind == "JPEG2000":
+        refusal = unsupported_jpeg_2000(data)
+    if refusal:
+        raise ImageError(refusal)
+    note = None
+    if kind == "PNG":
+        data, note = repair.repaired_png(data)
+    try:
+        image = _loaded(data, kind, short_side)
+    except OSError as cause:
+        if kind != "JPEG" or "truncated" not in str(cause):
+            raise
+        image = repair.complete_jpeg(data, lambda file: _loaded(file, kind, short_side))
+        note = repair.NO_END
+    notes = [note] if note else []
+    frames = _frames(image)
+    if frames > 1:
+        notes.append(f"holds {frames} pictures: the first is painted")
+    space = color_space_of(image, data)
+    if space is not None and space.is_hdr:
+        notes.append("is HDR: highlights are compressed to fit sRGB")
+    own_depth = _depth_of(image, data)
+    found_metadata = read_metadata(image) if metadata else None
+    pixels, alpha = _pixels_of(image, data, own_depth, space)
     del image
     if alpha is not None and alpha.min() == white(alpha):
         alpha = None
     if alpha is not None:
         pixels = fill_hidden(pixels, alpha)
-    picture = Picture(pixels, alpha, exif, frames=frames, own_depth=own_depth)
+    picture = Picture(pixels, alpha, found_metadata, frames=frames, own_depth=own_depth, notes=tuple(notes))
     return _scaled(picture, short_side) if short_side else picture
 
 
-def _open(data: bytes) -> Image.Image:
-    """The image of which only the header has been read, after checks of its size."""
-    try:
-        image = open_header(data)
-    except ImageError as refusal:
-        if "not a picture" in str(refusal):
-            known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
-            raise ImageError(f"{refusal} (it reads {known})") from None
-        raise
-    except (SyntaxError, IndexError, TypeError, KeyError, EOFError) as cause:
-        if data[:2] in (b"II", b"MM"):
-            raise ImageError("is a TIFF of a kind that Impasto cannot read; save it as a PNG") from cause
-        raise
+def _loaded(data: bytes, kind: str, short_side: int | None) -> Image.Image:
+    """The decoded image, after checks of its size. All of it is decoded, so a truncated file fails here."""
+    image = open_header(data, kind)
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(
             f"is too large: {image.width} x {image.height} pixels, the limit is "
             f"{MAX_PIXELS // 1_000_000} million; make it smaller first"
         )
     _check_plausible(image, len(data))
-    if image.format == "PNG":
-        _check_png(data)
+    if short_side and kind == "JPEG":
+        image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
+    image.info["orientation"] = orientation_of(image)  # before loading: Pillow turns a TIFF when it loads it
+    image.load()
     return image
+
+
+def _pixels_of(
+    image: Image.Image, data: bytes, own_depth: int, space: ColorSpace | None
+) -> tuple[Samples, Samples | None]:
+    """Pixels and opacity, upright and in sRGB, with as many bits as can be read."""
+    orientation = image.info["orientation"] or orientation_of(image)
+    if own_depth == 16 and sixteen_bits.available():
+        pixels, alpha = _deep_samples(image, data, orientation, use_profile=space is None)
+    elif space is not None and space.is_hdr and (deep := _deep_hdr(image, data)) is not None:
+        pixels, alpha = deep
+    else:
+        pixels, alpha = _samples(image, space)
+        return pixels, alpha
+    return pixels if space is None else space.to_srgb(pixels), alpha
 
 
 def _check_plausible(image: Image.Image, size: int) -> None:
@@ -186,14 +269,6 @@ def _check_plausible(image: Image.Image, size: int) -> None:
         )
 
 
-def _check_png(data: bytes) -> None:
-    """Raise ImageError if a checksum of a PNG is wrong: Pillow ignores it and shows black."""
-    for chunk in png.chunks(data):
-        if chunk.kind[:1].isupper() and not chunk.intact:
-            end = chunk.start + 12 + len(chunk.data)
-            raise ImageError(f"is damaged (at bytes {chunk.start} to {end}); copy or download it again")
-
-
 def _scaled(picture: Picture, short_side: int) -> Picture:
     pixels = resize_short_side(picture.pixels, short_side)
     alpha = None if picture.alpha is None else resize(picture.alpha, pixels.shape[1], pixels.shape[0])
@@ -201,7 +276,20 @@ def _scaled(picture: Picture, short_side: int) -> Picture:
 
 
 def _frames(image: Image.Image) -> int:
-    return getattr(image, "n_frames", 1)
+    """The number of images in a file that are meant to be seen: previews, gain maps and depth maps do not count."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return getattr(image, "n_frames", 1)
+    with contextlib.suppress(Exception):  # damaged, or none
+        header: bytes = image.info["mp"]  # the multi-picture format of CIPA DC-007
+        directory = TiffImagePlugin.ImageFileDirectory_v2(header[:8])
+        file = io.BytesIO(header)
+        file.seek(directory.next)
+        directory.load(file)
+        entries = directory[0xB002]
+        order: Literal["little", "big"] = "little" if header[:2] == b"II" else "big"
+        kinds = [int.from_bytes(entries[at : at + 4], order) & 0xFFFFFF for at in range(0, len(entries), 16)]
+        return max(1, sum(kind in _MULTI_FRAME for kind in kinds))
+    return 1
 
 
 def _depth_of(image: Image.Image, data: bytes) -> int:
@@ -215,12 +303,47 @@ def _depth_of(image: Image.Image, data: bytes) -> int:
     return 8
 
 
-def _deep_samples(image: Image.Image, data: bytes, orientation: int) -> tuple[Samples, Samples | None]:
+def _deep_samples(
+    image: Image.Image, data: bytes, orientation: int, *, use_profile: bool
+) -> tuple[Samples, Samples | None]:
     """Pixels and opacity of a file of 16 bits, upright and in sRGB, read by libvips."""
-    use_profile = not is_srgb(image.info.get("icc_profile"))
-    has_alpha = not isinstance(image, TiffImagePlugin.TiffImageFile) or image.tag_v2.get(0x0152) != (0,)
-    pixels, alpha = sixteen_bits.decode(data, use_profile=use_profile, has_alpha=has_alpha)
+    use_profile = use_profile and not is_srgb(image.info.get("icc_profile"))
+    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
+    extra = image.tag_v2.get(0x0152, (0,)) if isinstance(image, TiffImagePlugin.TiffImageFile) else (2,)
+    pixels, alpha = sixteen_bits.decode(data, use_profile=use_profile, has_alpha=extra[0] != 0)
+    if is_tiff and alpha is not None and extra[0] == 1:  # colours multiplied by opacity
+        pixels = _divided(pixels, alpha)
     return _turned(pixels, orientation), None if alpha is None else _turned(alpha, orientation)
+
+
+def _divided(pixels: Samples, alpha: Samples) -> Samples:
+    """Pixels whose colours were multiplied by opacity, without that."""
+    result = pixels.copy()
+    rows = max(1, _STRIP_PIXELS // pixels.shape[1])
+    for top in range(0, pixels.shape[0], rows):
+        opacity = np.maximum(alpha[top : top + rows, :, np.newaxis], 1) / np.float32(white(alpha))
+        divided = np.rint(pixels[top : top + rows] / opacity).clip(0, white(pixels))
+        result[top : top + rows] = divided.astype(pixels.dtype)
+    return result
+
+
+def _deep_hdr(image: Image.Image, data: bytes) -> tuple[Samples, Samples | None] | None:
+    """Pixels and opacity, upright, of an HDR file whose 8-bit version has too few levels; None if 8 bits must do."""
+    if image.format == "HEIF":
+        import pillow_heif
+
+        file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+        if not file.mode.endswith(";16") or file.mode.startswith("I"):
+            return None
+        samples = np.asarray(file)
+        alpha = samples[..., 3] if samples.shape[2] == 4 else None
+        return np.ascontiguousarray(samples[..., :3]), alpha
+    if image.format == "AVIF" and sixteen_bits.available():
+        with contextlib.suppress(ImageError):
+            pixels, alpha = sixteen_bits.decode(data, use_profile=False, has_alpha=True)
+            if pixels.shape[:2] == (image.height, image.width):
+                return pixels, alpha
+    return None
 
 
 def _turned(stored: Samples, orientation: int) -> Samples:
@@ -233,14 +356,12 @@ def _turned(stored: Samples, orientation: int) -> Samples:
     return np.ascontiguousarray(upright)
 
 
-def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _samples(image: Image.Image, space: ColorSpace | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Pixels and opacity, upright and in sRGB, of 8 bits."""
     profile = image.info.get("icc_profile")
     with contextlib.suppress(Exception):  # damaged EXIF data are common, and the pixels matter more
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and 32 in image.tag_v2.get(0x0102, ()):  # BitsPerSample
-            raise ImageError("has 32-bit pixels, which have no defined range; save it with 8 or 16 bits")
         image = _from_16_bit(image)
     elif image.mode == "F":
         raise ImageError("has floating-point pixels, which have no defined range; save it with 8 or 16 bits")
@@ -257,7 +378,9 @@ def _samples(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] |
     elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
         image = image.convert("RGB")
 
-    return _array_of(to_srgb(image, profile)), alpha
+    if space is None:
+        return _array_of(to_srgb(image, profile)), alpha
+    return np.asarray(space.to_srgb(_array_of(image.convert("RGB"))), np.uint8), alpha
 
 
 def _array_of(image: Image.Image) -> NDArray[np.uint8]:
@@ -271,7 +394,11 @@ def _array_of(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
+    """A grey image of 9 to 16 bits per sample in 8."""
     samples = np.asarray(image).astype(np.int64)
-    if samples.min() < 0 or samples.max() > 65535:
+    most = 65535
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        most = (1 << max(image.tag_v2.get(0x0102, (16,)))) - 1  # BitsPerSample; Pillow does not scale 12 bits
+    if samples.min() < 0 or samples.max() > most or most > 65535:
         raise ImageError("has 32-bit pixels, which have no defined range; save it with 8 or 16 bits")
-    return Image.fromarray(rounded_to_8_bit(samples.astype(np.uint16)))
+    return Image.fromarray(rounded_to_8_bit((samples * 65535 // most).astype(np.uint16)))

@@ -8,22 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError
-
-Samples16 = NDArray[np.uint16]
+from impasto.pictures.picture import Samples
+from impasto.pictures.plugins import broken
 
 
 @functools.cache
-def available() -> bool:
-    """Whether libvips is installed, and not only its Python part."""
+def missing() -> str | None:
+    """Why libvips cannot be used, and what to do about it, in one line; None if it can."""
     try:
         _pyvips()
-    except (ImportError, OSError):
-        return False
-    return True
+    except ModuleNotFoundError as cause:
+        if cause.name == "pyvips":
+            return "pip install 'impasto[formats]' keeps all"
+        return broken("pyvips", cause)
+    except Exception as cause:  # OSError without the library itself, and whatever a broken installation raises
+        return broken("pyvips", cause)
+    return None
 
 
-def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples16, Samples16 | None]:
-    """A grey or RGB file of 16 bits, in sRGB and not turned: pixels, uint16 (H, W, 3), and opacity, uint16 (H, W).
+def available() -> bool:
+    """Whether libvips is installed and works."""
+    return missing() is None
+
+
+def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples, Samples | None]:
+    """A grey or RGB file in sRGB, not turned: pixels, (H, W, 3), and opacity, (H, W), uint16 or uint8.
 
     Args:
         data: The bytes of the file.
@@ -31,11 +40,13 @@ def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples1
         has_alpha: Whether a channel beyond the colours is opacity; otherwise it is ignored.
 
     Raises:
-        ImageError: The file is damaged.
+        ImageError: The file is damaged, or its samples are neither 8 nor 16 bits.
     """
     pyvips = _pyvips()
     try:
-        image = pyvips.Image.new_from_buffer(data, "")
+        image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
+        if image.format not in ("uchar", "ushort"):
+            raise ImageError("has samples of neither 8 nor 16 bits; save it with 8 or 16 bits")
         alpha = None
         colours = 1 if image.bands < 3 else 3
         if image.bands > colours:
@@ -56,10 +67,10 @@ def encode_png(pixels: NDArray[Any], alpha: NDArray[Any] | None, *, profile: byt
         profile: The sRGB profile.
 
     Raises:
-        ImageError: libvips is not installed.
+        ImageError: libvips is not installed or does not work.
     """
-    if not available():
-        raise ImageError("pictures of 16 bits need libvips: pip install 'impasto[formats]'")
+    if reason := missing():
+        raise ImageError(f"a PNG of 16 bits needs libvips: {reason}")
     pyvips = _pyvips()
     samples = pixels if alpha is None else np.dstack([pixels, alpha])
     image = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation="rgb16")
@@ -69,13 +80,15 @@ def encode_png(pixels: NDArray[Any], alpha: NDArray[Any] | None, *, profile: byt
 
 
 def _to_srgb(image: Any, use_profile: bool) -> Any:
-    """The image in RGB of 16 bits."""
+    """The image in RGB of its own depth."""
+    deep = image.format == "ushort"
     if use_profile:
         try:
-            return image.icc_transform("srgb", embedded=True, depth=16)
+            return image.icc_transform("srgb", embedded=True, depth=16 if deep else 8)
         except _pyvips().Error:  # the profile does not fit the pixels, or is damaged: ignored
             pass
-    return image.colourspace("rgb16", source_space="grey16" if image.bands == 1 else "rgb16")
+    grey, color = ("grey16", "rgb16") if deep else ("b-w", "srgb")
+    return image.colourspace(color, source_space=grey if image.bands == 1 else color)
 
 
 def _pyvips() -> ModuleType:
@@ -85,6 +98,6 @@ def _pyvips() -> ModuleType:
     return found
 
 
-def _array(image: Any) -> Samples16:
-    samples: Samples16 = np.asarray(image.numpy(), np.uint16).reshape(image.height, image.width, image.bands)
-    return samples
+def _array(image: Any) -> Samples:
+    samples: Samples = image.numpy()
+    return samples.reshape(image.height, image.width, image.bands)

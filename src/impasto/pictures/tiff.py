@@ -8,24 +8,26 @@ import io
 import zlib
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Samples
 
 _STRIP_BYTES = 1 << 20
 """Size of a strip before compression, about. Strips are compressed one by one."""
+_XMP, _IPTC = 700, 33723
 _DEFLATE, _DIFFERENCES, _RGB, _UNASSOCIATED_ALPHA = 8, 2, 2, 2
 
 
-def encode_tiff(pixels: Samples, alpha: Samples | None, *, profile: bytes, exif: bytes | None = None) -> bytes:
+def encode_tiff(pixels: Samples, alpha: Samples | None, *, profile: bytes, metadata: Metadata) -> bytes:
     """The bytes of a TIFF file, compressed without loss (deflate, horizontal differences).
 
     Args:
         pixels: uint8 or uint16 (H, W, 3), sRGB.
         alpha: Opacity, (H, W) of the same dtype, or None.
         profile: The ICC profile of the pixels.
-        exif: EXIF metadata, as Pillow's `Exif.tobytes` gives it.
+        metadata: EXIF, XMP, IPTC and resolution; text goes into EXIF.
     """
     height, width = pixels.shape[:2]
     channels = 3 if alpha is None else 4
@@ -38,17 +40,7 @@ def encode_tiff(pixels: Samples, alpha: Samples | None, *, profile: bytes, exif:
         differences[:, 1:] -= samples[:, :-1]
         strips.append(zlib.compress(differences.tobytes(), 2))
 
-    directory = ImageFileDirectory_v2()  # little-endian
-    if exif is not None:
-        record = Image.Exif()
-        record.load(exif)
-        for tag, value in record.items():
-            directory[tag] = value
-        for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            if below := record.get_ifd(tag):
-                directory[tag] = below
-        if ExifTags.Base.XResolution in directory:
-            directory.setdefault(ExifTags.Base.ResolutionUnit, 2)  # inches, the default of the standard
+    directory = _with_metadata(metadata)
     directory[ExifTags.Base.ImageWidth] = width
     directory[ExifTags.Base.ImageLength] = height
     directory[ExifTags.Base.BitsPerSample] = (8 * pixels.itemsize,) * channels
@@ -69,3 +61,26 @@ def encode_tiff(pixels: Samples, alpha: Samples | None, *, profile: bytes, exif:
     directory.save(file)
     file.write(b"".join(strips))
     return file.getvalue()
+
+
+def _with_metadata(metadata: Metadata) -> ImageFileDirectory_v2:
+    """A little-endian directory that holds the metadata."""
+    directory = ImageFileDirectory_v2()
+    metadata = metadata.with_text_in_exif()
+    if metadata.exif:
+        exif = Image.Exif()
+        exif.load(metadata.exif)
+        for tag, value in exif.items():
+            directory[tag] = value
+        for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            if below := exif.get_ifd(tag):
+                directory[tag] = below
+        if ExifTags.Base.XResolution in directory:
+            directory.setdefault(ExifTags.Base.ResolutionUnit, 2)  # inches, the default of the standard
+    if metadata.comment:
+        directory.setdefault(ExifTags.Base.ImageDescription, metadata.comment)
+    for number, data in ((_XMP, metadata.xmp), (_IPTC, metadata.iptc)):
+        if data:
+            directory.tagtype[number] = TiffTags.UNDEFINED if number == _IPTC else TiffTags.BYTE
+            directory[number] = data
+    return directory

@@ -2,52 +2,83 @@
 
 import io
 import os
-from pathlib import Path
+from typing import IO, Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from impasto.errors import ImageError
 from impasto.files import check_writable, replacing
 from impasto.pictures import png, sixteen_bits
-from impasto.pictures.formats import DEEP_FORMATS, LONGEST_SIDE, format_of
+from impasto.pictures.formats import DEEP_FORMATS, FORMAT_OF_SUFFIX, LONGEST_SIDE, format_of
+from impasto.pictures.metadata import Metadata, photoshop_segment, raw_profile
 from impasto.pictures.picture import MAX_PIXELS, Picture, Pixels, as_8_bit, check_picture, on_white, to_pillow
 from impasto.pictures.profiles import srgb_profile
+from impasto.pictures.sources import local_path
 from impasto.pictures.tiff import encode_tiff
 
 OPTIMIZED_PIXELS = 20_000_000
 """JPEG files of at most this size get Huffman tables of their own."""
 LONGEST_SEGMENT = 65_533
-"""Bytes of EXIF that fit into a JPEG; longer metadata are left out."""
+"""Bytes of one kind of metadata that fit into a JPEG; longer ones are left out."""
+_XMP_HEADER = len(b"http://ns.adobe.com/xap/1.0/\0")
+_METRES_PER_INCH = 0.0254
+
+Target = str | os.PathLike[str] | IO[bytes]
+"""A path (~ is expanded), or a stream that was opened in binary mode."""
 
 
-def save_image(path: str | os.PathLike[str], array: Pixels, *, quality: int = 95) -> None:
-    """Write an image, uint8 (H, W, 3) sRGB, in the format of the file extension; see :func:`save_picture`."""
-    save_picture(path, Picture(array), quality=quality)
+def save_image(target: Target, array: Pixels, *, quality: int = 95, format: str | None = None) -> None:
+    """Write an image, uint8 (H, W, 3) sRGB; see :func:`save_picture`."""
+    save_picture(target, Picture(array), quality=quality, format=format)
 
 
-def save_picture(path: str | os.PathLike[str], picture: Picture, *, quality: int = 95) -> None:
-    """Write a picture in the format of the file extension, with the sRGB profile; whole or not at all.
+def save_picture(target: Target, picture: Picture, *, quality: int = 95, format: str | None = None) -> None:
+    """Write a picture with the sRGB profile; a file appears whole or not at all.
 
-    Transparency is kept if the format has it, and composited on white in JPEG and BMP; EXIF is kept in all but BMP.
+    Transparency is kept if the format has it, and composited on white in JPEG and BMP. Metadata are kept as far as
+    the format can hold them; :class:`Metadata` says which there are. ``replace(picture, metadata=None)`` leaves them
+    out.
 
     Args:
-        path: Its extension is one of `WRITABLE_SUFFIXES`, in any case. An existing file is replaced.
+        target: A path, whose extension is one of `WRITABLE_SUFFIXES`, in any case; an existing file is replaced. Or a
+            binary stream.
         picture: The picture. uint16 gives a PNG or TIFF of 16 bits; for other formats it is rounded to 8.
-        quality: 1 to 100, for JPEG and WebP; the other formats are lossless.
+        quality: 1 to 100, for JPEG, WebP, AVIF and JPEG XL; the other formats are lossless.
+        format: A file extension or name of a format (png, .png, PNG) for a stream; for a path, instead of its own
+            extension.
 
     Raises:
-        ImageError: Unknown extension, `path` is a folder, its folder is missing, the disk is full, the array is
+        ImageError: Unknown extension, `target` is a folder, its folder is missing, the disk is full, the array is
             not a picture, or the quality is out of range.
     """
-    path = Path(path)
-    data = encode_picture(picture, path, quality=quality)
+    if hasattr(target, "write"):
+        if format is None:
+            raise ImageError("a stream does not tell the format of the picture: give one, as format='png'")
+        data = encode_picture(picture, _suffix(format), quality=quality)
+        try:
+            target.write(data)
+        except (OSError, ValueError, TypeError) as cause:  # closed, full, or a text stream
+            raise ImageError(f"{getattr(target, 'name', 'stream')}: cannot write: {cause}; open it as 'wb'") from cause
+        return
+    path = local_path(target)
+    name = path if format is None else path.with_name(path.name + _suffix(format))
+    data = encode_picture(picture, name, quality=quality)
     with replacing(path, ImageError) as part:
         part.write_bytes(data)
 
 
+def _suffix(format: str) -> str:
+    suffix = f".{format.lower().lstrip('.')}"
+    if suffix not in FORMAT_OF_SUFFIX:
+        known = ", ".join(known[1:] for known in FORMAT_OF_SUFFIX)
+        raise ImageError(f"unknown picture format '{format}': use one of {known}")
+    return suffix
+
+
 def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: int = 95) -> bytes:
     """The bytes of a picture file, in the format of the extension of ``path``; see :func:`save_picture`."""
-    path = Path(path)
+    path = local_path(path)
     kind = format_of(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
@@ -55,16 +86,22 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     check_size(path, picture.pixels)
     if kind not in DEEP_FORMATS:
         picture = as_8_bit(picture)
+    metadata = picture.metadata or Metadata()
     try:
         if kind == "TIFF":
-            return encode_tiff(picture.pixels, picture.alpha, profile=srgb_profile(), exif=picture.exif)
+            return encode_tiff(picture.pixels, picture.alpha, profile=srgb_profile(), metadata=metadata)
+        if kind != "PNG":
+            return _encoded(picture, kind, quality, _options(kind, metadata))
         if picture.pixels.itemsize == 1:
-            return _encoded(picture, kind, quality)
-        data = sixteen_bits.encode_png(picture.pixels, picture.alpha, profile=srgb_profile())
-    except (OSError, ValueError) as cause:
-        raise ImageError(f"{path}: a {kind} file cannot hold this picture ({cause}); write a PNG") from cause
-    exif = [] if picture.exif is None else [(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))]
-    return png.with_chunks(data, exif, without=(b"pHYs",))  # libvips invents a resolution
+            data = _encoded(picture, kind, quality, {"icc_profile": srgb_profile()})
+        else:
+            data = sixteen_bits.encode_png(picture.pixels, picture.alpha, profile=srgb_profile())
+    except ImageError:
+        raise
+    except Exception as cause:  # encoders outside Pillow raise their own
+        reason = " ".join(str(cause).split()) or type(cause).__name__
+        raise ImageError(f"{path}: a {kind} file cannot hold this picture ({reason}); write a PNG") from cause
+    return png.with_chunks(data, _png_chunks(metadata), without=(b"pHYs",))  # libvips invents a resolution
 
 
 def check_saving(path: str | os.PathLike[str]) -> None:
@@ -73,6 +110,7 @@ def check_saving(path: str | os.PathLike[str]) -> None:
     Raises:
         ImageError: As `save_image`, except for errors that depend on the picture.
     """
+    path = local_path(path)
     format_of(path)
     check_writable(path, ImageError)
 
@@ -88,25 +126,73 @@ def check_size(path: str | os.PathLike[str], pixels: Pixels) -> None:
         )
 
 
-def _encoded(picture: Picture, kind: str, quality: int) -> bytes:
+def _encoded(picture: Picture, kind: str, quality: int, options: dict[str, Any]) -> bytes:
     """The bytes of a file of 8 bits in one of Pillow's formats."""
-    if picture.alpha is not None and kind in ("PNG", "WEBP"):
+    if picture.alpha is not None and kind not in ("JPEG", "BMP"):
         image = to_pillow(picture.pixels)
         image.putalpha(Image.fromarray(picture.alpha))
     else:
         image = to_pillow(on_white(picture))
-    options: dict[str, object] = {}
-    if kind != "BMP":
-        options["icc_profile"] = srgb_profile()
-        if picture.exif and (kind != "JPEG" or len(picture.exif) <= LONGEST_SEGMENT):
-            options["exif"] = picture.exif
     if kind == "JPEG":
         # Paintings are full of saturated edges, which chroma subsampling blurs.
         options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
         # A few percent smaller, but the encoder keeps all coefficients, six bytes per pixel.
         options["optimize"] = image.width * image.height <= OPTIMIZED_PIXELS
-    elif kind == "WEBP":
+    elif kind == "AVIF":
+        options |= {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0", "speed": 8}
+    elif kind in ("WEBP", "JXL"):
         options["quality"] = quality
+    if kind == "JXL":
+        import pillow_jxl  # noqa: F401  it adds itself to Pillow's writers
     file = io.BytesIO()
     image.save(file, format=kind, **options)
     return file.getvalue()
+
+
+def _options(kind: str, metadata: Metadata) -> dict[str, Any]:
+    """What Pillow writes beside the pixels: the profile, and the metadata that fit into the format."""
+    metadata = metadata.with_text_in_exif()
+    if kind == "BMP":
+        return {"dpi": metadata.dpi} if metadata.dpi else {}
+    options: dict[str, Any] = {} if kind == "JXL" else {"icc_profile": srgb_profile()}
+    longest = LONGEST_SEGMENT if kind == "JPEG" else 1 << 30
+    if metadata.exif and len(metadata.exif) <= longest:
+        options["exif"] = metadata.exif
+    if metadata.xmp and len(metadata.xmp) <= longest - _XMP_HEADER:
+        options["xmp"] = metadata.xmp
+    if kind == "JPEG":
+        comment = metadata.comment.encode() if metadata.comment else b""
+        if 0 < len(comment) <= longest:
+            options["comment"] = comment
+        if metadata.dpi:
+            options["dpi"] = metadata.dpi
+        if metadata.iptc and len(segment := photoshop_segment(metadata.iptc)) <= longest:
+            options["extra"] = b"\xff\xed" + (len(segment) + 2).to_bytes(2) + segment
+    return options
+
+
+def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """The chunks of a PNG that hold the metadata."""
+    chunks: list[tuple[bytes, bytes]] = []
+    if metadata.exif:
+        chunks.append((b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
+    if metadata.dpi:
+        across, down = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
+        chunks.append((b"pHYs", across.to_bytes(4) + down.to_bytes(4) + b"\1"))
+    texts = PngInfo()
+    for key, value in [*metadata.text, *([("Comment", metadata.comment)] if metadata.comment else [])]:
+        if 1 <= len(key.encode("latin-1", "ignore")) <= 79:
+            _add_text(texts, key, value)
+    if metadata.xmp:
+        texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+    if metadata.iptc:
+        texts.add_text("Raw profile type iptc", raw_profile("iptc", metadata.iptc), zip=True)
+    return chunks + [(chunk[0], chunk[1]) for chunk in texts.chunks]
+
+
+def _add_text(texts: PngInfo, key: str, value: str) -> None:
+    try:
+        value.encode("latin-1")
+        texts.add_text(key, value)
+    except UnicodeEncodeError:
+        texts.add_itxt(key, value)

@@ -1,0 +1,99 @@
+"""Harmless damage: files that lack an end marker or a checksum, and have all their pixels."""
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from impasto.errors import ImageError
+from impasto.pictures import png
+
+_END_OF_JPEG = b"\xff\xd9"
+_FILLER = np.random.default_rng(0).integers(0, 255, 4096, np.uint8).tobytes() + _END_OF_JPEG  # no byte is FF
+_PNG_END = bytes(4) + b"IEND\xae\x42\x60\x82"
+
+NO_END = "lacks its end marker, but has all its pixels"
+BAD_METADATA = "has damaged metadata, which are left out"
+
+
+def repaired_png(data: bytes) -> tuple[bytes, str | None]:
+    """A PNG file that can be decoded, and what was wrong with it.
+
+    Chunks beside the pixels are dropped if their checksum is wrong, and a missing end is added.
+
+    Raises:
+        ImageError: The checksum of a chunk that is needed is wrong. Pillow would ignore it and show black.
+    """
+    dropped, last = [], None
+    for chunk in png.chunks(data):
+        last = chunk
+        if chunk.intact:
+            continue
+        end = chunk.start + 12 + len(chunk.data)
+        if chunk.kind[:1].isupper():
+            raise ImageError(f"is damaged (at bytes {chunk.start} to {end}); copy or download it again")
+        dropped.append((chunk.start, end))
+    if last is None:
+        return data, None
+    note = None
+    if last.kind != b"IEND":
+        end_of_data = last.start + 8 + int.from_bytes(data[last.start : last.start + 4])
+        if end_of_data <= len(data):  # else pixels are missing
+            checksum = png.checksum(last.kind, last.data)
+            data, note = data[:end_of_data] + checksum + _PNG_END, NO_END
+    if dropped:
+        places = [0, *(place for span in dropped for place in span), len(data)]
+        data = b"".join(data[start:stop] for start, stop in list(pairwise(places))[::2])
+        note = BAD_METADATA
+    return data, note
+
+
+def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.Image:
+    """The image of a JPEG file whose end marker is missing.
+
+    The decoder fills missing pixels, so the file is decoded twice with different bytes behind its end: where pixels
+    are missing, the two images differ.
+
+    Args:
+        data: The bytes of the file.
+        decode: Decodes the bytes of a JPEG file, and loads the image.
+
+    Raises:
+        ImageError: Pixels are missing.
+    """
+    data = data.rstrip(b"\xff")
+    image = decode(data + _END_OF_JPEG)
+    difference = ImageChops.difference(image, decode(data + _FILLER)).getbbox()
+    if difference is not None:
+        share = 1 - difference[1] / image.height
+        raise ImageError(f"is damaged or cut short (the lower {share:.0%} is missing); copy or download it again")
+    if not _has_all_scans(data):
+        raise ImageError("is damaged or cut short (its details are missing); copy or download it again")
+    return image
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Whether a JPEG has all coefficients of all channels: a cut between two scans leaves no gap in the pixels."""
+    channels: dict[int, set[str]] = {}
+    progressive = False
+    at = 2
+    while at + 4 < len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        length = int.from_bytes(data[at + 2 : at + 4])
+        if data[at + 1] in (0xC0, 0xC1, 0xC2):
+            progressive = data[at + 1] == 0xC2
+            count = data[at + 9]
+            channels = {data[at + 10 + 3 * number]: set() for number in range(count)}
+        at += 2 + length
+    for found in re.finditer(rb"\xff\xda", data[at:]):  # in compressed data FF is always followed by 00
+        start = at + found.start() + 4
+        count = data[start]
+        first, last, low = data[start + 1 + 2 * count : start + 4 + 2 * count]
+        for number in range(count):
+            done = channels.setdefault(data[start + 1 + 2 * number], set())
+            if low & 0x0F == 0:
+                done |= {"first"} if first == 0 else set()
+                done |= {"last"} if last == 63 else set()
+    needed = {"first", "last"} if progressive else {"first"}
+    return bool(channels) and all(needed <= done for done in channels.values())

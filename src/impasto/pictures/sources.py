@@ -1,0 +1,95 @@
+"""Where the bytes of a picture come from: a path, bytes, or a binary stream."""
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from impasto.errors import ImageError
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+"""A path (~ is expanded), the bytes of a file, or a stream that was opened in binary mode."""
+
+_ADDRESS = re.compile(r"(?i)(https?|ftps?|sftp|s3|gs|file|data):(/{1,3}|image/)")
+_HEAD = 4096
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path with ~ expanded.
+
+    Raises:
+        ImageError: It is an address (https://...), or cannot be the name of a file.
+    """
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise ImageError(f"expected the path of a file, got {_kind(path)}") from None
+    if _ADDRESS.match(text):
+        raise ImageError(f"{text[:200]}: is an address, not a file; download it first, and give the downloaded file")
+    if "\0" in text:
+        raise ImageError(f"{text!r}: cannot be the name of a file; check the name")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~unknown_user
+        return Path(text)
+
+
+def read_source(
+    source: Source, check: Callable[[bytes], object] = lambda head: None, *, head_only: bool = False
+) -> tuple[bytes, str]:
+    """The bytes of a file, and its name for error messages.
+
+    Args:
+        source: A path, bytes, or a binary stream, which is read from its position to its end.
+        check: Called with the first bytes of a file before the rest is read; what it raises is passed on. So a video
+            of gigabytes is refused without being read.
+        head_only: Read no more than the first bytes of a file.
+
+    Raises:
+        ImageError: The file does not exist or cannot be read, or the source is nothing that can be read.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source), "bytes"
+    if hasattr(source, "read"):
+        return _from_stream(source)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ImageError(f"expected a picture as a path, bytes or a binary stream, got {_kind(source)}")
+    path = local_path(source)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"{path}: is a folder, not a picture; give a file")
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+            raise ImageError(f"{path}: is a device, not a picture; give a file")
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            if len(head) == _HEAD or (head and head_only):
+                check(head)
+            return head if head_only else head + file.read(), str(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError(f"{path}: no such file; check the name") from None
+    except OSError as cause:
+        raise ImageError(f"{path}: cannot read: {cause.strerror or cause}") from cause
+    except ImageError as refusal:
+        text = str(refusal)
+        raise ImageError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
+def _from_stream(stream: Any) -> tuple[bytes, str]:
+    name = getattr(stream, "name", None)
+    name = name if isinstance(name, str) else "stream"
+    try:
+        data: object = stream.read()
+    except (OSError, ValueError) as cause:  # closed, or opened for writing; UnicodeDecodeError of a text stream
+        raise ImageError(f"{name}: cannot read: {cause}; open it in binary mode, 'rb'") from cause
+    if isinstance(data, str):
+        raise ImageError(f"{name}: is a text stream; open it in binary mode, 'rb'")
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ImageError(f"{name}: expected a binary stream, but its read() gave {_kind(data)}")
+    return bytes(data), name
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"an object of type {type(value).__name__}"
