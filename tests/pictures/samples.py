@@ -1,7 +1,40 @@
-"""Images for the tests of this folder."""
+"""Images and files for the tests of this folder."""
+
+import io
+import struct
+import zlib
 
 import numpy as np
+from PIL import Image
 
 
 def noise(height=40, width=60):
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def smooth(height=48, width=64):
+    """Soft colours over the whole range, uint8 (H, W, 3)."""
+    coarse = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def encoded(image, kind, **options):
+    """The bytes of a file that Pillow writes."""
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    file = io.BytesIO()
+    image.save(file, format=kind, **options)
+    return file.getvalue()
+
+
+def chunk(kind, data):
+    """A chunk of a PNG by the specification, 5.3."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_file(samples, *chunks):
+    """A PNG by the specification: uint8 or uint16 (H, W, 3), with these chunks behind its header."""
+    height, width = samples.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 8 * samples.itemsize, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in samples)
+    parts = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

@@ -3,14 +3,15 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, IptcImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
 from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Picture
 from impasto.pictures.read import decode_picture, load_image, read_picture
 from impasto.pictures.write import encode_picture, save_picture
-from tests.pictures.samples import noise
+from impasto.pictures.xmp import kept_xmp
+from tests.pictures.samples import encoded, noise
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,218 @@ def test_a_record_of_the_cameras_settings_alone_is_kept(tmp_path):
 def test_a_damaged_record_does_not_spoil_the_picture(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
     assert read_picture(tmp_path / "a.jpg").pixels.shape == (40, 60, 3)
+
+
+# ---- XMP, IPTC, text and resolution -----------------------------------------------------------------------------
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+XMP = (
+    "<?xpacket begin='\ufeff' id='W5M0MpCehiHzreSzNTczkc9d'?><x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+    f"<rdf:RDF xmlns:rdf='{RDF}'><rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+    " xmlns:tiff='http://ns.adobe.com/tiff/1.0/' xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/'"
+    " xmlns:exif='http://ns.adobe.com/exif/1.0/' xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='4'"
+    " tiff:Orientation='6' hdrgm:Version='1.0' exif:PixelXDimension='4000'>"
+    "<dc:rights><rdf:Alt><rdf:li xml:lang='x-default'>© Ärmel</rdf:li></rdf:Alt></dc:rights>"
+    "</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"
+).encode()
+IPTC = b"\x1c\x02\x05\x00\x05Title\x1c\x02\x74\x00\x03(c)\x1c\x02\x19\x00\x03sea\x1c\x02\x19\x00\x05ships"
+
+
+def app13(iptc):
+    """A JPEG segment that holds IPTC as Photoshop writes it, beside another resource."""
+    other = b"8BIM\x03\xed\x00\x00" + struct.pack(">I", 3) + b"abc\0"
+    body = b"Photoshop 3.0\0" + other + b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(iptc)) + iptc
+    body += bytes(len(body) % 2)
+    return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+
+
+def full_jpeg():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Copyright] = "Me"
+    return encoded(
+        noise(), "JPEG", dpi=(300, 300), comment="a comment, é".encode(), exif=exif, xmp=XMP, extra=app13(IPTC)
+    )
+
+
+def full_png():
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Copyright", "Me")
+    info.add_itxt("Title", "船 and ships")
+    info.add_text("Keywords", "sea, ships")
+    info.add_text("parameters", "steps: 20", zip=True)
+    info.add_text("Thumb::URI", "file:///home/me/a.png")
+    info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    return encoded(noise(), "PNG", dpi=(300, 300), pnginfo=info)
+
+
+def full_tiff():
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for number, kind, data in ((700, 1, XMP), (33723, 7, IPTC), (ExifTags.Base.Copyright, 2, "Me")):
+        tags.tagtype[number] = kind
+        tags[number] = data
+    return encoded(noise(), "TIFF", dpi=(300, 300), tiffinfo=tags)
+
+
+def read_back(data, suffix, depth=8):
+    """The metadata of a result, and the file."""
+    file = encode_picture(decode_picture(data, "it", depth=depth), f"it{suffix}")
+    return decode_picture(file, "it").metadata, file
+
+
+SOURCES = {"jpeg": full_jpeg, "png": full_png, "tiff": full_tiff}
+RESULTS = [(".jpg", 8), (".png", 8), (".png", 16), (".tif", 8), (".tif", 16), (".webp", 8), (".avif", 8)]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("suffix", "depth"), RESULTS)
+def test_copyright_resolution_and_xmp_are_kept_in_every_format(source, suffix, depth):
+    kept, file = read_back(SOURCES[source](), suffix, depth)
+    assert kept.dpi == pytest.approx((300, 300), abs=0.01)
+    assert "© Ärmel".encode() in kept.xmp and b"xmp:Rating" in kept.xmp
+    for gone in (b"Orientation", b"hdrgm:Version", b"PixelXDimension"):
+        assert gone not in kept.xmp
+    with Image.open(io.BytesIO(file)) as written:
+        exif = written.getexif()
+        texts = getattr(written, "text", {})
+        assert exif.get(ExifTags.Base.Copyright) == "Me" or texts.get("Copyright") == "Me"
+
+
+@pytest.mark.parametrize("source", ["jpeg", "tiff"])
+@pytest.mark.parametrize(("suffix", "depth"), [case for case in RESULTS if case[0] not in (".webp", ".avif")])
+def test_iptc_is_kept_where_a_format_has_a_place_for_it(source, suffix, depth):
+    kept, _ = read_back(SOURCES[source](), suffix, depth)
+    assert kept.iptc == IPTC
+
+
+def test_the_segment_of_a_jpeg_is_read_by_pillow():
+    _, file = read_back(full_jpeg(), ".jpg")
+    with Image.open(io.BytesIO(file)) as written:
+        found = IptcImagePlugin.getiptcinfo(written)
+        assert found[(2, 116)] == b"(c)" and found[(2, 25)] == [b"sea", b"ships"]
+        assert written.info["comment"] == "a comment, é".encode()
+        assert written.info["dpi"] == (300, 300)
+
+
+@pytest.mark.parametrize(("suffix", "depth"), [(".png", 8), (".png", 16)])
+def test_png_text_is_kept(suffix, depth):
+    kept, file = read_back(full_png(), suffix, depth)
+    expected = {
+        "Copyright": "Me",
+        "Title": "船 and ships",
+        "Keywords": "sea, ships",
+        "parameters": "steps: 20",
+    }
+    assert dict(kept.text) == expected
+    with Image.open(io.BytesIO(file)) as written:
+        assert {key: written.text[key] for key in expected} == expected
+        assert written.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif", ".tif"])
+def test_png_text_goes_into_exif_elsewhere(suffix):
+    _, file = read_back(full_png(), suffix)
+    with Image.open(io.BytesIO(file)) as written:
+        exif = written.getexif()
+        keywords, title = (exif[tag] for tag in (ExifTags.Base.XPKeywords, ExifTags.Base.XPTitle))
+        assert bytes(keywords).decode("utf-16-le").rstrip("\0") == "sea, ships"
+        assert bytes(title).decode("utf-16-le").rstrip("\0") == "船 and ships"
+        comment = written.info.get("comment", b"").decode() or exif[ExifTags.Base.ImageDescription]
+        assert comment == "parameters: steps: 20"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_comments_are_kept(suffix):
+    for data in (encoded(noise(), "JPEG", comment=b"by hand"), encoded(noise(), "GIF", comment=b"by hand")):
+        kept, file = read_back(data, suffix)
+        exif = Image.open(io.BytesIO(file)).getexif()
+        assert kept.comment == "by hand" or exif[ExifTags.Base.ImageDescription] == "by hand"
+
+
+def test_metadata_of_heic_are_kept():
+    heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Copyright], exif[ExifTags.Base.Orientation] = "Me", 1
+    image = heif.from_pillow(Image.fromarray(noise()))
+    image.info["exif"], image.info["xmp"] = exif.tobytes(), XMP
+    file = io.BytesIO()
+    image.save(file)
+    kept, written = read_back(file.getvalue(), ".jpg")
+    assert "© Ärmel".encode() in kept.xmp
+    assert Image.open(io.BytesIO(written)).getexif()[ExifTags.Base.Copyright] == "Me"
+
+
+@pytest.mark.parametrize("unit", [2, 3])
+def test_a_resolution_in_exif_alone_is_kept(unit):
+    exif = Image.Exif()
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 300.0 if unit == 2 else 300 / 2.54
+    exif[ExifTags.Base.ResolutionUnit] = unit
+    for kind in ("JPEG", "WEBP", "PNG"):
+        kept, _ = read_back(encoded(noise(), kind, exif=exif), ".png")
+        assert kept.dpi == pytest.approx((300, 300), abs=0.1)
+
+
+def test_two_resolutions_and_centimetres():
+    kept, file = read_back(encoded(noise(), "PNG", dpi=(300, 150)), ".jpg")
+    assert kept.dpi == pytest.approx((300, 150), abs=0.02)
+    assert Image.open(io.BytesIO(file)).info["dpi"] == (300, 150)
+    data = bytearray(encoded(noise(), "JPEG", dpi=(100, 100)))
+    data[13] = 2  # the unit of JFIF: centimetres
+    assert read_back(bytes(data), ".tif")[0].dpi == pytest.approx((254, 254))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
+def test_no_resolution_is_made_up_where_there_is_none(kind):
+    file = encode_picture(decode_picture(encoded(noise(), "JPEG"), "it"), f"it.{kind.lower()}")
+    with Image.open(io.BytesIO(file)) as written:
+        assert kind == "BMP" or "dpi" not in written.info
+        assert ExifTags.Base.XResolution not in written.getexif()
+
+
+def test_without_metadata_nothing_is_written():
+    for source in SOURCES.values():
+        stripped = decode_picture(source(), "it", metadata=False)
+        assert stripped.metadata is None
+        for suffix, _ in RESULTS:
+            file = encode_picture(stripped, f"it{suffix}")
+            for text in (b"Me\0", b"sea", b"Rating", b"rmel", b"comment", b"steps"):
+                assert text not in file
+            assert decode_picture(file, "it").metadata is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"",
+        b"no xml",
+        b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        b"<a>" * 5000 + b"</a>" * 5000,
+        b"<a>" + b"x" * (2 << 20) + b"</a>",
+        "<a>é</a>".encode("latin-1"),
+    ],
+)
+def test_a_damaged_or_hostile_xmp_packet_is_left_out(bad):
+    assert kept_xmp(bad) is None
+
+
+def test_xmp_that_says_nothing_else_is_left_out():
+    only = f"<x:xmpmeta xmlns:x='adobe:ns:meta/' x:xmptk='t'><r:RDF xmlns:r='{RDF}'><r:Description r:about=''"
+    only += " xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></r:RDF></x:xmpmeta>"
+    assert kept_xmp(only.encode()) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("iptc", [b"no datasets", b"\x1c", bytes(50)])
+def test_damaged_iptc_does_not_spoil_the_picture(iptc):
+    picture = decode_picture(encoded(noise(), "JPEG", extra=app13(iptc)), "it")
+    assert picture.pixels.shape == (40, 60, 3)
+    assert picture.metadata is None or picture.metadata.iptc in (None, b"\x1c")
+
+
+def test_metadata_too_long_for_a_jpeg_are_left_out_and_the_others_kept():
+    long_xmp = XMP.replace("© Ärmel".encode(), b"x" * 70_000)
+    metadata = Metadata(xmp=long_xmp, iptc=b"\x1c" + bytes(70_000), comment="short", dpi=(300, 300))
+    kept = decode_picture(encode_picture(Picture(noise(), metadata=metadata), "it.jpg"), "it").metadata
+    assert (kept.xmp, kept.iptc, kept.comment, kept.dpi) == (None, None, "short", (300, 300))
+    kept = decode_picture(encode_picture(Picture(noise(), metadata=metadata), "it.png"), "it").metadata
+    assert b"x" * 70_000 in kept.xmp

@@ -70,7 +70,9 @@ class ColorSpace:
 
         def light_of(part: Samples) -> NDArray[np.float32]:
             light = table[part]
-            return hdr.hlg_display_light(light, luminance) if self.transfer == "hlg" else light
+            if self.transfer == "hlg":
+                light = hdr.hlg_display_light(light, luminance)
+            return light @ matrix.T
 
         peak = 1.0
         if self.is_hdr:
@@ -79,8 +81,7 @@ class ColorSpace:
         result = np.empty_like(pixels)
         for top in range(0, pixels.shape[0], _ROWS):
             rows = slice(top, top + _ROWS)
-            light = hdr.compressed(light_of(pixels[rows]), peak) @ matrix.T
-            result[rows] = np.rint(_srgb_curve(light) * white(pixels))
+            result[rows] = np.rint(_srgb_curve(hdr.compressed(light_of(pixels[rows]), peak)) * white(pixels))
         return result
 
     def _table(self, most: int) -> NDArray[np.float32]:

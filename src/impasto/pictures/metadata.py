@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin
 
 from impasto.pictures.xmp import kept_xmp
 
@@ -31,6 +31,7 @@ _DROPPED = {
 }
 """Tags of the EXIF sub-directories that do not hold for the painted picture."""
 _IPTC_IN_TIFF, _PHOTOSHOP_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 34377, 0x0404
+_PHOTOSHOP = b"Photoshop 3.0\0"
 _EXIF_OF_TEXT = {
     "title": ExifTags.Base.XPTitle,
     "description": ExifTags.Base.ImageDescription,
@@ -62,10 +63,11 @@ class Metadata:
     text: tuple[tuple[str, str], ...] = ()
     """Keywords and values of PNG text."""
 
-    def with_text_in_exif(self) -> "Metadata":
+    def with_text_in_exif(self, *, comment_too: bool) -> "Metadata":
         """The same, with text and resolution in the EXIF data as well, for formats that have no other place for them.
 
-        Text that has no EXIF tag is appended to the comment, one line each.
+        Text that has no EXIF tag is appended to the comment, one line each. With ``comment_too`` the comment becomes
+        the description, or the user comment if there is a description.
         """
         exif = Image.Exif()
         with contextlib.suppress(Exception):
@@ -82,6 +84,12 @@ class Metadata:
             exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = self.dpi
             exif[ExifTags.Base.ResolutionUnit] = 2
         comment = "\n".join(filter(None, [self.comment, *rest]))
+        if comment and comment_too:
+            if ExifTags.Base.ImageDescription not in exif:
+                exif[ExifTags.Base.ImageDescription] = comment
+            else:
+                below = exif.get_ifd(ExifTags.IFD.Exif)
+                below.setdefault(ExifTags.Base.UserComment, b"UNICODE\0" + comment.encode("utf-16-be"))
         return replace(self, exif=_bytes_of(exif), comment=comment or None, text=())
 
 
@@ -164,8 +172,10 @@ def _iptc_of(image: Image.Image, texts: Mapping[str, str]) -> bytes | None:
             if isinstance(own, tuple):  # some programs state the type LONG
                 own = b"".join(value.to_bytes(4, "little") for value in own)
             return _datasets(own) or _datasets(_resource(image.tag_v2.get(_PHOTOSHOP_IN_TIFF), _IPTC_IN_PHOTOSHOP))
-        if "photoshop" in image.info:
-            return _datasets(image.info["photoshop"].get(_IPTC_IN_PHOTOSHOP))
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            segments = [data for marker, data in image.applist if marker == "APP13" and data.startswith(_PHOTOSHOP)]
+            resources = b"".join(segment.removeprefix(_PHOTOSHOP) for segment in segments)
+            return _datasets(_resource(resources, _IPTC_IN_PHOTOSHOP))
         for name in ("iptc", "8bim"):
             if data := _raw_profile(texts.get(f"Raw profile type {name}")):
                 return _datasets(_resource(data, _IPTC_IN_PHOTOSHOP) or data)
@@ -193,7 +203,7 @@ def _resource(data: object, number: int) -> bytes | None:
 def photoshop_segment(iptc: bytes) -> bytes:
     """The contents of a JPEG's APP13 segment that holds these IPTC datasets."""
     resource = b"8BIM" + _IPTC_IN_PHOTOSHOP.to_bytes(2) + b"\0\0" + len(iptc).to_bytes(4) + iptc
-    return b"Photoshop 3.0\0" + resource + bytes(len(iptc) % 2)
+    return _PHOTOSHOP + resource + bytes(len(iptc) % 2)
 
 
 def raw_profile(kind: str, data: bytes) -> str:

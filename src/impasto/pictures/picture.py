@@ -50,6 +50,8 @@ def white(samples: Samples) -> int:
 
 def check_picture(array: Pixels) -> None:
     """Raise ImageError unless the array is an image: uint8 or uint16, shape (H, W, 3), not empty."""
+    if not isinstance(array, np.ndarray):
+        raise ImageError(f"expected a picture, a numpy array of uint8 (H, W, 3), got {type(array).__name__}")
     if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise ImageError(f"expected a picture, uint8 (or uint16) (H, W, 3), got {array.dtype} {array.shape}")
 

@@ -32,7 +32,7 @@ from impasto.pictures.profiles import is_srgb, to_srgb
 from impasto.pictures.resize import resize, resize_short_side
 from impasto.pictures.sources import Source, read_source
 from impasto.pictures.transparency import fill_hidden
-from impasto.pictures.unsupported import unknown_format, unsupported, unsupported_jpeg_2000, unsupported_tiff
+from impasto.pictures.unsupported import jpeg_2000_bits, tiff_orientation, unknown_format, unsupported, unsupported_tiff
 
 _PACKED = ("PNG", "JPEG", "BMP", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
 _PLAIN = ("raw", "PPM")
@@ -169,8 +169,9 @@ def decode_picture(
             raise ImageError(f"{name}: {reason}") from cause
         reason = " ".join(str(cause).split()) or type(cause).__name__
         raise ImageError(f"{name}: is damaged or cut short ({reason}); copy or download it again") from cause
-    if picture.own_depth == 16 and picture.pixels.itemsize == 1 and depth != 8 and sixteen_bits.missing():
-        note = f"has 16 bits per sample, of which 8 are kept: {sixteen_bits.missing()}"
+    if picture.own_depth == 16 and picture.pixels.itemsize == 1 and depth != 8:
+        reason = sixteen_bits.missing() or "libvips cannot read it"
+        note = f"has 16 bits per sample, of which 8 are kept: {reason}"
         picture = replace(picture, notes=(*picture.notes, note))
     if depth == "own":
         return picture
@@ -190,7 +191,11 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
     if kind == "TIFF":
         refusal = unsupported_tiff(data, name)
     elif kind == "JPEG2000":
-        refusal = unsupported_jpeg_2000(data)
+        channels, bits = jpeg_2000_bits(data)
+        if channels > 1 and bits > 8:  # Pillow gives black
+            refusal = (
+                f"is a JPEG 2000 in colour with {bits} bits per sample, which Impasto cannot read; save it as a PNG"
+            )
     if refusal:
         raise ImageError(refusal)
     note = None
@@ -198,7 +203,9 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
         data, note = repair.repaired_png(data)
     try:
         image = _loaded(data, kind, short_side)
-    except OSError as cause:
+    except (OSError, SyntaxError, KeyError) as cause:
+        if kind == "TIFF" and sixteen_bits.available() and (reason := unsupported(kind, data, cause)):
+            return _tiff_by_libvips(data, short_side, reason)
         if kind != "JPEG" or "truncated" not in str(cause):
             raise
         image = repair.complete_jpeg(data, lambda file: _loaded(file, kind, short_side))
@@ -238,17 +245,34 @@ def _loaded(data: bytes, kind: str, short_side: int | None) -> Image.Image:
     return image
 
 
+def _tiff_by_libvips(data: bytes, short_side: int | None, reason: str) -> Picture:
+    """The picture in a TIFF file that Pillow does not support, without its metadata; ``reason`` is why."""
+    try:
+        pixels, alpha = sixteen_bits.decode(data, use_profile=True, has_alpha=True)
+    except ImageError:
+        raise ImageError(reason) from None
+    orientation = tiff_orientation(data)
+    pixels, alpha = _turned(pixels, orientation), None if alpha is None else _turned(alpha, orientation)
+    if alpha is not None and alpha.min() == white(alpha):
+        alpha = None
+    pixels = pixels if alpha is None else fill_hidden(pixels, alpha)
+    picture = Picture(pixels, alpha, own_depth=8 * pixels.itemsize)
+    return _scaled(picture, short_side) if short_side else picture
+
+
 def _pixels_of(
     image: Image.Image, data: bytes, own_depth: int, space: ColorSpace | None
 ) -> tuple[Samples, Samples | None]:
     """Pixels and opacity, upright and in sRGB, with as many bits as can be read."""
     orientation = image.info["orientation"] or orientation_of(image)
+    deep = None
     if own_depth == 16 and sixteen_bits.available():
-        pixels, alpha = _deep_samples(image, data, orientation, use_profile=space is None)
-    elif space is not None and space.is_hdr and (deep := _deep_hdr(image, data)) is not None:
+        with contextlib.suppress(ImageError):  # of a kind that libvips does not support, and Pillow does
+            deep = _deep_samples(image, data, orientation, use_profile=space is None)
+    if deep is not None or (space is not None and space.is_hdr and (deep := _deep_hdr(image, data)) is not None):
         pixels, alpha = deep
     else:
-        pixels, alpha = _samples(image, space)
+        pixels, alpha = _samples(image, space, data)
         return pixels, alpha
     return pixels if space is None else space.to_srgb(pixels), alpha
 
@@ -308,23 +332,9 @@ def _deep_samples(
 ) -> tuple[Samples, Samples | None]:
     """Pixels and opacity of a file of 16 bits, upright and in sRGB, read by libvips."""
     use_profile = use_profile and not is_srgb(image.info.get("icc_profile"))
-    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
-    extra = image.tag_v2.get(0x0152, (0,)) if isinstance(image, TiffImagePlugin.TiffImageFile) else (2,)
-    pixels, alpha = sixteen_bits.decode(data, use_profile=use_profile, has_alpha=extra[0] != 0)
-    if is_tiff and alpha is not None and extra[0] == 1:  # colours multiplied by opacity
-        pixels = _divided(pixels, alpha)
+    extra = image.tag_v2.get(0x0152, (2,)) if isinstance(image, TiffImagePlugin.TiffImageFile) else (2,)
+    pixels, alpha = sixteen_bits.decode(data, use_profile=use_profile, has_alpha=extra[0] != 0)  # ExtraSamples
     return _turned(pixels, orientation), None if alpha is None else _turned(alpha, orientation)
-
-
-def _divided(pixels: Samples, alpha: Samples) -> Samples:
-    """Pixels whose colours were multiplied by opacity, without that."""
-    result = pixels.copy()
-    rows = max(1, _STRIP_PIXELS // pixels.shape[1])
-    for top in range(0, pixels.shape[0], rows):
-        opacity = np.maximum(alpha[top : top + rows, :, np.newaxis], 1) / np.float32(white(alpha))
-        divided = np.rint(pixels[top : top + rows] / opacity).clip(0, white(pixels))
-        result[top : top + rows] = divided.astype(pixels.dtype)
-    return result
 
 
 def _deep_hdr(image: Image.Image, data: bytes) -> tuple[Samples, Samples | None] | None:
@@ -356,17 +366,24 @@ def _turned(stored: Samples, orientation: int) -> Samples:
     return np.ascontiguousarray(upright)
 
 
-def _samples(image: Image.Image, space: ColorSpace | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _samples(
+    image: Image.Image, space: ColorSpace | None, data: bytes = b""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Pixels and opacity, upright and in sRGB, of 8 bits."""
     profile = image.info.get("icc_profile")
     with contextlib.suppress(Exception):  # damaged EXIF data are common, and the pixels matter more
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
         image = _from_16_bit(image)
+    elif image.format == "JPEG2000" and (bits := jpeg_2000_bits(data)[1]) < 8:
+        most = ((1 << bits) - 1) << (8 - bits)  # Pillow shifts the samples
+        image = image.point([min(255, round(value * 255 / most)) for value in range(256)] * len(image.getbands()))
     elif image.mode == "F":
         raise ImageError("has floating-point pixels, which have no defined range; save it with 8 or 16 bits")
 
     alpha = None
+    if image.mode == "La":  # colours multiplied by opacity
+        image = image.convert("LA")
     if image.has_transparency_data and image.mode in ("L", "LA"):  # stay grey: the profile is one for grey
         image = image if image.mode == "LA" else image.convert("LA")
         alpha = np.asarray(image.getchannel("A"))

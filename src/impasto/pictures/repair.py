@@ -11,7 +11,10 @@ from impasto.errors import ImageError
 from impasto.pictures import png
 
 _END_OF_JPEG = b"\xff\xd9"
-_FILLER = np.random.default_rng(0).integers(0, 255, 4096, np.uint8).tobytes() + _END_OF_JPEG  # no byte is FF
+_NOISE = bytes(np.random.default_rng(0).integers(1, 255, 4096, np.uint8))  # no byte is FF, or becomes it below
+_INVERSE = bytes(255 - byte for byte in _NOISE)  # so that each missing bit is wrong in one of them
+_RESTARTS = b"".join(bytes([0xFF, 0xD0 + number % 8]) + _NOISE[:512] for number in range(16))
+_FILLERS = (_NOISE + _END_OF_JPEG, _INVERSE + _END_OF_JPEG, _RESTARTS + _END_OF_JPEG)
 _PNG_END = bytes(4) + b"IEND\xae\x42\x60\x82"
 
 NO_END = "lacks its end marker, but has all its pixels"
@@ -53,8 +56,8 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
 def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.Image:
     """The image of a JPEG file whose end marker is missing.
 
-    The decoder fills missing pixels, so the file is decoded twice with different bytes behind its end: where pixels
-    are missing, the two images differ.
+    The decoder fills in missing pixels, so the file is decoded with different bytes behind its end: where pixels are
+    missing, the images differ.
 
     Args:
         data: The bytes of the file.
@@ -65,9 +68,9 @@ def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.
     """
     data = data.rstrip(b"\xff")
     image = decode(data + _END_OF_JPEG)
-    difference = ImageChops.difference(image, decode(data + _FILLER)).getbbox()
-    if difference is not None:
-        share = 1 - difference[1] / image.height
+    differences = [ImageChops.difference(image, decode(data + filler)).getbbox() for filler in _FILLERS]
+    if tops := [difference[1] for difference in differences if difference is not None]:
+        share = 1 - min(tops) / image.height
         raise ImageError(f"is damaged or cut short (the lower {share:.0%} is missing); copy or download it again")
     if not _has_all_scans(data):
         raise ImageError("is damaged or cut short (its details are missing); copy or download it again")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError
-from impasto.pictures.picture import Samples
+from impasto.pictures.picture import MAX_PIXELS, Samples
 from impasto.pictures.plugins import broken
 
 
@@ -44,7 +44,9 @@ def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples,
     """
     pyvips = _pyvips()
     try:
-        image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
+        image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError("is too large; make it smaller first")
         if image.format not in ("uchar", "ushort"):
             raise ImageError("has samples of neither 8 nor 16 bits; save it with 8 or 16 bits")
         alpha = None

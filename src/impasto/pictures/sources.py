@@ -27,7 +27,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     except TypeError:
         raise ImageError(f"expected the path of a file, got {_kind(path)}") from None
     if _ADDRESS.match(text):
-        raise ImageError(f"{text[:200]}: is an address, not a file; download it first, and give the downloaded file")
+        raise ImageError(f"{text[:200]}: is an address; download it first, and give the file")
     if "\0" in text:
         raise ImageError(f"{text!r}: cannot be the name of a file; check the name")
     try:

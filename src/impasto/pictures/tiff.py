@@ -66,7 +66,7 @@ def encode_tiff(pixels: Samples, alpha: Samples | None, *, profile: bytes, metad
 def _with_metadata(metadata: Metadata) -> ImageFileDirectory_v2:
     """A little-endian directory that holds the metadata."""
     directory = ImageFileDirectory_v2()
-    metadata = metadata.with_text_in_exif()
+    metadata = metadata.with_text_in_exif(comment_too=True)
     if metadata.exif:
         exif = Image.Exif()
         exif.load(metadata.exif)
@@ -77,8 +77,6 @@ def _with_metadata(metadata: Metadata) -> ImageFileDirectory_v2:
                 directory[tag] = below
         if ExifTags.Base.XResolution in directory:
             directory.setdefault(ExifTags.Base.ResolutionUnit, 2)  # inches, the default of the standard
-    if metadata.comment:
-        directory.setdefault(ExifTags.Base.ImageDescription, metadata.comment)
     for number, data in ((_XMP, metadata.xmp), (_IPTC, metadata.iptc)):
         if data:
             directory.tagtype[number] = TiffTags.UNDEFINED if number == _IPTC else TiffTags.BYTE

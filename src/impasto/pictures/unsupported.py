@@ -36,7 +36,7 @@ _OTHER_FORMATS = (
 _FTYP = {b"crx ": RAW_PHOTO}
 _TEXT = re.compile(rb"(?i)^(\xef\xbb\xbf)?\s*<(!doctype html|html|\?xml|svg)")
 
-_SUB_DIRECTORIES, _PHOTOMETRIC, _COMPRESSION, _BITS, _SAMPLE_FORMAT = 330, 262, 259, 258, 339
+_SUB_DIRECTORIES, _PHOTOMETRIC, _COMPRESSION, _BITS, _SAMPLE_FORMAT, _ORIENTATION = 330, 262, 259, 258, 339, 274
 _DNG_VERSION = 50706
 _RAW_PHOTOMETRIC = (32803, 34892)  # colour filter array, linear raw
 _RAW_COMPRESSION = (32767, 32769, 34713, 65000, 65535)  # Sony, Epson, Nikon, Kodak, Pentax
@@ -99,16 +99,21 @@ def unsupported_tiff(data: bytes, name: str) -> str | None:
     return None
 
 
-def unsupported_jpeg_2000(data: bytes) -> str | None:
-    """Why a JPEG 2000 file is refused before it is decoded: Pillow gives black for colours of more than 8 bits."""
+def jpeg_2000_bits(data: bytes) -> tuple[int, int]:
+    """The number of channels of a JPEG 2000 file, and the most bits per sample of one; 0 and 8 if it is damaged."""
     start = data.find(b"\xff\x4f\xff\x51")  # the codestream and its SIZ marker
-    if start < 0 or len(data) < start + 42:
-        return None
+    if start < 0 or len(data) < start + 43:
+        return 0, 8
     channels = int.from_bytes(data[start + 40 : start + 42])
-    bits = max(((value & 0x7F) + 1 for value in data[start + 42 : start + 42 + 3 * channels : 3]), default=8)
-    if channels > 1 and bits > 8:
-        return f"is a JPEG 2000 with {bits} bits per sample in colour, which Impasto cannot read; save it as a PNG"
-    return None
+    return channels, max((value & 0x7F) + 1 for value in data[start + 42 : start + 42 + 3 * max(1, channels) : 3])
+
+
+def tiff_orientation(data: bytes) -> int:
+    """The orientation of a TIFF file; 0 if it states none."""
+    try:
+        return next(iter(_values(_directories(data)[0], _ORIENTATION)), 0)
+    except Exception:
+        return 0
 
 
 def unsupported(kind: str | None, data: bytes, cause: Exception) -> str | None:

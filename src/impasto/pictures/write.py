@@ -139,7 +139,7 @@ def _encoded(picture: Picture, kind: str, quality: int, options: dict[str, Any])
         # A few percent smaller, but the encoder keeps all coefficients, six bytes per pixel.
         options["optimize"] = image.width * image.height <= OPTIMIZED_PIXELS
     elif kind == "AVIF":
-        options |= {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0", "speed": 8}
+        options |= {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0", "speed": 9}
     elif kind in ("WEBP", "JXL"):
         options["quality"] = quality
     if kind == "JXL":
@@ -151,7 +151,7 @@ def _encoded(picture: Picture, kind: str, quality: int, options: dict[str, Any])
 
 def _options(kind: str, metadata: Metadata) -> dict[str, Any]:
     """What Pillow writes beside the pixels: the profile, and the metadata that fit into the format."""
-    metadata = metadata.with_text_in_exif()
+    metadata = metadata.with_text_in_exif(comment_too=kind != "JPEG")
     if kind == "BMP":
         return {"dpi": metadata.dpi} if metadata.dpi else {}
     options: dict[str, Any] = {} if kind == "JXL" else {"icc_profile": srgb_profile()}

@@ -8,6 +8,7 @@ _LONGEST = 1 << 20
 _DROPPED_NAMESPACES = (
     "http://ns.adobe.com/hdr-gain-map/",  # a gain map, or a video, that the painted file does not have
     "http://ns.apple.com/HDRGainMap/",
+    "http://ns.apple.com/pixeldatainfo/",
     "http://ns.google.com/photos/1.0/container/",
     "http://ns.google.com/photos/1.0/camera/",
     "http://ns.google.com/photos/1.0/depthmap/",
@@ -52,4 +53,4 @@ def kept_xmp(packet: bytes) -> bytes | None:
 
 def _is_dropped(node: minidom.Node) -> bool:
     space = node.namespaceURI or ""
-    return space in _DROPPED_NAMESPACES or (node.localName in _DROPPED_NAMES and "/" in space)
+    return space.startswith(_DROPPED_NAMESPACES) or (node.localName in _DROPPED_NAMES and "/" in space)
