@@ -26,7 +26,7 @@ from impasto.painting.stylizer import Stylizer
 from impasto.pictures.colors import keep_colors
 from impasto.pictures.picture import Picture, Pixels
 from impasto.pictures.plugins import silence_decoders
-from impasto.pictures.read import load_mask
+from impasto.pictures.read import read_mask
 from impasto.processor import cores
 
 Loader = Callable[[str | Mapping[str, float]], Stylizer]
@@ -237,7 +237,12 @@ def _check_names(names: Sequence[str], style: StyleFlags, region: MaskFlags, ext
 def _painter(request: Request, load: Loader) -> PicturePainter:
     """What repaints a picture, loaded and checked."""
     saved = request.saved
-    masks = [load_mask(path) for path in request.masks]
+    masks = []
+    for path in request.masks:
+        mask = read_mask(path)
+        masks.append(mask.values)
+        for text in mask.notes:
+            note(f"{path}: {text}")
     if request.background_only:
         masks = [np.asarray(255 - mask, np.uint8) for mask in masks]
     painter: Painter

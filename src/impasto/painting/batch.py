@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-import numpy as np
-
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.painting.plan import STANDARD, AnyPath, Failure, FileOptions, Job, Plan, plan_files
 from impasto.painting.regions import Mask, paint_regions
@@ -185,15 +183,10 @@ class _Batch:
             decode = partial(decode_picture, self.standard_input, "standard input")
         else:
             decode = partial(read_picture, job.source)
-        picture = decode(short_side=options.size, depth=depth)
+        picture = decode(short_side=options.size, depth=depth, metadata=not options.strip)
         if job.target != STANDARD:
             check_size(job.target, picture.pixels)  # before it is painted
-        notes = []
-        if picture.frames > 1:
-            notes.append(f"{job.source}: holds {picture.frames} pictures: the first is painted")
-        if depth == "own" and picture.own_depth == 16 and picture.pixels.dtype != np.uint16:
-            notes.append(f"{job.source}: 8 of its 16 bits are kept: pip install 'impasto[formats]' keeps all")
-        return (replace(picture, exif=None) if options.strip else picture), notes
+        return picture, [f"{job.source}: {note}" for note in picture.notes]
 
     def _write(self, target: Path, picture: Picture) -> None:
         if target == STANDARD:

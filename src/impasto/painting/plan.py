@@ -19,7 +19,7 @@ from impasto.pictures import sixteen_bits as deep
 from impasto.pictures.folders import find_images
 from impasto.pictures.formats import WRITABLE_SUFFIXES, holds_16_bits
 from impasto.pictures.picture import Depth
-from impasto.pictures.read import open_picture
+from impasto.pictures.read import check_source
 
 STANDARD = Path("-")
 """Stands for standard input or standard output."""
@@ -148,8 +148,7 @@ def check_readable(plan: Plan) -> Iterator[tuple[Job, ImpastoError | None]]:
     for job in plan.jobs:
         try:
             if job.source != STANDARD:
-                with open_picture(job.source):
-                    pass
+                check_source(job.source)
         except ImpastoError as reason:
             yield job, reason
         else:
