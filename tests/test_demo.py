@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import impasto
+from examples.demo import TITLE
 from impasto.pictures.read import load_image
 
 ROOT = Path(__file__).parents[1]
@@ -12,14 +14,21 @@ EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.slow
-def test_the_demo_learns_repaints_and_ends_with_the_sheet(tmp_path):
+def test_the_demo_paints_in_shipped_styles_then_learns_one_and_paints_in_it(tmp_path):
     command = [sys.executable, str(EXAMPLES / "demo.py"), "0.2"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    sheet = Path(done.stdout.strip().splitlines()[-1])
-    assert sheet == tmp_path / "demo" / "sheet.jpg"
-    assert min(load_image(sheet).shape[:2]) > 1500
+    first, last = done.stdout.splitlines()[0].split(":")[0], done.stdout.splitlines()[-1]
+    assert Path(first) == tmp_path / "demo" / "shipped.jpg"
+    assert Path(last) == tmp_path / "demo" / "learned.jpg"
+    assert min(load_image(first).shape[:2]) > 1500
+    assert min(load_image(last).shape[:2]) > 1500
     assert len([*(tmp_path / "demo" / "painted").iterdir()]) == len([*(EXAMPLES / "photos").iterdir()]) == 5
+
+
+def test_the_demo_learns_a_style_that_is_not_shipped():
+    titles = {style.title for style in impasto.styles()}
+    assert TITLE.split(" (")[0] not in titles
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ def test_every_shipped_style_has_statistics():
     assert styles_with_statistics() == set(shipped())
 
 
-@pytest.mark.parametrize("picture", [None, EXAMPLES / "style.jpg"], ids=["a shipped look", "a picture"])
+@pytest.mark.parametrize(
+    "picture", [None, EXAMPLES / "more_styles" / "starry_night.jpg"], ids=["a shipped look", "a picture"]
+)
 def test_what_is_refined_is_nearer_to_the_look(tmp_path, picture):
     photo = resize_short_side(impasto.load_image(EXAMPLES / "photos" / "castle.jpg"), 96)
     impasto.save_image(tmp_path / "photo.png", photo)
@@ -49,7 +51,9 @@ def test_what_is_refined_is_nearer_to_the_look(tmp_path, picture):
 def test_a_shipped_look_is_that_of_its_picture():
     """The example's picture is another photo of the style's: of all looks that one is the nearest."""
     network, _ = load_loss_network()
-    picture = to_tensor(resize_short_side(impasto.load_image(EXAMPLES / "style.jpg"), YARDSTICK_SIZE))
+    picture = to_tensor(
+        resize_short_side(impasto.load_image(EXAMPLES / "more_styles" / "starry_night.jpg"), YARDSTICK_SIZE)
+    )
     own = PerceptualLoss(network, YARDSTICK, picture).style_targets
 
     def distance(name):
