@@ -30,7 +30,7 @@ from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import Pixels, white
 from impasto.pictures.resize import resize, resize_short_side
 from impasto.pictures.write import save_image
-from impasto.training.data import content_photos
+from impasto.training.photos import content_photos
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 CASTLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"

@@ -64,7 +64,7 @@ def run(style: Path, steps: int, report: object) -> None:
     recipe = Recipe(first_crop=256, crop=256, pool=POOL)
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(styles=(style,), output=Path(folder) / "m.onnx", recipe=recipe, minutes=None, steps=steps)
-        train(config, report=report)  # type: ignore[arg-type]
+        train(config, progress=report)  # type: ignore[arg-type]
 
 
 def least_cost() -> object:

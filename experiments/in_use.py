@@ -16,7 +16,8 @@ from experiments.norms import GENERATORS
 from experiments.page import Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
 from impasto.nn.generator import Generator
 from impasto.nn.norm import BatchNorm, InstanceNorm
-from impasto.training.data import CropPool, draw_noise
+from impasto.training.crops import CropPool
+from impasto.training.draws import draw_noise
 
 WAYS = ("as trained", "the other way")
 

@@ -37,8 +37,11 @@ from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.pictures.write import save_image
-from impasto.training.data import ContentTargets, CropPool, built_in_photos, content_photos, draw_noise
-from impasto.training.machine import use_bfloat16
+from impasto.training.crops import CropPool
+from impasto.training.device import use_bfloat16
+from impasto.training.draws import draw_noise
+from impasto.training.photos import built_in_photos, content_photos
+from impasto.training.targets import ContentTargets
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

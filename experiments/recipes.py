@@ -18,7 +18,7 @@ from experiments.page import Plots, Section, between, mean, sheet, spread_terms,
 from impasto.errors import TrainingError
 from impasto.nn.tensors import to_tensor
 from impasto.training.config import PRESETS, TrainConfig
-from impasto.training.run import run_folder
+from impasto.training.paths import run_folder
 from impasto.training.trainer import train
 
 NAMES = ("ulyanov2016", "ulyanov2017", "johnson2016")

@@ -35,7 +35,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     swapped: dict[str, Any] = {}
     rows = []
     for name, vector in parameters.items():
-        base.begin(generator, torch.stack([vector, vector]))
+        base.load_into(generator, torch.stack([vector, vector]))
         with torch.no_grad():
             painted = [generator(photo, None, generator.style_weights([0])) for photo in lab.judges]
             swapped[name] = {

@@ -87,13 +87,13 @@ def small_evaluations(request, monkeypatch):
     from impasto.evaluation import judge
     from impasto.evaluation import scores as evaluate
     from impasto.optimize import gatys
-    from impasto.training import trainer
+    from impasto.training import result
 
     for module in (judge, gatys, evaluate):
         monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
     for name in ("GLANCE_SIZE", "SHEET_SIZE"):
         monkeypatch.setattr(judge, name, 64)
-    monkeypatch.setattr(trainer, "RANGE_SQUARES", 2)
+    monkeypatch.setattr(result, "RANGE_SQUARES", 2)
     monkeypatch.setattr(judge, "MOST_EVALUATIONS", 3)
 
 

@@ -46,7 +46,7 @@ from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.training.config import PRESETS
-from impasto.training.data import content_photos
+from impasto.training.photos import content_photos
 
 RANK = 96
 SIGNIFICANT = 10

@@ -18,7 +18,7 @@ from impasto.evaluation.artefacts import Artefacts, complaints
 from impasto.evaluation.scores import equal_evaluations, evaluate
 from impasto.models.catalogue import VARIANTS, shipped, shipped_network
 from impasto.models.stylefile import SUFFIX, write_style
-from impasto.training.data import content_photos
+from impasto.training.photos import content_photos
 
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 GATYS_SIZE = 256

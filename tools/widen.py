@@ -20,8 +20,9 @@ from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator
 from impasto.training.base import load_base
 from impasto.training.config import PRESETS, TrainConfig
-from impasto.training.data import CropPool, content_photos
+from impasto.training.crops import CropPool
 from impasto.training.export import write_result
+from impasto.training.photos import content_photos
 
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 SIZE, SQUARES = 256, 16
@@ -66,7 +67,7 @@ def main() -> None:
     narrow, wide = (
         build_generator("light", {**recipe.generator_arguments(), "styles": styles}).eval() for recipe in (fast, best)
     )
-    base.begin(narrow, base.style_parameters)
+    base.load_into(narrow, base.style_parameters)
     widen(narrow, wide)
     paths, _ = content_photos(options.photos, HELD_OUT)
     pool = CropPool(paths, SQUARES, (SIZE, 2 * SIZE), 0)

@@ -14,7 +14,7 @@ from impasto.cli import train as cli_train
 from impasto.cli.main import main
 from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
-from impasto.training.run import run_folder
+from impasto.training.paths import run_folder
 from tests.cli.commands import QUICK, error_of
 
 

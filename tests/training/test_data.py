@@ -5,7 +5,9 @@ from PIL import Image
 from impasto.errors import TrainingError
 from impasto.nn.generators import build_generator
 from impasto.nn.tensors import to_tensor
-from impasto.training.data import CropPool, built_in_photos, content_photos, draw_frame, draw_noise
+from impasto.training.crops import CropPool
+from impasto.training.draws import draw_frame, draw_noise
+from impasto.training.photos import built_in_photos, content_photos
 from tests.conftest import make_photo
 
 
@@ -80,7 +82,7 @@ def test_without_a_pool_every_square_is_new(photo_folder):
 
 def test_photos_are_scaled_to_between_the_two_sizes(photo_folder):
     photos, _ = content_photos(photo_folder, None)
-    sides = [pool(photos)._draw(index).short_side for index in range(300)]
+    sides = [pool(photos).crop(index).short_side for index in range(300)]
     assert 48 <= min(sides) < 50
     assert 93 < max(sides) <= 96
     assert sum(side < 68 for side in sides) == pytest.approx(150, abs=30)  # log-uniform: the middle is 48 * sqrt(2)

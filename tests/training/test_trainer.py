@@ -29,11 +29,13 @@ from impasto.nn.generators import build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.nn.tensors import to_picture, to_tensor
 from impasto.pictures.resize import resize_short_side
-from impasto.training import trainer
+from impasto.training import run, trainer
 from impasto.training.base import load_base
 from impasto.training.config import PRESETS, Recipe, TrainConfig
-from impasto.training.data import draw_looks
-from impasto.training.run import Run, run_folder
+from impasto.training.distributed import World
+from impasto.training.draws import draw_styles
+from impasto.training.learner import Learner
+from impasto.training.paths import run_folder
 from impasto.training.trainer import SNAPSHOT_STEPS, train
 from tests.conftest import make_photo
 
@@ -90,7 +92,7 @@ def stop_after(steps):
 
 def test_a_run_makes_a_model_and_tells_how_it_went(config):
     seen = []
-    result = train(config, report=seen.append)
+    result = train(config, progress=seen.append)
     assert result.finished
     assert [progress.step for progress in seen] == [*range(1, 13), 12]  # the last one says what comes then
     assert {path.name for path in result.folder.iterdir()} == {
@@ -152,17 +154,18 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not(config, start):
 @pytest.mark.parametrize("start", FROM)
 def test_minutes_are_kept_over_a_stop(config, start, monkeypatch):
     clock = itertools.count()  # a sixteenth of a second passes whenever it is looked at, an eighth in a step
-    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: next(clock) / 16))
+    for module in (run, trainer):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock) / 16))
     straight, timed = (
         replace(beginning(config, start, name), steps=None, minutes=1 / 60) for name in ("straight", "timed")
     )
     whole = train(straight)
     assert whole.finished
     assert 1.0 <= whole.seconds < 1.0 + 1 / 8  # it ends with the step under way
-    first = train(timed, report=stop_after(3))
+    first = train(timed, progress=stop_after(3))
     assert not first.finished
     seen = []
-    second = train(timed, resume=True, report=seen.append)
+    second = train(timed, resume=True, progress=seen.append)
     assert second.finished
     assert seen[0].seconds == first.seconds + 1 / 8  # the clock goes on from where it stood
     assert (second.steps, second.seconds) == (whole.steps, whole.seconds)
@@ -172,16 +175,16 @@ def test_minutes_are_kept_over_a_stop(config, start, monkeypatch):
 def test_stop_and_resume_equals_a_straight_run_from_the_base(config, start):
     straight, broken = (beginning(config, start, name) for name in ("straight", "broken"))
     train(straight)
-    assert train(broken, report=stop_after(5)).steps == 5
+    assert train(broken, progress=stop_after(5)).steps == 5
     assert train(broken, resume=True).from_base
     assert_same_weights(weights(straight), weights(broken))
 
 
 def test_a_style_alone_goes_on_with_its_own_network_only(config, monkeypatch):
     alone = beginning(config, "base, style alone", "mine")
-    train(alone, report=stop_after(2))
+    train(alone, progress=stop_after(2))
     base = load_base("light", FAST.generator_arguments())
-    monkeypatch.setattr(trainer, "load_base", lambda *_: replace(base, network="of another version"))
+    monkeypatch.setattr(run, "load_base", lambda *_: replace(base, network="of another version"))
     with pytest.raises(TrainingError, match="it differs in network"):
         train(alone, resume=True)
 
@@ -199,8 +202,8 @@ def test_who_does_not_wait_for_the_comparison_has_all_the_rest(config, monkeypat
             assert progress.message == "measuring the result, up to a minute more"
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(trainer.Judge, "equal_evaluations", compare)
-    result = train(config, report=report)
+    monkeypatch.setattr(run.Judge, "equal_evaluations", compare)
+    result = train(config, progress=report)
     assert result.finished
     assert result.equal_evaluations is None
     assert len(compared) == (when == "while it is compared")
@@ -223,7 +226,7 @@ def test_stop_and_resume_equals_a_straight_run(config, changes):
     straight = replace(config, recipe=replace(SMALL, **changes))
     broken = replace(straight, output=config.output.with_name("broken.onnx"))
     train(straight)
-    first = train(broken, report=stop_after(5))
+    first = train(broken, progress=stop_after(5))
     assert not first.finished
     assert first.steps == 5
     assert first.model.exists()  # what there is can be used
@@ -234,7 +237,7 @@ def test_stop_and_resume_equals_a_straight_run(config, changes):
 
 
 def test_an_unfinished_run_is_not_overwritten_by_accident(config):
-    train(config, report=stop_after(3))
+    train(config, progress=stop_after(3))
     with pytest.raises(TrainingError, match=r"unfinished run is here, at step 3: add --resume .* or --restart"):
         train(config)
     assert train(config, restart=True).finished
@@ -249,16 +252,16 @@ def test_what_is_there_is_not_replaced_by_accident(config, tmp_path, name):
     made = replace(config, output=output, styles=styles, recipe=FAST, steps=1)
     there.parent.mkdir(exist_ok=True)
     there.write_bytes(b"years of work")
-    with pytest.raises(UsageError, match=r"is there already: add --restart to replace it, or give another name"):
+    with pytest.raises(UsageError, match=r"exists already: add --restart to replace it, or give another name"):
         train(made)
     assert there.read_bytes() == b"years of work"
     assert train(made, restart=True).finished
-    with pytest.raises(UsageError, match="is there already: add --restart to replace it, --resume and more time"):
+    with pytest.raises(UsageError, match="exists already: add --restart to replace it, --resume and a larger budget"):
         train(made)
 
 
 def test_resume_wants_the_same_run(config, photo_folder):
-    train(config, report=stop_after(3))
+    train(config, progress=stop_after(3))
     with pytest.raises(TrainingError, match="it differs in recipe"):
         train(replace(config, recipe=replace(SMALL, adam_rate=1e-4)), resume=True)
     with pytest.raises(TrainingError, match="it differs in style"):
@@ -267,7 +270,7 @@ def test_resume_wants_the_same_run(config, photo_folder):
 
 
 def test_resume_wants_the_same_photos(config, tmp_path, photo_folder):
-    train(config, report=stop_after(3))
+    train(config, progress=stop_after(3))
     other = tmp_path / "other"
     other.mkdir()
     for number, path in enumerate(photo_folder.glob("*.JPG")):
@@ -277,7 +280,7 @@ def test_resume_wants_the_same_photos(config, tmp_path, photo_folder):
 
 
 def test_resume_wants_the_same_loss_network_wherever_it_lies(config, tmp_path, tiny_vgg_file):
-    train(config, report=stop_after(3))
+    train(config, progress=stop_after(3))
     elsewhere = tmp_path / "elsewhere.safetensors"
     elsewhere.write_bytes(tiny_vgg_file.read_bytes())
     moved = replace(config, loss_network=elsewhere)
@@ -292,14 +295,14 @@ def test_resume_wants_the_same_loss_network_wherever_it_lies(config, tmp_path, t
 def test_a_run_in_its_own_content_folder_does_not_learn_from_its_preview(config, tmp_path, photo_folder):
     folder = shutil.copytree(photo_folder, tmp_path / "photos")
     inside = replace(config, content=folder, output=folder / "model.onnx")
-    train(inside, report=stop_after(3))
+    train(inside, progress=stop_after(3))
     assert (run_folder(inside.output) / "preview.jpg").exists()
     assert train(inside, resume=True).finished
 
 
 def test_one_odd_square_moves_the_weights_no_further_than_two_others():
-    run = Run(SMALL, 1, 0, torch.device("cpu"), style_only=False)
-    parameters = [*run.generator.parameters()]
+    learner = Learner(SMALL, 1, 0, torch.device("cpu"), style_only=False)
+    parameters = [*learner.generator.parameters()]
 
     def length_left_of(length):
         for p in parameters:
@@ -307,7 +310,7 @@ def test_one_odd_square_moves_the_weights_no_further_than_two_others():
         whole = sum(p.numel() for p in parameters) ** 0.5
         for p in parameters:
             p.grad *= length / whole
-        run.cut_gradients()
+        learner.clip_gradients()
         return float(torch.cat([p.grad.flatten() for p in parameters]).norm())
 
     assert [length_left_of(3.0) for _ in range(5)] == pytest.approx([3.0] * 5, rel=1e-4)
@@ -323,22 +326,22 @@ def test_a_style_picture_that_vanishes_does_not_stop_a_run(config, tmp_path, mon
     style = tmp_path / "style.png"
     style.write_bytes(config.styles[0].read_bytes())
     monkeypatch.setattr(trainer, "REPORT_SECONDS", 0.0)
-    result = train(replace(config, styles=(style,)), report=lambda _: style.unlink(missing_ok=True))
+    result = train(replace(config, styles=(style,)), progress=lambda _: style.unlink(missing_ok=True))
     assert result.finished
 
 
 def test_a_full_disk_on_the_way_is_said_and_the_run_goes_on(config, monkeypatch):
-    real = trainer.write_checkpoint
+    real = run.write_checkpoint
 
-    def full(path, identity, run, *, finished):
-        if run.state.step < 12:
+    def full(path, identity, state, *, finished):
+        if state["state"]["step"] < 12:
             raise TrainingError("No space left on device")
-        real(path, identity, run, finished=finished)
+        real(path, identity, state, finished=finished)
 
-    monkeypatch.setattr(trainer, "write_checkpoint", full)
+    monkeypatch.setattr(run, "write_checkpoint", full)
     monkeypatch.setattr(trainer, "REPORT_SECONDS", 0.0)
     messages = []
-    assert train(config, report=lambda p: messages.append(p.message)).finished
+    assert train(config, progress=lambda p: messages.append(p.message)).finished
     assert "not saved on the way: No space left on device" in messages
 
 
@@ -352,16 +355,16 @@ def test_resume_without_a_run_is_said(config):
 
 
 def test_a_loss_that_is_not_finite_rolls_back(config, monkeypatch):
-    real, calls = trainer.mean_terms, []
+    real, calls = World.mean_terms, []
 
-    def poisoned(terms, world):
+    def poisoned(world, terms):
         calls.append(1)
-        return (float("nan"), 0.0) if len(calls) == 8 else real(terms, world)
+        return (float("nan"), 0.0) if len(calls) == 8 else real(world, terms)
 
-    monkeypatch.setattr(trainer, "mean_terms", poisoned)
+    monkeypatch.setattr(World, "mean_terms", poisoned)
     monkeypatch.setattr(trainer, "SNAPSHOT_STEPS", 5)
     messages = []
-    result = train(config, report=lambda p: messages.append(p.message))
+    result = train(config, progress=lambda p: messages.append(p.message))
     assert result.finished
     assert [m for m in messages if m] == [
         "the loss exploded at step 7: back to 0 at half the learning rate",
@@ -373,17 +376,17 @@ def test_a_loss_that_is_not_finite_rolls_back(config, monkeypatch):
 
 
 def test_a_gradient_that_is_not_finite_rolls_back(config, monkeypatch):
-    real, calls = Run.set_rates, []
+    real, calls = Learner.set_rates, []
 
-    def poison(run, fraction):
+    def poison(learner, fraction):
         calls.append(1)
         if len(calls) == 4:
-            run.generator.last.conv.bias.register_hook(lambda g: g * float("nan"))
+            learner.generator.last.conv.bias.register_hook(lambda g: g * float("nan"))
         if len(calls) == 5:
-            run.generator.last.conv.bias._backward_hooks.clear()
-        real(run, fraction)
+            learner.generator.last.conv.bias._backward_hooks.clear()
+        real(learner, fraction)
 
-    monkeypatch.setattr(Run, "set_rates", poison)
+    monkeypatch.setattr(Learner, "set_rates", poison)
     result = train(config)
     assert result.finished
     assert all(torch.isfinite(w).all() for w in weights(config).values())
@@ -391,40 +394,44 @@ def test_a_gradient_that_is_not_finite_rolls_back(config, monkeypatch):
 
 
 def test_a_run_that_keeps_exploding_gives_up(config, monkeypatch):
-    monkeypatch.setattr(trainer, "mean_terms", lambda terms, world: (float("inf"), 0.0))
-    with pytest.raises(TrainingError, match="it keeps exploding: lower --muon-rate"):
+    monkeypatch.setattr(World, "mean_terms", lambda world, terms: (float("inf"), 0.0))
+    with pytest.raises(TrainingError, match="the loss keeps exploding: lower --muon-rate"):
         train(config)
 
 
 def test_a_lasting_rise_is_an_explosion_and_one_odd_photo_is_not():
-    run = Run(SMALL, 1, 0, torch.device("cpu"), style_only=False)
+    learner = Learner(SMALL, 1, 0, torch.device("cpu"), style_only=False)
     for step in range(400):
-        run.state.step = step
-        assert not run.exploded(20.0 if step % 100 == 99 else 2.0, 0.1)
-    assert any(run.exploded(9.0, 0.5) for _ in range(SNAPSHOT_STEPS))  # noticed before the good state is forgotten
+        learner.state.step = step
+        assert not learner.exploded(20.0 if step % 100 == 99 else 2.0, 0.1)
+    assert any(learner.exploded(9.0, 0.5) for _ in range(SNAPSHOT_STEPS))  # noticed before the good state is forgotten
 
 
 def test_rates_and_style_weight_follow_the_run():
-    run = Run(replace(SMALL, ramp=0.4, decay=0.5, decay_every=100), 1, 0, torch.device("cpu"), style_only=False)
+    learner = Learner(replace(SMALL, ramp=0.4, decay=0.5, decay_every=100), 1, 0, torch.device("cpu"), style_only=False)
     full = torch.ones(1)
-    assert run.style_weight(0.0, [0], full).tolist() == pytest.approx([4.0 * 0.05])
-    assert run.style_weight(0.4, [0], full).tolist() == run.style_weight(1.0, [0], full).tolist() == [4.0]
-    run.set_rates(0.2)
-    assert [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups] == [0.02, 2e-3, 2e-3]
-    run.state.step = 200
-    run.set_rates(0.75)
-    assert run.optimizers[1][0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.5 * 0.64)
+    assert learner.style_weight(0.0, [0], full).tolist() == pytest.approx([4.0 * 0.05])
+    assert learner.style_weight(0.4, [0], full).tolist() == learner.style_weight(1.0, [0], full).tolist() == [4.0]
+    learner.set_rates(0.2)
+    assert [group["lr"] for optimizer, _ in learner.optimizers for group in optimizer.param_groups] == [
+        0.02,
+        2e-3,
+        2e-3,
+    ]
+    learner.state.step = 200
+    learner.set_rates(0.75)
+    assert learner.optimizers[1][0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.5 * 0.64)
 
 
 def test_from_the_base_a_style_is_found_before_the_network_is_bent_to_it():
-    run = Run(replace(SMALL, style_first=0.2, decay=0.0), 1, 0, torch.device("cpu"), style_only=False)
-    rates = lambda: [group["lr"] for optimizer, _ in run.optimizers for group in optimizer.param_groups]  # noqa: E731
-    run.set_rates(0.1)
+    learner = Learner(replace(SMALL, style_first=0.2, decay=0.0), 1, 0, torch.device("cpu"), style_only=False)
+    rates = lambda: [group["lr"] for optimizer, _ in learner.optimizers for group in optimizer.param_groups]  # noqa: E731
+    learner.set_rates(0.1)
     assert rates() == [0.02, 2e-3, 2e-3]  # from nothing there is no such time
-    run.from_base = True
-    run.set_rates(0.1)
+    learner.from_base = True
+    learner.set_rates(0.1)
     assert rates() == [0.0, 0.0, 2e-3]
-    run.set_rates(0.2)
+    learner.set_rates(0.2)
     assert rates() == [0.02, 2e-3, 2e-3]
 
 
@@ -615,22 +622,22 @@ def test_several_styles_stop_and_resume_too(config, photo_folder, tmp_path):
     straight = replace(config, styles=(*config.styles, photo_folder / "2.JPG"), output=tmp_path / "made")
     broken = replace(straight, output=tmp_path / "broken")
     train(straight)
-    assert not train(broken, report=stop_after(5)).finished
+    assert not train(broken, progress=stop_after(5)).finished
     assert train(broken, resume=True).finished
     assert_same_weights(weights(straight), weights(broken))
 
 
 def test_every_style_has_its_turn():
-    which, strength = draw_looks(range(39), 3, seed=1, photo_every=10)
+    which, strength = draw_styles(range(39), 3, seed=1, photo_every=10)
     for turn in range(13):
         assert sorted(which[3 * turn : 3 * turn + 3]) == [0, 1, 2]
-    each = [draw_looks(range(item, item + 1), 3, seed=1, photo_every=10) for item in range(39)]
+    each = [draw_styles(range(item, item + 1), 3, seed=1, photo_every=10) for item in range(39)]
     assert which == [number for one, _ in each for number in one]
     assert torch.equal(strength, torch.cat([one for _, one in each]))
 
 
 def test_of_so_many_squares_one_is_the_photo_or_on_the_way_to_it():
-    which, strength = draw_looks(range(600), 1, seed=1, photo_every=3)
+    which, strength = draw_styles(range(600), 1, seed=1, photo_every=3)
     assert which == [0] * 600
     weak = strength[2::3]
     assert (strength.view(200, 3)[:, :2] == 1).all()
@@ -640,7 +647,7 @@ def test_of_so_many_squares_one_is_the_photo_or_on_the_way_to_it():
     assert between.min() < 0.1
     assert 0.4 < between.mean() < 0.6
     assert between.max() > 0.9
-    assert (draw_looks(range(5), 1, seed=1)[1] == 1).all()
+    assert (draw_styles(range(5), 1, seed=1)[1] == 1).all()
 
 
 def test_without_the_photo_there_is_one_strength(config):
@@ -652,23 +659,23 @@ def test_without_the_photo_there_is_one_strength(config):
 
 @pytest.mark.parametrize("preset", ["johnson2016", "ulyanov2016", "ulyanov2017"])
 def test_the_published_recipes_learn_nothing_but_the_style(preset):
-    run = Run(PRESETS[preset], 1, 0, torch.device("cpu"), style_only=False)
-    assert run.generator.styles == 1
-    which, strength = run.looks(range(40), seed=0)
+    learner = Learner(PRESETS[preset], 1, 0, torch.device("cpu"), style_only=False)
+    assert learner.generator.styles == 1
+    which, strength = learner.draw_styles(range(40), seed=0)
     assert which == [0] * 40
     assert (strength == 1).all()
 
 
 def test_the_photo_is_learnt_with_several_styles_whatever_the_recipe_says():
-    run = Run(replace(SMALL, photo_every=0), 2, 0, torch.device("cpu"), style_only=False)
-    _, strength = run.looks(range(60), seed=0)
+    learner = Learner(replace(SMALL, photo_every=0), 2, 0, torch.device("cpu"), style_only=False)
+    _, strength = learner.draw_styles(range(60), seed=0)
     assert (strength < 1).sum() == 20
     assert (strength > 0).sum() > 40
 
 
 def test_raw_terms_have_nothing_between_the_photo_and_a_style():
-    run = Run(replace(PRESETS["ulyanov2017"], norm="instance"), 2, 0, torch.device("cpu"), style_only=False)
-    _, strength = run.looks(range(60), seed=0)
+    learner = Learner(replace(PRESETS["ulyanov2017"], norm="instance"), 2, 0, torch.device("cpu"), style_only=False)
+    _, strength = learner.draw_styles(range(60), seed=0)
     assert (strength == 0).sum() == 20
     assert (strength == 1).sum() == 40
 
@@ -691,17 +698,20 @@ def test_what_is_painted_in_part_is_judged_in_part(config, monkeypatch):
     monkeypatch.setattr(PerceptualLoss, "forward", judges)
     recipe = replace(SMALL, photo_every=2)
     train(replace(config, recipe=recipe, steps=6))
-    expected = draw_looks(range(6), 1, 0, 2)[1]
+    expected = draw_styles(range(6), 1, 0, 2)[1]
     assert 0 < expected[1] < 1
     assert torch.equal(torch.cat(judged), expected)
     torch.testing.assert_close(torch.cat(painted), torch.stack([expected, 1 - expected], dim=1))
 
 
 def test_how_much_of_a_style_is_between_its_weight_and_the_photos():
-    run = Run(replace(SMALL, ramp=0.0), 2, 0, torch.device("cpu"), style_only=False)
-    run.state.shares = [0.5, 1.0]
-    weight = run.style_weight(0.0, [0, 0, 0, 1], torch.tensor([0.0, 0.5, 1.0, 0.5])) / run.recipe.objective.style_weight
-    torch.testing.assert_close(weight, torch.tensor([1.0, 0.75, 0.5, 1.0]))
+    learner = Learner(replace(SMALL, ramp=0.0), 2, 0, torch.device("cpu"), style_only=False)
+    learner.state.shares = [0.5, 1.0]
+    weight = (
+        learner.style_weight(0.0, [0, 0, 0, 1], torch.tensor([0.0, 0.5, 1.0, 0.5]))
+        / learner.recipe.objective.style_weight
+    )
+    torch.testing.assert_close(weight / learner.recipe.objective.style_weight, torch.tensor([1.0, 0.75, 0.5, 1.0]))
 
 
 def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path):
@@ -716,7 +726,7 @@ def test_a_style_alone_is_a_small_file_for_the_packages_network(config, tmp_path
     assert not any(np.allclose(style.parameters, code) for code in base.style_parameters.numpy())
     photo = impasto.load_image(next(config.content.glob("*.JPG")))
     assert impasto.load(result.model)(photo).shape == photo.shape
-    with pytest.raises(TrainingError, match="no shared network is made like this"):
+    with pytest.raises(TrainingError, match="there is no shared network with these arguments"):
         train(replace(alone, recipe=SMALL), restart=True)
 
 
@@ -725,7 +735,7 @@ def test_the_base_is_the_packages_network_and_its_styles(preset, variant):
     arguments = PRESETS[preset].generator_arguments()
     base, generator = load_base("light", arguments), build_generator("light", arguments)
     number = [*shipped()].index("udnie")
-    base.begin(generator, base.style_parameters[number : number + 1])
+    base.load_into(generator, base.style_parameters[number : number + 1])
     photo = to_tensor(make_photo(5, 64, 64))
     with torch.no_grad():
         painted = to_picture(generator(photo))
@@ -740,10 +750,10 @@ def test_a_run_begins_with_the_nearest_style(tiny_vgg):
     photo = to_tensor(make_photo(5, 64, 64))
     generator = build_generator("light", Recipe().generator_arguments())
     for number in (0, 5):
-        base.begin(generator, base.style_parameters[number : number + 1])
+        base.load_into(generator, base.style_parameters[number : number + 1])
         with torch.no_grad():
             loss = PerceptualLoss(tiny_vgg, Objective(content_weight=0.0), generator(photo))
-        nearest = base.nearest(loss, photo, loss.content_target(photo), torch.device("cpu"))
+        nearest = base.nearest(loss, photo, loss.content_target(photo), None)
         assert torch.equal(nearest[0], base.style_parameters[number])
 
 
@@ -760,19 +770,19 @@ def test_a_default_run_begins_with_the_base_and_keeps_the_photo_from_the_start(c
 
 
 def test_the_style_gives_way_where_the_photo_suffers():
-    run = Run(replace(SMALL, content_ceiling=0.9), 1, 0, torch.device("cpu"), style_only=False)
+    learner = Learner(replace(SMALL, content_ceiling=0.9), 1, 0, torch.device("cpu"), style_only=False)
     full = torch.ones(1)
     for _ in range(100):
-        run.balance([0], full, [1.5])
-    low = run.state.shares[0]
+        learner.balance_styles([0], full, [1.5])
+    low = learner.state.shares[0]
     assert low < 0.8
     for _ in range(1000):
-        run.balance([0], 0.9 * full, [0.0])  # the photo is easily kept where there is less of the style
-    assert run.state.shares == [low]
+        learner.balance_styles([0], 0.9 * full, [0.0])  # the photo is easily kept where there is less of the style
+    assert learner.state.shares == [low]
     for _ in range(1000):
-        run.balance([0], full, [0.5])
-    assert run.state.shares == [1.0]
-    free = Run(replace(SMALL, content_ceiling=0.0), 1, 0, torch.device("cpu"), style_only=False)
+        learner.balance_styles([0], full, [0.5])
+    assert learner.state.shares == [1.0]
+    free = Learner(replace(SMALL, content_ceiling=0.0), 1, 0, torch.device("cpu"), style_only=False)
     free.balance([0], full, [9.0])
     assert free.state.shares == [1.0]
 
@@ -780,8 +790,8 @@ def test_the_style_gives_way_where_the_photo_suffers():
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((20, 300, 3), np.uint8), "300 x 20 pixels are too few to show a look: give one of 64 or more"),
-        (np.full((90, 90, 3), 77, np.uint8), "is one flat colour, there is no look to learn"),
+        (np.zeros((20, 300, 3), np.uint8), "300 x 20 pixels are too few for a style: give a picture of 64 or more"),
+        (np.full((90, 90, 3), 77, np.uint8), "the picture is a single colour"),
         (np.zeros((64, 640, 3), np.uint8), "640 x 64 pixels are too long a strip: cut out a part of it"),
     ],
     ids=["tiny", "flat", "strip"],
@@ -809,6 +819,6 @@ def test_a_style_picture_that_is_much_enlarged_is_said(config, tmp_path, size):
     recipe = replace(SMALL, style_size=512)
     messages = []
     small = replace(config, styles=(tmp_path / "style.png",), recipe=recipe, steps=1)
-    train(small, report=lambda p: messages.append(p.message))
+    train(small, progress=lambda p: messages.append(p.message))
     said = f"{tmp_path / 'style.png'}: 120 x 100 pixels, enlarged to 512: expect soft strokes, or give a larger picture"
     assert messages[0] == (said if size == 100 else None)

@@ -19,7 +19,7 @@ from impasto.models.kinds import check_kind
 from impasto.painting.load import load, load_foreign
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.folders import find_images
-from impasto.training.data import content_photos
+from impasto.training.photos import content_photos
 
 
 def evaluate(

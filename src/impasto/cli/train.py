@@ -20,7 +20,8 @@ from impasto.evaluation.judge import MOST_EVALUATIONS
 from impasto.models.kinds import check_kind
 from impasto.nn.losses import Objective
 from impasto.training.config import PRESETS, Recipe, TrainConfig
-from impasto.training.trainer import Progress, TrainResult
+from impasto.training.progress import Progress
+from impasto.training.result import TrainResult
 from impasto.training.trainer import train as run_training
 
 if TYPE_CHECKING:

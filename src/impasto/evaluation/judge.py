@@ -18,7 +18,8 @@ from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import Pixels
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import draw_noise, read_photos
+from impasto.training.draws import draw_noise
+from impasto.training.photos import read_photos
 
 GLANCE_SIZE = 256
 SHEET_SIZE = 384

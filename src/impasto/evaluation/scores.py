@@ -28,7 +28,7 @@ from impasto.painting.stylizer import Stylizer
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
-from impasto.training.data import read_photos
+from impasto.training.photos import read_photos
 
 CONTRAST = 0.25
 """The photo's contrast is cut to this, about mid-grey, to see what becomes of the picture."""

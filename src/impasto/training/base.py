@@ -1,5 +1,6 @@
-"""The shipped networks as a start for training, see :mod:`impasto.models.catalogue`."""
+"""The shipped networks as starting points of training, see :mod:`impasto.models.catalogue`."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,51 +12,60 @@ from impasto.models.modelfile import read_model
 from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import ContentTarget, PerceptualLoss
+from impasto.training.environment import seeded
 from impasto.training.onnx_graph import read_weights
 
 
 @dataclass(frozen=True)
 class Base:
-    """A trained network of many styles, as the start of a run."""
+    """A shared network that a run can start from.
+
+    Attributes:
+        architecture: its generator's name.
+        arguments: its generator's arguments, without ``styles``.
+        network: its hash, see :func:`impasto.models.modelfile.network_hash`.
+        weights: its parameters and buffers, all but the scales and shifts.
+        style_parameters: the scales and shifts of each style, (styles + 1, numbers); the last row reproduces the photo.
+    """
 
     architecture: str
     arguments: dict[str, Any]
     network: str
-    """Its hash, see `impasto.models.modelfile.network_hash`."""
     weights: dict[str, Tensor]
-    """By their names in the generator; without the scales and shifts."""
     style_parameters: Tensor
-    """Float32 (styles + 1, numbers); the last row reproduces the photo."""
 
     @property
     def photo(self) -> Tensor:
         """The style parameters that reproduce the photo, (numbers,)."""
         return self.style_parameters[-1]
 
-    def begin(self, generator: Generator, parameters: Tensor) -> None:
-        """Copy the weights and these style parameters into a generator of this architecture and these arguments."""
+    def load_into(self, generator: Generator, style_parameters: Tensor) -> None:
+        """Copy the weights, and these style parameters, into a generator of this architecture and these arguments."""
         missing, _ = generator.load_state_dict(self.weights, strict=False)
         assert len(missing) == 2 * len(generator.conditional_norms())  # the scales and shifts, and nothing else
-        generator.set_style_parameters(parameters)
+        generator.set_style_parameters(style_parameters)
 
     @torch.no_grad()
-    def nearest(self, loss: PerceptualLoss, photos: Tensor, target: ContentTarget, device: torch.device) -> Tensor:
-        """For each style of the loss the shipped parameters whose pictures have the lowest loss, (styles, numbers).
+    def nearest(self, loss: PerceptualLoss, photos: Tensor, target: ContentTarget, noise: Tensor | None) -> Tensor:
+        """For each style of ``loss``, the parameters of the shared style with the lowest objective on these photos.
 
         Args:
-            loss: The objective, with the statistics of the styles to learn.
-            photos: Float32 (N, 3, H, W).
-            target: The photos' content.
-            device: To compute on.
+            loss: the objective against the new styles.
+            photos: (N, 3, H, W) in [0, 1].
+            target: their content target.
+            noise: the network's noise input, or None.
+
+        Returns:
+            Style parameters, (styles of ``loss``, numbers).
         """
         count = len(self.style_parameters) - 1
-        arguments = {**self.arguments, "styles": count + 1}
-        generator = build_generator(self.architecture, arguments).to(device)
-        self.begin(generator, self.style_parameters)
+        with seeded(0):  # initial weights, all of which are replaced
+            generator = build_generator(self.architecture, {**self.arguments, "styles": count + 1}).to(photos.device)
+        self.load_into(generator, self.style_parameters)
         styles = len(loss.style_targets[loss.objective.style_layers[0]])
         totals = torch.zeros(styles, count)
         for number in range(count):
-            painted = generator(photos, None, generator.style_weights([number] * len(photos)))
+            painted = generator(photos, noise, generator.style_weights([number] * len(photos)))
             features = loss.network(painted, loss.layers)
             for style in range(styles):
                 totals[style, number] = loss.compare(features, painted, target, which=[style]).total.mean()
@@ -66,12 +76,20 @@ def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
     """The shipped network of this architecture and these arguments; None if there is none."""
     for variant in VARIANTS:
         file = read_model(shipped_network(variant))
-        if (file.info.architecture, file.info.arguments) == (architecture, arguments):
+        if file.info.architecture == architecture and _same(file.info.arguments, arguments):
             break
     else:
         return None
-    weights = read_weights(file.content, build_generator(architecture, arguments))
+    with torch.device("meta"):  # for the shapes alone
+        generator = build_generator(architecture, arguments)
+    weights = read_weights(file.content, generator)
     styles = [*shipped(variant).values()]
     vectors = [style.parameters for style in styles] + [styles[0].photo]
     parameters = torch.stack([torch.from_numpy(vector) for vector in vectors])
     return Base(architecture, arguments, file.network_hash, weights, parameters)
+
+
+def _same(recorded: dict[str, Any], arguments: dict[str, Any]) -> bool:
+    """Whether these are the arguments that a model file records; arguments it does not know have to be empty."""
+    known = {name: value for name, value in arguments.items() if name in recorded or value}
+    return json.dumps(known, sort_keys=True) == json.dumps(recorded, sort_keys=True)

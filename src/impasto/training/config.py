@@ -14,6 +14,7 @@ from impasto.models.stylefile import SUFFIX
 from impasto.nn.losses import Objective
 from impasto.nn.norm import NORMS
 from impasto.nn.vgg import Convention
+from impasto.training.device import Device
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -146,6 +147,9 @@ class TrainConfig:
     steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable")
     seed: int = opt(0, "seed of everything random")
     threads: int | None = opt(None, "processor threads; one for each core that this process may use when absent")
+    device: Device = opt(
+        "auto", "where to compute: cpu, cuda or mps; auto is a CUDA GPU where there is one, else the CPU"
+    )
     precision: Precision = opt("auto", "arithmetic; auto is bfloat16 where the machine is quicker at it")
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")

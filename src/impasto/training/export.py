@@ -18,8 +18,8 @@ from impasto.nn.generator import Generator
 from impasto.training.base import Base
 from impasto.training.config import TrainConfig
 from impasto.training.onnx_graph import to_onnx
+from impasto.training.paths import results_of
 from impasto.training.ranges import feature_ranges
-from impasto.training.run import results_of
 
 TOLERANCE = 1 / 255
 """How far ONNX Runtime's pixels may differ from torch's, in [0, 1]."""
@@ -99,7 +99,10 @@ def _styles_of(network: Path) -> list[Path]:
     """The style files beside a network that fit it and no other."""
     if not network.exists():
         return []
-    found, name = [], network_hash(network)
+    try:
+        found, name = [], network_hash(network)
+    except ModelError:  # not a network: no style fits it
+        return []
     for path in network.parent.glob(f"*{SUFFIX}"):
         with contextlib.suppress(ModelError):  # weights of something else
             if read_style(path).info.network == name:

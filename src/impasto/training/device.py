@@ -1,0 +1,41 @@
+"""Where torch computes and in what arithmetic."""
+
+from typing import Literal
+
+import torch
+
+from impasto.errors import UsageError
+from impasto.processor import has_quick_bfloat16
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str, index: int = 0) -> torch.device:
+    """The torch device of that name; "auto" is a CUDA GPU where torch has one, else the CPU.
+
+    Args:
+        name: one of :data:`DEVICES`.
+        index: which of several CUDA GPUs.
+
+    Raises:
+        UsageError: for another name, or if torch does not have this device.
+    """
+    if name not in DEVICES:
+        raise UsageError(f"unknown device '{name}': choose one of {', '.join(DEVICES)}")
+    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = "cuda" if has["cuda"] else "cpu"
+    if not has[name]:
+        there = ", ".join(device for device, available in has.items() if available)
+        raise UsageError(f"device {name}: this torch has only {there} here: leave the device out, or give one of these")
+    return torch.device("cuda", index) if name == "cuda" else torch.device(name)
+
+
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; with "auto", where that is faster than float32."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and has_quick_bfloat16()
