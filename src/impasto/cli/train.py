@@ -72,7 +72,7 @@ def train(
     # With torchrun, the first process prints.
     speaks = os.environ.get("RANK", "0") == "0"
     with progress_bar("learning", 1.0, quiet=not speaks) as bar:
-        result = run_training(config, resume=resume, restart=restart, report=reporter(bar) if speaks else _silent)
+        result = run_training(config, resume=resume, restart=restart, progress=reporter(bar) if speaks else _silent)
     if speaks:
         _print_result(config, result)
         _print_next(config, result)
