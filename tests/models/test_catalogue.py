@@ -162,7 +162,7 @@ def test_a_style_file_finds_its_network(tmp_path):
     write_style(tmp_path / "other.safetensors", replace(style, info=replace(style.info, network="0" * 64)))
     with pytest.raises(ModelError, match=r"its network \(000000000000\.\.\.\) is not here: put its network\.onnx"):
         impasto.load(tmp_path / "other.safetensors")
-    with pytest.raises(ModelError, match="is a network, which paints in no style of its own"):
+    with pytest.raises(ModelError, match="is a network without a style of its own"):
         impasto.load(shipped_network())
 
 
@@ -232,7 +232,7 @@ def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
     assert (impasto.load_image(tmp_path / "out.png") == wanted).all()
     capsys.readouterr()
     assert main(["info", "udnie"]) == 0
-    assert "a style alone: scales and shifts" in capsys.readouterr().out
+    assert "a style: scales and shifts" in capsys.readouterr().out
 
 
 def test_the_list_names_picture_artist_year_licence_and_training(capsys):
@@ -249,7 +249,7 @@ def test_a_style_whose_network_is_not_here_still_says_what_it_is(tmp_path, capsy
     write_style(path, replace(style, info=replace(style.info, network=64 * "0")))
     assert main(["info", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "a style alone: scales and shifts" in said
+    assert "a style: scales and shifts" in said
     assert "Udnie, Francis Picabia, 1913" in said
     assert "not here (000000000000...)" in said
     assert re.search(r"cannot be painted with here: .*old\.safetensors: its network .* learn the style again", said)

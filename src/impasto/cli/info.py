@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from impasto.cli.flags import NOT_FAST, Switch
 from impasto.errors import ImpastoError, ModelError, UsageError
-from impasto.models.catalogue import Variant, is_file, is_style, network_of, read_named, shipped
+from impasto.models.catalogue import Variant, is_file, is_style, network_of, read_named, shipped_names
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.models.stylefile import StyleInfo
 from impasto.painting.load import load
@@ -36,7 +36,7 @@ def info(
         raise UsageError(NOT_FAST)
     variant: Variant = "fast" if fast else "best"
     found, kind, rows = _describe(file, variant)
-    size = None if file in shipped() else _size(file)
+    size = None if file in shipped_names() else _size(file)
     seconds: float | None = None
     if kind != "network":
         try:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from impasto.cli.flags import NOT_FAST, Switch, flags_of, whole_number
 from impasto.errors import UsageError
-from impasto.models.catalogue import Variant, is_file, shipped
+from impasto.models.catalogue import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.load import PrecisionChoice
@@ -168,13 +168,13 @@ def _with_shares(styles: Sequence[str]) -> dict[str, float]:
     shares: dict[str, float] = {}
     for text in styles:
         several = [part.strip() for part in text.split(",")]
-        if len(several) > 1 and {part.partition(":")[0] for part in several} <= {*shipped()}:
+        if len(several) > 1 and {part.partition(":")[0] for part in several} <= {*shipped_names()}:
             raise UsageError(f"give each style separately: {' '.join(f'--style {part}' for part in several)}")
         name, colon, share = text.rpartition(":")
         try:
             name, value = (name, float(share)) if colon else (text, 1.0)
         except ValueError:
-            if name in shipped():
+            if name in shipped_names():
                 raise UsageError(f"{text}: the share of a style is a number, as {name}:0.5") from None
             name, value = text, 1.0  # a path may contain colons
         if not name:

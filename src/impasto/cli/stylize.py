@@ -16,7 +16,7 @@ from impasto.cli.flags import EngineFlags, Switch, given
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.files import check_absent, check_writable
-from impasto.models.catalogue import Variant, shipped
+from impasto.models.catalogue import Variant, shipped_names
 from impasto.painting.batch import BatchProgress, Painted, Painter, PicturePainter, paint_plan, picture_painter
 from impasto.painting.load import load
 from impasto.painting.plan import STANDARD, Failure, Plan, check_protected, check_readable, plan_files
@@ -199,7 +199,9 @@ def _planned(inputs: Sequence[str], output: str, style: StyleFlags, request: Req
 
 def _absolute(saved: SavedSettings) -> SavedSettings:
     """The same with absolute paths: a settings file may be used from another folder."""
-    style = {name if name in shipped() else str(Path(name).resolve()): share for name, share in saved.style.items()}
+    style = {
+        name if name in shipped_names() else str(Path(name).resolve()): share for name, share in saved.style.items()
+    }
     return replace(saved, style=style, model=None if saved.model is None else str(Path(saved.model).resolve()))
 
 

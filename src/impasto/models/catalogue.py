@@ -1,9 +1,7 @@
-"""The styles that come with the package: each a file of a few KB, for either of two networks that all styles share."""
+"""The styles that come with the package: a file of a few KB each, for each of two networks that all styles share."""
 
-import difflib
 import functools
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,61 +14,87 @@ from impasto.models.stylefile import SUFFIX, Style, StyleInfo, read_style
 from impasto.pictures.formats import READABLE_SUFFIXES
 
 NETWORK = "network.onnx"
-"""The name of a network's model file, beside the style files made for it."""
+"""The name of a network's model file, beside the style files that fit it."""
 
 Variant = Literal["best", "fast"]
-"""Which of the networks: "best" paints better, "fast" in half the time. Every shipped style is in both."""
+"""A shipped network: "best" paints better, "fast" takes half the time. Every shipped style exists for both."""
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+_DATA = Path(__file__).parents[1] / "data"
 
 
 def shipped_network(variant: Variant = "best") -> Path:
-    """The model file of the network that all shipped styles share.
+    """The model file of a shipped network.
 
     Raises:
-        UsageError: There is no such network.
+        UsageError: There is no such variant.
     """
     if variant not in VARIANTS:
         raise UsageError(f"unknown network '{variant}': choose one of {', '.join(VARIANTS)}")
-    return _data() / variant / NETWORK
+    return _DATA / variant / NETWORK
 
 
 def compiled_folder(network: Path) -> Path | None:
-    """Where engines may keep this network compiled: a folder of the user's for the shipped ones, None for others.
+    """The user's cache folder, where engines may store compiled graphs; None for networks that are not shipped.
 
-    The environment variable IMPASTO_CACHE names another folder; empty, nothing is kept. None as well where nothing can
-    be written.
+    The environment variable IMPASTO_CACHE names another folder; if it is empty, nothing is stored: None. None as well
+    where the folder is not writeable.
     """
     if network not in map(shipped_network, VARIANTS):
-        return None  # every model once painted with would stay there
+        return None  # the cache would keep every model that was ever used
     named = os.environ.get("IMPASTO_CACHE")
     if named == "":
         return None
     try:
         folder = Path(named) if named else platformdirs.user_cache_path("impasto", appauthor=False)
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # the latter where there is no home
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         return None
     return folder if os.access(folder, os.W_OK) else None
 
 
+def shipped_names(variant: Variant = "best") -> tuple[str, ...]:
+    """The names of the shipped styles, in alphabetical order; no style is read.
+
+    Raises:
+        UsageError: There is no such variant.
+    """
+    return tuple(_style_paths(shipped_network(variant).parent))
+
+
 def shipped(variant: Variant = "best") -> dict[str, Style]:
-    """The shipped styles by name, in alphabetical order; UsageError if there is no such network."""
-    return _read_styles(variant)
+    """The shipped styles by name, in alphabetical order.
+
+    Raises:
+        UsageError: There is no such variant.
+    """
+    return {name: _shipped_style(path) for name, path in _style_paths(shipped_network(variant).parent).items()}
 
 
 @functools.cache
-def _read_styles(variant: Variant) -> dict[str, Style]:  # apart: a cache tells a default from the same value given
-    return {path.stem: read_style(path) for path in sorted(shipped_network(variant).parent.glob(f"*{SUFFIX}"))}
+def _style_paths(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+@functools.cache
+def _shipped_style(path: Path) -> Style:
+    return read_style(path)
 
 
 def styles(variant: Variant = "best") -> tuple[StyleInfo, ...]:
-    """The styles that come with Impasto: name, title, artist, year, licence and how each was made."""
+    """The descriptions of the shipped styles: name, title, artist, year, licence and how each was made."""
     return tuple(style.info for style in shipped(variant).values())
 
 
 def variant_of(network: str) -> Variant:
-    """Which of the shipped networks has this hash (`network_hash`); "best" when none has."""
-    return next((variant for variant in VARIANTS if next(iter(styles(variant))).network == network), "best")
+    """The shipped network of this hash (`network_hash`); "best" if there is none."""
+    return next((variant for variant in VARIANTS if _shipped_hash(variant) == network), "best")
+
+
+def _shipped_hash(variant: Variant) -> str:
+    """The network's hash, from one of its style files: that takes less time than to compute it."""
+    path = next(iter(_style_paths(shipped_network(variant).parent).values()))
+    return _shipped_style(path).info.network
 
 
 def is_style(name_or_path: str | os.PathLike[str]) -> bool:
@@ -81,8 +105,7 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
     """
     name = os.fspath(name_or_path)
     suffix = Path(name).suffix
-    # No need to read every shipped style for a model.
-    if suffix.lower() != ".onnx" and (not exists(name) or name in shipped()):
+    if suffix.lower() != ".onnx" and (not exists(name) or name in shipped_names()):
         return True
     is_style_file = suffix == SUFFIX
     if kind_of(name) in ("picture", "settings"):
@@ -91,26 +114,29 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def is_file(name: str) -> bool:
-    """Whether this means a file, which has a network of its own, and not a shipped style, if perhaps misspelt."""
-    return name not in shipped() and (Path(name).suffix.lower() in (".onnx", SUFFIX) or exists(name))
+    """Whether this means a file and not a shipped style, whose name may be misspelt."""
+    return name not in shipped_names() and (Path(name).suffix.lower() in (".onnx", SUFFIX) or exists(name))
 
 
 def exists(name: str) -> bool:
-    """Whether there is a file or folder of this name; there is none of a name that no file can have."""
-    return os.path.exists(name)  # noqa: PTH110 (Path.exists raises an error for names that are too long)
+    """Whether there is a file or folder of this name; False for names that no file can have."""
+    return os.path.exists(name)  # noqa: PTH110 (Path.exists raises for names that are too long)
 
 
 def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") -> tuple[Style, Path]:
-    """A shipped style by name, for this network, or any by its file; and its network's model file.
+    """A style and its network's model file.
 
-    A file's network is one of the shipped ones, or the file `network.onnx` beside it.
+    Args:
+        name_or_path: A shipped style's name, or a style file. A file's network is a shipped one, or the file
+            `network.onnx` beside it.
+        variant: The network of shipped styles; a file ignores it.
 
     Raises:
-        UsageError: No shipped style is called so; near names are offered. Or no such network.
-        ModelError: The file is no style file, or its network is not there.
+        UsageError: No shipped style has this name (the message offers similar ones), or there is no such variant.
+        ModelError: The file is not a style file, or its network is missing.
     """
     style = read_named(name_or_path, variant)
-    if os.fspath(name_or_path) in shipped(variant):
+    if os.fspath(name_or_path) in shipped_names(variant):
         return style, shipped_network(variant)
     network = network_of(style.info, Path(name_or_path))
     if network is not None:
@@ -122,35 +148,33 @@ def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
 
 
 def network_of(style: StyleInfo, path: Path) -> Path | None:
-    """The model file of the network that this style, of this file, fits: a shipped one, or the one beside it."""
-    for network in (*map(shipped_network, VARIANTS), path.with_name(NETWORK)):
-        if network.exists() and network_hash(network) == style.network:
-            return network
-    return None
+    """The model file of the network that a style fits: a shipped one, or the one beside the style's file ``path``."""
+    for variant in VARIANTS:
+        if _shipped_hash(variant) == style.network:
+            return shipped_network(variant)
+    beside = path.with_name(NETWORK)
+    return beside if beside.exists() and network_hash(beside) == style.network else None
 
 
 def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") -> Style:
-    """A shipped style by name, for this network, or any by its file; whether its network is there or not.
-
-    Raises:
-        UsageError: No shipped style is called so; near names are offered. Or no such network.
-        ModelError: The file is no style file.
-    """
+    """A style, whether its network is there or not; arguments and errors as :func:`find_style`."""
     name = os.fspath(name_or_path)
-    if name in shipped(variant):
-        return shipped(variant)[name]
+    if name in shipped_names(variant):
+        return _shipped_style(_style_paths(shipped_network(variant).parent)[name])
     path = Path(name)
     if path.suffix != SUFFIX and not exists(name):
-        near = difflib.get_close_matches(name.lower(), shipped(), n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        if path.suffix.lower() in READABLE_SUFFIXES:
-            hint = f"no such file; the style of a picture has to be learnt first, {training_command(path)}; "
-        raise UsageError(f"no style is called {name!r}: {hint}`impasto styles` lists all")
+        raise UsageError(f"no style is called {name!r}: {_hint(path)}`impasto styles` lists all")
     check_kind(path, "style")
     if path.suffix != SUFFIX:
         raise ModelError(f"{path}: is not a style file: give one made by `impasto train`, *{SUFFIX}")
     return read_style(path)
 
 
-def _data() -> Path:
-    return Path(str(resources.files("impasto") / "data"))
+def _hint(path: Path) -> str:
+    """What a name that nothing has may mean."""
+    from difflib import get_close_matches
+
+    if path.suffix.lower() in READABLE_SUFFIXES:
+        return f"no such file; the style of a picture has to be learnt first, {training_command(path)}; "
+    near = get_close_matches(str(path).lower(), shipped_names(), n=3, cutoff=0.4)
+    return f"did you mean {' or '.join(near)}? " if near else ""
