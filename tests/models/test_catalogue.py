@@ -251,8 +251,8 @@ def test_a_style_whose_network_is_not_here_still_says_what_it_is(tmp_path, capsy
     said = capsys.readouterr().out
     assert "a style: scales and shifts" in said
     assert "Udnie, Francis Picabia, 1913" in said
-    assert "not here (000000000000...)" in said
-    assert re.search(r"cannot be painted with here: .*old\.safetensors: its network .* learn the style again", said)
+    assert "not found (000000000000...)" in said
+    assert re.search(r"cannot paint on this computer: .*old\.safetensors: its network .* learn the style again", said)
 
 
 def test_the_command_line_paints_with_the_fast_network(tmp_path, photo_file, capsys):
