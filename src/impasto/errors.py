@@ -5,6 +5,7 @@
     ├── ModelError           a model file that is not one, not ours, or broken
     ├── BackendError         an inference engine that is unknown, missing or refuses to work
     ├── TrainingError        a training run that cannot start or go on
+    ├── VideoError           a clip that cannot be read or written
     └── UsageError           a request that makes no sense; the command line exits with 2 instead of 1
 
 Every message is one line that says what is wrong, where, and what to do about it. Anything else that escapes
@@ -30,6 +31,10 @@ class BackendError(ImpastoError):
 
 class TrainingError(ImpastoError):
     """A training run that cannot start or go on."""
+
+
+class VideoError(ImpastoError):
+    """A clip that cannot be read or written."""
 
 
 class UsageError(ImpastoError):

@@ -1,0 +1,1 @@
+"""Video in and out: frames keep their timing, colours and sound."""

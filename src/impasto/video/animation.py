@@ -1,0 +1,138 @@
+"""Animated GIF, WebP and PNG, by Pillow."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from impasto.errors import VideoError
+from impasto.files import replacing
+from impasto.video.clip import ClipInfo, Color, Damage, Frame, Part, Pixels
+
+_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+SUFFIXES = tuple(_FORMATS)
+MILLISECOND = Fraction(1, 1000)
+SRGB = Color(matrix=1, primaries=1, transfer=13, full_range=True)
+MOST_BYTES = 2_000_000_000
+"""Of the frames of an animation, which Pillow keeps in memory until all are written."""
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file is a picture with more than one frame."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (OSError, UnidentifiedImageError, ValueError):
+        return False
+
+
+class Animation:
+    """An animated picture as a clip. Transparent parts are white."""
+
+    def __init__(self, path: Path, part: Part) -> None:
+        self.source = path
+        self.damage = Damage()
+        self._part = part
+        try:
+            self._image = Image.open(path)
+        except (OSError, UnidentifiedImageError, ValueError) as cause:
+            raise VideoError(f"{path}: cannot be read as an animation: {cause}") from cause
+        durations = [self._duration(frame) for frame in ImageSequence.Iterator(self._image)]
+        mean = Fraction(sum(durations), 1000 * len(durations))
+        width, height = part.size_of(*self._image.size)
+        # A picture without the entry plays once; 0 is for ever.
+        self.info = ClipInfo(
+            width=width,
+            height=height,
+            time_base=MILLISECOND,
+            rate=1 / mean / part.every,
+            frames=-(-len(durations) // part.every),
+            color=SRGB,
+            loop=int(self._image.info.get("loop", 1)),
+        )
+
+    @staticmethod
+    def _duration(frame: Image.Image) -> int:
+        """Milliseconds; players show frames of less than 20 for 100."""
+        duration = round(float(frame.info.get("duration", 100) or 100))
+        return duration if duration >= 20 else 100
+
+    def frames(self) -> Iterator[Frame]:
+        """See :class:`impasto.video.clip.Clip`."""
+        time = number = 0
+        try:
+            for frame in ImageSequence.Iterator(self._image):
+                duration, part = self._duration(frame), self._part
+                if part.end is not None and time >= 1000 * part.end:
+                    break
+                if time >= 1000 * part.start:
+                    number += 1
+                    if (number - 1) % part.every == 0:
+                        yield Frame(self._pixels(frame), time, MILLISECOND)
+                time += duration
+        except (OSError, ValueError, EOFError, SyntaxError) as cause:
+            self.damage.packets += 1
+            self.damage.messages.append(str(cause))
+
+    def _pixels(self, frame: Image.Image) -> Pixels:
+        rgba = frame.convert("RGBA")
+        page = Image.new("RGBA", rgba.size, "white")
+        page.alpha_composite(rgba)
+        rgb = page.convert("RGB")
+        size = (self.info.width, self.info.height)
+        return np.asarray(rgb if rgb.size == size else rgb.resize(size, Image.Resampling.LANCZOS))
+
+    def __enter__(self) -> "Animation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._image.close()
+
+
+class AnimationWriter:
+    """Writes an animated GIF, WebP or PNG; the format follows the suffix.
+
+    Pillow keeps all frames until the end: a GIF's as 8 bits a pixel with a palette of their own.
+    """
+
+    def __init__(self, path: Path, info: ClipInfo, quality: int) -> None:
+        self._path = path
+        self._info = info
+        self._quality = quality
+        self._format = _FORMATS[path.suffix.lower()]
+        self._frames: list[Image.Image] = []
+        self._times: list[Fraction] = []
+
+    def write(self, frame: Frame) -> None:
+        """See :class:`impasto.video.clip.Writer`."""
+        if (len(self._frames) + 1) * frame.pixels.nbytes > MOST_BYTES:
+            raise VideoError(f"{self._path}: too many frames for an animation; write .mp4 or .webm instead")
+        image = Image.fromarray(frame.pixels)
+        if self._format == "GIF":
+            image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+        self._frames.append(image)
+        self._times.append(frame.time)
+
+    def finish(self) -> None:
+        """See :class:`impasto.video.clip.Writer`."""
+        first, *rest = self._frames
+        steps = [b - a for a, b in zip(self._times, self._times[1:], strict=False)]
+        durations = [max(1, round(1000 * step)) for step in [*steps, 1 / self._info.rate]]
+        options: dict[str, object] = {"duration": durations}
+        loop = 0 if self._info.loop is None else self._info.loop
+        if self._format != "GIF" or loop != 1:  # a GIF without the entry plays once
+            options["loop"] = loop
+        if self._format == "WEBP":
+            options |= {"quality": self._quality, "method": 4}
+        if self._format == "GIF":
+            options["disposal"] = 1
+        with replacing(self._path, VideoError) as part:
+            first.save(part, format=self._format, save_all=True, append_images=rest, **options)
+
+    def abandon(self) -> None:
+        """See :class:`impasto.video.clip.Writer`."""
+        self._frames.clear()

@@ -1,0 +1,102 @@
+"""Which codecs and containers are written, and with what options."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A video codec.
+
+    Attributes:
+        encoder: FFmpeg's name of the encoder.
+        pixel_format: What it is fed.
+        options: The encoder's options; "{crf}" stands for the rate factor of a quality.
+        best, worst: Rate factors at quality 100 and 0.
+    """
+
+    encoder: str
+    pixel_format: str
+    options: dict[str, str]
+    best: float = 0.0
+    worst: float = 0.0
+
+    def options_at(self, quality: int) -> dict[str, str]:
+        """The encoder's options for a quality from 0 to 100."""
+        crf = round(self.worst + (self.best - self.worst) * quality / 100)
+        return {name: value.format(crf=crf) for name, value in self.options.items()}
+
+
+CODECS: dict[str, Codec] = {
+    # Without B-frames the order of decoding is that of presentation, so that a file can be cut and joined anywhere.
+    "h264": Codec("libx264", "yuv420p", {"preset": "veryfast", "crf": "{crf}", "bf": "0"}, best=12, worst=40),
+    "hevc": Codec(
+        "libx265", "yuv420p", {"preset": "veryfast", "crf": "{crf}", "x265-params": "bframes=0:log-level=none"}, 14, 42
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        "yuv420p",
+        {"crf": "{crf}", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1", "lag-in-frames": "0"},
+        best=15,
+        worst=60,
+    ),
+    "av1": Codec("libsvtav1", "yuv420p", {"preset": "10", "crf": "{crf}", "svtav1-params": "pred-struct=1"}, 15, 60),
+    "mpeg4": Codec("mpeg4", "yuv420p", {"qscale": "{crf}", "qmin": "1", "bf": "0"}, best=1, worst=25),
+    "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}),
+    "ffv1": Codec("ffv1", "yuv444p", {"level": "3"}),
+}
+"""Video codecs by the name a user gives. libx264 and libx265 are under the GPL; av1 and vp9 are free of it."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A file format: FFmpeg's name, the codecs it takes, the first by default, and what audio is re-encoded to."""
+
+    format: str
+    codecs: tuple[str, ...]
+    audio_encoder: str
+    fixed_rate: bool = False
+
+
+CONTAINERS: dict[str, Container] = {
+    ".mp4": Container("mp4", ("h264", "hevc", "av1", "vp9", "mpeg4"), "aac"),
+    ".m4v": Container("mp4", ("h264", "hevc", "av1", "vp9", "mpeg4"), "aac"),
+    ".mov": Container("mov", ("h264", "hevc", "prores", "mpeg4"), "aac"),
+    ".mkv": Container("matroska", ("h264", "hevc", "av1", "vp9", "mpeg4", "prores", "ffv1"), "aac"),
+    ".webm": Container("webm", ("vp9", "av1"), "libopus"),
+    ".avi": Container("avi", ("mpeg4", "h264"), "mp3", fixed_rate=True),
+}
+"""Containers by suffix."""
+
+
+def container_of(path: Path) -> Container:
+    """The container that a file's suffix names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in CONTAINERS:
+        known = ", ".join([*CONTAINERS, ".gif", ".webp", ".png"])
+        raise UsageError(f"{path}: no video format has the suffix '{suffix}': use one of {known}, or a folder")
+    return CONTAINERS[suffix]
+
+
+def codec_for(path: Path, name: str) -> Codec:
+    """The codec of that name, or with "auto" the container's own.
+
+    Raises:
+        UsageError: there is no such codec, or the container cannot hold it.
+    """
+    container = container_of(path)
+    if name == "auto":
+        return CODECS[container.codecs[0]]
+    if name not in CODECS:
+        raise UsageError(f"unknown codec '{name}': use auto, {', '.join(CODECS)}")
+    if name not in container.codecs:
+        raise UsageError(
+            f"{path}: {path.suffix} cannot hold {name}: use {', '.join(container.codecs)}, or another suffix"
+        )
+    return CODECS[name]

@@ -1,0 +1,215 @@
+"""Encoded video out, in segments: a run that is killed loses the segment under way and no more.
+
+Beside the result lies a folder ``RESULT.parts`` while a run lasts: finished segments, and ``record.json``, which says
+what they hold and what they were made from. At the end the segments are joined without encoding again.
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from impasto.errors import UsageError, VideoError
+from impasto.files import check_writable, replacing
+from impasto.video.clip import ClipInfo, Frame, Pixels, pyav
+from impasto.video.codecs import Codec, codec_for, container_of
+from impasto.video.color import from_rgb
+
+SEGMENT_SECONDS = 10.0
+"""Of a clip, in one segment."""
+_SEGMENT_FORMAT = "nut"
+"""It keeps every codec and time base, and can be read without its end."""
+_MOST_DENOMINATOR = 65_535
+"""Of MPEG-4's time base."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A finished piece of a result."""
+
+    file: str
+    frames: int
+    last_pts: int
+    """Of its last frame, in units of the clip's time base."""
+
+
+@dataclass
+class Record:
+    """What the folder of segments holds, as it is kept in ``record.json``.
+
+    Attributes:
+        made_from: Whatever must be the same for a run to go on: source, style, settings.
+        segments: Finished ones, in order.
+    """
+
+    made_from: dict[str, Any]
+    segments: list[Segment] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """Put it into the folder, whole or not at all."""
+        with replacing(folder / "record.json", VideoError) as part:
+            part.write_text(json.dumps(asdict(self), indent=1, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Record":
+        """What the folder holds.
+
+        Raises:
+            VideoError: its record is missing or damaged.
+        """
+        try:
+            data = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+            segments = [Segment(str(s["file"]), int(s["frames"]), int(s["last_pts"])) for s in data["segments"]]
+            record = cls(dict(data["made_from"]), segments)
+        except (OSError, ValueError, KeyError, TypeError) as cause:
+            raise VideoError(f"{folder}: holds no run that could go on; leave --resume out to begin anew") from cause
+        if any(Path(s.file).name != s.file or not (folder / s.file).is_file() for s in segments):
+            raise VideoError(f"{folder}: a segment is missing; remove the folder to begin anew")
+        return record
+
+
+def parts_folder(output: Path) -> Path:
+    """Where the segments of a result are kept."""
+    return output.with_name(output.name + ".parts")
+
+
+class SegmentWriter:
+    """Encodes frames into segments.
+
+    Args:
+        output: The result's file; its suffix chooses the container.
+        info: The clip's facts, of the painted frames.
+        codec: A name of :data:`impasto.video.codecs.CODECS`, or "auto".
+        quality: 0 to 100.
+        made_from: See :class:`Record`.
+        resume: Go on with the run whose segments are there.
+
+    Raises:
+        UsageError: the container cannot hold the codec, or an unfinished run is there and ``resume`` is False.
+        VideoError: nothing can be written there, or the run that is there was made from something else.
+    """
+
+    def __init__(
+        self, output: Path, info: ClipInfo, *, codec: str, quality: int, made_from: dict[str, Any], resume: bool
+    ) -> None:
+        self._av = pyav()
+        self._info = info
+        self._codec: Codec = codec_for(output, codec)
+        self._quality = quality
+        container = container_of(output)
+        self._time_base = info.time_base
+        if container.fixed_rate or (self._codec.encoder == "mpeg4" and info.time_base.denominator > _MOST_DENOMINATOR):
+            self._time_base = 1 / info.rate.limit_denominator(_MOST_DENOMINATOR // 64)
+        check_writable(output, VideoError)
+        self.folder = parts_folder(output)
+        self.record = self._begin(json.loads(json.dumps(made_from)), resume)
+        self._segment: Any = None
+        self._last_time: int | None = None
+
+    def _begin(self, made_from: dict[str, Any], resume: bool) -> Record:
+        if resume and self.folder.is_dir():
+            record = Record.read(self.folder)
+            if record.made_from != made_from:
+                different = [k for k in {*made_from, *record.made_from} if made_from.get(k) != record.made_from.get(k)]
+                raise UsageError(
+                    f"{self.folder}: is of a run with another {', '.join(sorted(different))}; repeat that command"
+                )
+            return record
+        if self.folder.exists() and (self.folder / "record.json").exists():
+            raise UsageError(f"{self.folder}: an unfinished run is here: add --resume to go on, or remove it")
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as cause:
+            raise VideoError(f"{self.folder}: cannot make this folder: {cause.strerror}") from cause
+        record = Record(made_from)
+        record.write(self.folder)
+        return record
+
+    @property
+    def last_pts(self) -> int | None:
+        """The time of the last frame that is in a finished segment, in the clip's time base; None if there is none."""
+        return self.record.segments[-1].last_pts if self.record.segments else None
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; ends the segment when it is long enough.
+
+        Raises:
+            VideoError: the disk is full, or the encoder refuses.
+        """
+        try:
+            if self._segment is None:
+                self._open()
+            self._encode(frame)
+            if (frame.pts - self._first) * frame.time_base >= SEGMENT_SECONDS:
+                self.end_segment()
+        except (self._av.error.FFmpegError, OSError, ValueError) as cause:
+            raise VideoError(f"{self.folder}: cannot write: {getattr(cause, 'strerror', None) or cause}") from cause
+
+    def _open(self) -> None:
+        name = f"segment_{len(self.record.segments):05d}.nut"
+        self._path = self.folder / (name + ".part")
+        self._segment = self._av.open(str(self._path), "w", format=_SEGMENT_FORMAT)
+        stream = self._segment.add_stream(self._codec.encoder, rate=self._info.rate.limit_denominator(100_000))
+        context = stream.codec_context
+        stream.width, stream.height = (-(-size // 2) * 2 for size in (self._info.width, self._info.height))
+        stream.pix_fmt = self._codec.pixel_format
+        stream.time_base = context.time_base = self._time_base
+        context.options = self._codec.options_at(self._quality)
+        context.thread_count = 0
+        if self._codec.encoder == "libvpx-vp9":
+            context.bit_rate = 0
+        context.sample_aspect_ratio = self._info.pixel_aspect
+        color = self._info.color
+        context.colorspace, context.color_range = color.matrix, 2 if color.full_range else 1
+        context.color_primaries, context.color_trc = color.primaries, color.transfer
+        self._stream, self._count, self._first = stream, 0, 0
+
+    def _encode(self, frame: Frame) -> None:
+        if not self._count:
+            self._first = frame.pts
+        pts = round(frame.time / self._time_base)
+        if self._last_time is not None and pts <= self._last_time:
+            pts = self._last_time + 1  # two frames within one unit of a coarser time base
+        self._last_time = pts
+        picture = from_rgb(_even(frame.pixels), self._info.color, self._codec.pixel_format)
+        picture.pts, picture.time_base = pts, self._time_base
+        for packet in self._stream.encode(picture):
+            self._segment.mux(packet)
+        self._count, self._last = self._count + 1, frame.pts
+
+    def end_segment(self) -> None:
+        """Finish the segment under way, if there is one, so that a later run goes on behind it."""
+        if self._segment is None:
+            return
+        segment, self._segment = self._segment, None
+        for packet in self._stream.encode(None):
+            segment.mux(packet)
+        segment.close()
+        final = self._path.with_suffix("")
+        self._path.replace(final)
+        self.record.segments.append(Segment(final.name, self._count, self._last))
+        self.record.write(self.folder)
+
+    def abandon(self) -> None:
+        """Close the segment under way and remove it; finished ones stay."""
+        if self._segment is not None:
+            segment, self._segment = self._segment, None
+            segment.close()
+            self._path.unlink(missing_ok=True)
+
+    def segments(self) -> list[Path]:
+        """The finished segments, in order."""
+        return [self.folder / segment.file for segment in self.record.segments]
+
+    def remove(self) -> None:
+        """Remove the folder of segments: the result is there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _even(pixels: Pixels) -> Pixels:
+    """The picture with an even number of rows and columns, the last ones repeated: 4:2:0 has no others."""
+    below, right = pixels.shape[0] % 2, pixels.shape[1] % 2
+    return np.pad(pixels, [(0, below), (0, right), (0, 0)], mode="edge") if below or right else pixels
