@@ -1,0 +1,443 @@
+"""A clip painted: decoding, painting and encoding overlap, and a run that is cut short can go on."""
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from impasto.errors import UsageError, VideoError
+from impasto.painting.settings import Settings
+from impasto.painting.stylizer import Stylizer
+from impasto.pictures.picture import load_mask, resize, resize_mask
+from impasto.video import frame_files
+from impasto.video.animation import SUFFIXES as ANIMATIONS
+from impasto.video.animation import AnimationWriter
+from impasto.video.clip import Clip, Frame, Part, Pixels
+from impasto.video.encoder import SegmentWriter, parts_folder
+from impasto.video.keyframes import Keyframes
+from impasto.video.muxer import join
+from impasto.video.raw import STANDARD_OUTPUT, RawWriter
+from impasto.video.reader import open_clip
+from impasto.video.steady import Steady
+
+AHEAD = 4
+"""Frames that wait between decoding and painting, and between painting and encoding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions:
+    """How a clip is read, painted and written.
+
+    Attributes:
+        part: Which part of the clip, and at what size.
+        codec: A name of :data:`impasto.video.codecs.CODECS`; "auto" is the container's own.
+        quality: Of the encoding, 0 to 100.
+        audio: Whether sound is copied.
+        steady: 0 for each frame by itself, to 1; see :class:`impasto.video.steady.Steady`.
+        flow: Whether optical flow is used; None: where OpenCV is installed.
+        real_time: Paint smaller frames, and enlarge them, as far as painting then keeps up with the clip.
+        mask: Where to paint: a picture, or a clip of the same length whose light parts are painted.
+        keyframes: Strength and mixture over time.
+        force: Replace what is there.
+        resume: Go on with a run that was cut short.
+    """
+
+    part: Part = Part()
+    codec: str = "auto"
+    quality: int = 75
+    audio: bool = True
+    steady: float = 0.5
+    flow: bool | None = None
+    real_time: bool = False
+    mask: Path | None = None
+    keyframes: Keyframes = field(default_factory=Keyframes)
+    force: bool = False
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quality <= 100:
+            raise UsageError(f"quality must be from 0 to 100, not {self.quality}")
+        if not 0 <= self.steady <= 1:
+            raise UsageError(f"steady must be from 0 (frame by frame) to 1, not {self.steady}")
+
+
+@dataclass(frozen=True)
+class VideoProgress:
+    """Where a run stands."""
+
+    frames: int
+    total: int | None
+    seconds: float
+    rate: float
+    """Frames a second."""
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What was painted.
+
+    Attributes:
+        output: The result; "-" for standard output.
+        frames: Painted in this run.
+        resumed: Frames that an earlier run had painted.
+        finished: False where Ctrl-C ended the run: the result holds what was painted.
+        damaged: Packets or frames of the source that could not be read.
+        notes: What was converted, left out or wrong, one sentence each.
+        seconds: Of this run.
+        painting_seconds: Of these, in which a frame was being painted.
+        cuts: How many changes of shot were found.
+    """
+
+    output: str
+    frames: int
+    resumed: int
+    finished: bool
+    damaged: int
+    notes: tuple[str, ...]
+    seconds: float
+    painting_seconds: float
+    cuts: int
+
+
+def paint_video(
+    source: str | Path,
+    output: str | Path,
+    stylizer: Stylizer,
+    settings: Settings | None = None,
+    options: VideoOptions | None = None,
+    *,
+    progress: Callable[[VideoProgress], None] = lambda progress: None,
+) -> VideoResult:
+    """Paint a clip and write the result, with the source's sound, timing and metadata.
+
+    Args:
+        source: A clip, see :func:`impasto.video.reader.open_clip`.
+        output: A video file, an animated GIF, WebP or PNG, a folder (a name without suffix) for a PNG a frame, or "-"
+            for a YUV4MPEG2 stream on standard output.
+        stylizer: What paints.
+        settings: How the style is applied.
+        options: How the clip is read and written.
+        progress: Called after every frame, from the calling thread.
+
+    Raises:
+        VideoError: the clip cannot be read, or the result not written.
+        UsageError: the output is there already, or the options do not fit the output.
+    """
+    settings, options = settings or Settings(), options or VideoOptions()
+    with ExitStack() as stack:
+        clip = stack.enter_context(open_clip(source, options.part))
+        mask = stack.enter_context(_Mask(options.mask, options.part))
+        _check_output(str(output), source, options)
+        run = _Run(clip, mask, stylizer, settings, options)
+        writer = _writer(str(output), clip, stylizer, settings, options)
+        return run.paint(str(output), writer, progress)
+
+
+def _check_output(output: str, source: str | Path, options: VideoOptions) -> None:
+    if output == STANDARD_OUTPUT:
+        return
+    path = Path(output)
+    if path.exists() and str(source) != "-" and path.resolve() == Path(source).resolve():
+        raise UsageError(f"{output}: is the source itself; give another name")
+    unfinished = options.resume and parts_folder(path).is_dir()
+    if path.exists() and not (options.force or unfinished or (path.is_dir() and not any(path.iterdir()))):
+        raise UsageError(f"{output}: is there already: add --force to replace it, or give another name")
+
+
+def _writer(
+    output: str, clip: Clip, stylizer: Stylizer, settings: Settings, options: VideoOptions
+) -> "SegmentWriter | AnimationWriter | frame_files.FrameFilesWriter | RawWriter":
+    path = Path(output)
+    streams = output == STANDARD_OUTPUT or path.suffix.lower() in ANIMATIONS or not path.suffix
+    if streams and (options.resume or options.codec != "auto"):
+        raise UsageError(f"{output}: --resume and --codec are for video files")
+    if output == STANDARD_OUTPUT:
+        return RawWriter(sys.stdout.buffer, clip.info)
+    if path.suffix.lower() in ANIMATIONS:
+        return AnimationWriter(path, clip.info, options.quality)
+    if not path.suffix:
+        return frame_files.FrameFilesWriter(path)
+    made_from = {
+        "source": _identity(clip.source),
+        "network and style": stylizer.fingerprint,
+        "settings": asdict(settings),
+        "options": _json({k: v for k, v in asdict(options).items() if k not in ("force", "resume", "audio")}),
+    }
+    return SegmentWriter(
+        path, clip.info, codec=options.codec, quality=options.quality, made_from=made_from, resume=options.resume
+    )
+
+
+def _identity(source: Path | None) -> list[object]:
+    """What tells one source file from another."""
+    if source is None or not source.is_file():
+        return [str(source)]
+    stat = source.stat()
+    return [source.name, stat.st_size, stat.st_mtime_ns]
+
+
+def _json(value: Any) -> Any:
+    """The value with what JSON has not as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+class _Run:
+    """One clip on its way through decoder, painter and encoder."""
+
+    def __init__(
+        self, clip: Clip, mask: "_Mask", stylizer: Stylizer, settings: Settings, options: VideoOptions
+    ) -> None:
+        self._clip, self._mask = clip, mask
+        self._stylizer, self._settings, self._options = stylizer, settings, options
+        self._steady = Steady(stylizer, settings, options.steady, use_flow=options.flow)
+        self._working: tuple[int, int] | None = None
+        self._mixes: dict[tuple[tuple[str, float], ...], Stylizer] = {}
+        self._painting = 0.0
+        self._first: Frame | None = None
+
+    def paint(self, output: str, writer: Any, progress: Callable[[VideoProgress], None]) -> VideoResult:
+        """Paint all frames; see :func:`paint_video`."""
+        begun = time.monotonic()
+        done = writer.last_pts if isinstance(writer, SegmentWriter) else None
+        resumed = sum(s.frames for s in writer.record.segments) if isinstance(writer, SegmentWriter) else 0
+        count, finished, last = 0, True, None
+        source, sink = _Ahead(self._clip.frames()), _Behind(writer)
+        try:
+            for frame in source:
+                self._first = self._first or frame
+                last = frame
+                if done is not None and frame.pts <= done:
+                    continue
+                sink.put(replace(frame, pixels=self._frame(frame)))
+                count += 1
+                progress(self._progress(count, resumed, begun))
+            sink.close()
+        except KeyboardInterrupt:
+            finished = False
+            sink.close()
+        except BaseException:
+            sink.stop()
+            writer.abandon()
+            raise
+        finally:
+            source.stop()
+        if not count and not resumed:
+            writer.abandon()
+            if isinstance(writer, SegmentWriter):
+                writer.remove()
+            if not finished:
+                raise KeyboardInterrupt
+            raise VideoError(f"{self._clip.source or output}: no frame lies in this part of the clip")
+        notes = self._finish(output, writer, last, finished)
+        return VideoResult(
+            output=output,
+            frames=count,
+            resumed=resumed,
+            finished=finished,
+            damaged=self._clip.damage.packets,
+            notes=(*self._clip.info.notes, *notes),
+            seconds=time.monotonic() - begun,
+            painting_seconds=self._painting,
+            cuts=self._steady.cuts,
+        )
+
+    def _finish(self, output: str, writer: Any, last: Frame | None, finished: bool) -> list[str]:
+        if not isinstance(writer, SegmentWriter):
+            writer.finish()
+            return []
+        writer.end_segment()
+        part, first = self._options.part, self._first
+        assert first is not None and last is not None
+        is_part = part.start > 0
+        cut = part.end is not None or not finished
+        notes = join(
+            Path(output),
+            writer.segments(),
+            self._clip.source if self._clip.source is not None and self._clip.source.is_file() else None,
+            begin=first.time if is_part else Fraction(0),
+            end=last.time + 1 / self._clip.info.rate if cut else None,
+            with_audio=self._options.audio,
+        )
+        if finished:
+            writer.remove()
+        return notes
+
+    def _progress(self, count: int, resumed: int, begun: float) -> VideoProgress:
+        seconds = time.monotonic() - begun
+        total, rate = self._clip.info.frames, count / max(seconds, 1e-6)
+        left = None if total is None else max(0, total - resumed - count) / rate
+        return VideoProgress(resumed + count, total, seconds, rate, left)
+
+    def _frame(self, frame: Frame) -> Pixels:
+        """One frame painted, where the mask says."""
+        begun = time.monotonic()
+        assert self._first is not None
+        self._restyle(float(frame.time - self._first.time))
+        pixels = frame.pixels
+        small = pixels if self._working is None else resize(pixels, *self._working)
+        painted = self._steady(small)
+        if self._options.real_time and self._working is None:
+            self._choose_size(pixels, painted)
+        if painted.shape != pixels.shape:
+            painted = resize(painted, pixels.shape[1], pixels.shape[0])
+        painted = self._mask.applied(painted, pixels)
+        self._painting += time.monotonic() - begun
+        return painted
+
+    def _choose_size(self, pixels: Pixels, painted: Pixels) -> None:
+        """Find the working size at which painting keeps up, from the time that this frame takes once more."""
+        begun = time.monotonic()
+        self._steady(pixels)
+        taken = time.monotonic() - begun
+        share = min(1.0, 0.8 / float(self._clip.info.rate) / taken)
+        if share < 0.95:
+            height, width = pixels.shape[:2]
+            scale = max(share**0.5, min(1.0, 96 / min(height, width)))
+            self._working = max(16, round(width * scale)), max(16, round(height * scale))
+        else:
+            self._working = pixels.shape[1], pixels.shape[0]
+        self._steady.reset()
+
+    def _restyle(self, seconds: float) -> None:
+        keys = self._options.keyframes
+        if not keys.strength and not keys.mix:
+            return
+        mix = keys.mix_at(seconds)
+        stylizer = self._stylizer
+        if mix is not None:
+            key = tuple(sorted(mix.items()))
+            if key not in self._mixes:
+                self._mixes[key] = self._stylizer.restyled(mix)
+            stylizer = self._mixes[key]
+        strength = round(keys.strength_at(seconds, self._settings.strength), 3)
+        self._steady.restyle(stylizer, replace(self._settings, strength=strength))
+
+
+class _Mask:
+    """Where a clip is painted: everywhere, by a picture, or by another clip, frame by frame."""
+
+    def __init__(self, path: Path | None, part: Part) -> None:
+        self._fixed = self._clip = self._frames = None
+        if path is None:
+            return
+        if path.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif"):
+            self._clip = open_clip(path, part)
+            self._frames: Iterator[Frame] | None = self._clip.frames()
+        else:
+            self._fixed = load_mask(path)
+        self._last: Any = None
+
+    def applied(self, painted: Pixels, frame: Pixels) -> Pixels:
+        """The painted frame within the mask, the frame itself elsewhere."""
+        if self._fixed is None and self._frames is None:
+            return painted
+        mask = self._fixed
+        if self._frames is not None:
+            following = next(self._frames, None)
+            if following is not None:  # a mask that is shorter stays as it ends
+                self._last = np.rint(following.pixels.mean(axis=2)).astype(np.uint8)
+            mask = self._last
+        assert mask is not None
+        if mask.shape != frame.shape[:2]:
+            mask = resize_mask(mask, frame.shape[1], frame.shape[0])
+            if self._fixed is not None:
+                self._fixed = mask
+        share = mask.astype(np.float32)[..., np.newaxis] / 255
+        return np.rint(frame + share * (painted.astype(np.float32) - frame)).astype(np.uint8)
+
+    def __enter__(self) -> "_Mask":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._clip is not None:
+            self._clip.__exit__()
+
+
+class _Ahead:
+    """Frames decoded by a thread of their own, a few ahead of who iterates."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._queue: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(frames,), daemon=True)
+        self._thread.start()
+
+    def _read(self, frames: Iterator[Frame]) -> None:
+        try:
+            for frame in frames:
+                if not self._offer(frame):
+                    return
+            self._offer(None)
+        except BaseException as error:
+            self._offer(error)
+
+    def _offer(self, item: Frame | BaseException | None) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def stop(self) -> None:
+        """End the thread; nothing is decoded after this."""
+        self._stopped.set()
+        self._thread.join()
+
+
+class _Behind:
+    """Frames handed to a writer by a thread of its own."""
+
+    def __init__(self, writer: Any) -> None:
+        self._queue: queue.Queue[Frame | None] = queue.Queue(AHEAD)
+        self._writer = writer
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def _write(self) -> None:
+        while (frame := self._queue.get()) is not None:
+            if self._error is not None:
+                continue  # what waits is thrown away
+            try:
+                self._writer.write(frame)
+            except BaseException as error:
+                self._error = error
+
+    def put(self, frame: Frame) -> None:
+        """Hand over a frame; raises what the writer raised at an earlier one."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(frame)
+
+    def close(self) -> None:
+        """Wait until all is written; raises what the writer raised."""
+        self.stop()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """End the thread after the frames that wait."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()

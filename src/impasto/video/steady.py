@@ -1,0 +1,211 @@
+"""Painting the frames of a film so that they hold still.
+
+Painted one by one, frames flicker: noise changes what a network paints, and its instance normalisations follow every
+change of the picture's statistics. :class:`Steady` takes four means against that, all scaled by one number:
+
+1. **noise**: where a frame differs from the one before by no more than a sensor's noise, it is averaged with it before
+   it is painted (a recursive filter per pixel);
+2. **statistics**: those of the instance normalisations are measured every few frames, smoothed, and given to the
+   network as inputs (Chen et al. 2022 freeze them for tiles);
+3. **the network's own noise z** is the same in every frame;
+4. **flow** (where OpenCV is installed): the painted frame before is moved along the optical flow and mixed in where
+   the frames agree.
+
+At a cut all of it begins anew.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import UsageError
+from impasto.painting.settings import Settings
+from impasto.painting.stylizer import Statistics, Stylizer
+
+Pixels = NDArray[np.uint8]
+
+NOISE = 10
+"""Levels of 255: two frames that differ by less, after a blur of 3 x 3 pixels, show the same thing."""
+MEASURE_EVERY = 10
+"""Frames between two measurements of the statistics."""
+CUT = 0.14
+"""Mean difference of two frames, of the range, above which they are of different shots ..."""
+CUT_RATIO = 4.0
+"""... if it is also so many times the mean difference of the frames before."""
+THUMBNAIL = 32
+"""Side, pixels, of the pictures that cuts are looked for in."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """How strongly each means is used, 0 to 1.
+
+    Attributes:
+        noise: Share of the earlier frames in a pixel that has not changed.
+        statistics: Share of the earlier statistics that is left after a measurement; 0: statistics of each frame.
+        flow: Share of the painted frame before, moved along the flow, where frames agree.
+    """
+
+    noise: float
+    statistics: float
+    flow: float
+
+    @classmethod
+    def of(cls, steady: float) -> "Means":
+        """All means at this strength, 0 to 1.
+
+        Raises:
+            UsageError: it is out of range.
+        """
+        if not isinstance(steady, int | float) or isinstance(steady, bool) or not 0 <= steady <= 1:
+            raise UsageError(f"steady must be from 0 (frame by frame) to 1, not {steady}")
+        return cls(noise=min(0.95, 1.7 * steady), statistics=min(0.97, 1.6 * steady), flow=min(0.9, 1.2 * steady))
+
+
+class Steady:
+    """Paints the frames of one film, in order.
+
+    Args:
+        stylizer: What paints.
+        settings: How.
+        means: A number from 0 to 1, or each means by itself.
+        use_flow: Whether optical flow is used; None: where OpenCV is installed.
+
+    Raises:
+        UsageError: a value out of range, or flow is wanted and OpenCV is missing.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        settings: Settings | None = None,
+        means: float | Means = 0.5,
+        *,
+        use_flow: bool | None = None,
+    ) -> None:
+        self.stylizer = stylizer
+        self.settings = settings or Settings()
+        self.means = means if isinstance(means, Means) else Means.of(means)
+        self._flow = _Flow.make(use_flow) if self.means.flow else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frames so far."""
+        self._forget()
+        self._thumbnail: NDArray[np.float32] | None = None
+        self._usual = 0.0
+        self.cuts = 0
+
+    def _forget(self) -> None:
+        """Forget what the frames so far showed."""
+        self._clean: Pixels | None = None
+        self._painted: Pixels | None = None
+        self._statistics: Statistics | None = None
+        self._target: Statistics | None = None
+        self._since = 0
+
+    def restyle(self, stylizer: Stylizer, settings: Settings | None = None) -> None:
+        """Use another style or other settings from the next frame on."""
+        if stylizer is not self.stylizer or (settings or self.settings) != self.settings:
+            self.stylizer, self.settings = stylizer, settings or self.settings
+            self._statistics = self._target = None
+            self._painted = None
+
+    def __call__(self, frame: Pixels) -> Pixels:
+        """The frame painted: uint8 (H, W, 3) in, a new array of the same size out."""
+        if self.means == Means(0, 0, 0):
+            return self.stylizer(frame, self.settings)
+        if self._is_cut(frame):
+            self._forget()
+            self.cuts += 1
+        before = self._clean
+        same = None if before is None else _sameness(frame, before)
+        clean_frame = frame if same is None or before is None else _mixed(frame, before, self.means.noise * same)
+        painted = self._paint(clean_frame)
+        if self._flow is not None and before is not None and self._painted is not None:
+            painted = self._flow.mixed(painted, self._painted, clean_frame, before, self.means.flow)
+        self._clean, self._painted = clean_frame, painted
+        return painted
+
+    def _paint(self, frame: Pixels) -> Pixels:
+        if not self.means.statistics or not self.stylizer.takes_statistics:
+            return self.stylizer(frame, self.settings)
+        if self._statistics is None or self._target is None or self._since >= MEASURE_EVERY:
+            self._target, self._since = self.stylizer.measure(frame, self.settings), 0
+        self._since += 1
+        if self._statistics is None:
+            self._statistics = self._target
+        else:  # towards what was measured, at a pace that leaves the wanted share after a period
+            pace = 1 - self.means.statistics ** (2 / MEASURE_EVERY)
+            self._statistics = self._statistics.towards(self._target, pace)
+        return self.stylizer(frame, self.settings, statistics=self._statistics)
+
+    def _is_cut(self, frame: Pixels) -> bool:
+        """Whether this frame begins another shot; the first frame does not."""
+        rows, columns = (max(1, size // THUMBNAIL) for size in frame.shape[:2])
+        thumbnail = frame[rows // 2 :: rows, columns // 2 :: columns].astype(np.float32).mean(axis=2) / 255
+        before, self._thumbnail = self._thumbnail, thumbnail
+        if before is None or before.shape != thumbnail.shape:
+            return before is not None
+        difference = float(np.abs(thumbnail - before).mean())
+        usual, self._usual = self._usual, 0.8 * self._usual + 0.2 * difference
+        if difference > CUT and difference > CUT_RATIO * usual:
+            self._usual = 0.0
+            return True
+        return False
+
+
+def _sameness(frame: Pixels, before: Pixels) -> NDArray[np.float32]:
+    """Where two frames show the same thing, 0 to 1, float32 (H, W, 1)."""
+    difference = np.abs(frame.astype(np.int16) - before).max(axis=2).astype(np.float32)
+    padded = np.pad(difference, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    mean = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)
+    share = 1 - np.square(mean * np.float32(1 / NOISE))
+    return np.maximum(share, 0, out=share)[..., np.newaxis]
+
+
+def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
+    """``frame`` with this share, (H, W, 1), of ``before``."""
+    difference = before.astype(np.float32) - frame
+    difference *= share
+    difference += frame
+    return np.rint(difference).astype(np.uint8)
+
+
+class _Flow:
+    """Optical flow by dense inverse search (Kroeger et al. 2016), OpenCV's."""
+
+    def __init__(self, cv2: Any) -> None:
+        self._cv2 = cv2
+        self._search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+
+    @classmethod
+    def make(cls, wanted: bool | None) -> "_Flow | None":
+        """Flow where it is wanted, or left open and possible; None otherwise."""
+        if wanted is False:
+            return None
+        try:
+            return cls(importlib.import_module("cv2"))
+        except ImportError as cause:
+            if wanted:
+                raise UsageError("optical flow needs OpenCV: pip install 'impasto[flow]'") from cause
+            return None
+
+    def mixed(self, painted: Pixels, painted_before: Pixels, frame: Pixels, before: Pixels, share: float) -> Pixels:
+        """``painted`` with the frame before mixed in, moved, where the two frames agree."""
+        cv2 = self._cv2
+        height, width = frame.shape[:2]
+        grey, grey_before = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (frame, before))
+        flow = self._search.calc(grey, grey_before, None)
+        across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        places = (across + flow[..., 0], down + flow[..., 1])
+        moved_frame = cv2.remap(before, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.remap(painted_before, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        agree = _sameness(frame, moved_frame)
+        outside = (places[0] < 0) | (places[0] > width - 1) | (places[1] < 0) | (places[1] > height - 1)
+        agree[outside] = 0
+        return _mixed(painted, moved, np.float32(share) * agree)
