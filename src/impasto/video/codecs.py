@@ -15,6 +15,7 @@ class Codec:
         pixel_format: What it is fed.
         options: The encoder's options; "{crf}" stands for the rate factor of a quality.
         best, worst: Rate factors at quality 100 and 0.
+        segment_format: FFmpeg's container for pieces of a result; "nut" keeps every time base.
     """
 
     encoder: str
@@ -22,6 +23,7 @@ class Codec:
     options: dict[str, str]
     best: float = 0.0
     worst: float = 0.0
+    segment_format: str = "nut"
 
     def options_at(self, quality: int) -> dict[str, str]:
         """The encoder's options for a quality from 0 to 100."""
@@ -44,7 +46,7 @@ CODECS: dict[str, Codec] = {
     ),
     "av1": Codec("libsvtav1", "yuv420p", {"preset": "10", "crf": "{crf}", "svtav1-params": "pred-struct=1"}, 15, 60),
     "mpeg4": Codec("mpeg4", "yuv420p", {"qscale": "{crf}", "qmin": "1", "bf": "0"}, best=1, worst=25),
-    "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}),
+    "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}, segment_format="mov"),
     "ffv1": Codec("ffv1", "yuv444p", {"level": "3"}),
 }
 """Video codecs by the name a user gives. libx264 and libx265 are under the GPL; av1 and vp9 are free of it."""

@@ -20,8 +20,6 @@ from impasto.video.color import from_rgb
 
 SEGMENT_SECONDS = 10.0
 """Of a clip, in one segment."""
-_SEGMENT_FORMAT = "nut"
-"""It keeps every codec and time base, and can be read without its end."""
 _MOST_DENOMINATOR = 65_535
 """Of MPEG-4's time base."""
 
@@ -149,9 +147,9 @@ class SegmentWriter:
             raise VideoError(f"{self.folder}: cannot write: {getattr(cause, 'strerror', None) or cause}") from cause
 
     def _open(self) -> None:
-        name = f"segment_{len(self.record.segments):05d}.nut"
+        name = f"segment_{len(self.record.segments):05d}.{self._codec.segment_format}"
         self._path = self.folder / (name + ".part")
-        self._segment = self._av.open(str(self._path), "w", format=_SEGMENT_FORMAT)
+        self._segment = self._av.open(str(self._path), "w", format=self._codec.segment_format)
         stream = self._segment.add_stream(self._codec.encoder, rate=self._info.rate.limit_denominator(100_000))
         context = stream.codec_context
         stream.width, stream.height = (-(-size // 2) * 2 for size in (self._info.width, self._info.height))

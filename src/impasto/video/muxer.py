@@ -9,7 +9,7 @@ from typing import Any
 from impasto.errors import VideoError
 from impasto.files import replacing
 from impasto.video.clip import pyav
-from impasto.video.codecs import container_of
+from impasto.video.codecs import Container, container_of
 
 _NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time"}
 """Metadata of a file itself, not of what it shows."""
@@ -43,10 +43,10 @@ def join(
         try:
             with av.open(str(part), "w", format=container.format, options=_options(container.format)) as result:
                 first = av.open(str(segments[0]))
-                video = result.add_stream_from_template(first.streams.video[0])
+                video = result.add_stream_from_template(first.streams.video[0], opaque=True)
                 video.time_base = first.streams.video[0].time_base
                 first.close()
-                others = _Others(result, source, begin, end, with_audio, container.audio_encoder)
+                others = _Others(result, source, begin, end, with_audio, container)
                 with others:
                     packets = heapq.merge(_segment_packets(segments, video, begin), others.packets(), key=_seconds)
                     for packet in packets:
@@ -86,10 +86,18 @@ class _Others:
     """The streams of the source besides its video, on their way to the result."""
 
     def __init__(
-        self, result: Any, source: Path | None, begin: Fraction, end: Fraction | None, with_audio: bool, encoder: str
+        self,
+        result: Any,
+        source: Path | None,
+        begin: Fraction,
+        end: Fraction | None,
+        with_audio: bool,
+        container: Container,
     ) -> None:
         self.notes: list[str] = []
         self._begin, self._end = begin, end
+        # A container without times cannot begin before 0: an encoder's priming samples are left out.
+        self._from_zero = bool(begin) or container.fixed_rate
         self._copies: dict[int, Any] = {}
         self._encoded: dict[int, tuple[Any, Any]] = {}
         self._source: Any = None
@@ -100,7 +108,7 @@ class _Others:
         kinds = ("audio", "subtitle") if with_audio else ("subtitle",)
         for stream in self._source.streams:
             if stream.type in kinds:
-                self._add(result, stream, encoder)
+                self._add(result, stream, container.audio_encoder)
         for name, value in self._source.metadata.items():
             if name not in _NOT_COPIED:
                 result.metadata[name] = value
@@ -114,7 +122,7 @@ class _Others:
         name = stream.codec_context.name if stream.codec_context is not None else "unknown"
         canonical = stream.codec_context.codec.canonical_name if stream.codec_context is not None else name
         if {name, canonical} & set(result.supported_codecs):
-            copy = result.add_stream_from_template(stream)
+            copy = result.add_stream_from_template(stream, opaque=True)
             copy.time_base = stream.time_base
             self._copies[stream.index] = copy
         elif stream.type == "audio" and stream.codec_context is not None:
@@ -138,7 +146,7 @@ class _Others:
             if packet.dts is None or packet.pts is None:
                 continue
             time = packet.pts * packet.time_base
-            if (self._begin and time < self._begin) or (self._end is not None and time >= self._end):
+            if (self._from_zero and time < self._begin) or (self._end is not None and time >= self._end):
                 continue
             if index in self._copies:
                 _shift(packet, self._begin)

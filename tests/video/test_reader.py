@@ -1,0 +1,173 @@
+"""Reading clips, against FFmpeg's own tools and the definitions of the standards."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+av = pytest.importorskip("av")
+
+from impasto.errors import UsageError, VideoError  # noqa: E402
+from impasto.video.clip import Part  # noqa: E402
+from impasto.video.reader import open_clip  # noqa: E402
+from tests.video.clips import decoded, make_clip, packet_times, picture  # noqa: E402
+
+
+def read(path, part=Part()):
+    with open_clip(path, part) as clip:
+        return clip, list(clip.frames())
+
+
+def largest_mean_difference(frames, others):
+    assert len(frames) == len(others)
+    return max(np.abs(a.astype(int) - b).mean() for a, b in zip(frames, others, strict=True))
+
+
+def test_frames_and_times_are_those_of_ffmpeg(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", pixel_format="yuv444p")
+    _, frames = read(path)
+    assert [frame.time for frame in frames] == packet_times(path)
+    assert largest_mean_difference([f.pixels for f in frames], decoded(path)) < 1.0
+
+
+@pytest.mark.parametrize(
+    "color", [(1, 1, 1, 1), (1, 1, 1, 2), (6, 6, 6, 1), (5, 5, 6, 2)], ids=["709", "709 full", "601", "601 full"]
+)
+def test_colours_come_back_whatever_matrix_and_range_a_clip_has(tmp_path, color):
+    path = make_clip(
+        tmp_path / "a.mp4", pixel_format="yuv444p", color=color, options={"qp": "0", "preset": "ultrafast"}
+    )
+    clip, frames = read(path)
+    assert (clip.info.color.matrix, clip.info.color.full_range) == (color[0], color[3] == 2)
+    assert largest_mean_difference([f.pixels for f in frames], [picture(n) for n in range(10)]) < 1.0
+
+
+def test_variable_frame_times_are_kept(tmp_path):
+    pts = [0, 40, 50, 90, 200, 1001, 1002, 1500, 3000, 9000]
+    path = make_clip(tmp_path / "a.mp4", pts=pts, time_base=Fraction(1, 1000))
+    _, frames = read(path)
+    assert [frame.time for frame in frames] == [Fraction(p, 1000) for p in pts]
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotated_clips_come_upright_once(tmp_path, rotation):
+    path = make_clip(tmp_path / "a.mp4", rotation=rotation, pixel_format="yuv444p")
+    clip, frames = read(path)
+    shown = decoded(path)
+    assert frames[0].pixels.shape == shown[0].shape
+    assert (clip.info.height, clip.info.width) == shown[0].shape[:2]
+    assert largest_mean_difference([f.pixels for f in frames], shown) < 1.0
+
+
+def test_ten_bits_are_read_with_the_colours_they_have(tmp_path):
+    path = make_clip(
+        tmp_path / "a.mkv", codec="libx265", pixel_format="yuv420p10le", options={"x265-params": "log-level=none"}
+    )
+    _, frames = read(path)
+    assert largest_mean_difference([f.pixels for f in frames], decoded(path)) < 1.5
+
+
+def test_hdr_is_tone_mapped_and_says_so(tmp_path):
+    path = make_clip(
+        tmp_path / "a.mkv",
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        color=(9, 9, 16, 1),
+        options={"x265-params": "log-level=none"},
+    )
+    clip, frames = read(path)
+    assert any("PQ" in note for note in clip.info.notes)
+    assert clip.info.color.transfer == 1
+    assert frames[0].pixels.dtype == np.uint8
+
+
+def test_interlaced_fields_become_whole_frames(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", options={"preset": "ultrafast", "x264-params": "interlaced=1:tff=1"})
+    clip, frames = read(path)
+    assert any("fields" in note for note in clip.info.notes)
+    assert len(frames) == 10
+    assert len({frame.pts for frame in frames}) == 10
+
+
+def test_pixel_aspect_is_kept_and_turned_with_the_picture(tmp_path):
+    straight = make_clip(tmp_path / "a.mp4", pixel_aspect=Fraction(4, 3))
+    turned = make_clip(tmp_path / "b.mp4", pixel_aspect=Fraction(4, 3), rotation=90)
+    assert read(straight)[0].info.pixel_aspect == Fraction(4, 3)
+    assert read(turned)[0].info.pixel_aspect == Fraction(3, 4)
+
+
+def test_a_part_has_the_frames_between_start_and_end(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", frames=100, options={"preset": "ultrafast", "g": "12"})
+    times = packet_times(path)
+    for start, end in [(0.0, 1.0), (0.5, None), (2.5, 3.0)]:
+        _, frames = read(path, Part(start=start, end=end))
+        expected = [t for t in times if t >= start - 1e-6 and (end is None or t < end - 1e-6)]
+        assert [frame.time for frame in frames] == expected
+
+
+def test_every_third_frame(tmp_path):
+    path = make_clip(tmp_path / "a.mp4")
+    _, frames = read(path, Part(every=3))
+    assert [frame.time for frame in frames] == packet_times(path)[::3]
+
+
+def test_frames_are_read_smaller(tmp_path):
+    clip, frames = read(make_clip(tmp_path / "a.mp4"), Part(short_side=24))
+    assert frames[0].pixels.shape == (24, 32, 3)
+    assert (clip.info.width, clip.info.height) == (32, 24)
+
+
+def test_a_truncated_file_gives_the_frames_that_are_there(tmp_path):
+    path = make_clip(tmp_path / "a.mkv", frames=50, options={"preset": "ultrafast", "g": "5"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    _, frames = read(path)
+    assert 10 <= len(frames) < 50
+
+
+def test_what_is_damaged_within_is_counted_and_the_rest_read(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", frames=60, options={"preset": "ultrafast", "g": "5"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 600] = np.random.default_rng(0).integers(0, 256, 600, np.uint8).tobytes()
+    path.write_bytes(data)
+    clip, frames = read(path)
+    assert len(frames) >= 30
+    assert clip.damage.packets > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "cannot be read"), (b"no video" * 100, "cannot be read"), (None, "no such file")],
+)
+def test_what_is_no_video_is_named_in_one_line(tmp_path, content, message):
+    path = tmp_path / "a.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(VideoError, match=message) as error:
+        open_clip(path)
+    assert "\n" not in str(error.value)
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        stream.codec_context.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate = 8000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    with pytest.raises(VideoError, match="no video stream, only audio"):
+        open_clip(path)
+
+
+def test_an_address_is_not_fetched():
+    with pytest.raises(VideoError, match="download"):
+        open_clip("https://example.org/a.mp4")
+
+
+@pytest.mark.parametrize("values", [{"start": -1}, {"start": 2, "end": 1}, {"every": 0}, {"short_side": 3}])
+def test_parts_that_make_no_sense_are_refused(values):
+    with pytest.raises(UsageError):
+        Part(**values)
