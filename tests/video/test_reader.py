@@ -8,12 +8,12 @@ import pytest
 av = pytest.importorskip("av")
 
 from impasto.errors import UsageError, VideoError  # noqa: E402
-from impasto.video.clip import Part  # noqa: E402
+from impasto.video.clip import WHOLE, Part  # noqa: E402
 from impasto.video.reader import open_clip  # noqa: E402
 from tests.video.clips import decoded, make_clip, packet_times, picture  # noqa: E402
 
 
-def read(path, part=Part()):
+def read(path, part=WHOLE):
     with open_clip(path, part) as clip:
         return clip, list(clip.frames())
 

@@ -8,7 +8,7 @@ import pytest
 av = pytest.importorskip("av")
 
 from impasto.errors import UsageError, VideoError  # noqa: E402
-from impasto.video.clip import Part  # noqa: E402
+from impasto.video.clip import WHOLE, Part  # noqa: E402
 from impasto.video.encoder import SegmentWriter, parts_folder  # noqa: E402
 from impasto.video.muxer import join  # noqa: E402
 from impasto.video.reader import open_clip  # noqa: E402
@@ -41,7 +41,7 @@ ODD_FILES = {
 }
 
 
-def copied(source, output, part=Part(), *, codec="auto", with_audio=True):
+def copied(source, output, part=WHOLE, *, codec="auto", with_audio=True):
     """The clip read and written as `paint_video` does, unpainted."""
     with open_clip(source, part) as clip:
         writer = SegmentWriter(output, clip.info, codec=codec, quality=75, made_from={}, resume=False)
