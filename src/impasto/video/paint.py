@@ -168,7 +168,7 @@ def _writer(
         return frame_files.FrameFilesWriter(path)
     made_from = {
         "source": _identity(clip.source),
-        "network and style": stylizer.fingerprint,
+        "network and style": _fingerprint(stylizer),
         "settings": asdict(settings),
         "options": _json({k: v for k, v in asdict(options).items() if k not in ("force", "resume", "audio")}),
     }
@@ -183,6 +183,13 @@ def _identity(source: Path | None) -> list[object]:
         return [str(source)]
     stat = source.stat()
     return [source.name, stat.st_size, stat.st_mtime_ns]
+
+
+def _fingerprint(stylizer: Stylizer) -> str:
+    """What tells one network and style from another."""
+    style = stylizer.style
+    content = stylizer.info.to_json().encode() + (b"" if style is None else style.parameters.tobytes())
+    return hashlib.sha256(content).hexdigest()
 
 
 def _json(value: Any) -> Any:

@@ -15,6 +15,7 @@ At a cut all of it begins anew.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import UsageError
+from impasto.painting.finishing import color_match, restore_detail, to_pixels
 from impasto.painting.settings import Settings
-from impasto.painting.stylizer import Statistics, Stylizer
+from impasto.painting.strokes import paint_strokes
+from impasto.painting.stylizer import Stylizer
+from impasto.painting.tiles import WHOLE_PIXELS
+from impasto.video.clip import Pixels
 
-Pixels = NDArray[np.uint8]
+Statistics = dict[str, NDArray[np.float32]]
+"""Of a network's instance normalisations, as :meth:`impasto.painting.network.Network.measure` returns them."""
 
 NOISE = 10
 """Levels of 255: two frames that differ by less, after a blur of 3 x 3 pixels, show the same thing."""
@@ -103,15 +109,13 @@ class Steady:
         """Forget what the frames so far showed."""
         self._clean: Pixels | None = None
         self._painted: Pixels | None = None
-        self._statistics: Statistics | None = None
-        self._target: Statistics | None = None
-        self._since = 0
+        self._tracks: dict[tuple[int, ...], _Track] = {}
 
     def restyle(self, stylizer: Stylizer, settings: Settings | None = None) -> None:
         """Use another style or other settings from the next frame on."""
         if stylizer is not self.stylizer or (settings or self.settings) != self.settings:
             self.stylizer, self.settings = stylizer, settings or self.settings
-            self._statistics = self._target = None
+            self._tracks = {}
             self._painted = None
 
     def __call__(self, frame: Pixels) -> Pixels:
@@ -131,17 +135,24 @@ class Steady:
         return painted
 
     def _paint(self, frame: Pixels) -> Pixels:
-        if not self.means.statistics or not self.stylizer.takes_statistics:
+        if not self.means.statistics or not self.stylizer.network.reach or not self.settings.strength:
             return self.stylizer(frame, self.settings)
-        if self._statistics is None or self._target is None or self._since >= MEASURE_EVERY:
-            self._target, self._since = self.stylizer.measure(frame, self.settings), 0
-        self._since += 1
-        if self._statistics is None:
-            self._statistics = self._target
-        else:  # towards what was measured, at a pace that leaves the wanted share after a period
-            pace = 1 - self.means.statistics ** (2 / MEASURE_EVERY)
-            self._statistics = self._statistics.towards(self._target, pace)
-        return self.stylizer(frame, self.settings, statistics=self._statistics)
+        self.stylizer.check(self.settings)
+        return paint_strokes(frame, self.settings, self._paint_at_own_size)
+
+    def _paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
+        """The picture painted with the smoothed statistics of pictures of its size."""
+        network = self.stylizer.network
+        if image.shape[0] * image.shape[1] > WHOLE_PIXELS:
+            return self.stylizer.paint_at_own_size(image, settings)
+        inputs = network.image_inputs(image, settings.seed)
+        style = network.style_inputs(self.stylizer.style, settings.strength)
+        track = self._tracks.setdefault(image.shape, _Track(self.means.statistics))
+        if track.is_due():
+            painted, statistics = network.measure({**inputs, **style})
+            track.aim(statistics, color_match(painted, inputs["image"], settings.strength))
+        output = track.match(network.run_frozen({**inputs, **style, **track.step()}))
+        return to_pixels(restore_detail(output, inputs["image"], np.float32(settings.strength)), image)
 
     def _is_cut(self, frame: Pixels) -> bool:
         """Whether this frame begins another shot; the first frame does not."""
@@ -156,6 +167,40 @@ class Steady:
             self._usual = 0.0
             return True
         return False
+
+
+class _Track:
+    """Statistics that follow those measured now and then.
+
+    Args:
+        inertia: Share of the earlier statistics that is left half a period after a measurement.
+    """
+
+    def __init__(self, inertia: float) -> None:
+        self._pace = 1 - inertia ** (2 / MEASURE_EVERY)
+        self._current: Statistics | None = None
+        self._target: Statistics = {}
+        self._since = 0
+        self.match: Callable[[NDArray[np.float32]], NDArray[np.float32]] = lambda picture: picture
+
+    def is_due(self) -> bool:
+        """Whether it is time to measure again."""
+        return self._current is None or self._since >= MEASURE_EVERY
+
+    def aim(self, measured: Statistics, match: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
+        """Move towards these statistics from now on, and finish pictures by ``match``."""
+        self._target, self._since = measured, 0
+        if self._current is None:
+            self._current, self.match = measured, match
+
+    def step(self) -> Statistics:
+        """The statistics of the next frame."""
+        assert self._current is not None
+        self._since += 1
+        if self._current is not self._target:
+            pace = np.float32(self._pace)
+            self._current = {name: value + pace * (self._target[name] - value) for name, value in self._current.items()}
+        return self._current
 
 
 def _sameness(frame: Pixels, before: Pixels) -> NDArray[np.float32]:
