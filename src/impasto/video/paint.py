@@ -1,5 +1,6 @@
 """A clip painted: decoding, painting and encoding overlap, and a run that is cut short can go on."""
 
+import hashlib
 import queue
 import sys
 import threading
