@@ -1,0 +1,169 @@
+"""How still painted films are, and how fast: `make bench-video DATA=folder`.
+
+DATA holds `flow/sintel_final` (frames with ground-truth flow) and `clips`. Everything is beside frame by frame
+painting of the same network in the same process.
+
+Warping error: the root of the mean squared difference, 0 to 1, between a painted frame and the frame before moved
+along the true flow, where both show the same surface. Two frames of each sequence are painted after as many frames
+as there are before them.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+import impasto
+from impasto.painting.stylizer import Stylizer
+from impasto.video.clip import Part, Pixels
+from impasto.video.paint import VideoOptions, paint_video
+from impasto.video.steady import Means, Steady
+
+STYLES = ("starry_night", "great_wave", "udnie", "the_scream", "composition_vii")
+NOISE = 2.0
+"""Levels of 255: standard deviation of a sensor's noise."""
+NOISY_FRAMES = 24
+EACH_MEANS = {
+    "frame by frame": 0.0,
+    "noise alone": Means(noise=0.85, statistics=0, flow=0),
+    "statistics alone": Means(noise=0, statistics=0.8, flow=0),
+    "flow alone": Means(noise=0, statistics=0, flow=0.6),
+    "all (0.5)": 0.5,
+    "all (1)": 1.0,
+}
+
+Paint = Callable[[Pixels], Pixels]
+
+
+def read_flow(path: Path) -> np.ndarray:
+    """A .flo file (Middlebury): float32 (H, W, 2), pixels to the right and down."""
+    data = path.read_bytes()
+    if data[:4] != b"PIEH":
+        raise SystemExit(f"{path}: is no .flo file")
+    width, height = np.frombuffer(data[4:12], "<i4")
+    return np.frombuffer(data[12:], "<f4").reshape(height, width, 2)
+
+
+def warped_back(picture: Pixels, flow: np.ndarray) -> np.ndarray:
+    """The later picture at the places where the earlier one's pixels went: float32 (H, W, 3), bilinear."""
+    height, width = flow.shape[:2]
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    x, y = np.clip(across + flow[..., 0], 0, width - 1), np.clip(down + flow[..., 1], 0, height - 1)
+    left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
+    dx, dy = (x - left)[..., None].astype(np.float32), (y - top)[..., None].astype(np.float32)
+    p = picture.astype(np.float32)
+    upper = (1 - dx) * p[top, left] + dx * p[top, left + 1]
+    lower = (1 - dx) * p[top + 1, left] + dx * p[top + 1, left + 1]
+    return (1 - dy) * upper + dy * lower
+
+
+def warping_error(folder: Path, paint: Paint) -> float:
+    """Of the frames 2 and 3 of a Sintel sequence, painted in order."""
+    frames = [impasto.load_image(folder / f"frame_{number:04d}.png") for number in (1, 2, 3)]
+    painted = [paint(frame) for frame in frames]
+    flow = read_flow(folder / "gt" / "frame_0002.flo")
+    hidden = [impasto.load_image(folder / "gt" / name / "frame_0002.png") for name in ("occlusions", "invalid")]
+    seen = (hidden[0].max(axis=2) == 0) & (hidden[1].max(axis=2) == 0)
+    difference = (warped_back(painted[2], flow) - painted[1]) / 255
+    return float(np.sqrt(np.square(difference).mean(axis=2)[seen].mean()))
+
+
+def noise_response(picture: Pixels, paint: Paint) -> float:
+    """Mean change, levels of 255, from frame to frame of a still scene with sensor noise."""
+    rng, changes, before = np.random.default_rng(0), [], None
+    for number in range(NOISY_FRAMES):
+        noisy = np.clip(np.rint(picture + rng.normal(0, NOISE, picture.shape)), 0, 255).astype(np.uint8)
+        painted = paint(noisy).astype(np.float32)
+        if before is not None and number >= NOISY_FRAMES // 2:  # after it has settled
+            changes.append(float(np.abs(painted - before).mean()))
+        before = painted
+    return statistics.mean(changes)
+
+
+def painters(stylizer: Stylizer) -> dict[str, Callable[[], Paint]]:
+    """A fresh painter for each means."""
+    return {name: (lambda means=means: Steady(stylizer, means=means)) for name, means in EACH_MEANS.items()}
+
+
+def stillness(data: Path, variant: str) -> dict[str, dict[str, float]]:
+    """Means over styles and sequences."""
+    sequences = sorted(path for path in (data / "flow" / "sintel_final").iterdir() if path.is_dir())
+    scene = impasto.load_image(sequences[0] / "frame_0002.png")
+    found: dict[str, dict[str, list[float]]] = {name: {"warping": [], "noise": []} for name in EACH_MEANS}
+    for style in STYLES:
+        stylizer = impasto.load(style, variant=variant)
+        for name, make in painters(stylizer).items():
+            found[name]["warping"] += [warping_error(sequence, make()) for sequence in sequences]
+            found[name]["noise"].append(noise_response(scene, make()))
+    return {name: {key: statistics.mean(x) for key, x in values.items()} for name, values in found.items()}
+
+
+def speed(data: Path, variant: str, runs: int) -> list[dict[str, object]]:
+    """Frames a second from file to file, and the share of the time in which a frame is being painted."""
+    stylizer = impasto.load("starry_night", variant=variant)
+    clip = data / "clips" / "bigbuckbunny.mp4"
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for short_side in (360, 720):
+            for steady in (0.0, 0.5):
+                rates, shares = [], []
+                for _ in range(runs):
+                    options = VideoOptions(part=Part(short_side=short_side), steady=steady, force=True)
+                    result = paint_video(clip, Path(folder) / "a.mp4", stylizer, options=options)
+                    rates.append(result.frames / result.seconds)
+                    shares.append(result.painting_seconds / result.seconds)
+                row = {"short side": short_side, "steady": steady, "frames a second": statistics.median(rates)}
+                rows.append(row | {"painting": statistics.median(shares)})
+    return rows
+
+
+def offset_of_sound(data: Path) -> list[float]:
+    """Seconds by which sound starts later in painted clips than in their sources, beside the picture (ffprobe)."""
+    offsets = []
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in sorted((data / "clips").glob("*.mp4")):
+            out = Path(folder) / clip.name
+            stylizer = impasto.load("udnie", variant="fast")
+            paint_video(clip, out, stylizer, options=VideoOptions(part=Part(short_side=64), steady=0, force=True))
+            starts = [{s["codec_type"]: Fraction(s["start_time"]) for s in _streams(path)} for path in (clip, out)]
+            offsets.append(
+                float(abs((starts[1]["audio"] - starts[1]["video"]) - (starts[0]["audio"] - starts[0]["video"])))
+            )
+    return offsets
+
+
+def _streams(path: Path) -> list[dict[str, str]]:
+    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", "stream=codec_type,start_time", str(path)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["streams"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--variants", nargs="+", default=["fast", "best"])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--part", choices=("stillness", "speed", "sound", "all"), default="all")
+    a = parser.parse_args()
+    for variant in a.variants:
+        begun = time.monotonic()
+        if a.part in ("stillness", "all"):
+            print(f"\n{variant}: mean over {len(STYLES)} styles | warping error | change by noise, of 255")
+            for name, row in stillness(a.data, variant).items():
+                print(f"| {name} | {row['warping']:.4f} | {row['noise']:.2f} |", flush=True)
+        if a.part in ("speed", "all"):
+            for row in speed(a.data, variant, a.runs):
+                print("|", " | ".join(f"{k} {v:.3g}" for k, v in row.items()), "|", flush=True)
+        print(f"{time.monotonic() - begun:.0f} s")
+    if a.part in ("sound", "all"):
+        print("offset of sound, s:", offset_of_sound(a.data))
+
+
+if __name__ == "__main__":
+    main()
