@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
@@ -34,7 +35,7 @@ class Animation:
     """An animated picture as a clip. Transparent parts are white."""
 
     def __init__(self, path: Path, part: Part) -> None:
-        self.source = path
+        self.source: Path | None = path
         self.damage = Damage()
         self._part = part
         try:
@@ -86,7 +87,7 @@ class Animation:
         size = (self.info.width, self.info.height)
         return np.asarray(rgb if rgb.size == size else rgb.resize(size, Image.Resampling.LANCZOS))
 
-    def __enter__(self) -> "Animation":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

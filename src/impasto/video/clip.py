@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,11 +139,12 @@ class Clip(Protocol):
     info: ClipInfo
     damage: Damage
     source: Path | None
+    """The file, where it is one."""
 
     def frames(self) -> Iterator[Frame]:
         """The frames in order of presentation."""
 
-    def __enter__(self) -> "Clip":
+    def __enter__(self) -> Self:
         """Return the clip."""
 
     def __exit__(self, *_: object) -> None:

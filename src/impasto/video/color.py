@@ -116,7 +116,8 @@ def tone_mapped(rgb: Any, color: Color) -> Pixels:
         linear = linear @ _TO_709.T
     linear = np.clip(linear, 0, 1)
     curved = np.where(linear < 0.018, 4.5 * linear, 1.099 * np.maximum(linear, 1e-9) ** 0.45 - 0.099)
-    return np.rint(255 * np.clip(curved, 0, 1)).astype(np.uint8)
+    rounded: Pixels = np.rint(255 * np.clip(curved, 0, 1)).astype(np.uint8)
+    return rounded
 
 
 def _pq_to_light(signal: Any) -> Any:

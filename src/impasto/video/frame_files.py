@@ -5,9 +5,13 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 from impasto.errors import ImageError, VideoError
-from impasto.pictures.picture import find_images, load_image, resize, save_image
+from impasto.pictures.folders import find_images
+from impasto.pictures.read import load_image
+from impasto.pictures.resize import resize
+from impasto.pictures.write import save_image
 from impasto.video.animation import SRGB
 from impasto.video.clip import ClipInfo, Damage, Frame, Part
 
@@ -61,7 +65,7 @@ class FrameFiles:
             size = (self.info.width, self.info.height)
             yield Frame(pixels if pixels.shape[1::-1] == size else resize(pixels, *size), number, 1 / RATE)
 
-    def __enter__(self) -> "FrameFiles":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

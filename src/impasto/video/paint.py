@@ -1,36 +1,31 @@
 """A clip painted: decoding, painting and encoding overlap, and a run that is cut short can go on."""
 
 import hashlib
-import queue
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from impasto.errors import UsageError, VideoError
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import Stylizer
-from impasto.pictures.picture import load_mask, resize, resize_mask
+from impasto.pictures.resize import resize
 from impasto.video import frame_files
 from impasto.video.animation import SUFFIXES as ANIMATIONS
 from impasto.video.animation import AnimationWriter
 from impasto.video.clip import Clip, Frame, Part, Pixels
 from impasto.video.encoder import SegmentWriter, parts_folder
 from impasto.video.keyframes import Keyframes
+from impasto.video.mask import Mask
 from impasto.video.muxer import join
 from impasto.video.raw import STANDARD_OUTPUT, RawWriter
 from impasto.video.reader import open_clip
 from impasto.video.steady import Steady
-
-AHEAD = 4
-"""Frames that wait between decoding and painting, and between painting and encoding."""
+from impasto.video.threads import Ahead, Behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +131,7 @@ def paint_video(
     settings, options = settings or Settings(), options or VideoOptions()
     with ExitStack() as stack:
         clip = stack.enter_context(open_clip(source, options.part))
-        mask = stack.enter_context(_Mask(options.mask, options.part))
+        mask = stack.enter_context(Mask(options.mask, options.part))
         _check_output(str(output), source, options)
         run = _Run(clip, mask, stylizer, settings, options)
         writer = _writer(str(output), clip, stylizer, settings, options)
@@ -205,9 +200,7 @@ def _json(value: Any) -> Any:
 class _Run:
     """One clip on its way through decoder, painter and encoder."""
 
-    def __init__(
-        self, clip: Clip, mask: "_Mask", stylizer: Stylizer, settings: Settings, options: VideoOptions
-    ) -> None:
+    def __init__(self, clip: Clip, mask: "Mask", stylizer: Stylizer, settings: Settings, options: VideoOptions) -> None:
         self._clip, self._mask = clip, mask
         self._stylizer, self._settings, self._options = stylizer, settings, options
         self._steady = Steady(stylizer, settings, options.steady, use_flow=options.flow)
@@ -222,7 +215,7 @@ class _Run:
         done = writer.last_pts if isinstance(writer, SegmentWriter) else None
         resumed = sum(s.frames for s in writer.record.segments) if isinstance(writer, SegmentWriter) else 0
         count, finished, last = 0, True, None
-        source, sink = _Ahead(self._clip.frames()), _Behind(writer)
+        source, sink = Ahead(self._clip.frames()), Behind(writer)
         try:
             for frame in source:
                 self._first = self._first or frame
@@ -332,120 +325,3 @@ class _Run:
             stylizer = self._mixes[key]
         strength = round(keys.strength_at(seconds, self._settings.strength), 3)
         self._steady.restyle(stylizer, replace(self._settings, strength=strength))
-
-
-class _Mask:
-    """Where a clip is painted: everywhere, by a picture, or by another clip, frame by frame."""
-
-    def __init__(self, path: Path | None, part: Part) -> None:
-        self._fixed = self._clip = self._frames = None
-        if path is None:
-            return
-        if path.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif"):
-            self._clip = open_clip(path, part)
-            self._frames: Iterator[Frame] | None = self._clip.frames()
-        else:
-            self._fixed = load_mask(path)
-        self._last: Any = None
-
-    def applied(self, painted: Pixels, frame: Pixels) -> Pixels:
-        """The painted frame within the mask, the frame itself elsewhere."""
-        if self._fixed is None and self._frames is None:
-            return painted
-        mask = self._fixed
-        if self._frames is not None:
-            following = next(self._frames, None)
-            if following is not None:  # a mask that is shorter stays as it ends
-                self._last = np.rint(following.pixels.mean(axis=2)).astype(np.uint8)
-            mask = self._last
-        assert mask is not None
-        if mask.shape != frame.shape[:2]:
-            mask = resize_mask(mask, frame.shape[1], frame.shape[0])
-            if self._fixed is not None:
-                self._fixed = mask
-        share = mask.astype(np.float32)[..., np.newaxis] / 255
-        return np.rint(frame + share * (painted.astype(np.float32) - frame)).astype(np.uint8)
-
-    def __enter__(self) -> "_Mask":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._clip is not None:
-            self._clip.__exit__()
-
-
-class _Ahead:
-    """Frames decoded by a thread of their own, a few ahead of who iterates."""
-
-    def __init__(self, frames: Iterator[Frame]) -> None:
-        self._queue: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(frames,), daemon=True)
-        self._thread.start()
-
-    def _read(self, frames: Iterator[Frame]) -> None:
-        try:
-            for frame in frames:
-                if not self._offer(frame):
-                    return
-            self._offer(None)
-        except BaseException as error:
-            self._offer(error)
-
-    def _offer(self, item: Frame | BaseException | None) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.2)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def __iter__(self) -> Iterator[Frame]:
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-
-    def stop(self) -> None:
-        """End the thread; nothing is decoded after this."""
-        self._stopped.set()
-        self._thread.join()
-
-
-class _Behind:
-    """Frames handed to a writer by a thread of its own."""
-
-    def __init__(self, writer: Any) -> None:
-        self._queue: queue.Queue[Frame | None] = queue.Queue(AHEAD)
-        self._writer = writer
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def _write(self) -> None:
-        while (frame := self._queue.get()) is not None:
-            if self._error is not None:
-                continue  # what waits is thrown away
-            try:
-                self._writer.write(frame)
-            except BaseException as error:
-                self._error = error
-
-    def put(self, frame: Frame) -> None:
-        """Hand over a frame; raises what the writer raised at an earlier one."""
-        if self._error is not None:
-            raise self._error
-        self._queue.put(frame)
-
-    def close(self) -> None:
-        """Wait until all is written; raises what the writer raised."""
-        self.stop()
-        if self._error is not None:
-            raise self._error
-
-    def stop(self) -> None:
-        """End the thread after the frames that wait."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -215,7 +215,7 @@ class FileClip:
         if len(self.damage.messages) < 20:
             self.damage.messages.append(_reason(cause) if isinstance(cause, Exception) else str(cause))
 
-    def __enter__(self) -> "FileClip":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -68,7 +68,7 @@ class Means:
         """
         if not isinstance(steady, int | float) or isinstance(steady, bool) or not 0 <= steady <= 1:
             raise UsageError(f"steady must be from 0 (frame by frame) to 1, not {steady}")
-        return cls(noise=min(0.95, 1.7 * steady), statistics=min(0.97, 1.6 * steady), flow=min(0.9, 1.2 * steady))
+        return cls(noise=min(0.95, 1.7 * steady), statistics=min(0.97, 1.6 * steady), flow=min(0.95, 1.6 * steady))
 
 
 class Steady:
@@ -209,8 +209,8 @@ def _sameness(frame: Pixels, before: Pixels) -> NDArray[np.float32]:
     padded = np.pad(difference, 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     mean = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)
-    share = 1 - np.square(mean * np.float32(1 / NOISE))
-    return np.maximum(share, 0, out=share)[..., np.newaxis]
+    share: NDArray[np.float32] = np.maximum(1 - np.square(mean * np.float32(1 / NOISE)), 0)
+    return share[..., np.newaxis]
 
 
 def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
@@ -218,7 +218,8 @@ def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
     difference = before.astype(np.float32) - frame
     difference *= share
     difference += frame
-    return np.rint(difference).astype(np.uint8)
+    mixed: Pixels = np.rint(difference).astype(np.uint8)
+    return mixed
 
 
 class _Flow:

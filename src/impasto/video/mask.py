@@ -1,0 +1,56 @@
+"""Where a clip is painted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.pictures.read import load_mask
+from impasto.pictures.resize import resize_mask
+from impasto.video.clip import Clip, Frame, Part, Pixels
+from impasto.video.codecs import CONTAINERS
+from impasto.video.reader import open_clip
+
+
+class Mask:
+    """Where a clip is painted: everywhere, by a picture, or by another clip, frame by frame."""
+
+    def __init__(self, path: Path | None, part: Part) -> None:
+        self._fixed: NDArray[np.uint8] | None = None
+        self._clip: Clip | None = None
+        self._frames: Iterator[Frame] | None = None
+        self._last: NDArray[np.uint8] | None = None
+        if path is None:
+            return
+        if path.suffix.lower() in (*CONTAINERS, ".gif"):
+            self._clip = open_clip(path, part)
+            self._frames = self._clip.frames()
+        else:
+            self._fixed = load_mask(path)
+
+    def applied(self, painted: Pixels, frame: Pixels) -> Pixels:
+        """The painted frame within the mask, the frame itself elsewhere."""
+        if self._fixed is None and self._frames is None:
+            return painted
+        mask = self._fixed
+        if self._frames is not None:
+            following = next(self._frames, None)
+            if following is not None:  # a mask that is shorter stays as it ends
+                self._last = np.rint(following.pixels.mean(axis=2)).astype(np.uint8)
+            mask = self._last
+        assert mask is not None
+        if mask.shape != frame.shape[:2]:
+            mask = resize_mask(mask, frame.shape[1], frame.shape[0])
+            if self._fixed is not None:
+                self._fixed = mask
+        share = mask.astype(np.float32)[..., np.newaxis] / 255
+        mixed: Pixels = np.rint(frame + share * (painted.astype(np.float32) - frame)).astype(np.uint8)
+        return mixed
+
+    def __enter__(self) -> "Mask":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._clip is not None:
+            self._clip.__exit__()
