@@ -32,9 +32,9 @@ NOISE = 2.0
 NOISY_FRAMES = 24
 EACH_MEANS = {
     "frame by frame": 0.0,
-    "noise alone": Means(noise=0.85, statistics=0, flow=0),
-    "statistics alone": Means(noise=0, statistics=0.8, flow=0),
-    "flow alone": Means(noise=0, statistics=0, flow=0.6),
+    "noise alone": Means(noise=0.85, statistics=0, mixing=0),
+    "statistics alone": Means(noise=0, statistics=0.8, mixing=0),
+    "mixing alone": Means(noise=0, statistics=0, mixing=0.6),
     "all (0.5)": 0.5,
     "all (1)": 1.0,
 }

@@ -4,12 +4,11 @@ Painted one by one, frames flicker: noise changes what a network paints, and its
 change of the picture's statistics. :class:`Steady` takes four means against that, all scaled by one number:
 
 1. **noise**: where a frame differs from the one before by no more than a sensor's noise, it is averaged with it before
-   it is painted (a recursive filter per pixel);
+   it is painted (a recursive filter per pixel, along the optical flow where OpenCV is installed);
 2. **statistics**: those of the instance normalisations are measured every few frames, smoothed, and given to the
    network as inputs (Chen et al. 2022 freeze them for tiles);
 3. **the network's own noise z** is the same in every frame;
-4. **flow** (where OpenCV is installed): the painted frame before is moved along the optical flow and mixed in where
-   the frames agree.
+4. **mixing**: the painted frame before, moved along the flow, is mixed in where the frames agree.
 
 At a cut all of it begins anew.
 """
@@ -52,12 +51,12 @@ class Means:
     Attributes:
         noise: Share of the earlier frames in a pixel that has not changed.
         statistics: Share of the earlier statistics that is left after a measurement; 0: statistics of each frame.
-        flow: Share of the painted frame before, moved along the flow, where frames agree.
+        mixing: Share of the painted frame before, moved along the flow, where frames agree.
     """
 
     noise: float
     statistics: float
-    flow: float
+    mixing: float
 
     @classmethod
     def of(cls, steady: float) -> "Means":
@@ -68,7 +67,7 @@ class Means:
         """
         if not isinstance(steady, int | float) or isinstance(steady, bool) or not 0 <= steady <= 1:
             raise UsageError(f"steady must be from 0 (frame by frame) to 1, not {steady}")
-        return cls(noise=min(0.95, 1.7 * steady), statistics=min(0.97, 1.6 * steady), flow=min(0.95, 1.6 * steady))
+        return cls(noise=min(0.95, 1.7 * steady), statistics=min(0.97, 1.6 * steady), mixing=min(0.95, 1.6 * steady))
 
 
 class Steady:
@@ -95,7 +94,7 @@ class Steady:
         self.stylizer = stylizer
         self.settings = settings or Settings()
         self.means = means if isinstance(means, Means) else Means.of(means)
-        self._flow = _Flow.make(use_flow) if self.means.flow else None
+        self._motion = _motion_of(use_flow)
         self.reset()
 
     def reset(self) -> None:
@@ -125,13 +124,16 @@ class Steady:
         if self._is_cut(frame):
             self._forget()
             self.cuts += 1
-        before = self._clean
-        same = None if before is None else _sameness(frame, before)
-        clean_frame = frame if same is None or before is None else _mixed(frame, before, self.means.noise * same)
-        painted = self._paint(clean_frame)
-        if self._flow is not None and before is not None and self._painted is not None:
-            painted = self._flow.mixed(painted, self._painted, clean_frame, before, self.means.flow)
-        self._clean, self._painted = clean_frame, painted
+        clean, agree, move = frame, None, None
+        if self._clean is not None:
+            move = self._motion(frame, self._clean)
+            before = move(self._clean)
+            agree = _sameness(frame, before) * move.inside
+            clean = _mixed(frame, before, np.float32(self.means.noise) * agree)
+        painted = self._paint(clean)
+        if agree is not None and move is not None and self._painted is not None and self.means.mixing:
+            painted = _mixed(painted, move(self._painted), np.float32(self.means.mixing) * agree)
+        self._clean, self._painted = clean, painted
         return painted
 
     def _paint(self, frame: Pixels) -> Pixels:
@@ -222,36 +224,49 @@ def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
     return mixed
 
 
-class _Flow:
-    """Optical flow by dense inverse search (Kroeger et al. 2016), OpenCV's."""
+class _Still:
+    """No motion: what was at a place before is there still."""
 
-    def __init__(self, cv2: Any) -> None:
-        self._cv2 = cv2
-        self._search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    inside: "NDArray[np.float32] | np.float32" = np.float32(1)
+    """1 where the frame before shows what this one does, 0 outside it; (H, W, 1) or one number."""
 
-    @classmethod
-    def make(cls, wanted: bool | None) -> "_Flow | None":
-        """Flow where it is wanted, or left open and possible; None otherwise."""
-        if wanted is False:
-            return None
-        try:
-            return cls(importlib.import_module("cv2"))
-        except ImportError as cause:
-            if wanted:
-                raise UsageError("optical flow needs OpenCV: pip install 'impasto[flow]'") from cause
-            return None
+    def __call__(self, picture: Pixels) -> Pixels:
+        """A picture of the frame before, where things are now."""
+        return picture
 
-    def mixed(self, painted: Pixels, painted_before: Pixels, frame: Pixels, before: Pixels, share: float) -> Pixels:
-        """``painted`` with the frame before mixed in, moved, where the two frames agree."""
-        cv2 = self._cv2
-        height, width = frame.shape[:2]
-        grey, grey_before = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (frame, before))
-        flow = self._search.calc(grey, grey_before, None)
+
+class _Moved(_Still):
+    """Motion by optical flow."""
+
+    def __init__(self, cv2: Any, flow: NDArray[np.float32]) -> None:
+        height, width = flow.shape[:2]
         across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        places = (across + flow[..., 0], down + flow[..., 1])
-        moved_frame = cv2.remap(before, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        moved = cv2.remap(painted_before, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        agree = _sameness(frame, moved_frame)
-        outside = (places[0] < 0) | (places[0] > width - 1) | (places[1] < 0) | (places[1] > height - 1)
-        agree[outside] = 0
-        return _mixed(painted, moved, np.float32(share) * agree)
+        self._places = across + flow[..., 0], down + flow[..., 1]
+        x, y = self._places
+        within = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+        self.inside = within.astype(np.float32)[..., np.newaxis]
+        self._cv2 = cv2
+
+    def __call__(self, picture: Pixels) -> Pixels:
+        cv2 = self._cv2
+        moved: Pixels = cv2.remap(picture, *self._places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return moved
+
+
+def _motion_of(use_flow: bool | None) -> Callable[[Pixels, Pixels], _Still]:
+    """A function of a frame and the one before: by dense inverse search (Kroeger et al. 2016), OpenCV's, or none."""
+    if use_flow is False:
+        return lambda frame, before: _Still()
+    try:
+        cv2 = importlib.import_module("cv2")
+    except ImportError as cause:
+        if use_flow:
+            raise UsageError("optical flow needs OpenCV: pip install 'impasto[flow]'") from cause
+        return lambda frame, before: _Still()
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+
+    def motion(frame: Pixels, before: Pixels) -> _Still:
+        grey, grey_before = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (frame, before))
+        return _Moved(cv2, search.calc(grey, grey_before, None))
+
+    return motion
