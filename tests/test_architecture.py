@@ -20,19 +20,20 @@ TORCH_FREE = {
     "pictures": {"errors", "files"},
     "models": {"errors", "files", "pictures"},
     "painting": {"errors", "files", "options", "processor", "pictures", "models"},
+    "video": {"errors", "files", "options", "pictures", "painting"},
 }
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "files"},
     "optimize": {"errors", "files", "pictures", "nn", "training"},
     "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize", "training"},
     "training": {"errors", "files", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},
-    "": {"errors", "pictures", "painting", "models"},  # impasto/__init__.py
+    "": {"errors", "pictures", "painting", "models", "video"},  # impasto/__init__.py
     "__main__": {"cli"},
 }
 """Package -> the packages it may import, at any depth; "" is impasto itself, for __version__."""
 
 AT_THE_TOP_OF_CLI = {"errors", "cli", ""}
-HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "matplotlib", "pyvips", "pillow_heif"}
+HEAVY = {"av", "cv2", "torch", "onnx", "onnxruntime", "openvino", "matplotlib", "pyvips", "pillow_heif"}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

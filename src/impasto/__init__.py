@@ -13,7 +13,7 @@ its module when it is first used (PEP 562).
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, TrainingError, UsageError
+from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, TrainingError, UsageError, VideoError
 
 if TYPE_CHECKING:
     from impasto.models.catalogue import styles
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from impasto.painting.stylizer import Stylizer
     from impasto.pictures.read import load_image
     from impasto.pictures.write import save_image
+    from impasto.video.paint import VideoOptions, VideoProgress, VideoResult, paint_video
+    from impasto.video.steady import Steady
 
 __version__ = "0.1.0"
 
@@ -39,14 +41,20 @@ __all__ = [
     "ModelError",
     "SavedSettings",
     "Settings",
+    "Steady",
     "Stylizer",
     "TrainingError",
     "UsageError",
+    "VideoError",
+    "VideoOptions",
+    "VideoProgress",
+    "VideoResult",
     "__version__",
     "load",
     "load_image",
     "paint_files",
     "paint_regions",
+    "paint_video",
     "read_settings",
     "save_image",
     "strength_sheet",
@@ -67,6 +75,11 @@ _HOME = {
     "write_settings": "impasto.painting.settings",
     "Stylizer": "impasto.painting.stylizer",
     "paint_regions": "impasto.painting.regions",
+    "paint_video": "impasto.video.paint",
+    "Steady": "impasto.video.steady",
+    "VideoOptions": "impasto.video.paint",
+    "VideoProgress": "impasto.video.paint",
+    "VideoResult": "impasto.video.paint",
     "load_image": "impasto.pictures.read",
     "save_image": "impasto.pictures.write",
     "strength_sheet": "impasto.painting.sheets",

@@ -7,7 +7,7 @@ import pytest
 
 av = pytest.importorskip("av")
 
-from impasto.errors import UsageError, VideoError  # noqa: E402
+from impasto.errors import VideoError  # noqa: E402
 from impasto.video.clip import WHOLE, Part  # noqa: E402
 from impasto.video.reader import open_clip  # noqa: E402
 from tests.video.clips import decoded, make_clip, packet_times, picture  # noqa: E402
@@ -165,9 +165,3 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_an_address_is_not_fetched():
     with pytest.raises(VideoError, match="download"):
         open_clip("https://example.org/a.mp4")
-
-
-@pytest.mark.parametrize("values", [{"start": -1}, {"start": 2, "end": 1}, {"every": 0}, {"short_side": 3}])
-def test_parts_that_make_no_sense_are_refused(values):
-    with pytest.raises(UsageError):
-        Part(**values)

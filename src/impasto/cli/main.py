@@ -29,6 +29,7 @@ app = App(
 )
 COMMANDS = {
     "stylize": ("impasto.cli.stylize:stylize", "Repaint pictures in a style."),
+    "video": ("impasto.cli.video:video", "Repaint a clip in a style, with its sound and timing."),
     "styles": ("impasto.cli.styles:styles", "List the styles that come with Impasto."),
     "info": ("impasto.cli.info:info", "Describe a model or style, and measure its speed on this computer."),
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
@@ -39,7 +40,7 @@ COMMANDS = {
 for _name, (_function, _help) in COMMANDS.items():
     app.command(_function, name=_name, help=_help)
 
-EXTRAS = {"torch": "train", "onnx": "train"}
+EXTRAS = {"torch": "train", "onnx": "train", "av": "video", "cv2": "flow"}
 """The extra of pyproject.toml that installs a module."""
 
 

@@ -59,6 +59,7 @@ class Animation:
     @staticmethod
     def _duration(frame: Image.Image) -> int:
         """Milliseconds; players show frames of less than 20 for 100."""
+        frame.load()  # WebP has no duration before
         duration = round(float(frame.info.get("duration", 100) or 100))
         return duration if duration >= 20 else 100
 

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.errors import UsageError, VideoError
+from impasto.errors import VideoError
 
 Pixels = NDArray[np.uint8]
 
@@ -103,16 +103,6 @@ class Part:
     end: float | None = None
     every: int = 1
     short_side: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start < float("inf"):
-            raise UsageError(f"a start of {self.start} seconds makes no sense; use 0 or more")
-        if self.end is not None and not self.end > self.start:
-            raise UsageError(f"the end, {self.end} s, must be later than the start, {self.start} s")
-        if self.every < 1:
-            raise UsageError(f"every {self.every} frames makes no sense; use 1 or more")
-        if self.short_side is not None and self.short_side < 16:
-            raise UsageError(f"a short side of {self.short_side} pixels is too small; use 16 or more")
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """The width and height at which frames of this size are read."""

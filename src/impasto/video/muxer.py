@@ -65,8 +65,9 @@ def _segment_packets(segments: list[Path], stream: Any, begin: Fraction) -> Iter
     for path in segments:
         with av.open(str(path)) as segment:
             for packet in segment.demux(segment.streams.video[0]):
-                if packet.dts is None:  # the end
+                if packet.pts is None:  # the end
                     continue
+                packet.dts = packet.pts  # there are no B-frames
                 _shift(packet, begin)
                 packet.stream = stream
                 yield packet

@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from impasto.errors import UsageError, VideoError
+from impasto.options import check_ranges, opt
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.resize import resize
@@ -18,8 +19,9 @@ from impasto.video import frame_files
 from impasto.video.animation import SUFFIXES as ANIMATIONS
 from impasto.video.animation import AnimationWriter
 from impasto.video.clip import Clip, Frame, Part, Pixels
+from impasto.video.codecs import CODECS
 from impasto.video.encoder import SegmentWriter, parts_folder
-from impasto.video.keyframes import Keyframes
+from impasto.video.keyframes import Keyframes, read_keyframes
 from impasto.video.mask import Mask
 from impasto.video.muxer import join
 from impasto.video.raw import STANDARD_OUTPUT, RawWriter
@@ -32,37 +34,44 @@ from impasto.video.threads import Ahead, Behind
 class VideoOptions:
     """How a clip is read, painted and written.
 
-    Attributes:
-        part: Which part of the clip, and at what size.
-        codec: A name of :data:`impasto.video.codecs.CODECS`; "auto" is the container's own.
-        quality: Of the encoding, 0 to 100.
-        audio: Whether sound is copied.
-        steady: 0 for each frame by itself, to 1; see :class:`impasto.video.steady.Steady`.
-        flow: Whether optical flow is used; None: where OpenCV is installed.
-        real_time: Paint smaller frames, and enlarge them, as far as painting then keeps up with the clip.
-        mask: Where to paint: a picture, or a clip of the same length whose light parts are painted.
-        keyframes: Strength and mixture over time.
-        force: Replace what is there.
-        resume: Go on with a run that was cut short.
+    Raises:
+        UsageError: A value is out of range, or two options contradict each other.
     """
 
-    part: Part = Part()
-    codec: str = "auto"
-    quality: int = 75
-    audio: bool = True
-    steady: float = 0.5
-    flow: bool | None = None
-    real_time: bool = False
-    mask: Path | None = None
-    keyframes: Keyframes = field(default_factory=Keyframes)
-    force: bool = False
-    resume: bool = False
+    start: float = opt(0.0, "begin this many seconds after the first frame", least=0)
+    end: float | None = opt(None, "end this many seconds after the first frame; default: the clip's end", least=0)
+    every: int = opt(1, "paint only every so many frames", least=1)
+    size: int | None = opt(None, "short side of the result, pixels; default: the clip's own", least=16)
+    steady: float = opt(
+        0.5,
+        "how still the result holds: 0 paints each frame by itself, 1 follows the frames before most",
+        least=0,
+        most=1,
+    )
+    flow: bool | None = opt(None, "follow motion by optical flow; default: if OpenCV is installed (impasto[flow])")
+    real_time: bool = opt(
+        False, "paint smaller frames and enlarge them, as far as painting then keeps up with the clip's own speed"
+    )
+    codec: str = opt("auto", f"video codec: {', '.join(CODECS)}, or auto: the usual one of the file's suffix")
+    quality: int = opt(75, "quality of the encoding, 0 to 100", least=0, most=100)
+    audio: Literal["copy", "none"] = opt("copy", "sound: copy it as it is, or none")
+    keyframes: Path | None = opt(None, "JSON file of strength and mixture over time, see the documentation")
+    force: bool = opt(False, "replace a file that exists")
+    resume: bool = opt(False, "go on with a run that was cut short")
 
     def __post_init__(self) -> None:
-        if not 0 <= self.quality <= 100:
-            raise UsageError(f"quality must be from 0 to 100, not {self.quality}")
-        if not 0 <= self.steady <= 1:
-            raise UsageError(f"steady must be from 0 (frame by frame) to 1, not {self.steady}")
+        check_ranges(self)
+        if self.end is not None and self.end <= self.start:
+            raise UsageError(f"the end, {self.end:g} s, must be later than the start, {self.start:g} s")
+        if self.codec != "auto" and self.codec not in CODECS:
+            raise UsageError(f"unknown codec '{self.codec}': use auto, {', '.join(CODECS)}")
+        if self.audio not in ("copy", "none"):
+            raise UsageError(f"audio must be copy or none, not {self.audio}")
+
+    @property
+    def part(self) -> Part:
+        """Which part of the clip is read, at what size."""
+        return Part(start=self.start, end=self.end, every=self.every, short_side=self.size)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ def paint_video(
     settings: Settings | None = None,
     options: VideoOptions | None = None,
     *,
+    mask: Path | None = None,
     progress: Callable[[VideoProgress], None] = lambda progress: None,
 ) -> VideoResult:
     """Paint a clip and write the result, with the source's sound, timing and metadata.
@@ -122,6 +132,7 @@ def paint_video(
         stylizer: What paints.
         settings: How the style is applied.
         options: How the clip is read and written.
+        mask: Where to paint: a picture, white for fully, or a clip whose frames are masks.
         progress: Called after every frame, from the calling thread.
 
     Raises:
@@ -131,10 +142,10 @@ def paint_video(
     settings, options = settings or Settings(), options or VideoOptions()
     with ExitStack() as stack:
         clip = stack.enter_context(open_clip(source, options.part))
-        mask = stack.enter_context(Mask(options.mask, options.part))
+        masked = stack.enter_context(Mask(mask, options.part))
         _check_output(str(output), source, options)
-        run = _Run(clip, mask, stylizer, settings, options)
-        writer = _writer(str(output), clip, stylizer, settings, options)
+        run = _Run(clip, masked, stylizer, settings, options)
+        writer = _writer(str(output), clip, stylizer, settings, options, mask)
         return run.paint(str(output), writer, progress)
 
 
@@ -150,7 +161,7 @@ def _check_output(output: str, source: str | Path, options: VideoOptions) -> Non
 
 
 def _writer(
-    output: str, clip: Clip, stylizer: Stylizer, settings: Settings, options: VideoOptions
+    output: str, clip: Clip, stylizer: Stylizer, settings: Settings, options: VideoOptions, mask: Path | None
 ) -> "SegmentWriter | AnimationWriter | frame_files.FrameFilesWriter | RawWriter":
     path = Path(output)
     streams = output == STANDARD_OUTPUT or path.suffix.lower() in ANIMATIONS or not path.suffix
@@ -166,11 +177,19 @@ def _writer(
         "source": _identity(clip.source),
         "network and style": _fingerprint(stylizer),
         "settings": asdict(settings),
-        "options": _json({k: v for k, v in asdict(options).items() if k not in ("force", "resume", "audio")}),
+        "mask": _identity(mask),
+        "key frames": _identity(options.keyframes),
+        "options": _json(
+            {k: v for k, v in asdict(options).items() if k not in ("force", "resume", "audio", "keyframes")}
+        ),
     }
     return SegmentWriter(
         path, clip.info, codec=options.codec, quality=options.quality, made_from=made_from, resume=options.resume
     )
+
+
+_OF_THE_RUN = {"force", "resume", "audio", "keyframes"}
+"""Options that do not change a painted frame, or are compared by themselves."""
 
 
 def _identity(source: Path | None) -> list[object]:
@@ -207,6 +226,7 @@ class _Run:
         self._working: tuple[int, int] | None = None
         self._mixes: dict[tuple[tuple[str, float], ...], Stylizer] = {}
         self._painting = 0.0
+        self._keyframes = Keyframes() if options.keyframes is None else read_keyframes(options.keyframes)
         self._first: Frame | None = None
 
     def paint(self, output: str, writer: Any, progress: Callable[[VideoProgress], None]) -> VideoResult:
@@ -270,7 +290,7 @@ class _Run:
             self._clip.source if self._clip.source is not None and self._clip.source.is_file() else None,
             begin=first.time if is_part else Fraction(0),
             end=last.time + 1 / self._clip.info.rate if cut else None,
-            with_audio=self._options.audio,
+            with_audio=self._options.audio == "copy",
         )
         if finished:
             writer.remove()
@@ -313,7 +333,7 @@ class _Run:
         self._steady.reset()
 
     def _restyle(self, seconds: float) -> None:
-        keys = self._options.keyframes
+        keys = self._keyframes
         if not keys.strength and not keys.mix:
             return
         mix = keys.mix_at(seconds)

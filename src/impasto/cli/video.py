@@ -1,0 +1,121 @@
+"""The command `impasto video`."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from impasto.cli.console import note, progress_bar
+from impasto.cli.flags import EngineFlags, flags_of, given
+from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
+from impasto.errors import UsageError
+from impasto.options import opt
+from impasto.painting.load import PrecisionChoice, load
+from impasto.painting.settings import write_settings
+from impasto.painting.stylizer import Stylizer
+from impasto.pictures.write import check_saving, save_image
+from impasto.video.paint import VideoOptions, VideoProgress, VideoResult, paint_video
+from impasto.video.reader import open_clip
+
+if TYPE_CHECKING:
+    VideoFlags = Any
+else:
+    VideoFlags = flags_of(VideoOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherFlags:
+    """What else the command takes."""
+
+    mask: Path | None = opt(
+        None, "picture that shows where to paint, white fully and black not at all; or a clip, frame by frame"
+    )
+    precision: PrecisionChoice = opt("auto", "arithmetic: float32, bfloat16 or int8; auto is the fastest here")
+    preview: Path | None = opt(None, "only paint the first frame (of --start), into this picture")
+
+
+def video(
+    source: Annotated[str, Parameter(name="IN", allow_leading_hyphen=True)],
+    /,
+    *,
+    output: Annotated[str | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = None,
+    style: Annotated[StyleFlags | None, Parameter(name="*")] = None,
+    settings: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
+    clip: Annotated[VideoFlags | None, Parameter(name="*")] = None,
+    other: Annotated[OtherFlags | None, Parameter(name="*")] = None,
+    engine: Annotated[EngineFlags | None, Parameter(name="*")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Repaint a clip in a style, with its sound and timing.
+
+    Ctrl-C ends with a file that plays; --resume goes on from there.
+
+    Args:
+        source: A video file, an animated GIF, WebP or PNG, a folder of frames, or - for YUV4MPEG2 on standard input.
+        output: A video file, an animated GIF, WebP or PNG, a folder/ for one PNG a frame, or - for YUV4MPEG2 on
+            standard output.
+        as_json: Print one JSON object about the result.
+    """
+    other, engine, style = other or OtherFlags(), engine or EngineFlags(), style or StyleFlags()
+    if (output is None) == (other.preview is None):
+        raise UsageError("give a result, -o FILE, or --preview PICTURE to paint the first frame alone")
+    request = read_request(style, given(settings), MaskFlags(), ExtraFlags(precision=other.precision), {})
+    options = VideoOptions(**given(clip))
+    saved = request.saved
+    stylizer = load(
+        saved.style or str(saved.model),
+        variant=saved.variant,
+        backend=engine.backend,
+        threads=engine.threads,
+        precision=other.precision,
+    )
+    stylizer.check(saved.settings)
+    if output is None:
+        assert other.preview is not None
+        return _preview(source, other.preview, stylizer, request.saved.settings, options)
+    with progress_bar("painting", 1.0, quiet=as_json) as bar:
+        paint = partial(paint_video, source, output, stylizer, saved.settings, options, mask=other.mask)
+        result = paint(progress=lambda progress: _show(bar, progress))
+    if style.save_settings is not None:
+        write_settings(style.save_settings, saved)
+    return _report(result, as_json=as_json)
+
+
+def _preview(source: str, picture: Path, stylizer: Stylizer, settings: Any, options: VideoOptions) -> int:
+    check_saving(picture)
+    if picture.exists() and not options.force:
+        raise UsageError(f"{picture}: is there already: add --force to replace it, or give another name")
+    with open_clip(source, replace(options, end=None).part) as clip:
+        frame = next(clip.frames(), None)
+    if frame is None:
+        raise UsageError(f"{source}: has no frame at {options.start:g} s")
+    save_image(picture, stylizer(frame.pixels, settings))
+    print(picture)
+    return 0
+
+
+def _show(bar: Any, progress: VideoProgress) -> None:
+    total = progress.total
+    text = f"frame {progress.frames}{f' of {total}' if total else ''}, {progress.rate:.1f} a second"
+    bar.update(min(1.0, progress.frames / total) if total else 0.0, text, progress.seconds_left)
+
+
+def _report(result: VideoResult, *, as_json: bool) -> int:
+    for text in result.notes:
+        note(text)
+    if result.damaged:
+        note(f"{result.damaged} pieces of the source are damaged; the rest is painted")
+    out = sys.stderr if result.output == "-" else sys.stdout
+    if as_json:
+        print(json.dumps(asdict(result)), file=out)
+    elif result.output != "-":
+        frames, rate = result.frames + result.resumed, result.frames / max(result.seconds, 1e-6)
+        print(f"{result.output} {frames} frames, {result.seconds:.1f} s, {rate:.1f} frames a second")
+    if not result.finished:
+        note("interrupted: the file holds what is painted; the same command with --resume goes on")
+        return 130
+    return 1 if result.damaged else 0
