@@ -9,6 +9,7 @@
 # make wheels    build both packages into dist/
 # make lock      renew constraints.txt: the exact versions that `make` installs
 # make paper     test the papers' claims and write docs/paper: hours, DATA=folder; make paper-quick: minutes, tiny
+# make bench-video  how still and how fast films are painted: DATA=folder
 # make bench     time our generators beside other projects' networks: DATA=folder
 # make clean     remove what the others made
 
@@ -19,7 +20,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 DATA_PACKAGE := packages/impasto-train-data
 
-.PHONY: demo test check slow test-all docs soak wheels lock paper paper-quick bench clean
+.PHONY: demo test check slow test-all docs soak wheels lock paper paper-quick bench bench-video clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
@@ -63,6 +64,9 @@ $(INSTALLED): pyproject.toml $(DATA_PACKAGE)/pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e $(DATA_PACKAGE) -e '.[train,openvino,formats,video,flow,eval,docs,dev]'
 	touch $@
+
+bench-video: $(INSTALLED)
+	$(BIN)/python benchmarks/video.py --data $(DATA)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))
