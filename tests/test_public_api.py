@@ -9,7 +9,8 @@ def test_the_public_names_are_few_and_all_there():
         *("load", "load_image", "save_image", "styles", "Stylizer", "__version__", "Settings", "paint_regions"),
         *("paint_files", "FileOptions", "BatchResult", "BatchProgress"),
         *("SavedSettings", "read_settings", "write_settings", "style_sheet", "strength_sheet"),
-        *("ImpastoError", "ImageError", "ModelError", "BackendError", "TrainingError", "UsageError"),
+        *("paint_video", "Steady", "VideoOptions", "VideoProgress", "VideoResult"),
+        *("ImpastoError", "ImageError", "ModelError", "BackendError", "TrainingError", "UsageError", "VideoError"),
     }
     for name in impasto.__all__:
         assert getattr(impasto, name) is not None
