@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, EngineFlags, Switch, whole_number
+from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, file_or_name, whole_number
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
@@ -26,9 +26,9 @@ def evaluate(
     model: str,
     /,
     *,
-    style: Path,
-    content: Path | None = None,
-    held_out: Path | None = None,
+    style: FilePath,
+    content: FilePath | None = None,
+    held_out: FilePath | None = None,
     size: Annotated[int, whole_number(1)] = 512,
     value_range: Annotated[float | None, Parameter(name="--range")] = None,
     fast: Annotated[bool, Switch] = False,
@@ -52,6 +52,7 @@ def evaluate(
     """
     if size < 64:
         raise UsageError(f"size must be 64 pixels or more, not {size}")
+    model = file_or_name(model)
     if fast and is_file(model):
         raise UsageError(NOT_FAST)
     check_kind(style, "picture")

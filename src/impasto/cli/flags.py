@@ -2,18 +2,44 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from cyclopts import Parameter, Token
+from cyclopts import CoercionError, Parameter, Token
 from cyclopts.validators import Number
 
-from impasto.errors import UsageError
+from impasto.errors import ImageError, UsageError
 from impasto.options import opt
+from impasto.pictures.sources import local_path
 
 NOT_FAST = "--fast is for the styles that come with Impasto; a file has its own network: leave it out"
 
 Switch = Parameter(negative="")
 """A flag without a value that has no opposite."""
+
+
+def _path(_: Any, tokens: Sequence[Token]) -> Path:
+    """A path with ~ expanded; addresses (https://...) are refused."""
+    try:
+        return local_path(tokens[0].value)
+    except ImageError as reason:
+        raise CoercionError(msg=str(reason)) from None  # in a list, the text of a ValueError would be lost
+
+
+FilePath = Annotated[Path, Parameter(converter=_path)]
+"""The type of every flag and argument that is a path."""
+
+
+def file_or_name(text: str) -> str:
+    """The name of a style, or a path with ~ expanded.
+
+    Raises:
+        UsageError: It is an address.
+    """
+    try:
+        return str(local_path(text)) if "/" in text or text.startswith("~") else text
+    except ImageError as reason:
+        raise UsageError(str(reason)) from None
 
 
 def whole_number(least: int, most: int | None = None) -> Parameter:
@@ -57,6 +83,8 @@ def _flag(hint: Any, metadata: Any, negatives: bool) -> Any:
     kinds = (hint, *get_args(hint))
     if bool in kinds:
         return hint | None if negatives else Annotated[hint | None, Switch]
+    if Path in kinds:
+        return FilePath | None
     kind = next((kind for kind in (int, float) if kind in kinds), None)
     if kind is None:
         return hint | None
@@ -89,9 +117,3 @@ class EngineFlags:
     threads: Annotated[int | None, whole_number(1)] = opt(
         None, "number of threads; default: one for each core that this process may use"
     )
-
-
-def check_not_fast(fast: bool, is_file: bool) -> None:
-    """Raise UsageError if --fast is given for a file."""
-    if fast and is_file:
-        raise UsageError(NOT_FAST)

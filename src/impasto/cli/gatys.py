@@ -1,13 +1,12 @@
 """The command `impasto gatys`."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import Switch, flags_of, given
+from impasto.cli.flags import FilePath, Switch, flags_of, given
 from impasto.cli.train import ObjectiveFlags, find_preset
 from impasto.files import check_absent
 from impasto.models.kinds import check_kind
@@ -20,11 +19,11 @@ else:
 
 
 def gatys(
-    content: Path,
-    style: Path,
+    content: FilePath,
+    style: FilePath,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[FilePath, Parameter(name=["--output", "-o"])],
     force: Annotated[bool, Switch] = False,
     preset: str = "impasto",
     settings: Annotated[GatysFlags | None, Parameter(name="*")] = None,

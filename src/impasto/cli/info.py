@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, Switch
+from impasto.cli.flags import NOT_FAST, Switch, file_or_name
 from impasto.errors import ImpastoError, ModelError, UsageError
 from impasto.models.catalogue import Variant, is_file, is_style, network_of, read_named, shipped_names
 from impasto.models.modelfile import ModelInfo, read_info
@@ -32,6 +32,7 @@ def info(
         fast: The shipped style on the fast network.
         as_json: Print one JSON object.
     """
+    file = file_or_name(file)
     if fast and is_file(file):
         raise UsageError(NOT_FAST)
     variant: Variant = "fast" if fast else "best"

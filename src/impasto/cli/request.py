@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, Switch, flags_of, whole_number
+from impasto.cli.flags import NOT_FAST, FilePath, Switch, file_or_name, flags_of, whole_number
 from impasto.errors import UsageError
 from impasto.models.catalogue import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
@@ -42,15 +42,15 @@ class StyleFlags:
         "paint a style that comes with Impasto with the fast network, which takes half the time; --best, the default, "
         "with the better one",
     )
-    settings: Path | None = opt(None, "file to read style and settings from; other flags override it")
-    save_settings: Path | None = opt(None, "file to write style and settings to, for --settings")
+    settings: FilePath | None = opt(None, "file to read style and settings from; other flags override it")
+    save_settings: FilePath | None = opt(None, "file to write style and settings to, for --settings")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskFlags:
     """Where to paint."""
 
-    mask: Annotated[list[Path] | None, Parameter(negative="")] = opt(
+    mask: Annotated[list[FilePath] | None, Parameter(negative="")] = opt(
         None,
         "picture, of any size, that shows where to paint: white fully, black not at all. With one mask for each of "
         "several styles, each style has its own region",
@@ -68,7 +68,7 @@ class ExtraFlags:
     refine: Annotated[int, whole_number(0)] = opt(
         0, "steps of Gatys' optimisation that follow the network: slower and better; needs impasto[train]"
     )
-    picture: Path | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
+    picture: FilePath | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
     precision: PrecisionChoice = opt(
         "auto",
         "arithmetic: float32, bfloat16 or int8; auto is the fastest here. On average its results differ from float32 "
@@ -100,6 +100,7 @@ def read_request(
     saved = read_settings(style.settings) if style.settings is not None else SavedSettings()
     if style.style is not None or style.model is not None:
         saved = replace(saved, style=_with_shares(style.style or []), model=style.model)
+    saved = _with_paths(saved)
     saved = replace(saved, variant=_variant(saved, style.fast))
     if extra.grid:  # the sheet shows all strengths, whatever the settings file says
         changed = {"strength": 1.0} | changed
@@ -112,8 +113,8 @@ def read_request(
         files = files | {"depth": 8}
     if extra.grid:
         files = {"size": GRID_SIZE} | files
-    if style.model is not None:
-        check_kind(style.model, "model")
+    if style.model is not None and saved.model is not None:
+        check_kind(saved.model, "model")
     for path in [*(region.mask or []), *([extra.picture] if extra.picture else [])]:
         check_kind(path, "picture")
     request = Request(saved, tuple(region.mask or ()), region.background_only, extra, FileOptions(**files))
@@ -152,6 +153,12 @@ def _check_extra(request: Request) -> None:
         raise UsageError("--grid shows all strengths: leave --strength out")
     if extra.grid and (request.masks or variants > 1 or extra.refine):
         raise UsageError("--grid shows only styles and strengths: leave --mask, --variants and --refine out")
+
+
+def _with_paths(saved: SavedSettings) -> SavedSettings:
+    """The same with ~ expanded."""
+    styles = {file_or_name(name): share for name, share in saved.style.items()}
+    return replace(saved, style=styles, model=None if saved.model is None else file_or_name(saved.model))
 
 
 def _variant(saved: SavedSettings, fast: bool | None) -> Variant:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import Switch
+from impasto.cli.flags import FilePath, Switch
 from impasto.errors import UsageError
 from impasto.files import check_absent
 from impasto.models.catalogue import Variant
@@ -17,8 +17,8 @@ from impasto.models.catalogue import styles as shipped
 
 def styles(
     *,
-    sheet: Path | None = None,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("styles.jpg"),
+    sheet: FilePath | None = None,
+    output: Annotated[FilePath, Parameter(name=["--output", "-o"])] = Path("styles.jpg"),
     fast: Annotated[bool, Switch] = False,
     force: Annotated[bool, Switch] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,

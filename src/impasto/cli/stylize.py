@@ -242,9 +242,9 @@ def _painter(request: Request, load: Loader) -> PicturePainter:
     masks = []
     for path in request.masks:
         mask = read_mask(path)
-        masks.append(mask.values)
         for text in mask.notes:
             note(f"{path}: {text}")
+        masks.append(mask.values)
     if request.background_only:
         masks = [np.asarray(255 - mask, np.uint8) for mask in masks]
     painter: Painter

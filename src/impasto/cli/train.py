@@ -7,13 +7,12 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import Switch, flags_of, given
+from impasto.cli.flags import FilePath, Switch, flags_of, given
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import complaints
 from impasto.evaluation.judge import MOST_EVALUATIONS
@@ -35,10 +34,10 @@ else:
 
 
 def train(
-    styles: Annotated[list[Path], Parameter(name="STYLE", negative="")],
+    styles: Annotated[list[FilePath], Parameter(name="STYLE", negative="")],
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[FilePath, Parameter(name=["--output", "-o"])],
     preset: str = "impasto",
     set_: Annotated[dict[str, str] | None, Parameter(name="--set")] = None,
     resume: Annotated[bool, Switch] = False,

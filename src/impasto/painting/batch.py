@@ -14,7 +14,7 @@ from impasto.painting.plan import STANDARD, AnyPath, Failure, FileOptions, Job, 
 from impasto.painting.regions import Mask, paint_regions
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import DEFAULT, Stylizer
-from impasto.pictures.formats import holds_16_bits
+from impasto.pictures.formats import holds_16_bits, result_suffix
 from impasto.pictures.picture import Picture, Pixels
 from impasto.pictures.read import decode_picture, read_picture
 from impasto.pictures.write import check_saving, check_size, encode_picture, save_picture
@@ -58,6 +58,8 @@ class BatchResult:
     skipped: tuple[Job, ...]
     """Results that existed (``resume``)."""
     failed: tuple[Failure, ...]
+    ignored: tuple[Path, ...] = ()
+    """Files in input folders that are not pictures by their extension; hidden files do not count."""
     notes: tuple[str, ...] = ()
 
 
@@ -146,7 +148,7 @@ def paint_plan(
             failed.append(outcome)
         if progress is not None:
             progress(BatchProgress(number, len(jobs), outcome))
-    return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.notes)
+    return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.ignored, plan.notes)
 
 
 class _Batch:
@@ -170,15 +172,15 @@ class _Batch:
         picture, notes = self._read(job)
         settings = replace(self._settings, seed=self._settings.seed + job.variant)
         picture = self._paint(picture, settings)
-        self._write(job.target, picture)
+        self._write(job, picture)
         height, width = picture.pixels.shape[:2]
         seconds = round(time.perf_counter() - start, 3)
-        return Painted(job.source, job.target, width, height, 8 * picture.pixels.itemsize, seconds, tuple(notes))
+        return Painted(job.source, job.target, width, height, 8 * picture.pixels.itemsize, seconds, notes)
 
-    def _read(self, job: Job) -> tuple[Picture, list[str]]:
+    def _read(self, job: Job) -> tuple[Picture, tuple[str, ...]]:
         """The picture, at the wanted size and a depth that its result can have, and what to say about it."""
         options = self._options
-        depth = options.depth if job.target == STANDARD or holds_16_bits(job.target) else 8
+        depth = options.depth if holds_16_bits(self._name(job)) else 8
         if job.source == STANDARD:
             decode = partial(decode_picture, self.standard_input, "standard input")
         else:
@@ -186,15 +188,22 @@ class _Batch:
         picture = decode(short_side=options.size, depth=depth, metadata=not options.strip)
         if job.target != STANDARD:
             check_size(job.target, picture.pixels)  # before it is painted
-        return picture, [f"{job.source}: {note}" for note in picture.notes]
+        return picture, tuple(f"{job.source}: {note}" for note in picture.notes)
 
-    def _write(self, target: Path, picture: Picture) -> None:
-        if target == STANDARD:
-            sys.stdout.buffer.write(encode_picture(picture, ".png"))
+    def _name(self, job: Job) -> Path:
+        """The name whose extension is the result's format."""
+        if job.target != STANDARD:
+            return job.target
+        format = self._options.format
+        return Path("stdout.png" if format is None else f"stdout{result_suffix(job.source, format)}")
+
+    def _write(self, job: Job, picture: Picture) -> None:
+        if job.target == STANDARD:
+            sys.stdout.buffer.write(encode_picture(picture, self._name(job), quality=self._options.quality))
             sys.stdout.buffer.flush()
         else:
-            _make_folder(target.parent)
-            save_picture(target, picture, quality=self._options.quality)
+            _make_folder(job.target.parent)
+            save_picture(job.target, picture, quality=self._options.quality)
 
 
 def _together(work: Callable[[Job], Painted], jobs: Sequence[Job], at_once: int) -> Iterator[Painted | Failure]:

@@ -3,12 +3,12 @@
 import glob
 import itertools
 import os
-from collections import Counter
+import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.files import check_absent
@@ -16,10 +16,18 @@ from impasto.models.kinds import check_kind
 from impasto.models.stylefile import SUFFIX
 from impasto.options import check_ranges, opt
 from impasto.pictures import sixteen_bits as deep
-from impasto.pictures.folders import find_images
-from impasto.pictures.formats import WRITABLE_SUFFIXES, holds_16_bits
+from impasto.pictures.folders import scan_folder
+from impasto.pictures.formats import (
+    READABLE_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    OutputFormat,
+    format_of,
+    holds_16_bits,
+    result_suffix,
+)
 from impasto.pictures.picture import Depth
 from impasto.pictures.read import check_source
+from impasto.pictures.sources import local_path
 
 STANDARD = Path("-")
 """Stands for standard input or standard output."""
@@ -37,11 +45,16 @@ class FileOptions:
 
     variants: int = opt(1, "number of different results for each picture, for models that take noise", least=1)
     size: int | None = opt(None, "short side of the results, pixels; default: the picture's own", least=1)
-    quality: int = opt(95, "quality of JPEG and WebP files, 1 to 100", least=1, most=100)
+    format: OutputFormat | None = opt(
+        None,
+        "format of the results in a folder: jpg, png, webp, avif, tiff or jxl, or keep for the format of each picture; "
+        "default: JPEG for pictures of lossy formats, otherwise the picture's own if it can be written, or PNG",
+    )
+    quality: int = opt(95, "quality of JPEG, WebP, AVIF and JPEG XL files, 1 to 100", least=1, most=100)
     depth: Depth = opt(
         "own", "bits per sample of the results: 8, 16, or own, which is 16 for PNG and TIFF made from 16-bit files"
     )
-    strip: bool = opt(False, "leave the camera's metadata (EXIF: place, time, lens) out of the results")
+    strip: bool = opt(False, "leave all metadata (place, time, camera, captions, keywords) out of the results")
     force: bool = opt(False, "replace files that exist")
     resume: bool = opt(False, "skip pictures whose result exists")
     workers: int | None = opt(
@@ -52,6 +65,8 @@ class FileOptions:
         check_ranges(self)
         if self.depth not in (8, 16, "own"):
             raise UsageError(f"depth must be 8, 16 or own, not {self.depth}")
+        if self.format is not None and self.format not in get_args(OutputFormat):
+            raise UsageError(f"unknown format '{self.format}': use one of {', '.join(get_args(OutputFormat))}")
         if self.force and self.resume:
             raise UsageError("--force replaces results that exist and --resume keeps them: give one")
 
@@ -81,6 +96,8 @@ class Plan:
     """Results that exist and are kept (``resume``)."""
     failures: tuple[Failure, ...] = ()
     """Inputs that cannot be read at all."""
+    ignored: tuple[Path, ...] = ()
+    """Files in input folders that are not pictures by their extension; hidden files do not count."""
     notes: tuple[str, ...] = ()
     """What the user should know, one line each."""
 
@@ -98,6 +115,9 @@ def plan_files(
         inputs: Pictures, folders (all pictures in them and in their subfolders), patterns such as ``*.jpg``, and ``-``
             for standard input.
         output: A file; a folder, for several pictures or with a ``/`` at its end; or ``-`` for standard output.
+            In a folder, a result has the name of its picture, and a result of another format the whole name and an
+            extension: IMG_2.jpg becomes IMG_2.jpg, and IMG_2.heic becomes IMG_2.heic.jpg. So the name of a result
+            does not depend on other pictures.
         options: How results are written.
         protected: Files that no result may replace, and why. Inputs are always protected.
 
@@ -106,9 +126,13 @@ def plan_files(
         ImageError: The only input does not exist, and the output is not a picture.
     """
     options = options or FileOptions()
-    names = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
-    found = _find([os.fspath(name) for name in names], os.fspath(output), options.variants)
-    jobs = _with_unique_names(found.jobs, options.variants)
+    names = [_local(name) for name in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    where = _local(output)
+    _check_user(where)
+    if not names:
+        raise UsageError("give at least one picture or folder")
+    found = _find(names, where, options)
+    jobs = _with_variants(found.jobs, options.variants)
     targets = _check_targets(jobs)
     strange = [item for item in found.left_out if item.resolve() not in targets]
     inputs_too = {job.source: "is one of the inputs" for job in jobs}
@@ -121,12 +145,12 @@ def plan_files(
         _check_replacing(jobs, strange, force=options.force)
     if options.depth == 16:
         _check_16_bits(jobs)
-    notes = []
+    notes = found.notes
     if strange:
         notes.append(
             f"{output}: results are written to this folder, so {strange[0]} and all other files in it are not painted"
         )
-    return Plan(tuple(jobs), tuple(skipped), tuple(found.failures), tuple(notes))
+    return Plan(tuple(jobs), tuple(skipped), tuple(found.failures), tuple(found.ignored), tuple(notes))
 
 
 def check_protected(written: Sequence[Path], protected: Mapping[Path, str]) -> None:
@@ -171,33 +195,53 @@ class _Found:
     failures: list[Failure] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
     """Pictures in the output folder, which lies in an input folder."""
+    ignored: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
-def _find(names: Sequence[str], where: str, variants: int) -> _Found:
+def _local(path: AnyPath) -> str:
+    """The path with ~ expanded, with a / at its end if it had one; UsageError for an address."""
+    text = os.fspath(path)
+    try:
+        return os.path.join(local_path(text), "") if text.endswith(("/", os.sep)) else str(local_path(text))  # noqa: PTH118
+    except ImageError as reason:
+        raise UsageError(str(reason)) from None
+
+
+def _check_user(where: str) -> None:
+    """Raise UsageError rather than make a folder that is called ~name."""
+    first = Path(where).parts[:1]
+    if where.startswith("~") and not Path(*first).exists():
+        raise UsageError(f"{where}: there is no user {first[0][1:]}; for a file of that name give ./{where}")
+
+
+def _find(names: Sequence[str], where: str, options: FileOptions) -> _Found:
     output = Path(where)
     inputs = [*itertools.chain.from_iterable(_expanded(name, output) for name in names)]
-    is_folder = _is_folder(where, names, inputs, variants)
+    is_folder = _is_folder(where, names, inputs, options.variants)
+    if not is_folder and output != STANDARD:
+        _check_format(output, inputs[0][0], options.format)
     found = _Found()
     for path, name in inputs:
         if not path.is_dir():
             if path.suffix.lower() in (".onnx", SUFFIX, ".json"):
                 check_kind(path, "picture")
-            found.jobs.append(Job(path, _target(output, name) if is_folder else output))
+            found.jobs.append(Job(path, output / _result_name(path, name, options.format) if is_folder else output))
             continue
-        unreadable: list[Failure] = []
-        pictures = find_images(path, partial(_add_failure, unreadable))
+        scan = scan_folder(path)
         if is_inside(output, path):  # a second run must not paint the results of the first
-            found.left_out += [item for item in pictures if is_inside(item, output)]
-            pictures = [item for item in pictures if not is_inside(item, output)]
-        if not pictures and not unreadable:
-            unreadable.append(Failure(path, ImageError(f"{path}: there are no pictures in this folder")))
-        found.failures += unreadable
-        found.jobs += [Job(item, _target(output, item.relative_to(path))) for item in pictures]
+            found.left_out += [item for item in scan.images if is_inside(item, output)]
+            scan.images = [item for item in scan.images if not is_inside(item, output)]
+            scan.skipped = [item for item in scan.skipped if not is_inside(item, output)]
+        if not scan.images and not scan.failures:
+            scan.failures.append((path, ImageError(f"{path}: there are no pictures in this folder")))
+        if scan.skipped:
+            found.notes.append(f"{path}: {scan.skipped_summary()}")
+        found.ignored += scan.skipped
+        found.failures += [Failure(*failure) for failure in scan.failures]
+        for item in scan.images:
+            found.jobs.append(Job(item, output / _result_name(item, item.relative_to(path), options.format)))
     return found
-
-
-def _add_failure(failures: list[Failure], source: Path, error: ImageError) -> None:
-    failures.append(Failure(source, error))
 
 
 def _is_folder(where: str, names: Sequence[str], inputs: Sequence[tuple[Path, Path]], variants: int) -> bool:
@@ -233,43 +277,68 @@ def is_inside(path: Path, folder: Path) -> bool:
     return folder.resolve() in path.resolve().parents
 
 
-def _target(folder: Path, name: Path) -> Path:
-    """The result, in the output folder, of a picture with this relative name."""
+def _check_format(output: Path, source: Path, format: OutputFormat | None) -> None:
+    """Raise UsageError if a format is asked for that is not the one of the output's extension."""
+    if format is not None:
+        wanted = format_of(f"x{result_suffix(source, format)}")
+        if format_of(output) != wanted:
+            raise UsageError(f"{output}: its extension does not agree with --format {format}: leave one of them out")
+
+
+def _result_name(source: Path, name: Path, format: OutputFormat | None) -> Path:
+    """The name, below the output folder, of the result for a picture of this name below the input folder.
+
+    Different names have different results, whatever else there is: a result that keeps its picture's extension keeps
+    the name, unless that already ends in two extensions of pictures, as those of other results do.
+    """
     if name == STANDARD:
-        return folder / "stdin.png"
-    suffix = name.suffix if name.suffix.lower() in WRITABLE_SUFFIXES else ".png"
-    return folder / name.with_suffix(suffix)
+        return Path(f"stdin{result_suffix(Path('-'), format)}")
+    suffix = result_suffix(source, format)
+    if suffix == name.suffix and Path(name.stem).suffix.lower() not in READABLE_SUFFIXES:
+        return name
+    return name.with_name(name.name + suffix)
 
 
-def _with_unique_names(jobs: Sequence[Job], variants: int) -> list[Job]:
-    """The same jobs, one for each variant, and where possible no two of them with one name."""
-    if variants > 1:
-        return [
-            Job(job.source, job.target.with_stem(f"{job.target.stem}_{number + 1}"), number)
-            for job in jobs
-            for number in range(variants)
-        ]
-    # a.gif and a.png: a result that changes its extension gets the whole name, a.gif.png, if another has the short one.
-    shared = Counter(job.target for job in jobs)
+def _with_variants(jobs: Sequence[Job], variants: int) -> list[Job]:
+    """The same jobs, one for each variant."""
+    if variants == 1:
+        return [*jobs]
     return [
-        job._replace(target=job.target.with_name(f"{job.source.name}{job.target.suffix}"))
-        if shared[job.target] > 1 and job.source.suffix != job.target.suffix
-        else job
+        Job(job.source, job.target.with_stem(f"{job.target.stem}_{number + 1}"), number)
         for job in jobs
+        for number in range(variants)
     ]
 
 
 def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
     """The source of each resolved target; UsageError if two jobs have one target."""
     sources: dict[Path, Path] = {}
+    spellings: dict[str, Job] = {}
     for job in jobs:
         target = job.target.resolve()
+        if job.target != STANDARD:
+            other = spellings.setdefault(unicodedata.normalize("NFC", str(target)).casefold(), job)
+            if other.target.resolve() != target and _ignores_case(target.parent):
+                raise UsageError(
+                    f"{other.source} and {job.source} would become one file, as the output folder does not tell upper "
+                    "from lower case; rename one of them"
+                )
         if sources.get(target) == job.source:
             raise UsageError(f"{job.source}: is given twice; give it once")
         if target in sources:
             raise UsageError(f"{sources[target]} and {job.source} would both become {job.target}; do them one by one")
         sources[target] = job.source
     return sources
+
+
+def _ignores_case(folder: Path) -> bool:
+    """Whether this folder, or the one it would be made in, takes names that differ by case only for one file."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".impasto-case-", dir=there) as file:
+            return Path(file.name.replace("-case-", "-CASE-")).exists()
+    except OSError:  # nothing can be written there, which is found later
+        return False
 
 
 def _check_replacing(jobs: Sequence[Job], strange: Sequence[Path], *, force: bool) -> None:

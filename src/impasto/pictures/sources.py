@@ -30,8 +30,11 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         raise ImageError(f"{text[:200]}: is an address; download it first, and give the file")
     if "\0" in text:
         raise ImageError(f"{text!r}: cannot be the name of a file; check the name")
+    path = Path(text)
+    if not text.startswith("~"):  # ./~name is a file of that name, which must not be expanded later either
+        return path.absolute() if str(path).startswith("~") else path
     try:
-        return Path(text).expanduser()
+        return path.expanduser()
     except RuntimeError:  # ~unknown_user
         return Path(text)
 
