@@ -86,12 +86,12 @@ def test_what_was_done_before_the_disk_was_full_stays_done(here, capsys, monkeyp
     assert {path.name for path in Path("out").iterdir()} == names
 
 
-def test_results_that_would_share_a_name_take_the_whole_name(here, capsys):
+def test_results_of_another_format_take_the_whole_name(here, capsys):
     Path("in").mkdir()
     for name in ("a.gif", "a.png", "b.gif"):
         Image.fromarray(make_photo(0)).save(f"in/{name}")
     paints("in", "-o", "out", "--dry-run")
-    assert capsys.readouterr().out.split() == ["out/a.gif.png", "out/a.png", "out/b.png"]
+    assert capsys.readouterr().out.split() == ["out/a.gif.png", "out/a.png", "out/b.gif.png"]
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_names_are_told_as_they_are(here, capsys):
 def test_a_format_that_is_only_read_becomes_png(here):
     Image.fromarray(make_photo(0)).save("b.gif")
     paints("a.png", "b.gif", "-o", "out")
-    assert (here / "out/b.png").is_file()
+    assert (here / "out/b.gif.png").is_file()
 
 
 def test_a_bad_picture_is_named_and_the_others_are_done(here, capsys):
@@ -611,3 +611,186 @@ def test_a_file_of_another_kind_is_answered_with_what_to_do(here, capsys, comman
     words = command.split()
     assert message in fails(capsys, 2, *words, *(["-o", "b.png"] if words[0] == "stylize" else []))
     assert not Path("b.png").exists()
+
+
+# ---- formats, metadata, skipped files -----------------------------------------------------------------------------
+
+
+def test_the_format_of_a_folder_can_be_chosen(here, capsys):
+    Path("in").mkdir()
+    for name in ("a.png", "b.jpg", "c.gif"):
+        Image.fromarray(make_photo(0)).save(f"in/{name}")
+    for format, expected in {
+        "jpg": {"a.png.jpg": "JPEG", "b.jpg": "JPEG", "c.gif.jpg": "JPEG"},
+        "webp": {"a.png.webp": "WEBP", "b.jpg.webp": "WEBP", "c.gif.webp": "WEBP"},
+        "keep": {"a.png": "PNG", "b.jpg": "JPEG", "c.gif.png": "PNG"},
+    }.items():
+        paints("in", "-o", format, "--format", format)
+        made = {path.name: Image.open(path) for path in Path(format).iterdir()}
+        assert {name: image.format for name, image in made.items()} == expected
+        for image in made.values():
+            image.close()
+    assert "--format" in fails(capsys, 2, "stylize", "in", "-m", "m.onnx", "-o", "x", "--format", "gif")
+
+
+def test_standard_output_has_the_format_that_is_asked_for(here):
+    command = [sys.executable, "-m", "impasto", "stylize", "-", "-o", "-", "-m", "m.onnx", "--format", "jpg"]
+    done = subprocess.run(command, input=(here / "a.png").read_bytes(), capture_output=True, check=True)
+    assert done.stdout.startswith(b"\xff\xd8\xff")
+
+
+def test_strip_removes_all_metadata(here):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Camera"
+    Image.fromarray(make_photo(0)).save("c.jpg", exif=exif, dpi=(300, 300), comment=b"mine")
+    paints("c.jpg", "-o", "d.jpg")
+    paints("c.jpg", "-o", "e.jpg", "--strip")
+    with Image.open("d.jpg") as image:
+        assert [round(x) for x in image.info["dpi"]] == [300, 300]
+        assert image.info["comment"] == b"mine"
+    with Image.open("e.jpg") as image:
+        assert not {"dpi", "exif", "comment"} & {*image.info} or image.info.get("dpi") == (72, 72)
+        assert image.getexif().get(ExifTags.Base.Make) is None
+    assert b"mine" not in Path("e.jpg").read_bytes()
+
+
+def test_what_is_skipped_in_a_folder_is_said_once(here, capsys):
+    Path("in").mkdir()
+    save_image("in/a.png", make_photo(1))
+    for name in ("b.nef", "c.txt", "d.txt"):
+        Path("in", name).touch()
+    paints("in", "-o", "out")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("impasto: in: 3 files were skipped, not pictures by their extension (2 .txt, 1 .nef)")
+
+
+def test_a_cut_out_subject_as_a_mask_is_said(here, capsys):
+    subject = np.dstack([make_photo(0), np.zeros(make_photo(0).shape[:2], np.uint8)])
+    subject[:, :20, 3] = 255
+    Image.fromarray(subject).save("cut.png")
+    paints("a.png", "-o", "b.png", "--mask", "cut.png")
+    assert "cut.png: has transparent parts: its opacity is the mask" in capsys.readouterr().err
+    photo, painted = load_image("a.png"), load_image("b.png")
+    assert (painted[:, :20] == 255 - photo[:, :20]).all()
+    assert (painted[:, 20:] == photo[:, 20:]).all()
+
+
+# ---- odd places and names -----------------------------------------------------------------------------------------
+
+
+def test_a_folder_inside_itself(here):
+    Path("in").mkdir()
+    save_image("in/x.png", make_photo(1))
+    for _ in range(2):
+        paints("in", "-o", "in/out/deep", "--resume")
+    assert sorted(map(str, Path("in").rglob("*.png"))) == ["in/out/deep/x.png", "in/x.png"]
+
+
+def test_a_folder_cannot_be_its_own_output(here, capsys):
+    Path("in").mkdir()
+    save_image("in/x.png", make_photo(1))
+    before = Path("in/x.png").read_bytes()
+    for output in ("in", "in/", "./in/../in"):
+        assert "would be overwritten" in fails(capsys, 2, "stylize", "in", "-m", "m.onnx", "-o", output, "--force")
+    assert Path("in/x.png").read_bytes() == before
+
+
+def test_a_name_that_begins_with_a_hyphen(here):
+    save_image("-a.png", make_photo(1))
+    paints("./-a.png", "-o", "out/")
+    assert (load_image("out/-a.png") == 255 - load_image("-a.png")).all()
+    paints("*.png", "-o", "all")
+    assert {path.name for path in Path("all").iterdir()} == {"-a.png", "a.png"}
+
+
+def test_a_result_whose_name_would_be_too_long_is_named_and_the_others_are_done(here, capsys):
+    Path("in").mkdir()
+    save_image("in/a.png", make_photo(1))
+    long = "in/" + 250 * "x" + ".gif"  # and .png is too much
+    Image.fromarray(make_photo(0)).save(long)
+    assert "File name too long" in fails(capsys, 1, "stylize", "in", "-m", "m.onnx", "-o", "out")
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's name is text")
+def test_names_that_are_not_text_are_painted_and_valid_in_json(here):
+    odd = os.fsdecode(b"in/\xff \xe4.png")
+    Path("in").mkdir()
+    save_image(odd, make_photo(1))
+    Path("in/Grüße 日本.png").write_bytes(Path("a.png").read_bytes())
+    command = [sys.executable, "-m", "impasto", "stylize", "in", "-m", "m.onnx", "-o", "out", "--json"]
+    done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, check=True)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {record["output"] for record in records} == {odd.replace("in/", "out/"), "out/Grüße 日本.png"}
+    assert {path.name for path in Path("out").iterdir()} == {path.name for path in Path("in").iterdir()}
+
+
+def test_a_folder_without_write_permission_is_named(here, capsys):
+    Path("locked").mkdir()
+    Path("locked").chmod(0o500)
+    try:
+        if os.access("locked", os.W_OK):
+            pytest.skip("this user may write everywhere")
+        assert "Permission denied" in fails(capsys, 1, "stylize", "a.png", "-m", "m.onnx", "-o", "locked/")
+        assert "Permission denied" in fails(capsys, 1, "stylize", "a.png", "-m", "m.onnx", "-o", "locked/new/")
+    finally:
+        Path("locked").chmod(0o700)
+
+
+# ---- JSON and pipes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["a.png", "bad.jpg", "-o", "out"], 1),
+        (["bad.jpg", "-o", "b.png"], 1),
+        (["a.png", "-o", "b.xyz"], 2),
+        (["a.png", "-o", "b.png", "--strength", "9"], 2),
+        (["a.png", "-o", "b.png", "--mask", "bad.jpg"], 1),
+        (["a.png", "-o", "b.png", "-s", "no such style"], 2),
+        (["missing.png", "-o", "b.png", "--dry-run"], 1),
+    ],
+)
+def test_json_stays_valid_when_something_fails(here, capsys, words, code):
+    Path("bad.jpg").write_text("no picture")
+    model = [] if "-s" in words else ["-m", "m.onnx"]
+    assert main(["stylize", *words, *model, "--json"]) == code
+    said = capsys.readouterr()
+    records = [json.loads(line) for line in said.out.splitlines()]
+    assert "error" in records[-1]
+    assert records[-1]["error"] in said.err
+
+
+def test_a_reader_that_stops_ends_the_command_quietly(here):
+    Path("in").mkdir()
+    for number in range(20):
+        save_image(f"in/{number}.png", make_photo(number))
+    command = f"'{sys.executable}' -m impasto stylize in -m m.onnx -o out | head -1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("1/20 out/")
+    assert done.stderr == ""
+    for path in Path("out").iterdir():  # what was begun is whole
+        assert load_image(path).shape == make_photo(0).shape
+    assert not [path for path in Path("out").iterdir() if path.name.startswith(".")]
+
+
+def test_ctrl_c_in_a_folder_keeps_what_is_done_and_says_how_to_continue(here):
+    Path("in").mkdir()
+    for number in range(300):
+        save_image(f"in/{number}.png", make_photo(number))
+    command = [sys.executable, "-m", "impasto", "stylize", "in", "-m", "m.onnx", "-o", "out"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("1/300")
+    process.send_signal(2)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command with --resume to continue" in error
+    assert error.splitlines()[-1] == "impasto: error: interrupted"
+    done = [*Path("out").iterdir()]
+    assert 0 < len(done) < 300
+    for path in done:
+        assert load_image(path).shape == make_photo(0).shape
+    paints("in", "-o", "out", "--resume")
+    assert len([*Path("out").iterdir()]) == 300

@@ -1,5 +1,6 @@
 """The terminal: standard streams, one-line messages, and the progress bar of every command."""
 
+import contextlib
 import io
 import os
 import re
@@ -44,9 +45,15 @@ def standard_output_is_closed() -> bool:
     return isinstance(sys.stdout, Closed)
 
 
+def one_line(error: object) -> str:
+    """The text of an error without line breaks."""
+    return re.sub(r"\s*\n\s*", " ", str(error).strip())
+
+
 def complain(error: object) -> None:
-    """Print an error as one line to stderr."""
-    print("impasto: error:", re.sub(r"\s*\n\s*", " ", str(error).strip()), file=sys.stderr)
+    """Print an error as one line to stderr, if that can be written to."""
+    with contextlib.suppress(OSError):
+        print("impasto: error:", one_line(error), file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -7,15 +7,17 @@ Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
 """
 
 import contextlib
+import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cyclopts import App, CycloptsError
 
 from impasto import __version__
-from impasto.cli.console import complain, open_streams
+from impasto.cli.console import complain, one_line, open_streams
 from impasto.errors import ImpastoError, UsageError
 
 app = App(
@@ -61,7 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if show_traceback:
             traceback.print_exc()
-        _explain(error)
+        text = _explain(error)
+        if text and "--json" in options:
+            with contextlib.suppress(OSError):
+                print(json.dumps({"error": text}), file=sys.stderr if _writes_to_stdout(options) else None, flush=True)
+        if text:
+            complain(text)
+        if isinstance(error, OSError):
+            # The rest of the buffer cannot be written either; Python would complain again at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
     return result if isinstance(result, int) else 0
 
@@ -79,21 +89,24 @@ def _exit_code(error: BaseException) -> int | None:
     return 1 if isinstance(error, ImportError) and _missing_module(error) in EXTRAS else None
 
 
-def _explain(error: BaseException) -> None:
-    """Print one line about the error."""
+def _explain(error: BaseException) -> str:
+    """One line about the error, or "" if there is nothing to say."""
     if isinstance(error, KeyboardInterrupt):
-        complain("interrupted")
-    elif isinstance(error, OSError):
-        if not isinstance(error, BrokenPipeError):  # otherwise the reader has seen enough (`impasto styles | head`)
-            with contextlib.suppress(OSError):
-                complain(f"cannot write the output: {error.strerror or error}")
-        # The rest of the buffer cannot be written either; Python would complain again at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    elif isinstance(error, ImportError):
+        return "interrupted"
+    if isinstance(error, BrokenPipeError):  # the reader has seen enough (`impasto styles | head`)
+        return ""
+    if isinstance(error, OSError):
+        return f"cannot write the output: {error.strerror or error}"
+    if isinstance(error, ImportError):
         missing = _missing_module(error)
-        complain(f"this command needs {missing}; pip install 'impasto[{EXTRAS[missing]}]'")
-    else:
-        complain(error)
+        return f"this command needs {missing}; pip install 'impasto[{EXTRAS[missing]}]'"
+    return one_line(error)
+
+
+def _writes_to_stdout(options: Sequence[str]) -> bool:
+    """Whether the result, a picture, goes to standard output."""
+    after = [following for flag, following in pairwise(options) if flag in ("-o", "--output")]
+    return "-" in after or not {"-o-", "-o=-", "--output=-"}.isdisjoint(options)
 
 
 def _missing_module(error: BaseException | None) -> str:
