@@ -136,7 +136,7 @@ def test_the_home_folder_is_expanded_in_every_path(home, here, capsys):
     ],
 )
 def test_an_address_is_answered_in_one_line(here, capsys, command):
-    assert "is an address, not a file; download it first" in fails(capsys, 2, *command.split())
+    assert "is an address; download it first" in fails(capsys, 2, *command.split())
 
 
 def test_names_of_styles_stay_names():

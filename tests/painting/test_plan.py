@@ -153,7 +153,7 @@ def test_an_unknown_user_is_an_error_and_no_folder(here):
 )
 def test_an_address_is_no_file(here, address):
     for arguments in ((address, "out"), (["a.png", address], "out"), ("a.png", address)):
-        with pytest.raises(UsageError, match="is an address, not a file; download it first"):
+        with pytest.raises(UsageError, match="is an address; download it first"):
             plan_files(*arguments)
 
 
