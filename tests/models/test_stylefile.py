@@ -26,7 +26,7 @@ def test_a_file_cut_short_is_refused(tmp_path, length):
     path = tmp_path / "a.safetensors"
     write_style(path, STYLE)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ModelError, match=r"a\.safetensors: is no style file, or damaged"):
+    with pytest.raises(ModelError, match=r"a\.safetensors: is not a style file, or damaged"):
         read_style(path)
 
 
@@ -37,7 +37,7 @@ def test_other_files_are_refused(tmp_path):
         read_style(tmp_path)
     path = tmp_path / "other.safetensors"
     save_file({"x": np.ones(3, np.float32)}, path)
-    with pytest.raises(ModelError, match="is no style file; give one"):
+    with pytest.raises(ModelError, match="is not a style file; give one"):
         read_style(path)
     write_style(path, replace(STYLE, info=replace(INFO, format=9)))
     with pytest.raises(ModelError, match="style of format 9, this version of Impasto reads 1"):

@@ -1,19 +1,21 @@
-"""The model file: a standard ONNX file that says what it is.
+"""The model file: a standard ONNX file with a description.
 
-Any ONNX runtime can run it. What Impasto needs to know besides the graph, a `ModelInfo`, is one JSON string with
-sorted keys in the file's metadata, under the key `impasto`. Reading it takes neither onnx, numpy nor an engine.
+Any ONNX runtime can run it. What Impasto needs to know besides the graph, a `ModelInfo`, is one JSON object in the
+file's metadata, under the key `impasto`. Reading it needs neither onnx, numpy nor an engine.
 
 The contract of the graph, opset 17 or later (N, H and W are dynamic):
 
     input   image     float32 (N, 3, H, W)               RGB, 0 to 1
-    input   noise     float32 (N, noise_channels, H, W)  uniform in [0, 1); only when noise_channels > 0
-    input   style     float32 (style_size,)              scales and shifts (`impasto.models.stylefile`); only when > 0
-    input   strength  float32 (1,)                       0 for the photo to 1 for the style, and beyond; 1 when it is
-                                                         not given; only where the description says so
+    input   noise     float32 (N, noise_channels, h, w)  see `ModelInfo.noise_scales`; h = ceil(H / noise_stride), and
+                                                         w likewise; only if noise_channels > 0
+    input   style     float32 (style_size,)              scales and shifts (`impasto.models.stylefile`); only if
+                                                         style_size > 0
+    input   strength  float32 (1,)                       0 for the photo to 1 for the style, and beyond; default 1;
+                                                         only if the description says so
     output  stylized  float32 (N, 3, H, W)               RGB, 0 to 1, exactly the size of `image`
 
-The output is defined for every H and W that is at least `minimum_size` and divisible by `multiple_of`. Weights are
-inside the file, not in files beside it.
+The output is defined for every H and W of at least `minimum_size` that is divisible by `multiple_of`. Weights are
+inside the file.
 """
 
 import functools
@@ -44,10 +46,10 @@ _LARGEST = 2**31
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What a model file says about itself.
+    """The description in a model file.
 
     Raises:
-        ModelError: No style, or a size or count that is out of range.
+        ModelError: There is no style, or a value is out of range.
     """
 
     format: int = FORMATS[-1]
@@ -55,13 +57,13 @@ class ModelInfo:
     architecture: str
     """Name of the generator, one of `ARCHITECTURES`."""
     arguments: dict[str, Any]
-    """The generator's constructor arguments, nothing more."""
+    """All of the generator's constructor arguments."""
     styles: tuple[str, ...]
-    """Names of the styles it learnt: one, or those whose style files were made with it."""
+    """Names of the styles it was trained for: one, or those whose style files were made with it."""
     multiple_of: int = 1
-    """The graph takes heights and widths divisible by this."""
+    """Heights and widths must be divisible by this."""
     minimum_size: int = 16
-    """The graph takes heights and widths of at least this, in pixels."""
+    """Heights and widths must be at least this, in pixels."""
     noise_channels: int = 0
     """Channels of the graph's `noise` input; 0 when it has none."""
     noise_stride: int = 1
@@ -70,19 +72,19 @@ class ModelInfo:
     """For each channel of `noise`, the spacing of the normally distributed values that it interpolates, in values of
     the input (`impasto.painting.noise`); empty: uniform in [0, 1), independent at every pixel."""
     reach: int = 0
-    """With fixed statistics, how many pixels away a result pixel's inputs lie at most, rounded up to a multiple of 16;
-    0 where the graph cannot paint in tiles."""
+    """With fixed statistics, the largest distance in pixels from an output pixel to an input pixel that affects it,
+    rounded up to a multiple of 16; 0 where the graph cannot paint in tiles."""
     strides: tuple[int, ...] = ()
-    """Pixels to a feature at each instance normalisation, in the graph's order; empty where `reach` is 0. Features of
+    """Pixels per feature at each instance normalisation, in the graph's order; empty where `reach` is 0. Features of
     stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
     style_size: int = 0
-    """Numbers that the graph's `style` input takes; 0 when the one style is part of the graph."""
+    """Length of the graph's `style` input; 0 when the one style is part of the graph."""
     late_size: int = 0
-    """The last so many of these numbers make the colours: at no strength do they go beyond the style's."""
+    """How many of its last elements determine the colours: at a strength beyond 1 they stay at the style's."""
     strength: bool = False
-    """Whether the graph takes `strength`."""
+    """Whether the graph has the input `strength`."""
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By the name of a convolution's kernel, the least and largest number it takes, for computing in 8 bits."""
+    """By the name of a convolution's kernel, the smallest and largest number of its input, for computing in 8 bits."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was made: preset, steps, seconds, seed, content set, objective reached, code version."""
     style_title: str = ""
@@ -110,10 +112,10 @@ class ModelInfo:
             raise ModelError("its Impasto description has 'reach' without 'strides'; export the model again")
 
     def to_json(self) -> str:
-        """One line of JSON with sorted keys, so that equal infos give equal bytes.
+        """One line of JSON with sorted keys: equal descriptions give equal bytes.
 
         Raises:
-            ModelError: `arguments` or `training` hold something JSON has no notation for.
+            ModelError: `arguments` or `training` contain a value that JSON does not have.
         """
         try:
             return to_json(self)
@@ -122,10 +124,10 @@ class ModelInfo:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelInfo":
-        """The info that `to_json` wrote.
+        """The description that `to_json` wrote.
 
         Raises:
-            ModelError: Not such a text, or an unknown format version or architecture.
+            ModelError: The text is damaged, or of an unknown format version or architecture.
         """
         try:
             values = parse_object(text)
@@ -163,7 +165,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that has been read: what it says about itself, and all of its bytes."""
+    """A model file in memory: its description and all of its bytes."""
 
     path: Path
     info: ModelInfo
@@ -197,14 +199,14 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
 
 
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:
-    """What a model file says about itself; ModelError as :func:`read_model`."""
+    """The description in a model file; ModelError as :func:`read_model`."""
     return read_model(path).info
 
 
 def network_hash(path: str | os.PathLike[str]) -> str:
     """The SHA-256, in hexadecimal, of a model file without Impasto's description: it names a network in style files.
 
-    A network that is described anew keeps its hash, and so its styles.
+    A network that gets another description keeps its hash, and so its styles.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
@@ -215,7 +217,7 @@ def network_hash(path: str | os.PathLike[str]) -> str:
 
 
 def check_complete(path: str | os.PathLike[str]) -> None:
-    """Make sure that a file is ONNX, anyone's, and not cut short; engines report that in many lines of their own.
+    """Check that a file, of any project, is ONNX and not cut short; engines report that in many lines of their own.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
@@ -232,7 +234,7 @@ def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -
         path: Where to; an existing file is replaced.
         content: A serialised ONNX model that keeps the contract above. An Impasto description already in it is
             replaced, all else is kept byte for byte.
-        info: What the file shall say about itself.
+        info: The description.
 
     Raises:
         ModelError: The content is not a complete ONNX model, `info` is not one that `read_info` accepts, or the file
@@ -244,20 +246,20 @@ def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -
         first, *others = _without_description(content)
     except ModelError as reason:
         raise ModelError(f"{path}: not written, the ONNX model {reason}") from None
-    # The description comes second, after ONNX's version number and before the graph, so that a file cut short still
-    # says what it was. Protobuf allows any order.
+    # The description is second, after ONNX's version number and before the graph: so a file cut short still has it.
+    # Protobuf allows any order.
     with replacing(Path(path), ModelError) as part:
         part.write_bytes(b"".join((first, metadata_entry(_KEY, text), *others)))
 
 
 def _without_description(content: bytes) -> list[memoryview]:
-    """The top-level fields, encoded, but for Impasto's description."""
+    """The top-level fields, encoded, without Impasto's description."""
     view = memoryview(content)
     return [view[item.start : item.stop] for item in top_level(content) if _entry(content, item)[0] != _KEY]
 
 
 def _entry(content: bytes, item: Field) -> tuple[str, str]:
-    """Key and value where this top-level field is an entry of metadata; else nothing."""
+    """Key and value if this top-level field is an entry of the metadata; else two empty strings."""
     return parse_entry(content[item.body : item.stop]) if item.number == METADATA else ("", "")
 
 
@@ -283,7 +285,7 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Errors of what is in a file name the file."""
+    """Put the path before the message of a ModelError."""
     try:
         yield
     except ModelError as reason:

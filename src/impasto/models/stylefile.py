@@ -1,9 +1,9 @@
 """The style file: one style of a shared network, a few KB.
 
-A conditional network (its model file has a `style_size`) paints in any style it is given the scales and shifts of. A
-style file holds one such style as safetensors, two float32 vectors of `style_size` numbers: `style`, and `photo`, with
-which the same network gives the photo back, so that the look can be had in any strength between. One JSON string
-with sorted keys in the metadata, under the key `impasto`, is a `StyleInfo`.
+A network with a `style` input paints in any style whose scales and shifts it is given. A style file contains one style
+as safetensors, two float32 vectors of the network's `style_size`: `style`, and `photo`, with which the same network
+reproduces the photo, so that a style can be painted in any strength. A `StyleInfo` is one JSON object in the metadata,
+under the key `impasto`.
 """
 
 import os
@@ -23,43 +23,45 @@ Vector = NDArray[np.float32]
 SUFFIX = ".safetensors"
 _FORMAT = 1
 _LARGEST = 16_000_000
-"""Bytes; anything more is no style file and is not read."""
+"""Bytes; larger files are not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleInfo:
-    """What a style file says about itself."""
+    """The description in a style file."""
 
     format: int = _FORMAT
     """Version of the file format."""
     name: str
-    """What the style is called on the command line."""
+    """The name on the command line."""
     network: str
-    """Which network the vectors fit, see `impasto.models.modelfile.network_hash`; with any other they mean nothing."""
+    """The network that the vectors fit, see `impasto.models.modelfile.network_hash`."""
     title: str = ""
-    """Of the style picture, as are the next four."""
+    """Of the style picture, as the next four."""
     artist: str = ""
     year: str = ""
     licence: str = ""
     source: str = ""
     training: dict[str, Any] = field(default_factory=dict)
-    """How it was made and how good it is: see `impasto.models.modelfile.ModelInfo`."""
+    """How it was made: see `impasto.models.modelfile.ModelInfo`."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """A style file's content: `parameters` and `photo` are float32 (style_size,)."""
+    """The content of a style file."""
 
     info: StyleInfo
     parameters: Vector
+    """The style's scales and shifts, layer by layer, float32 (style_size,)."""
     photo: Vector
+    """Those with which the network reproduces the photo, float32 (style_size,)."""
 
 
 def read_style(path: str | os.PathLike[str]) -> Style:
     """The style in a file.
 
     Raises:
-        ModelError: The file is missing, damaged, no style file, or of an unknown format version.
+        ModelError: The file is missing, damaged, not a style file, or of an unknown format version.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -71,7 +73,7 @@ def read_style(path: str | os.PathLike[str]) -> Style:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("impasto")
             if text is None or set(file.keys()) != {"style", "photo"}:
-                raise ModelError("is no style file; give one made by `impasto train`")
+                raise ModelError("is not a style file; give one made by `impasto train`")
             info = _parse(text)
             parameters, photo = (np.asarray(file.get_tensor(name)) for name in ("style", "photo"))
     except ModelError as reason:
@@ -80,8 +82,8 @@ def read_style(path: str | os.PathLike[str]) -> Style:
         raise ModelError(f"{path}: no such style file; check the name") from None
     except OSError as cause:
         raise ModelError(f"{path}: cannot read: {cause.strerror or cause}") from cause
-    except (SafetensorError, TypeError):  # TypeError: of a number type that numpy has not
-        raise ModelError(f"{path}: is no style file, or damaged; copy or download it again") from None
+    except (SafetensorError, TypeError):  # TypeError: an element type that numpy lacks
+        raise ModelError(f"{path}: is not a style file, or damaged; copy or download it again") from None
     for vector in (parameters, photo):
         if (
             vector.dtype != np.float32
@@ -97,11 +99,15 @@ def write_style(path: str | os.PathLike[str], style: Style) -> None:
     """Write a style file, whole or not at all.
 
     Raises:
-        ModelError: The file cannot be written.
+        ModelError: The file cannot be written, or the description contains a value that JSON does not have.
     """
     from safetensors.numpy import save
 
-    data = save({"style": style.parameters, "photo": style.photo}, metadata={"impasto": to_json(style.info)})
+    try:
+        description = to_json(style.info)
+    except RecordError as cause:
+        raise ModelError(f"{path}: not written: its description cannot be stored as JSON: {cause}") from cause
+    data = save({"style": style.parameters, "photo": style.photo}, metadata={"impasto": description})
     with replacing(Path(path), ModelError) as part:
         part.write_bytes(data)
 

@@ -1,0 +1,79 @@
+"""What reading and rewriting a model file costs, beside the `onnx` package and beside storing the layout in the file.
+
+python benchmarks/model_file.py [--repeats 15]
+
+For each shipped network: milliseconds, the least of all repeats, for reading, parsing and rewriting with the project's
+codec; the size of the file and of its channels-last form; and seconds a picture (512 x 384, one thread, ONNX Runtime) in
+either layout. Then milliseconds to import the `onnx` package once numpy is imported.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+from stopwatch import timed
+
+from impasto.models import forms
+from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.modelfile import read_model
+from impasto.models.onnx_file import parse_model
+
+
+def least(work: Callable[[], object], repeats: int) -> float:
+    """The least milliseconds that the work took."""
+    return 1000 * min(timed(work) for _ in range(repeats))
+
+
+def paint(content: bytes, inputs: dict[str, np.ndarray]) -> Callable[[], object]:
+    """A function that paints with this graph."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, inputs)
+
+
+def import_onnx(repeats: int) -> float:
+    """Milliseconds to import onnx after numpy, in processes of their own."""
+    code = "import time, numpy; start = time.perf_counter(); import onnx; print(time.perf_counter() - start)"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True) for _ in range(repeats)]
+    return 1000 * min(float(run.stdout) for run in runs)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    repeats = parser.parse_args().repeats
+    image = np.random.default_rng(0).random((1, 3, 384, 512), dtype=np.float32)
+    for variant in VARIANTS:
+        path = shipped_network(variant)
+        file = read_model(path)
+        content, ranges = file.content, file.info.ranges
+        model = parse_model(content)
+        last = forms.rewrite(content, channels_last=True)
+        work: dict[str, Callable[[], object]] = {
+            "read": lambda path=path: read_model(path),
+            "parse": lambda content=content: parse_model(content),
+            "encode": model.encoded,
+            "channels last": lambda content=content: forms.rewrite(content, channels_last=True),
+            "and 8 bits": lambda content=content, ranges=ranges: forms.rewrite(
+                content, ranges=ranges, channels_last=True
+            ),
+            "measuring": lambda content=content: forms.rewrite(content, "measuring", channels_last=True),
+            "frozen": lambda content=content: forms.rewrite(content, "frozen", channels_last=True),
+        }
+        figures = "; ".join(f"{name} {least(each, repeats):.1f}" for name, each in work.items())
+        print(f"{variant}: {len(content)} bytes, channels last {len(last)}; milliseconds: {figures}")
+        inputs = {"image": image, "style": shipped(variant)["udnie"].parameters}
+        plain, changed = (least(paint(graph, inputs), repeats) / 1000 for graph in (content, last))
+        more = changed / plain - 1
+        print(f"{variant}: ONNX Runtime {plain:.3f} s a picture, channels last {changed:.3f} s ({more:+.0%})")
+    print(f"import onnx: {import_onnx(min(repeats, 5)):.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
