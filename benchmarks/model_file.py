@@ -3,8 +3,8 @@
 python benchmarks/model_file.py [--repeats 15]
 
 For each shipped network: milliseconds, the least of all repeats, for reading, parsing and rewriting with the project's
-codec; the size of the file and of its channels-last form; and seconds a picture (512 x 384, one thread, ONNX Runtime) in
-either layout. Then milliseconds to import the `onnx` package once numpy is imported.
+codec; the size of the file and of its channels-last form; and seconds for a picture of 512 x 384 pixels with one thread
+of ONNX Runtime, in either layout. Then milliseconds to import the `onnx` package after numpy.
 """
 
 import argparse
