@@ -15,7 +15,8 @@ from impasto.errors import ImageError
 from impasto.models.catalogue import shipped_network
 from impasto.painting.settings import SavedSettings, write_settings
 from impasto.painting.stylizer import Stylizer
-from impasto.pictures.read import decode_picture, load_image
+from impasto.pictures.decode import decode_picture
+from impasto.pictures.read import load_image
 from impasto.pictures.write import save_image
 from tests.cli.commands import fails, paints
 from tests.conftest import make_photo

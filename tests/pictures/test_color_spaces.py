@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from impasto.pictures.color_spaces import ColorSpace, from_code_points
-from impasto.pictures.read import decode_picture
-from tests.pictures.samples import chunk, encoded, png_file, smooth
+from impasto.pictures.decode import decode_picture
+from tests.pictures.images import chunk, encoded, png_file, smooth
 
 BT709_TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])  # BT.2087
 SRGB_TO_P3 = np.array([[0.82246, 0.17754, 0], [0.03319, 0.96681, 0], [0.01708, 0.07240, 0.91052]])

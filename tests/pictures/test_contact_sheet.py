@@ -3,7 +3,7 @@ import pytest
 
 from impasto.errors import ImageError
 from impasto.pictures.contact_sheet import contact_sheet
-from tests.pictures.samples import noise
+from tests.pictures.images import noise
 
 
 def test_contact_sheet_keeps_aspects_and_puts_pictures_side_by_side():

@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from impasto.errors import ImageError
+from impasto.pictures.decode import decode_picture
 from impasto.pictures.formats import READABLE_SUFFIXES, WRITABLE_SUFFIXES, format_of, result_suffix
 from impasto.pictures.picture import Picture
-from impasto.pictures.read import decode_picture
 from impasto.pictures.write import encode_picture
-from tests.pictures.samples import encoded, smooth
+from tests.pictures.images import encoded, smooth
 
 
 def test_every_writable_extension_is_readable():

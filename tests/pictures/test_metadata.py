@@ -6,12 +6,13 @@ import pytest
 from PIL import ExifTags, Image, IptcImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
+from impasto.pictures.decode import decode_picture
 from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Picture
-from impasto.pictures.read import decode_picture, load_image, read_picture
+from impasto.pictures.read import load_image, read_picture
 from impasto.pictures.write import encode_picture, save_picture
 from impasto.pictures.xmp import kept_xmp
-from tests.pictures.samples import encoded, noise
+from tests.pictures.images import encoded, noise
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.pictures.decode import decode_picture
 from impasto.pictures.plugins import format_of_data
-from impasto.pictures.read import decode_picture
-from tests.pictures.samples import encoded, smooth
+from tests.pictures.images import encoded, smooth
 
 CODE = """
 import sys
 from impasto import ImageError
-from impasto.pictures.read import decode_picture, read_picture
+from impasto.pictures.decode import decode_picture
+from impasto.pictures.read import read_picture
 for path in sys.argv[1:]:
     try:
         picture = read_picture(path, depth="own")

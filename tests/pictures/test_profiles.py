@@ -6,7 +6,7 @@ from PIL import Image, ImageCms
 
 from impasto.pictures.read import load_image
 from impasto.pictures.write import save_image
-from tests.pictures.samples import noise
+from tests.pictures.images import noise
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])

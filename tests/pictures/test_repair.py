@@ -5,8 +5,8 @@ import pytest
 
 from impasto.errors import ImageError
 from impasto.pictures import repair
-from impasto.pictures.read import decode_picture
-from tests.pictures.samples import chunk, encoded, png_file, smooth
+from impasto.pictures.decode import decode_picture
+from tests.pictures.images import chunk, encoded, png_file, smooth
 
 PHOTO = smooth(200, 300)
 JPEGS = {

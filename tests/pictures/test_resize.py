@@ -3,7 +3,7 @@ import pytest
 
 from impasto.errors import ImageError
 from impasto.pictures.resize import resize, resize_short_side
-from tests.pictures.samples import noise
+from tests.pictures.images import noise
 
 
 @pytest.mark.parametrize(

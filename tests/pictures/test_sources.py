@@ -9,7 +9,7 @@ from impasto.errors import ImageError
 from impasto.pictures.read import as_pixels, check_source, load_image, load_mask, read_picture
 from impasto.pictures.sources import local_path
 from impasto.pictures.write import check_saving, encode_picture, save_image
-from tests.pictures.samples import encoded, noise
+from tests.pictures.images import encoded, noise
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from impasto.pictures import transparency
 from impasto.pictures.read import load_image, read_picture
 from impasto.pictures.transparency import fill_hidden
 from impasto.pictures.write import save_picture
-from tests.pictures.samples import noise
+from tests.pictures.images import noise
 
 
 def test_transparency_is_laid_over_white(tmp_path):

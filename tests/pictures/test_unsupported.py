@@ -6,9 +6,10 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from impasto.errors import ImageError
+from impasto.pictures.decode import decode_picture
 from impasto.pictures.formats import RAW_SUFFIXES
-from impasto.pictures.read import decode_picture, load_image
-from tests.pictures.samples import encoded, smooth
+from impasto.pictures.read import load_image
+from tests.pictures.images import encoded, smooth
 
 
 def refusal(data, name="it"):

@@ -8,7 +8,7 @@ from impasto.pictures.picture import Picture
 from impasto.pictures.read import load_image
 from impasto.pictures.write import encode_picture, save_image
 from tests.conftest import make_photo
-from tests.pictures.samples import noise
+from tests.pictures.images import noise
 
 
 @pytest.mark.parametrize(("name", "side"), [("it.jpg", 65_501), ("it.webp", 16_384)])

@@ -14,9 +14,10 @@ from impasto.painting.plan import STANDARD, AnyPath, Failure, FileOptions, Job, 
 from impasto.painting.regions import Mask, paint_regions
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import DEFAULT, Stylizer
+from impasto.pictures.decode import decode_picture
 from impasto.pictures.formats import holds_16_bits, result_suffix
 from impasto.pictures.picture import Picture, Pixels
-from impasto.pictures.read import decode_picture, read_picture
+from impasto.pictures.read import read_picture
 from impasto.pictures.write import check_saving, check_size, encode_picture, save_picture
 from impasto.processor import cores
 

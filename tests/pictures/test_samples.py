@@ -10,9 +10,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from impasto.pictures import sixteen_bits as deep
+from impasto.pictures.decode import decode_picture
 from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Picture, white
-from impasto.pictures.read import decode_picture, load_image, read_picture
+from impasto.pictures.read import load_image, read_picture
 from impasto.pictures.resize import resize
 from impasto.pictures.write import encode_picture, save_picture
 
