@@ -100,3 +100,33 @@ def test_a_png_with_damaged_pixels_is_refused():
     data[data.index(b"IDAT") + 200] ^= 1
     with pytest.raises(ImageError, match="is damaged"):
         decode_picture(bytes(data), "it")
+
+
+def test_a_png_whose_end_has_a_wrong_checksum_is_read():
+    picture = decode_picture(png_file(smooth())[:-1] + b"x", "it")
+    assert (picture.pixels == smooth()).all()
+    assert picture.notes == (repair.NO_END,)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"irreversible": True}, {"no_jp2": True}])
+def test_a_jpeg_2000_without_its_end_marker_is_read_to_the_last_pixel(missing, options):
+    data = encoded(PHOTO, "JPEG2000", **options)
+    picture = decode_picture(data[:-missing], "it")
+    assert (picture.pixels == decode_picture(data, "it").pixels).all()
+    assert picture.notes == (repair.NO_END,)
+
+
+@pytest.mark.parametrize("missing", [3, 10, 1000])
+def test_a_jpeg_2000_that_lacks_data_is_refused(missing):
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        decode_picture(encoded(PHOTO, "JPEG2000")[:-missing], "it")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP"])
+def test_padding_and_trailers_may_be_missing(kind):
+    image = smooth(20, 31)
+    data = encoded(image, kind)
+    expected = decode_picture(data, "it").pixels
+    assert (decode_picture(data[:-1], "it").pixels == expected).all()
+    assert (decode_picture(data + b"more", "it").pixels == expected).all()

@@ -265,3 +265,29 @@ def test_imagemagicks_deep_files_are_right_or_refused(tmp_path):
                 read += 1
                 assert np.abs(pixels.astype(int) - expected).max() <= 5, (colour, suffix, depth)
     assert read > 20
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate"])
+def test_a_tiff_cut_short_is_called_damaged(compression):
+    data = encoded(smooth(), "TIFF", compression=compression)
+    for size in (len(data) - 1, len(data) // 2, 100, 9):
+        assert "is damaged or cut short" in refusal(data[:size])
+
+
+def test_a_zstd_tiff_of_imagemagick_is_read_or_refused(tmp_path):
+    import shutil
+    import subprocess
+
+    if not (convert := shutil.which("convert")):
+        pytest.skip("needs ImageMagick")
+    for method in ("zstd", "lzma", "webp"):
+        for depth in ("8", "16"):
+            path = tmp_path / f"{method}{depth}.tif"
+            command = [convert, "-size", "40x30", "xc:red", "-depth", depth, "-compress", method, path]
+            subprocess.run(command, check=False, capture_output=True)
+            if not path.exists():
+                continue
+            try:
+                assert np.abs(load_image(path).astype(int) - (255, 0, 0)).max() <= 6  # WebP is lossy
+            except ImageError as error:
+                assert "damaged" not in str(error)

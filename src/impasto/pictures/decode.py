@@ -97,9 +97,12 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
     except (OSError, SyntaxError, KeyError) as cause:
         if kind == "TIFF" and sixteen_bits.available() and (reason := unsupported(kind, data, cause)):
             return _tiff_by_libvips(data, short_side, reason)
-        if kind != "JPEG" or "truncated" not in str(cause):
+        if kind == "JPEG" and "truncated" in str(cause):
+            image = repair.complete_jpeg(data, lambda file: _loaded(file, kind, short_side))
+        elif kind == "JPEG2000" and (ended := repair.ended_jpeg_2000(data)):
+            image = _loaded(ended, kind, short_side)
+        else:
             raise
-        image = repair.complete_jpeg(data, lambda file: _loaded(file, kind, short_side))
         note = repair.NO_END
     notes = [note] if note else []
     frames = _frames(image)

@@ -68,7 +68,7 @@ def format_of_data(data: bytes) -> str | None:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    if data[:1] == b"P" and data[1:2] in b"123456fFyY" and data[2:3].isspace():
+    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
         return "PPM"
     if data[4:8] == b"ftyp":
         size = int.from_bytes(data[:4])

@@ -35,6 +35,8 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
         if chunk.intact:
             continue
         end = chunk.start + 12 + len(chunk.data)
+        if chunk.kind == b"IEND":
+            return data[: chunk.start] + _PNG_END, NO_END
         if chunk.kind[:1].isupper():
             raise ImageError(f"is damaged (at bytes {chunk.start} to {end}); copy or download it again")
         dropped.append((chunk.start, end))
@@ -51,6 +53,11 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
         data = b"".join(data[start:stop] for start, stop in list(pairwise(places))[::2])
         note = BAD_METADATA
     return data, note
+
+
+def ended_jpeg_2000(data: bytes) -> bytes | None:
+    """A JPEG 2000 file with the end marker that it lacks; None if it has one."""
+    return None if data.endswith(_END_OF_JPEG) else data.removesuffix(b"\xff") + _END_OF_JPEG
 
 
 def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.Image:

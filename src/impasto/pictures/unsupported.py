@@ -30,6 +30,8 @@ _OTHER_FORMATS = (
     (b"DDS ", f"is a DDS texture; {_CONVERT}"),
     (b"qoif", f"is a QOI file; {_CONVERT}"),
     (b"P7\n", f"is a PAM file; {_CONVERT}"),
+    (b"PF\n", f"is a PFM file of floating-point pixels; {_CONVERT}"),
+    (b"Pf\n", f"is a PFM file of floating-point pixels; {_CONVERT}"),
     (b"\xff\xd8\xff\xf7", "is a JPEG-LS file; save it as a PNG first"),
     (b"version https://git-lfs", "is a pointer to a file in Git LFS, not the file; run git lfs pull"),
 )
@@ -128,7 +130,7 @@ def unsupported(kind: str | None, data: bytes, cause: Exception) -> str | None:
         if compression not in _BASIC_COMPRESSIONS:
             method = _COMPRESSION_NAMES.get(compression, f"method {compression}")
             return f"is a TIFF compressed with {method}, which Impasto cannot read; save it as a PNG, or with LZW"
-        if isinstance(cause, (SyntaxError, KeyError)):
+        if isinstance(cause, KeyError) or re.search("unknown (pixel mode|data organization)", text):
             bits = next(iter(_values(first, _BITS)), 1)
             return f"is a TIFF of a kind that Impasto cannot read ({bits} bits per sample); save it as a PNG"
     if kind == "JPEG" and (reason := _rare_jpeg(data)):
