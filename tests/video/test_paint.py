@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -128,6 +129,34 @@ def test_an_interrupted_run_leaves_a_file_that_plays_and_goes_on(tmp_path, styli
     assert (result.frames, result.resumed) == (18, 12)
     assert packet_times(output) == packet_times(source)
     assert not parts_folder(output).exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_loses_one_segment_at_most(tmp_path):
+    source, output = make_clip(tmp_path / "a.mp4", frames=200, rate=2, **SMALL), tmp_path / "b.mp4"
+    command = [sys.executable, "-m", "impasto", "video", str(source), "-o", str(output), "--style", "udnie", "--fast"]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    record, begun = parts_folder(output) / "record.json", time.monotonic()
+    while not record.exists() or len(json.loads(record.read_text())["segments"]) < 3:
+        assert run.poll() is None
+        assert time.monotonic() - begun < 120
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    done = sum(segment["frames"] for segment in json.loads(record.read_text())["segments"])
+    assert not output.exists()
+    assert main(["video", str(source), "-o", str(output), "--style", "udnie", "--fast", "--resume"]) == 0
+    assert done >= 60
+    assert packet_times(output) == packet_times(source)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_a_long_clip(tmp_path):
+    psutil = pytest.importorskip("psutil")
+    source, process, seen = make_clip(tmp_path / "a.mp4", frames=3000, **SMALL), psutil.Process(), []
+    small = impasto.load("udnie", variant="fast", threads=1)
+    paint_video(source, tmp_path / "b.mp4", small, progress=lambda progress: seen.append(process.memory_info().rss))
+    assert max(seen[1000:]) < 1.05 * max(seen[500:1000])
 
 
 def test_a_run_goes_on_only_with_the_same_style(tmp_path, stylizer):

@@ -1,5 +1,7 @@
 """Clips written again frame by frame: times, sound, subtitles, colours and sizes stay; runs that end early go on."""
 
+import shutil
+import subprocess
 from fractions import Fraction
 
 import numpy as np
@@ -106,6 +108,21 @@ def test_chapters_and_metadata_are_kept(tmp_path):
         tags = {name.lower(): value for name, value in container.metadata.items()}
         assert (tags["title"], tags["artist"]) == ("A film", "Somebody")
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["one", "two"]
+
+
+def test_subtitles_are_copied_where_the_container_holds_them(tmp_path):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    source, titles = make_clip(tmp_path / "a.mp4", frames=50), tmp_path / "a.srt"
+    titles.write_text("1\n00:00:00,200 --> 00:00:01,000\nHello\n\n2\n00:00:01,100 --> 00:00:01,900\nagain\n")
+    command = ["ffmpeg", "-v", "error", "-i", str(source), "-i", str(titles), "-c", "copy", "-c:s", "srt"]
+    subprocess.run([*command, str(tmp_path / "b.mkv")], check=True)
+    _, notes = copied(tmp_path / "b.mkv", tmp_path / "c.mkv")
+    assert notes == []
+    assert packet_bytes(tmp_path / "c.mkv", "subtitle") == packet_bytes(tmp_path / "b.mkv", "subtitle") != []
+    assert packet_times(tmp_path / "c.mkv", "subtitle") == packet_times(tmp_path / "b.mkv", "subtitle")
+    _, notes = copied(tmp_path / "b.mkv", tmp_path / "c.mp4")
+    assert any("subtitle" in note and ".mkv" in note for note in notes)
 
 
 def test_a_part_has_its_sound_at_the_same_offset(tmp_path):

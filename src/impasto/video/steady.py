@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.errors import UsageError
+from impasto.errors import ImageError, UsageError
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
 from impasto.painting.stylizer import Stylizer
 from impasto.painting.tiles import WHOLE_PIXELS
+from impasto.pictures.picture import check_picture
 from impasto.video.clip import Pixels
 
 Statistics = dict[str, NDArray[np.float32]]
@@ -118,7 +119,14 @@ class Steady:
             self._painted = None
 
     def __call__(self, frame: Pixels) -> Pixels:
-        """The frame painted: uint8 (H, W, 3) in, a new array of the same size out."""
+        """The frame painted: uint8 (H, W, 3) in, a new array of the same size out.
+
+        Raises:
+            ImageError: ``frame`` is no such array.
+        """
+        check_picture(frame)
+        if frame.dtype != np.uint8:
+            raise ImageError(f"expected a frame of uint8, not {frame.dtype}")
         if self.means == Means(0, 0, 0):
             return self.stylizer(frame, self.settings)
         if self._is_cut(frame):
