@@ -141,4 +141,5 @@ def test_an_address_is_answered_in_one_line(here, capsys, command):
 
 def test_names_of_styles_stay_names():
     assert file_or_name("udnie") == "udnie"
+    assert file_or_name("~/x/") == f"{Path.home() / 'x'}/"
     assert file_or_name("~/x.onnx") == str(Path.home() / "x.onnx")

@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 
 from impasto.errors import ImageError, UsageError
 from impasto.options import opt
-from impasto.pictures.sources import local_path
+from impasto.pictures.sources import local_name, local_path
 
 NOT_FAST = "--fast is for the styles that come with Impasto; a file has its own network: leave it out"
 
@@ -31,13 +31,13 @@ FilePath = Annotated[Path, Parameter(converter=_path)]
 
 
 def file_or_name(text: str) -> str:
-    """The name of a style, or a path with ~ expanded.
+    """The name of a style, or a path with ~ expanded; a / at its end stays there.
 
     Raises:
         UsageError: It is an address.
     """
     try:
-        return str(local_path(text)) if "/" in text or text.startswith("~") else text
+        return local_name(text) if "/" in text or text.startswith("~") else text
     except ImageError as reason:
         raise UsageError(str(reason)) from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import note, progress_bar
-from impasto.cli.flags import EngineFlags, flags_of, given
+from impasto.cli.flags import EngineFlags, FilePath, file_or_name, flags_of, given
 from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.options import opt
@@ -31,11 +31,11 @@ else:
 class OtherFlags:
     """What else the command takes."""
 
-    mask: Path | None = opt(
+    mask: FilePath | None = opt(
         None, "picture that shows where to paint, white fully and black not at all; or a clip, frame by frame"
     )
     precision: PrecisionChoice = opt("auto", "arithmetic: float32, bfloat16 or int8; auto is the fastest here")
-    preview: Path | None = opt(None, "only paint the first frame (of --start), into this picture")
+    preview: FilePath | None = opt(None, "only paint the first frame (of --start), into this picture")
 
 
 def video(
@@ -63,6 +63,7 @@ def video(
     other, engine, style = other or OtherFlags(), engine or EngineFlags(), style or StyleFlags()
     if (output is None) == (other.preview is None):
         raise UsageError("give a result, -o FILE, or --preview PICTURE to paint the first frame alone")
+    source, output = file_or_name(source), None if output is None else file_or_name(output)
     request = read_request(style, given(settings), MaskFlags(), ExtraFlags(precision=other.precision), {})
     options = VideoOptions(**given(clip))
     saved = request.saved

@@ -27,7 +27,7 @@ from impasto.pictures.formats import (
 )
 from impasto.pictures.picture import Depth
 from impasto.pictures.read import check_source
-from impasto.pictures.sources import local_path
+from impasto.pictures.sources import local_name
 
 STANDARD = Path("-")
 """Stands for standard input or standard output."""
@@ -201,9 +201,8 @@ class _Found:
 
 def _local(path: AnyPath) -> str:
     """The path with ~ expanded, with a / at its end if it had one; UsageError for an address."""
-    text = os.fspath(path)
     try:
-        return os.path.join(local_path(text), "") if text.endswith(("/", os.sep)) else str(local_path(text))  # noqa: PTH118
+        return local_name(path)
     except ImageError as reason:
         raise UsageError(str(reason)) from None
 

@@ -39,6 +39,17 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         return Path(text)
 
 
+def local_name(path: str | os.PathLike[str]) -> str:
+    """The same as text; a / at the end, which marks a folder, stays there.
+
+    Raises:
+        ImageError: As :func:`local_path`.
+    """
+    text = os.fspath(path)
+    name = str(local_path(path))
+    return f"{name}{os.sep}" if text.endswith(("/", os.sep)) and not name.endswith(os.sep) else name
+
+
 def read_source(
     source: Source, check: Callable[[bytes], object] = lambda head: None, *, head_only: bool = False
 ) -> tuple[bytes, str]:
