@@ -6,6 +6,7 @@ import torch
 
 from impasto.cli.main import main
 from impasto.errors import ModelError
+from impasto.models.catalogue import VARIANTS, shipped_network
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.nn.generators import GENERATORS, build_generator
 from impasto.nn.tensors import to_picture, to_tensor
@@ -100,3 +101,11 @@ def test_a_file_that_disagrees_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=r"not written: ONNX Runtime's picture differs from torch's by 127.5/255"):
         export_generator(generator, info, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_shipped_networks_are_described_as_their_generators_are(variant):
+    info = read_info(shipped_network(variant))
+    generator = build_generator(info.architecture, info.arguments)
+    assert replace(info, **facts(generator)) == info
+    assert info.reach > 0

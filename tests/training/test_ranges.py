@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from impasto.nn.generators import build_generator
+from impasto.nn.generators import NOISE_SCALES, build_generator
 from impasto.training import ranges
 from impasto.training.ranges import best_range, feature_ranges
 
@@ -51,3 +51,14 @@ def test_ranges_hold_every_style_at_twice_its_strength(monkeypatch):
     assert 0.3 * seen[0] < most <= 1.01 * seen[0]  # a few of the largest are cut off
     assert one["first.conv.conv.weight"] == (0.0, 255.0)
     assert all(low < high for low, high in one.values())
+
+
+def test_ranges_of_a_network_with_noise_are_the_same_every_time(monkeypatch):
+    monkeypatch.setattr(ranges, "MINIMUM_CHANNELS", 3)
+    torch.manual_seed(3)
+    generator = build_generator("light", {"width": 4, "blocks": 1, "styles": 2, "noise_scales": NOISE_SCALES})
+    photo, state = torch.from_numpy(IMAGE), torch.get_rng_state()
+    first = feature_ranges(generator, [photo])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert feature_ranges(generator, [photo]) == first
+    assert "noise.conv.conv.weight" in first

@@ -32,8 +32,12 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
         mixtures = torch.cat([mixtures, 2 * mixtures[:-1] - mixtures[-1:]])
     with _recorded_inputs(generator) as seen, _evaluating(generator):
         for photo in photos:
+            noise = None
+            if generator.noise_channels:
+                source = torch.Generator().manual_seed(0)
+                noise = generator.draw_noise(1, *photo.shape[2:], source=source).to(photo.device)
             for mixture in mixtures:
-                generator(photo, None, mixture.to(photo.device) if generator.styles > 1 else None)
+                generator(photo, noise, mixture.to(photo.device) if generator.styles > 1 else None)
     ranges = {name: best_range(torch.cat(samples)) for name, samples in seen.items()}
     if first_layer_sees_pixels(generator) and FIRST_KERNEL in ranges:
         ranges[FIRST_KERNEL] = (0.0, 255.0)  # 8-bit pixels are whole numbers in it: nothing is rounded
