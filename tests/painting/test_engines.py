@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import helper
 
-from impasto.errors import ModelError
+from impasto.errors import BackendError, ModelError
 from impasto.models.catalogue import shipped_network
+from impasto.painting import engines, openvino_engine
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.engines import ENGINES
 from impasto.painting.load import load
@@ -126,3 +127,76 @@ def test_openvino_that_returns_nothing_is_out_of_memory(monkeypatch):
     monkeypatch.setattr(engine, "_model", empty)
     with pytest.raises(OutOfMemory):
         engine.run({})
+
+
+# ---- the choice of an engine ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def choose(monkeypatch):
+    """choose_engine as in a new process."""
+    for cached in (engines._first_that_works, openvino_engine._check_plugin):
+        cached.cache_clear()
+    yield engines.choose_engine
+    for cached in (engines._first_that_works, openvino_engine._check_plugin):
+        cached.cache_clear()
+
+
+def break_package(name, raised, tmp_path, monkeypatch):
+    """Install a package of this name that raises this at its import."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text(f"raise {raised}")
+    for module in [module for module in sys.modules if module.split(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "ImportError('libtbb.so.12: cannot open shared object file')",
+        "OSError('libtbb.so.12: cannot open shared object file')",
+        "RuntimeError('libtbb.so.12: cannot open shared object file')",
+        "ModuleNotFoundError('libtbb.so.12: cannot open shared object file', name='openvino._pyopenvino')",
+    ],
+)
+def test_a_broken_openvino_is_reported_with_its_cause_and_auto_does_without(
+    raised, choose, tmp_path, monkeypatch, caplog
+):
+    break_package("openvino", raised, tmp_path, monkeypatch)
+    cause = "OpenVINO is installed but broken (libtbb.so.12: cannot open shared object file)"
+    with pytest.raises(BackendError) as caught:
+        choose("openvino")
+    assert str(caught.value).startswith(cause)
+    assert [choose("auto") for _ in range(3)] == ["onnxruntime"] * 3
+    (record,) = caplog.records
+    assert record.message.startswith(f"impasto: {cause}")
+    assert record.message.endswith("using ONNX Runtime instead")
+    picture = random_picture(20, 20)
+    assert (load(write_test_model(tmp_path / "m.onnx"))(picture) == 255 - picture).all()
+
+
+def test_an_openvino_without_its_plug_in_is_broken(choose, monkeypatch, caplog):
+    openvino = pytest.importorskip("openvino")
+
+    def no_plug_in(*_):
+        raise RuntimeError("Device with 'CPU' name is not registered")
+
+    monkeypatch.setattr(openvino, "Core", no_plug_in)
+    assert choose("auto") == "onnxruntime"
+    assert "OpenVINO is installed but broken (Device with 'CPU' name is not registered)" in caplog.text
+
+
+def test_without_openvino_auto_is_onnx_runtime_and_says_nothing(choose, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as if it were not installed
+    assert choose("auto") == "onnxruntime"
+    assert not caplog.records
+    with pytest.raises(BackendError, match=r"OpenVINO is not installed; pip install 'impasto\[openvino\]'"):
+        choose("openvino")
+
+
+def test_without_any_engine_the_cause_is_said(choose, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    break_package("onnxruntime", "ImportError('DLL load failed')", tmp_path, monkeypatch)
+    with pytest.raises(BackendError, match=r"ONNX Runtime is installed but broken \(DLL load failed\)"):
+        choose("auto")

@@ -179,3 +179,47 @@ def test_foreign_files_that_are_no_model(tmp_path, engine):
         load_foreign(tmp_path / "text.onnx", backend=engine)
     with pytest.raises(UsageError, match="255 or 1"):
         load_foreign(tmp_path / "text.onnx", value_range=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "openvivo"}, "unknown backend 'openvivo'; use auto, openvino, onnxruntime"),
+        ({"backend": None}, "unknown backend None"),
+        ({"variant": "bset"}, "unknown variant 'bset'; use one of best, fast"),
+        ({"precision": "fp32"}, "unknown precision 'fp32'; use one of auto, float32, bfloat16, int8"),
+        ({"precision": None}, "unknown precision None"),
+        ({"precision": ["float32"]}, "unknown precision"),
+        ({"threads": 0}, "threads must be a whole number of 1 or more, not 0"),
+        ({"threads": 1.5}, "threads must be a whole number of 1 or more, not 1.5"),
+        ({"threads": "2"}, "threads must be a whole number of 1 or more, not '2'"),
+        ({"threads": True}, "threads must be a whole number of 1 or more, not True"),
+    ],
+)
+def test_misspelt_options_are_refused_with_the_known_ones(options, message, tmp_path):
+    model = write_test_model(tmp_path / "m.onnx")
+    for name in ("udnie", model, {"udnie": 1.0}):
+        with pytest.raises(UsageError, match=message):
+            load(name, **options)
+    if "variant" not in options:
+        with pytest.raises(UsageError, match=message):
+            load_foreign(model, **options)
+
+
+@pytest.mark.parametrize("name", [None, 5, "", {}, b"udnie", ["udnie"]])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(UsageError, match=r"give (the name of a style|at least one style)"):
+        load(name)
+
+
+def test_equal_loads_share_a_network_and_others_do_not(tmp_path):
+    one, other = load("udnie", threads=1), load("great_wave", threads=1)
+    assert one.network is other.network
+    assert load("udnie", threads=2).network is not one.network
+    assert (
+        load("udnie", threads=1, precision="float32").network is load("udnie", threads=1, precision="float32").network
+    )
+    model = write_test_model(tmp_path / "m.onnx")
+    first = load(model)
+    write_test_model(model, NOISE, noise_channels=3)
+    assert load(model).network is not first.network

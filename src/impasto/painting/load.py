@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from impasto.errors import BackendError, ModelError, UsageError
-from impasto.models.catalogue import Variant, compiled_folder, find_style, is_style
+from impasto.models.catalogue import VARIANTS, Variant, compiled_folder, find_style, is_style
 from impasto.models.forms import Form
 from impasto.models.modelfile import ModelInfo, check_complete, read_info
 from impasto.models.stylefile import Style
@@ -54,6 +54,10 @@ def load(
             of 0 or more, or ``threads`` is less than 1.
     """
     _check_options(threads, precision)
+    if variant not in VARIANTS:
+        raise UsageError(f"unknown variant {variant!r}; use one of {', '.join(VARIANTS)}")
+    if not isinstance(name_or_path, str | os.PathLike | Mapping) or not name_or_path:
+        raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name_or_path!r}")
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
         style, path = mix_styles(name_or_path, variant)
@@ -76,7 +80,7 @@ def load(
         precision=choose_precision(info, style, engine, precision),
         cache=compiled_folder(path),
     )
-    return Stylizer(Network.of(graph), style)
+    return Stylizer(Network.of(info, graph), style)
 
 
 def choose_precision(info: ModelInfo, style: Style | None, engine: str, wanted: PrecisionChoice) -> Precision:
@@ -137,7 +141,7 @@ def load_foreign(
     engine = choose_engine(backend)
     choose_precision(info, None, engine, precision)
     graph = ForeignGraph(path.read_bytes(), str(path), engine, threads or cores(), precision, value_range)
-    return Stylizer(Network(info, graph))
+    return Stylizer(Network.of(info, graph))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """A network that is ready to run: its graph in an engine, and the other forms of the graph that tiles need."""
 
+import ctypes
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
@@ -17,11 +19,12 @@ from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES
+from impasto.painting.forks import ForkGate
 from impasto.pictures.picture import Pixels, white
 
 
 class Graph(ABC):
-    """Where a network gets its engines from."""
+    """Where a network gets its engines from. To be shared, graphs must be hashable; to be pickled, picklable."""
 
     @abstractmethod
     def runner(self, form: Form) -> Runner:
@@ -75,7 +78,10 @@ class ModelGraph(Graph):
 
 
 class Network:
-    """A network that is ready to run. Safe to use from several threads; :meth:`of` shares equal ones.
+    """A network that is ready to run. Safe to use from several threads, and after a fork.
+
+    A pickled network is loaded again where it is unpickled, once in a process for equal ones that follow each other. In
+    a forked process each form is loaded again when it is first used: threads of engines do not survive a fork.
 
     Attributes:
         info: The model file's description.
@@ -87,16 +93,21 @@ class Network:
         self.graph = graph
         self._runners: dict[Form, Runner] = {}
         self._lock = threading.Lock()  # several threads may need the same form at the same time
-        self._runner("plain")
+        with _gate.passage():
+            _loaded.add(self)
+            self._runner("plain")
 
     @staticmethod
-    def of(graph: ModelGraph) -> "Network":
+    def of(info: ModelInfo, graph: Graph) -> "Network":
         """The network of this graph; the same one for an equal graph, as long as that is in use."""
-        with _sharing:
-            network = _networks.get(graph)
+        with _shared.lock:
+            network = _shared.networks.get(graph)
             if network is None:
-                network = _networks[graph] = Network(graph.info, graph)
+                network = _shared.networks[graph] = Network(info, graph)
             return network
+
+    def __reduce__(self) -> tuple[Callable[[ModelInfo, Graph], "Network"], tuple[ModelInfo, Graph]]:
+        return _unpickled, (self.info, self.graph)
 
     @property
     def reach(self) -> int:
@@ -147,20 +158,20 @@ class Network:
         Raises:
             ModelError: The graph fails; `OutOfMemory` if memory was too small.
         """
-        return self._runner("plain").run(inputs)
+        return self._run("plain", inputs)[0]
 
     def measure(self, inputs: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         """The painted picture of these inputs, and its statistics, as inputs of :meth:`run_frozen`."""
-        *outputs, picture = self._runner("measuring").run_all(inputs)
+        *outputs, picture = self._run("measuring", inputs)
         return picture, forms.statistics(self.graph.norms, outputs)
 
     def run_frozen(self, inputs: Mapping[str, Array]) -> Array:
         """The painted picture of these inputs, which include statistics."""
-        return self._runner("frozen").run(inputs)
+        return self._run("frozen", inputs)[0]
 
     def run_frozen_by_position(self, inputs: Mapping[str, Array]) -> Array:
         """The painted picture of these inputs, which include statistics for every place, see :meth:`blend`."""
-        return self._runner("frozen_by_position").run(inputs)
+        return self._run("frozen_by_position", inputs)[0]
 
     def blend(self, each: Sequence[Mapping[str, Array]], weights: Array) -> dict[str, Array]:
         """Weighted means of statistics at every place, as inputs of :meth:`run_frozen_by_position`.
@@ -192,6 +203,20 @@ class Network:
             if form in self._runners:
                 self._runners[form].release()
 
+    def _run(self, form: Form, inputs: Mapping[str, Array]) -> list[Array]:
+        with _gate.passage():
+            return self._runner(form).run_all(inputs)
+
+    def forget_runners(self) -> None:
+        """Load each form again when it is next used, and leave the engines that are loaded alone, in a forked process.
+
+        They cannot even be freed: they would wait for their threads, which the process does not have.
+        """
+        for runner in self._runners.values():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(runner))
+        self._runners = {}
+        self._lock = threading.Lock()  # another thread may have held it at the fork
+
     def _runner(self, form: Form) -> Runner:
         with self._lock:
             if form not in self._runners:
@@ -199,8 +224,36 @@ class Network:
             return self._runners[form]
 
 
-_networks: WeakValueDictionary[ModelGraph, Network] = WeakValueDictionary()
-_sharing = threading.Lock()
+class _Shared:
+    """Networks that are in use, by their graphs."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.networks: WeakValueDictionary[Graph, Network] = WeakValueDictionary()
+        self.unpickled: deque[Network] = deque(maxlen=2)
+        """The last ones, kept: a pool unpickles its function for each task, and drops it after each."""
+
+
+_shared = _Shared()
+_loaded: WeakSet[Network] = WeakSet()
+_gate = ForkGate()
+
+
+def _unpickled(info: ModelInfo, graph: Graph) -> Network:
+    network = Network.of(info, graph)
+    if network not in _shared.unpickled:
+        _shared.unpickled.append(network)
+    return network
+
+
+def _after_fork() -> None:
+    """In the forked process."""
+    _shared.lock = threading.Lock()
+    for network in tuple(_loaded):
+        network.forget_runners()
+
+
+_gate.guard_forks(_after_fork)
 
 
 def _pooled(weights: Array, cell: int) -> Array:

@@ -39,6 +39,8 @@ class OpenVINOEngine(Engine):
     ) -> None:
         openvino = _imported()
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+        # Otherwise it keeps kernels for every size of picture that it has seen, some 300 KB each.
+        config["CPU_RUNTIME_CACHE_CAPACITY"] = 0
         # Without a hint OpenVINO takes bfloat16 where it is native, and on ARM float16, in which statistics overflow.
         config["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
         try:

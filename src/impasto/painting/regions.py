@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from impasto.errors import ImageError, UsageError
 from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.inputs import Input, as_array
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
 from impasto.painting.stylizer import DEFAULT, Stylizer
@@ -27,14 +28,14 @@ Mask = NDArray[np.uint8]
 """Where to paint: uint8 (h, w), from 0 (not at all) to 255 (wholly)."""
 
 
-def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
+def paint_regions(image: Input, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
     """The picture with each region in a style of its own; what no mask covers stays as it is.
 
     Styles of one network blend in its features: at every place all layers normalise with statistics between those of
     the styles, so that a soft edge is painted as one. Different networks blend in pixels.
 
     Args:
-        image: The picture, uint8 or uint16 (H, W, 3), sRGB.
+        image: The picture, as for :meth:`Stylizer.__call__`.
         regions: Stylizers, each with a mask: uint8 (h, w) of any size, 255 for wholly and 0 for not at all. Where
             masks overlap, each style has its share.
         settings: How the styles are applied.
@@ -46,9 +47,11 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
     """
     if not regions:
         raise UsageError("give at least one region")
-    for stylizer, mask in regions:
-        stylizer.check(settings)
-        check_mask(mask)
+    for region in regions:
+        if not isinstance(region, tuple | list) or len(region) != 2 or not isinstance(region[0], Stylizer):
+            raise UsageError("a region is a stylizer and its mask: give a list of (stylizer, mask)")
+        region[0].check(settings)
+        check_mask(region[1])
     stylizers, masks = [stylizer for stylizer, _ in regions], [mask for _, mask in regions]
     network = stylizers[0].network
     in_features = (
@@ -65,15 +68,18 @@ def paint_regions(image: Pixels, regions: Sequence[tuple[Stylizer, Mask]], setti
         pictures = [stylizer.paint_at_own_size(picture, settings) for stylizer in stylizers]
         return to_pixels(_blend_pixels(pictures, weights, picture), picture)
 
-    return paint_strokes(image, settings, paint, lambda picture: _shares(masks, picture).sum(axis=0))
+    return paint_strokes(as_array(image), settings, paint, lambda picture: _shares(masks, picture).sum(axis=0))
 
 
 def check_mask(mask: Mask) -> None:
     """Raise ImageError unless the mask is a uint8 array (h, w)."""
     if not isinstance(mask, np.ndarray):
-        raise ImageError(f"expected a mask, uint8 (h, w), got {type(mask).__name__}")
+        raise ImageError(
+            f"expected a mask, uint8 (h, w), got {type(mask).__name__}; impasto.pictures.read.load_mask reads one"
+        )
     if mask.dtype != np.uint8 or mask.ndim != 2 or mask.size == 0:
-        raise ImageError(f"expected a mask, uint8 (h, w), got {mask.dtype} {mask.shape}")
+        hint = "; of True and False, give 255 * mask.astype(numpy.uint8)" if mask.dtype == np.bool_ else ""
+        raise ImageError(f"expected a mask, uint8 (h, w), got {mask.dtype} {mask.shape}{hint}")
 
 
 def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, settings: Settings) -> Pixels:

@@ -12,7 +12,7 @@ from impasto.painting.engine import Array
 from impasto.painting.settings import STROKES_AT, Settings
 from impasto.painting.tiles import WHOLE_PIXELS
 from impasto.pictures import colors
-from impasto.pictures.picture import Pixels, check_picture, white
+from impasto.pictures.picture import Pixels, white
 from impasto.pictures.resize import resize, resize_short_side
 
 DETAIL = 0.4
@@ -36,11 +36,7 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         settings: Those that count here: stroke_size, crisp, strength and keep_colors.
         paint: Paints a picture at its own size.
         coverage: Where ``paint`` changes a picture; everywhere when None.
-
-    Raises:
-        ImageError: ``image`` is not such an array.
     """
-    check_picture(image)
     small = working_copy(image, settings)
     painted = paint(small, settings)
     where = None
@@ -89,7 +85,7 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
     painted.
     """
     height, width = image.shape[:2]
-    large = np.empty_like(image)
+    large = np.empty_like(image, order="C")
     painted, small = (resize(x, width, x.shape[0]) for x in (painted, small))  # the height follows, strip by strip
     lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))  # where the coverage is 1
     for top in range(0, height, ROWS):

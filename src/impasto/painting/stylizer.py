@@ -12,6 +12,7 @@ from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.inputs import Input, as_array
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Network
 from impasto.painting.settings import Settings
@@ -49,22 +50,23 @@ class Stylizer:
         """The model file's description."""
         return self.network.info
 
-    def __call__(self, image: Pixels, settings: Settings = DEFAULT) -> Pixels:
-        """The picture repainted: an array of the same size and type, in C order.
+    def __call__(self, image: Input, settings: Settings = DEFAULT) -> Pixels:
+        """The picture repainted: a new array of the same size and type, uint8 or uint16 (H, W, 3), sRGB, in C order.
 
         Args:
-            image: The picture, uint8 or uint16 (H, W, 3), sRGB; it is not changed. A size that the graph does not take
-                is enlarged by reflecting the picture at its right and lower edge, and the result is cropped.
+            image: The picture: an array, uint8 or uint16 (H, W, 3), sRGB, which is not changed; a Pillow image; or a
+                file: its path, its bytes or a binary stream, which give uint8. A size that the graph does not take is
+                enlarged by reflecting the picture at its right and lower edge, and the result is cropped.
             settings: How the style is applied.
 
         Raises:
-            ImageError: ``image`` is not such an array, or has more than `MAX_PIXELS` pixels and the network cannot
-                paint in tiles.
+            ImageError: ``image`` is none of these or a damaged file, or has more than `MAX_PIXELS` pixels and the
+                network cannot paint in tiles.
             ModelError: The graph fails, or its output is not a picture.
-            UsageError: The model has one fixed strength and the settings another.
+            UsageError: ``settings`` are not :class:`Settings`, or the model has one fixed strength and they another.
         """
         self.check(settings)
-        return paint_strokes(image, settings, self.paint_at_own_size)
+        return paint_strokes(as_array(image), settings, self.paint_at_own_size)
 
     def paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
         """The picture painted at its own size, whatever the settings say of strokes and colors; see `__call__`."""
@@ -119,6 +121,8 @@ class Stylizer:
 
     def check(self, settings: Settings) -> None:
         """Raise UsageError unless this stylizer can paint with these settings."""
+        if not isinstance(settings, Settings):
+            raise UsageError(f"settings must be impasto.Settings, as Settings(strength=0.5), not {settings!r:.80}")
         if settings.strength != 1 and not self.network.takes_strength:
             raise UsageError(
                 "this model has one strength: it has not learnt to return the photo (`impasto train --photo-every`)"

@@ -40,7 +40,7 @@ def paint_in_tiles(
     picture, statistics = network.measure({**small, **style})
     network.release("measuring")  # tiles need the memory
     match = color_match(picture, small["image"], strength)
-    painted = np.empty_like(image)
+    painted = np.empty_like(image, order="C")
     height, width = image.shape[:2]
     for tile in tiles(height, width, side, network.reach):
         inputs = network.image_inputs(image[tile.outer], seed)

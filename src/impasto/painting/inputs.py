@@ -1,0 +1,96 @@
+"""What users give in place of an array: files and Pillow images; and what to do with other arrays."""
+
+import io
+import os
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from impasto.errors import ImageError
+from impasto.pictures.picture import Pixels, on_white
+from impasto.pictures.read import decode_picture, load_image
+
+Input = Pixels | Image.Image | str | os.PathLike[str] | bytes | BinaryIO
+"""A picture: an array, uint8 or uint16 (H, W, 3); a Pillow image; or a file: its path, its bytes or a stream."""
+
+_WANTED = "uint8 or uint16 (H, W, 3), RGB, from 0 to white"
+
+
+def as_array(image: Input) -> Pixels:
+    """The picture as an array, uint8 or uint16 (H, W, 3), sRGB; an array of that kind is returned as it is.
+
+    Files and Pillow images are turned upright, converted to sRGB and laid on white, as by :func:`impasto.load_image`.
+
+    Raises:
+        ImageError: It is none of these; the message says how to make one of it.
+    """
+    if isinstance(image, np.ndarray):
+        return _checked(image)
+    if isinstance(image, Image.Image):
+        return _from_pillow(image)
+    if isinstance(image, str | os.PathLike):
+        return load_image(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return on_white(decode_picture(bytes(image), "the picture's bytes"))
+    if hasattr(image, "read"):
+        return _from_stream(image)
+    kind = f"{type(image).__module__}.{type(image).__qualname__}".removeprefix("builtins.")
+    hint = ""
+    if kind.startswith("torch."):
+        hint = ": of a float tensor (3, H, W) from 0 to 1, give (255 * x).byte().permute(1, 2, 0).cpu().numpy()"
+    raise ImageError(
+        f"expected a picture (an array {_WANTED}; a Pillow image; a path, bytes or a stream), got {kind}{hint}"
+    )
+
+
+def _from_stream(stream: BinaryIO) -> Pixels:
+    name = str(getattr(stream, "name", "the stream"))
+    try:
+        data = stream.read()
+    except (OSError, ValueError) as cause:  # ValueError: it is closed, or text
+        raise ImageError(f"{name}: cannot be read: {cause}") from cause
+    if not isinstance(data, bytes):
+        raise ImageError(f"{name}: is a stream of text; open it in binary mode, 'rb'")
+    return on_white(decode_picture(data, name))
+
+
+def _checked(array: Pixels) -> Pixels:
+    """The array itself, in native byte order, if it is a picture."""
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        array = array.astype(np.uint16, copy=False)
+    shape = array.shape
+    if array.dtype in (np.uint8, np.uint16) and array.ndim == 3 and shape[2] == 3 and array.size:
+        return array
+    hint = ""
+    if array.size == 0:
+        hint = "it is empty"
+    elif array.dtype.kind == "f":
+        hint = "of values from 0 to 1, give (255 * a).round().astype(numpy.uint8)"
+    elif array.dtype not in (np.uint8, np.uint16):
+        hint = "give a.astype(numpy.uint8) if values are 0 to 255"
+    elif array.ndim == 2 or (array.ndim == 3 and shape[2] == 1):
+        hint = "of a grey picture, give numpy.repeat(a.reshape(*a.shape[:2], 1), 3, axis=2)"
+    elif array.ndim == 3 and shape[2] == 4:
+        hint = "of RGBA, give a[..., :3], or the Pillow image"
+    elif array.ndim == 3 and shape[0] == 3:
+        hint = "give a.transpose(1, 2, 0)"
+    elif array.ndim == 4:
+        hint = "give one picture at a time"
+    raise ImageError(f"expected a picture, {_WANTED}, got {array.dtype} {shape}{': ' if hint else ''}{hint}")
+
+
+def _from_pillow(image: Image.Image) -> Pixels:
+    """A Pillow image as its file would be read: upright, in sRGB, on white."""
+    try:
+        image = ImageOps.exif_transpose(image)
+        profile = image.info.get("icc_profile")
+        if image.mode == "RGB" and not profile and "transparency" not in image.info:
+            return np.asarray(image)
+        if "transparency" in image.info:
+            image = image.convert("RGBA")
+        stream = io.BytesIO()
+        image.save(stream, "TIFF", icc_profile=profile)
+    except (OSError, ValueError, KeyError) as cause:  # what it was opened from is damaged, or of a mode without a file
+        raise ImageError(f"this Pillow image cannot be read ({cause}); give one of mode RGB") from cause
+    return on_white(decode_picture(stream.getvalue(), "this Pillow image"))
