@@ -2,16 +2,16 @@
 
 import io
 import os
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from impasto.errors import ImageError
-from impasto.pictures.picture import Pixels, on_white
-from impasto.pictures.read import decode_picture, load_image
+from impasto.pictures.picture import Pixels
+from impasto.pictures.read import load_image
+from impasto.pictures.sources import Source
 
-Input = Pixels | Image.Image | str | os.PathLike[str] | bytes | BinaryIO
+Input = Pixels | Image.Image | Source
 """A picture: an array, uint8 or uint16 (H, W, 3); a Pillow image; or a file: its path, its bytes or a stream."""
 
 _WANTED = "uint8 or uint16 (H, W, 3), RGB, from 0 to white"
@@ -29,12 +29,8 @@ def as_array(image: Input) -> Pixels:
         return _checked(image)
     if isinstance(image, Image.Image):
         return _from_pillow(image)
-    if isinstance(image, str | os.PathLike):
+    if isinstance(image, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(image, "read"):
         return load_image(image)
-    if isinstance(image, bytes | bytearray | memoryview):
-        return on_white(decode_picture(bytes(image), "the picture's bytes"))
-    if hasattr(image, "read"):
-        return _from_stream(image)
     kind = f"{type(image).__module__}.{type(image).__qualname__}".removeprefix("builtins.")
     hint = ""
     if kind.startswith("torch."):
@@ -42,17 +38,6 @@ def as_array(image: Input) -> Pixels:
     raise ImageError(
         f"expected a picture (an array {_WANTED}; a Pillow image; a path, bytes or a stream), got {kind}{hint}"
     )
-
-
-def _from_stream(stream: BinaryIO) -> Pixels:
-    name = str(getattr(stream, "name", "the stream"))
-    try:
-        data = stream.read()
-    except (OSError, ValueError) as cause:  # ValueError: it is closed, or text
-        raise ImageError(f"{name}: cannot be read: {cause}") from cause
-    if not isinstance(data, bytes):
-        raise ImageError(f"{name}: is a stream of text; open it in binary mode, 'rb'")
-    return on_white(decode_picture(data, name))
 
 
 def _checked(array: Pixels) -> Pixels:
@@ -93,4 +78,4 @@ def _from_pillow(image: Image.Image) -> Pixels:
         image.save(stream, "TIFF", icc_profile=profile)
     except (OSError, ValueError, KeyError) as cause:  # what it was opened from is damaged, or of a mode without a file
         raise ImageError(f"this Pillow image cannot be read ({cause}); give one of mode RGB") from cause
-    return on_white(decode_picture(stream.getvalue(), "this Pillow image"))
+    return load_image(stream.getvalue())
