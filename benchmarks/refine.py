@@ -20,7 +20,9 @@ import impasto
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
-from impasto.optimize.gatys import YARDSTICK_SIZE, GatysConfig, StyleStatistics, optimize, refine
+from impasto.optimize.gatys import YARDSTICK_SIZE, GatysConfig, optimize
+from impasto.optimize.refine import refine
+from impasto.optimize.statistics import StyleStatistics
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side

@@ -12,7 +12,7 @@ from impasto.models.modelfile import read_info
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
 from impasto.nn.tensors import to_picture
-from impasto.optimize.refine import shipped_statistics
+from impasto.optimize.statistics import shipped_statistics
 from impasto.training.base import load_base
 
 

@@ -27,7 +27,7 @@ MAY_IMPORT = TORCH_FREE | {
     "optimize": {"errors", "files", "pictures", "nn", "training"},
     "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize", "training"},
     "training": {"errors", "files", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},
-    "": {"errors", "pictures", "painting", "models", "video"},  # impasto/__init__.py
+    "": {"errors", "pictures", "painting", "models", "video", "optimize", "training"},  # impasto/__init__.py
     "__main__": {"cli"},
 }
 """Package -> the packages it may import, at any depth; "" is impasto itself, for __version__."""

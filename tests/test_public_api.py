@@ -2,6 +2,9 @@ import pytest
 
 import impasto
 from impasto import errors
+from tests.conftest import HAS_TORCH
+
+NEEDS_TORCH = ("train", "gatys")
 
 
 def test_the_public_names_are_few_and_all_there():
@@ -11,10 +14,15 @@ def test_the_public_names_are_few_and_all_there():
         *("SavedSettings", "read_settings", "write_settings", "style_sheet", "strength_sheet"),
         *("paint_video", "Steady", "VideoOptions", "VideoProgress", "VideoResult"),
         *("ImpastoError", "ImageError", "ModelError", "BackendError", "TrainingError", "UsageError", "VideoError"),
+        *("train", "gatys"),
     }
     for name in impasto.__all__:
-        assert getattr(impasto, name) is not None
         assert name in dir(impasto)
+        if HAS_TORCH or name not in NEEDS_TORCH:
+            assert getattr(impasto, name) is not None
+        else:
+            with pytest.raises(impasto.TrainingError, match=f"impasto.{name} needs torch: pip install"):
+                getattr(impasto, name)
 
 
 def test_what_is_not_there_is_an_ordinary_attribute_error():

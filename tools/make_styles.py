@@ -39,8 +39,8 @@ from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.tensors import to_tensor
 from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
-from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics
-from impasto.optimize.refine import STATISTICS
+from impasto.optimize.gatys import YARDSTICK_SIZE
+from impasto.optimize.statistics import STATISTICS, StyleStatistics
 from impasto.painting.settings import AS_IT_IS
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image

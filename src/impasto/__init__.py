@@ -17,6 +17,7 @@ from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, T
 
 if TYPE_CHECKING:
     from impasto.models.catalogue import styles
+    from impasto.optimize.gatys import gatys
     from impasto.painting.batch import BatchProgress, BatchResult, paint_files
     from impasto.painting.load import load
     from impasto.painting.plan import FileOptions
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from impasto.painting.stylizer import Stylizer
     from impasto.pictures.read import load_image
     from impasto.pictures.write import save_image
+    from impasto.training.api import train
     from impasto.video.paint import VideoOptions, VideoProgress, VideoResult, paint_video
     from impasto.video.steady import Steady
 
@@ -50,6 +52,7 @@ __all__ = [
     "VideoProgress",
     "VideoResult",
     "__version__",
+    "gatys",
     "load",
     "load_image",
     "paint_files",
@@ -60,6 +63,7 @@ __all__ = [
     "strength_sheet",
     "style_sheet",
     "styles",
+    "train",
     "write_settings",
 ]
 
@@ -85,13 +89,20 @@ _HOME = {
     "strength_sheet": "impasto.painting.sheets",
     "style_sheet": "impasto.painting.sheets",
     "styles": "impasto.models.catalogue",
+    "gatys": "impasto.optimize.gatys",
+    "train": "impasto.training.api",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    try:
+        value = getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise TrainingError(f"impasto.{name} needs torch: pip install 'impasto[train]'") from None
     globals()[name] = value  # so that this function runs once per name
     return value
 

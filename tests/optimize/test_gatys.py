@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -7,11 +7,9 @@ import torch
 
 import impasto
 from impasto.errors import ImageError, TrainingError, UsageError
-from impasto.nn.losses import YARDSTICK, Objective, PerceptualLoss
-from impasto.nn.tensors import to_tensor
-from impasto.nn.weights import load_loss_network
+from impasto.nn.losses import Objective
 from impasto.optimize import gatys
-from impasto.optimize.gatys import GatysConfig, StyleStatistics, curve_file, optimize, paint, refine
+from impasto.optimize.gatys import GatysConfig, curve_file, optimize, paint
 from tests.conftest import make_photo
 
 
@@ -53,16 +51,6 @@ def test_refining_begins_at_the_picture_and_can_change_every_pixel(size):
     assert torch.equal(pixels_of(variable), start)
     moved = pixels_of(torch.randn(variable.shape)) - start
     assert torch.linalg.matrix_rank(moved[0, 0]) == min(size)
-
-
-def test_a_look_is_of_gram_matrices_only(tiny_vgg_file):
-    network, _ = load_loss_network(tiny_vgg_file)
-    look = StyleStatistics.of(PerceptualLoss(network, YARDSTICK, to_tensor(make_photo(2))))
-    with pytest.raises(UsageError, match="cannot be compared by gram-covariance"):
-        look.loss(network, replace(YARDSTICK, style_statistic="gram-covariance"))
-    for term in ("tone_weight", "palette_weight", "detail_weight"):
-        with pytest.raises(UsageError, match="cannot be compared by tones, palette and detail"):
-            look.loss(network, replace(YARDSTICK, **{term: 1.0}))
 
 
 def test_refining_uses_its_first_evaluations(config):
@@ -158,18 +146,27 @@ def test_a_goal_ends_the_search_as_soon_as_it_is_reached(config):
     assert result.curve[-1].objective <= goal < min(point.objective for point in result.curve[:-1])
 
 
-@pytest.mark.parametrize("most", [1_000_000, 60 * 48], ids=["whole", "smaller-copy"])
-def test_refining_goes_on_from_a_picture_at_its_size(tiny_vgg, monkeypatch, most):
-    monkeypatch.setattr(gatys, "REFINED_PIXELS", most)
-    photo, picture = make_photo(1), make_photo(3)
-    loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
-    refined = refine(picture, photo, StyleStatistics.of(loss), 10, network=tiny_vgg)
-    assert refined.shape == photo.shape
-    before, after = (float(loss(to_tensor(x), loss.content_target(to_tensor(photo))).total) for x in (picture, refined))
-    assert after < 0.9 * before
+def test_the_public_function_paints_a_file_and_saves_its_curve(tmp_path, photo_folder, style_file):
+    seen = []
+    result = impasto.gatys(
+        photo_folder / "2.JPG", str(style_file), tmp_path / "painted.png", evaluations=2, size=32, progress=seen.append
+    )
+    assert (impasto.load_image(tmp_path / "painted.png") == result.picture).all()
+    assert json.loads((tmp_path / "painted.curve.json").read_text())["curve"] == [asdict(point) for point in seen]
+    assert [point.evaluation for point in seen] == [1, 2]
 
 
-def test_a_picture_too_narrow_to_refine_is_said(tiny_vgg):
-    look = StyleStatistics.of(PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2))))
-    with pytest.raises(ImageError, match="100 x 20 is too narrow to refine"):
-        refine(make_photo(1, 20, 100), make_photo(1, 20, 100), look, 3, network=tiny_vgg)
+@pytest.mark.parametrize(("settings", "message"), [({"evaluations": 0}, "evaluations"), ({"device": "tpu"}, "device")])
+def test_the_public_function_refuses_impossible_settings(tmp_path, photo_folder, style_file, settings, message):
+    with pytest.raises(UsageError, match=message):
+        impasto.gatys(photo_folder / "2.JPG", style_file, tmp_path / "painted.png", **settings)
+    assert not any(tmp_path.iterdir())
+
+
+def test_optimising_leaves_torch_as_it_was(config):
+    torch.manual_seed(7)
+    before = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_rng_state())
+    optimize(make_photo(1), make_photo(2), replace(config, evaluations=2, start="noise"))
+    after = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_rng_state())
+    assert before[:3] == after[:3]
+    assert torch.equal(before[3], after[3])

@@ -1,56 +1,83 @@
-"""The slow last mile: a network's picture as the start of Gatys' optimisation. Needs torch."""
+"""Refining: Gatys' optimisation started from a network's picture."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from safetensors.torch import load_file
+import torch.nn.functional as F
 
-from impasto.errors import UsageError
-from impasto.files import training_data
+from impasto.errors import ImageError, UsageError
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.nn.tensors import to_tensor
+from impasto.nn.tensors import to_picture, to_tensor
+from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
-from impasto.optimize.gatys import YARDSTICK_SIZE, StyleStatistics, refine
+from impasto.optimize.gatys import MINIMUM_SIZE, YARDSTICK_SIZE, GatysConfig, optimize
+from impasto.optimize.statistics import StyleStatistics, shipped_statistics, styles_with_statistics
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 
-STATISTICS = "statistics"
-"""The folder of the training data with the statistics of each shipped style's picture."""
+REFINED_PIXELS = 1_000_000
+"""Pixels that are optimised at once: the loss network's features take about 2 KB per pixel."""
 
 
 def refined(
     paint: Callable[[Pixels], Pixels], styles: Mapping[str, float], picture: Path | None, evaluations: int
 ) -> Callable[[Pixels], Pixels]:
-    """``paint``, and then so many evaluations of Gatys' optimisation.
+    """A function that paints a photo and refines the result.
 
-    What is wanted is the look of ``picture``; without one, that of the shipped style.
+    Args:
+        paint: photo to painted picture, both uint8 (H, W, 3).
+        styles: the shipped styles that ``paint`` mixes, by name, with their weights.
+        picture: the style picture to refine towards; with None, the picture of the one shipped style.
+        evaluations: of the objective.
 
     Raises:
-        UsageError: there is no picture, and not one shipped style alone.
-        ImageError: the picture cannot be read.
+        UsageError: if there is no picture, and not exactly one shipped style.
+        ImageError: if the picture cannot be read.
     """
     network, _ = load_loss_network()
     if picture is None:
         if len(styles) != 1 or not styles_with_statistics().issuperset(styles):
             raise UsageError("to refine with anything but one shipped style, give its picture: --picture FILE")
-        look = shipped_statistics(next(iter(styles)))
+        statistics = shipped_statistics(next(iter(styles)))
     else:
         style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
-        look = StyleStatistics.of(PerceptualLoss(network, YARDSTICK, style))
+        statistics = StyleStatistics.of(PerceptualLoss(network, YARDSTICK, style))
 
-    def both(photo: Pixels) -> Pixels:
-        return refine(paint(photo), photo, look, evaluations, network=network)
+    def paint_and_refine(photo: Pixels) -> Pixels:
+        return refine(paint(photo), photo, statistics, evaluations, network=network)
 
-    return both
-
-
-def styles_with_statistics() -> set[str]:
-    """The shipped styles whose picture's look comes along."""
-    return {path.stem for path in training_data(STATISTICS).iterdir()}
+    return paint_and_refine
 
 
-def shipped_statistics(name: str) -> StyleStatistics:
-    """The look of a shipped style's picture; ``name`` is one of :func:`styles_with_statistics`."""
-    factors = load_file(training_data(f"{STATISTICS}/{name}.safetensors"))
-    return StyleStatistics({layer: factor.float() for layer, factor in factors.items()})
+def refine(
+    picture: Pixels,
+    photo: Pixels,
+    style: StyleStatistics,
+    evaluations: int,
+    *,
+    network: VGGFeatures | None = None,
+) -> Pixels:
+    """Continue from a network's ``picture`` of ``photo`` by optimising its pixels; uint8 (H, W, 3), the same size.
+
+    A picture of more than :data:`REFINED_PIXELS` is refined at a smaller size, and the change is enlarged.
+
+    Raises:
+        ImageError: if the picture is too narrow for the loss network.
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    height, width = photo.shape[:2]
+    shrink = min(1.0, (REFINED_PIXELS / (height * width)) ** 0.5)
+    size = round(min(height, width) * shrink)
+    if size < MINIMUM_SIZE:
+        raise ImageError(f"a picture of {width} x {height} is too narrow to refine: leave --refine out")
+    config = GatysConfig(objective=YARDSTICK, evaluations=evaluations, size=size, style_size=YARDSTICK_SIZE)
+    result = optimize(photo, style, config, begin=picture, network=network)
+    if not result.finished:
+        raise KeyboardInterrupt
+    refined = result.picture
+    if refined.shape == picture.shape:
+        return refined
+    before = F.interpolate(to_tensor(picture), refined.shape[:2], mode="bicubic", antialias=True)
+    change = F.interpolate(to_tensor(refined) - before, (height, width), mode="bicubic")
+    return to_picture(to_tensor(picture) + change)

@@ -1,0 +1,96 @@
+"""The function :func:`impasto.train`."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from impasto.errors import UsageError
+from impasto.training.config import PRESETS, Precision, Recipe, TrainConfig
+from impasto.training.device import Device
+from impasto.training.progress import Progress
+from impasto.training.result import TrainResult
+from impasto.training.trainer import train as run
+
+StrPath = str | os.PathLike[str]
+
+
+def train(
+    style: StrPath | Sequence[StrPath],
+    output: StrPath,
+    *,
+    minutes: float | None = TrainConfig.minutes,
+    steps: int | None = None,
+    preset: str = TrainConfig.preset,
+    recipe: Recipe | None = None,
+    content: StrPath | None = None,
+    held_out: StrPath | None = None,
+    seed: int = TrainConfig.seed,
+    threads: int | None = None,
+    device: Device = TrainConfig.device,
+    precision: Precision = TrainConfig.precision,
+    title: str | None = None,
+    licence: str = "",
+    source: str = "",
+    resume: bool = False,
+    restart: bool = False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> TrainResult:
+    """Learn the style of a picture and write a model for :func:`impasto.load`; needs ``impasto[train]``.
+
+        impasto.train("painting.jpg", "painting.onnx", minutes=10)
+        stylizer = impasto.load("painting.onnx")
+
+    Ctrl-C ends the run after the current step; what was learnt is written and can be resumed. The process's torch
+    threads, random state and signal handlers are restored at the end. It may be called from any thread; Ctrl-C is only
+    seen in the main thread.
+
+    Args:
+        style: path of the style picture; or of several, which share one network and can be mixed.
+        output: ``NAME.onnx``, a model; ``NAME.safetensors``, a small style file for the shared network; or a folder,
+            for several pictures. ``NAME.run`` beside it holds the run's preview, log and checkpoint.
+        minutes: time to spend, of wall clock.
+        steps: steps to take, instead of ``minutes``; this makes a run repeatable.
+        preset: one of "impasto", "fast", "johnson2016", "ulyanov2016" and "ulyanov2017".
+        recipe: hyper-parameters, instead of the preset's.
+        content: folder of photos to learn from; the built-in ones when None.
+        held_out: folder of photos, or text file with names of photos in ``content``, that only measure the result.
+        seed: of all random choices.
+        threads: processor threads; with None, one per core that the process may use.
+        device: "cpu", "cuda", "mps" or "auto", which is a CUDA GPU where there is one and else the CPU.
+        precision: "float32", "bfloat16" or "auto", which is the faster one.
+        title: the style picture's title, for the model file; its file name when None.
+        licence: the style picture's licence, for the model file.
+        source: where the style picture is from, for the model file.
+        resume: continue the unfinished run of this output.
+        restart: replace an existing run or result.
+        progress: called after every step, in this thread.
+
+    Returns:
+        What was made and how good it is; see :class:`impasto.training.result.TrainResult`.
+
+    Raises:
+        ImageError: if a style picture cannot be read.
+        TrainingError: if there is nothing to learn from, the output cannot be written, or the run cannot be resumed.
+        UsageError: for impossible settings, or if the output exists already.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
+    styles = [style] if isinstance(style, str | os.PathLike) else style
+    config = TrainConfig(
+        styles=tuple(map(Path, styles)),
+        output=Path(output),
+        recipe=PRESETS[preset] if recipe is None else recipe,
+        preset=preset,
+        content=None if content is None else Path(content),
+        held_out=None if held_out is None else Path(held_out),
+        minutes=None if steps is not None else minutes,
+        steps=steps,
+        seed=seed,
+        threads=threads,
+        device=device,
+        precision=precision,
+        title=title,
+        licence=licence,
+        source=source,
+    )
+    return run(config, resume=resume, restart=restart, progress=progress)
