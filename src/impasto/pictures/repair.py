@@ -1,20 +1,16 @@
 """Harmless damage: files that lack an end marker or a checksum, and have all their pixels."""
 
+import functools
 import re
 from collections.abc import Callable
 from itertools import pairwise
 
-import numpy as np
 from PIL import Image, ImageChops
 
 from impasto.errors import ImageError
 from impasto.pictures import png
 
 _END_OF_JPEG = b"\xff\xd9"
-_NOISE = bytes(np.random.default_rng(0).integers(1, 255, 4096, np.uint8))  # no byte is FF, or becomes it below
-_INVERSE = bytes(255 - byte for byte in _NOISE)  # so that each missing bit is wrong in one of them
-_RESTARTS = b"".join(bytes([0xFF, 0xD0 + number % 8]) + _NOISE[:512] for number in range(16))
-_FILLERS = (_NOISE + _END_OF_JPEG, _INVERSE + _END_OF_JPEG, _RESTARTS + _END_OF_JPEG)
 _PNG_END = bytes(4) + b"IEND\xae\x42\x60\x82"
 
 NO_END = "lacks its end marker, but has all its pixels"
@@ -60,6 +56,15 @@ def ended_jpeg_2000(data: bytes) -> bytes | None:
     return None if data.endswith(_END_OF_JPEG) else data.removesuffix(b"\xff") + _END_OF_JPEG
 
 
+@functools.cache
+def _fillers() -> tuple[bytes, ...]:
+    """Bytes that look like compressed data, to stand behind the end of a truncated JPEG."""
+    noise = bytes((number * 2654435761 >> 11) % 254 + 1 for number in range(4096))  # no byte is FF
+    inverse = bytes(255 - byte for byte in noise)  # so that each missing bit is wrong in one of them
+    restarts = b"".join(bytes([0xFF, 0xD0 + number % 8]) + noise[:512] for number in range(16))
+    return tuple(filler + _END_OF_JPEG for filler in (noise, inverse, restarts))
+
+
 def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.Image:
     """The image of a JPEG file whose end marker is missing.
 
@@ -75,7 +80,7 @@ def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.
     """
     data = data.rstrip(b"\xff")
     image = decode(data + _END_OF_JPEG)
-    differences = [ImageChops.difference(image, decode(data + filler)).getbbox() for filler in _FILLERS]
+    differences = [ImageChops.difference(image, decode(data + filler)).getbbox() for filler in _fillers()]
     if tops := [difference[1] for difference in differences if difference is not None]:
         share = 1 - min(tops) / image.height
         raise ImageError(f"is damaged or cut short (the lower {share:.0%} is missing); copy or download it again")

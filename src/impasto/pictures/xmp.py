@@ -1,8 +1,7 @@
 """XMP packets: what of them still holds for the painted picture."""
 
 import contextlib
-from xml.dom import minidom
-from xml.parsers.expat import ExpatError
+from typing import Any
 
 _LONGEST = 1 << 20
 _DROPPED_NAMESPACES = (
@@ -27,6 +26,9 @@ def kept_xmp(packet: bytes) -> bytes | None:
 
     Dropped are orientation, size, colour space, thumbnails, and references to gain maps, depth maps and videos.
     """
+    from xml.dom import minidom  # few pictures have XMP
+    from xml.parsers.expat import ExpatError
+
     packet = packet.strip(b"\0 \r\n\t")
     if len(packet) > _LONGEST or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
         return None
@@ -51,6 +53,6 @@ def kept_xmp(packet: bytes) -> bytes | None:
     return None
 
 
-def _is_dropped(node: minidom.Node) -> bool:
+def _is_dropped(node: Any) -> bool:
     space = node.namespaceURI or ""
-    return space.startswith(_DROPPED_NAMESPACES) or (node.localName in _DROPPED_NAMES and "/" in space)
+    return bool(space.startswith(_DROPPED_NAMESPACES) or (node.localName in _DROPPED_NAMES and "/" in space))
