@@ -80,7 +80,7 @@ def test_pixels_without_a_defined_range_are_refused(tmp_path, samples):
 
 
 @pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("L", {"progressive": True}), ("CMYK", {})])
-def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size_where_a_small_one_is_wanted(monkeypatch, mode, options):
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size_for_a_small_result(monkeypatch, mode, options):
     whole = Image.fromarray(noise(9, 12)).resize((1600, 1200), Image.Resampling.BICUBIC)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -108,7 +108,7 @@ def test_a_file_cut_short_is_an_error_not_grey_rows(tmp_path, suffix, share):
         load_image(path)
 
 
-def test_what_is_not_a_picture_is_named(tmp_path):
+def test_files_that_are_not_pictures_are_refused(tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "empty.png").touch()
     with pytest.raises(ImageError, match=r"text\.jpg: is not a picture"):

@@ -4,7 +4,7 @@ from impasto.errors import ImageError
 from impasto.pictures.folders import find_images, scan_folder
 
 
-def test_find_images_is_recursive_sorted_and_picky(tmp_path):
+def test_images_are_found_in_subfolders_sorted_and_without_hidden_files(tmp_path):
     for name in ["b.JPG", "a.png", "deep/er/c.WebP", "notes.txt", ".hidden.png", ".cache/d.png", "._b.JPG"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

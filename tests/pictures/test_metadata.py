@@ -18,7 +18,7 @@ from tests.pictures.images import encoded, noise
 @pytest.mark.parametrize(
     ("suffix", "depth"), [(".jpg", 8), (".png", 8), (".webp", 8), (".tif", 8), (".png", 16), (".tif", 16)]
 )
-def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, suffix, depth):
+def test_exif_is_kept_without_orientation_and_size(tmp_path, suffix, depth):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Camera"
@@ -28,8 +28,8 @@ def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, 
     below = exif.get_ifd(ExifTags.IFD.Exif)
     below[ExifTags.Base.ISOSpeedRatings] = 400
     below[ExifTags.Base.ExifImageWidth], below[ExifTags.Base.ExifImageHeight] = 9999, 9999
-    below[ExifTags.Base.ColorSpace] = 65535  # Adobe RGB, as cameras say it: the painted picture is sRGB
-    below[ExifTags.IFD.Interop] = 4000  # a place in the old file
+    below[ExifTags.Base.ColorSpace] = 65535  # Adobe RGB; the result is sRGB
+    below[ExifTags.IFD.Interop] = 4000  # an offset into the old file
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=exif)
     save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.jpg", depth=depth))
@@ -46,7 +46,7 @@ def test_the_cameras_record_is_kept_but_for_orientation_and_thumbnail(tmp_path, 
 
 
 def directory(file, at):
-    """Of a TIFF, little-endian, the entries of a directory by the specification, section 2: tag -> (type, bytes)."""
+    """A directory of a little-endian TIFF, read by the specification, section 2: tag -> (type, bytes)."""
     size = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8}
     (count,) = struct.unpack_from("<H", file, at)
     entries = [struct.unpack_from("<HHI4s", file, at + 2 + 12 * i) for i in range(count)]
@@ -63,7 +63,7 @@ def directory(file, at):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("make", ["Odd", "Even"])
-def test_a_record_in_a_tiff_is_where_the_specification_has_it(kind, make):
+def test_exif_in_a_tiff_is_where_the_specification_wants_it(kind, make):
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = make
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] = IFDRational(1, 250)
@@ -78,7 +78,7 @@ def test_a_record_in_a_tiff_is_where_the_specification_has_it(kind, make):
     assert (decode_picture(file, "it", depth="own").pixels == pixels).all()
 
 
-def test_what_a_tiff_says_of_its_own_pixels_is_not_said_of_the_painted_ones(tmp_path):
+def test_tags_about_the_pixels_of_a_tiff_are_not_kept(tmp_path):
     own = {0x010A: 2, 0x014C: 2, 0x935C: b"layers", ExifTags.Base.Make: "Scanner"}
     Image.fromarray(noise()).save(tmp_path / "a.tif", tiffinfo=own)
     save_picture(tmp_path / "b.tif", read_picture(tmp_path / "a.tif"))
@@ -98,16 +98,16 @@ def test_a_resolution_without_a_unit_is_in_inches():
 
 
 @pytest.mark.parametrize("name", ["it.png", "it.tif"])
-def test_no_resolution_is_made_up(name):
+def test_no_resolution_is_invented(name):
     pixels = noise().astype(np.uint16) * 257
     file = encode_picture(Picture(pixels), name)
     with Image.open(io.BytesIO(file)) as written:
         assert not {0x011A, 0x011B, 0x0128} & {*getattr(written, "tag_v2", {})}
-        assert written.info.get("dpi", (1, 1)) == (1, 1)  # what Pillow says of a TIFF without
+        assert written.info.get("dpi", (1, 1)) == (1, 1)  # Pillow's value for a TIFF without resolution
     assert (decode_picture(file, "it", depth=16).pixels == pixels).all()
 
 
-def test_a_record_too_long_for_a_jpeg_is_left_out():
+def test_exif_too_long_for_a_jpeg_is_left_out():
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "x" * 70_000
     for name, kept in (("it.jpg", False), ("it.png", True)):
@@ -117,7 +117,7 @@ def test_a_record_too_long_for_a_jpeg_is_left_out():
             assert (ExifTags.Base.ImageDescription in written.getexif()) == kept
 
 
-def test_a_record_of_the_cameras_settings_alone_is_kept(tmp_path):
+def test_exif_with_camera_settings_only_is_kept(tmp_path):
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=exif)
@@ -127,7 +127,7 @@ def test_a_record_of_the_cameras_settings_alone_is_kept(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_a_damaged_record_does_not_spoil_the_picture(tmp_path):
+def test_damaged_exif_does_not_prevent_reading(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
     assert read_picture(tmp_path / "a.jpg").pixels.shape == (40, 60, 3)
 
@@ -290,7 +290,7 @@ def test_two_resolutions_and_centimetres():
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
-def test_no_resolution_is_made_up_where_there_is_none(kind):
+def test_no_resolution_is_invented_where_there_is_none(kind):
     file = encode_picture(decode_picture(encoded(noise(), "JPEG"), "it"), f"it.{kind.lower()}")
     with Image.open(io.BytesIO(file)) as written:
         assert kind == "BMP" or "dpi" not in written.info
@@ -332,7 +332,7 @@ def test_xmp_that_says_nothing_else_is_left_out():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("iptc", [b"no datasets", b"\x1c", bytes(50)])
-def test_damaged_iptc_does_not_spoil_the_picture(iptc):
+def test_damaged_iptc_does_not_prevent_reading(iptc):
     picture = decode_picture(encoded(noise(), "JPEG", extra=app13(iptc)), "it")
     assert picture.pixels.shape == (40, 60, 3)
     assert picture.metadata is None or picture.metadata.iptc in (None, b"\x1c")

@@ -27,7 +27,7 @@ for path in sys.argv[1:]:
 
 
 def reading(tmp_path, broken, files):
-    """What a new process says of these files, where these modules are broken: name -> source."""
+    """The lines that a new process prints for these files, with these modules broken: name -> source."""
     for name, source in broken.items():
         (tmp_path / "broken" / name).mkdir(parents=True)
         (tmp_path / "broken" / name / "__init__.py").write_text(source)

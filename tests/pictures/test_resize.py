@@ -10,12 +10,12 @@ from tests.pictures.images import noise
     ("shape", "size", "expected"),
     [((40, 60), 20, (20, 30)), ((60, 40), 80, (120, 80)), ((1, 1000), 4, (4, 4000)), ((1000, 1), 1, (1000, 1))],
 )
-def test_the_short_side_gets_the_size(shape, size, expected):
+def test_the_short_side_has_the_size_asked_for(shape, size, expected):
     assert resize_short_side(noise(*shape), size).shape[:2] == expected
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_strips_of_a_resized_picture_fit_together(kind):
+def test_strips_of_a_resized_image_fit_together(kind):
     picture = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, (31, 23, 3), dtype=kind)
     for height in (145, 17):
         whole = resize(picture, 23, height)

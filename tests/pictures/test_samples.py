@@ -1,4 +1,4 @@
-"""Every format x mode x depth x orientation x transparency, beside pixels made by hand."""
+"""Every format, mode, depth, orientation and transparency, compared with samples that the tests compute."""
 
 import io
 import itertools
@@ -17,11 +17,11 @@ from impasto.pictures.read import load_image, read_picture
 from impasto.pictures.resize import resize
 from impasto.pictures.write import encode_picture, save_picture
 
-LEVELS = np.array([0, 40, 90, 128, 190, 255])  # of colours that survive a JPEG, and of a grey of each
+LEVELS = np.array([0, 40, 90, 128, 190, 255])  # far enough apart for a JPEG
 
 
-def hand_made(mode):
-    """Colours and opacity, 0 to 1, of a picture of 40 x 24 in blocks of 8: what a file of this mode holds."""
+def expected_samples(mode):
+    """Colours and opacity, 0 to 1, of an image of 40 x 24 pixels in blocks of 8, as this mode can hold them."""
     rows, columns = np.mgrid[:3, :5]
     red, green, blue = LEVELS[columns], LEVELS[(rows + columns) % 6], LEVELS[(2 * rows + columns + 3) % 6]
     colours = np.stack([red, green, blue], axis=-1) / 255
@@ -40,7 +40,7 @@ def hand_made(mode):
 
 
 def turned(image, orientation):
-    """The picture as it is stored so that this EXIF orientation makes it upright (the EXIF standard's table)."""
+    """The image as it is stored under this EXIF orientation (the table of the EXIF standard)."""
     if orientation in (3, 4, 7, 8):  # the first row, or from 5 on column, is the picture's bottom
         image = image[::-1]
     if orientation in (2, 3, 6, 7):  # the first column, or from 5 on row, is the picture's right side
@@ -56,7 +56,7 @@ def exif_of(orientation):
 
 
 def png(samples, alpha, grey, orientation):
-    """A PNG of 16 bits by the specification, section 5."""
+    """A 16-bit PNG, written by the specification, section 5."""
     channels = [samples[..., :1] if grey else samples] + ([alpha[..., None]] if alpha is not None else [])
     values = np.round(np.concatenate(channels, axis=-1) * 65535).astype(">u2")
     height, width, count = values.shape
@@ -72,7 +72,7 @@ def png(samples, alpha, grey, orientation):
 
 
 def tiff(samples, alpha, grey, orientation):
-    """A TIFF of 16 bits, not compressed, by the specification, section 2."""
+    """A 16-bit TIFF without compression, written by the specification, section 2."""
     channels = [samples[..., :1] if grey else samples] + ([alpha[..., None]] if alpha is not None else [])
     values = np.round(np.concatenate(channels, axis=-1) * 65535).astype("<u2")
     height, width, count = values.shape
@@ -106,7 +106,7 @@ def tiff(samples, alpha, grey, orientation):
 
 
 def changed(tiff_file, tag, value):
-    """A TIFF of ours with another value of a short tag."""
+    """The same TIFF with another value of a short tag."""
     data = bytearray(tiff_file)
     for at in range(10, 10 + 12 * struct.unpack("<H", data[8:10])[0], 12):
         if struct.unpack("<H", data[at : at + 2])[0] == tag:
@@ -115,11 +115,11 @@ def changed(tiff_file, tag, value):
 
 
 @pytest.mark.parametrize("depth", [8, 16, "own"])
-def test_deep_files_of_less_usual_kinds(depth):
-    grey, _ = hand_made("16L")
-    several, opacity = hand_made("16RGBA")
+def test_inverted_grey_and_an_extra_channel_that_is_not_opacity(depth):
+    grey, _ = expected_samples("16L")
+    several, opacity = expected_samples("16RGBA")
     inverted = changed(tiff(1 - grey, None, True, 1), 262, 0)  # MinIsWhite
-    unspecified = changed(tiff(several, opacity, False, 1), 338, 0)  # a channel more, which is not opacity
+    unspecified = changed(tiff(several, opacity, False, 1), 338, 0)  # the fourth channel is not opacity
     for data, colours in ((inverted, grey), (unspecified, several)):
         picture = decode_picture(data, "it", depth=depth)
         assert picture.alpha is None
@@ -128,8 +128,8 @@ def test_deep_files_of_less_usual_kinds(depth):
 
 
 @pytest.mark.parametrize("depth", [8, "own"])
-def test_a_deep_picture_is_turned_by_a_record_after_its_pixels(depth):
-    colours, _ = hand_made("16RGB")
+def test_a_16_bit_png_with_exif_behind_its_pixels_is_upright(depth):
+    colours, _ = expected_samples("16RGB")
     data = png(turned(colours, 6), None, False, 6)
     at, end = data.index(b"eXIf") - 4, data.index(b"IDAT") - 4
     late = data[:at] + data[end:-12] + data[at:end] + data[-12:]
@@ -137,7 +137,7 @@ def test_a_deep_picture_is_turned_by_a_record_after_its_pixels(depth):
     assert np.abs(picture.pixels / white(picture.pixels) - colours).max() < 0.003
 
 
-def test_a_deep_picture_of_four_inks_is_read_as_one_of_8_bits():
+def test_a_16_bit_cmyk_tiff_is_read_with_8_bits():
     import pyvips
 
     inks = pyvips.Image.new_from_array(np.full((24, 40, 4), 9000, np.uint16)).copy(interpretation="cmyk")
@@ -146,22 +146,22 @@ def test_a_deep_picture_of_four_inks_is_read_as_one_of_8_bits():
     assert picture.pixels.shape == (24, 40, 3)
 
 
-def test_a_blank_page_may_be_small():
+def test_a_blank_page_in_fax_compression_may_be_a_small_file():
     file = io.BytesIO()
     Image.new("1", (7016, 9933), 1).save(file, format="TIFF", compression="group4")
     assert decode_picture(file.getvalue(), "it").pixels.min() == 255
 
 
-def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken():
+def test_a_header_that_claims_too_many_pixels_is_refused_before_memory_is_allocated():
     from impasto.errors import ImageError
 
-    data = png(hand_made("16RGB")[0], None, False, 1)
+    data = png(expected_samples("16RGB")[0], None, False, 1)
     header = b"IHDR" + struct.pack(">II", 12_000, 12_000) + data[24:29]
     with pytest.raises(ImageError, match="cannot hold 12000 x 12000 pixels"):
         decode_picture(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:], "it")
 
 
-def test_what_is_not_packed_cannot_hold_more_than_its_bytes():
+def test_a_file_without_compression_cannot_hold_more_pixels_than_bytes():
     from impasto.errors import ImageError
 
     data = changed(tiff(np.zeros((2, 5000, 3)), None, False, 1), 257, 30_000)  # the height
@@ -170,7 +170,7 @@ def test_what_is_not_packed_cannot_hold_more_than_its_bytes():
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (5, 5, 4), (0, 5, 3)])
-def test_what_is_no_deep_picture_is_not_written(shape):
+def test_a_16_bit_array_of_another_shape_is_not_written(shape):
     from impasto.errors import ImageError
 
     with pytest.raises(ImageError, match="expected a picture"):
@@ -188,7 +188,7 @@ def by_pillow(kind, mode, samples, alpha, orientation):
         image.putalpha(Image.fromarray(np.round(alpha * 255).astype(np.uint8)))
     elif mode in ("P", "P+"):
         image = image.quantize(64, dither=Image.Dither.NONE)
-        if mode == "P+":  # a colour of its own for what is not there
+        if mode == "P+":  # an index of its own for transparent pixels
             numbers = np.asarray(image).copy()
             numbers[alpha == 0] = 63
             palette = image.getpalette()
@@ -237,7 +237,7 @@ def file_of(kind, mode, orientation):
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    colours, opacity = (turned(x, orientation) for x in hand_made(mode))
+    colours, opacity = (turned(x, orientation) for x in expected_samples(mode))
     if mode.startswith("16"):
         write = {"PNG": png, "TIFF": tiff}[kind]
         return write(colours, opacity if mode.endswith("A") else None, "L" in mode, orientation)
@@ -248,19 +248,19 @@ def file_of(kind, mode, orientation):
 @pytest.mark.parametrize(("kind", "mode", "orientation"), TABLE)
 def test_reading(kind, mode, orientation, depth):
     picture = decode_picture(file_of(kind, mode, orientation), "it", depth=depth)
-    colours, opacity = hand_made(mode)
+    colours, opacity = expected_samples(mode)
 
-    deep_file = mode.startswith("16")
-    assert picture.own_depth == (16 if deep_file else 8)
-    assert picture.pixels.dtype == (np.uint16 if depth == 16 or (depth == "own" and deep_file) else np.uint8)
+    has_16_bits = mode.startswith("16")
+    assert picture.own_depth == (16 if has_16_bits else 8)
+    assert picture.pixels.dtype == (np.uint16 if depth == 16 or (depth == "own" and has_16_bits) else np.uint8)
     assert picture.pixels.shape == (24, 40, 3)
     seen = opacity > 0
     lossy = {"JPEG": 3, "AVIF": 4, "HEIF": 4}.get(kind, 0)
-    step = 65535 if deep_file and depth != 8 else 255
+    step = 65535 if has_16_bits and depth != 8 else 255
     wrong = np.abs(picture.pixels / white(picture.pixels) - colours)[seen] * step
     if mode in ("P", "P+"):
         lossy = 2  # quantising may move a colour
-    if lossy:  # at blocks' edges they ring
+    if lossy:  # ringing at the edges of the blocks
         assert np.median(wrong) <= lossy and np.percentile(wrong, 90) <= 4 * lossy, (np.median(wrong), wrong.max())
     else:
         assert wrong.max() <= 0.501
@@ -297,14 +297,14 @@ def test_writing(suffix, bits, alpha):
     assert Image.open(io.BytesIO(data)).getexif()[0x010F] == "Zorki"
 
 
-def test_a_deep_picture_in_another_format_is_rounded(tmp_path):
+def test_16_bits_are_rounded_for_a_format_of_8(tmp_path):
     grey = np.full((16, 16, 3), 128 * 257 + 100, np.uint16)
     for suffix in (".jpg", ".bmp", ".webp"):
         (tmp_path / f"it{suffix}").write_bytes(encode_picture(Picture(grey), f"it{suffix}"))
         assert np.abs(load_image(tmp_path / f"it{suffix}").astype(int) - 128).max() <= 1
 
 
-def test_a_deep_pictures_profile_is_converted_with_all_bits():
+def test_the_profile_of_a_16_bit_image_is_converted_with_all_bits():
     """Linear light to sRGB's curve: a dark ramp of 1,000 levels keeps more levels than 8 bits have."""
     import pyvips
 
@@ -320,7 +320,7 @@ def test_a_deep_pictures_profile_is_converted_with_all_bits():
 
 
 def _linear_profile():
-    """sRGB's profile with its curves made straight."""
+    """The sRGB profile with linear curves."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack(">I", data[128:132])[0]
     for i in range(count):
@@ -331,7 +331,7 @@ def _linear_profile():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_a_deep_file_cut_short_is_an_error(kind):
+def test_a_truncated_16_bit_file_is_an_error(kind):
     from impasto.errors import ImageError
 
     data = file_of(kind, "16RGB", 1)
@@ -347,15 +347,15 @@ def test_without_libvips_the_upper_bits_are_read(monkeypatch, tmp_path):
     assert picture.own_depth == 16
 
 
-def test_deep_pictures_are_scaled_as_shallow_ones():
+def test_images_of_16_and_8_bits_are_resized_alike():
     rng = np.random.default_rng(1)
-    shallow = rng.integers(90, 160, (40, 30, 3), dtype=np.uint8)  # nothing overshoots white or black
-    scaled = resize(shallow.astype(np.uint16) * 257, 17, 23)
-    assert np.abs(scaled / 257 - resize(shallow, 17, 23)).max() <= 1
+    narrow = rng.integers(90, 160, (40, 30, 3), dtype=np.uint8)  # nothing overshoots white or black
+    scaled = resize(narrow.astype(np.uint16) * 257, 17, 23)
+    assert np.abs(scaled / 257 - resize(narrow, 17, 23)).max() <= 1
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_a_deep_picture_comes_back_to_the_bit(tmp_path, suffix):
+def test_a_16_bit_image_is_written_and_read_exactly(tmp_path, suffix):
     rng = np.random.default_rng(2)
     picture = Picture(
         rng.integers(0, 65536, (20, 31, 3), dtype=np.uint16), rng.integers(1, 65536, (20, 31), dtype=np.uint16)

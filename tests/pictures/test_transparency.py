@@ -11,7 +11,7 @@ from impasto.pictures.write import save_picture
 from tests.pictures.images import noise
 
 
-def test_transparency_is_laid_over_white(tmp_path):
+def test_transparency_is_composited_on_white(tmp_path):
     pixels = np.zeros((1, 3, 4), np.uint8)
     pixels[0, :, 3] = (0, 128, 255)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -30,7 +30,7 @@ def test_grey_with_alpha_and_palette_with_a_transparent_colour(tmp_path):
 
 
 def with_hole(height=24, width=32):
-    """Red with a transparent middle whose hidden colour is green, and a half-seen blue corner."""
+    """Red with a transparent middle whose hidden colour is green, and a blue corner of half opacity."""
     pixels = np.zeros((height, width, 4), np.uint8)
     pixels[:, :, 0], pixels[:, :, 3] = 200, 255
     pixels[8:16, 8:24] = (0, 255, 0, 0)
@@ -48,7 +48,7 @@ def test_transparency_is_kept(tmp_path, suffix):
     assert (again[:, :, 3] == picture.alpha).all()
 
 
-def test_the_colours_beneath_are_those_of_what_is_seen(tmp_path):
+def test_transparent_pixels_get_the_colours_of_visible_ones(tmp_path):
     Image.fromarray(with_hole()).save(tmp_path / "a.png")
     picture = read_picture(tmp_path / "a.png")
     seen = picture.alpha > 0
@@ -57,7 +57,7 @@ def test_the_colours_beneath_are_those_of_what_is_seen(tmp_path):
     assert (picture.pixels[8:16, 8:24, 0] > 150).all()
 
 
-def test_what_is_wholly_hidden_has_some_colour(tmp_path):
+def test_a_wholly_transparent_image_can_be_read(tmp_path):
     Image.new("RGBA", (5, 3), (9, 9, 9, 0)).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").pixels.shape == (3, 5, 3)
 
@@ -76,7 +76,7 @@ def test_hidden_colours_are_the_same_in_strips(monkeypatch, shape, kind):
     assert (fill_hidden(pixels, alpha) == filled).all()
 
 
-def test_a_transparent_picture_takes_little_memory_beside_its_pixels():
+def test_filling_needs_little_memory():
     pixels = noise(1500, 2000)
     alpha = np.zeros((1500, 2000), np.uint8)
     alpha[200:900, 300:1700] = 255
@@ -84,7 +84,7 @@ def test_a_transparent_picture_takes_little_memory_beside_its_pixels():
     fill_hidden(pixels, alpha)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 20 * alpha.size  # with all of it as floats at once it was 57
+    assert most < 20 * alpha.size  # without strips it was 57
 
 
 def test_an_opaque_alpha_channel_is_dropped(tmp_path):
@@ -93,7 +93,7 @@ def test_an_opaque_alpha_channel_is_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
-def test_where_a_format_has_no_transparency_there_is_white(tmp_path, suffix):
+def test_formats_without_transparency_get_a_white_background(tmp_path, suffix):
     Image.fromarray(with_hole()).save(tmp_path / "a.png")
     save_picture(tmp_path / f"b{suffix}", read_picture(tmp_path / "a.png"), quality=100)
     assert (load_image(tmp_path / f"b{suffix}")[10:14, 12:20] > 240).all()

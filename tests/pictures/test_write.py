@@ -12,7 +12,7 @@ from tests.pictures.images import noise
 
 
 @pytest.mark.parametrize(("name", "side"), [("it.jpg", 65_501), ("it.webp", 16_384)])
-def test_a_picture_too_long_for_its_format_is_told_so(name, side):
+def test_an_image_too_large_for_its_format_is_refused(name, side):
     with pytest.raises(ImageError, match=f"{name}: {side} x 1 pixels are more than such a file can have"):
         encode_picture(Picture(np.zeros((1, side, 3), np.uint8)), name)
     assert encode_picture(Picture(np.zeros((1, side, 3), np.uint8)), "it.png")
@@ -67,7 +67,7 @@ def test_a_failed_save_keeps_the_old_file_and_cleans_up(tmp_path, monkeypatch, f
         ("nowhere/a.png", "does not exist"),
     ],
 )
-def test_where_a_picture_cannot_go(tmp_path, name, message):
+def test_targets_that_cannot_be_written_are_refused(tmp_path, name, message):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ImageError, match=message):
         save_image(tmp_path / name, noise())
@@ -82,7 +82,7 @@ def test_a_device_is_not_replaced(tmp_path):
 @pytest.mark.parametrize(
     "array", [noise().astype(np.float32), noise()[..., 0], noise()[:0], np.zeros((4, 4, 4), np.uint8)]
 )
-def test_what_is_no_picture_is_not_saved(tmp_path, array):
+def test_arrays_that_are_not_images_are_refused(tmp_path, array):
     with pytest.raises(ImageError, match="expected a picture, uint8"):
         save_image(tmp_path / "a.png", array)
 

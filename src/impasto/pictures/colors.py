@@ -1,7 +1,7 @@
 """Keeping the photo's colours: Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), "Preserving color".
 
-Both of its methods, applied to the painted picture. Sums of light are sums only in linear values, so pictures are
-taken out of sRGB's curve first; what is lightness to the eye is CIELAB's L*.
+Both methods of the paper, applied to the painted picture. Means and mixtures of light are computed in linear RGB, and
+lightness is CIELAB's L*.
 """
 
 from collections.abc import Iterator
@@ -15,38 +15,38 @@ from impasto.pictures.picture import Pixels, white
 
 Method = Literal["luminance", "match"]
 METHODS = ("luminance", "match")
-"""luminance: the painting's lightness, the photo's hue and chroma at every place. match: the painting's colours, moved
-as a whole so that their mean and covariance are the photo's."""
+"""luminance: the lightness of the painting with the hue and chroma of the photo at every pixel. match: the colours of
+the painting under one linear map, so that their mean and covariance are those of the photo."""
 
 Floats = NDArray[np.float32]
 
-# Linear sRGB to XYZ, relative to its white D65 (IEC 61966-2-1).
+# Linear sRGB to XYZ relative to white, D65 (IEC 61966-2-1).
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 _TO_XYZ = (_TO_XYZ / _TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
 _FROM_XYZ = np.linalg.inv(_TO_XYZ).astype(np.float32)
 _ROWS = 256
-"""Rows of a picture that are computed at once: memory does not grow with the picture."""
+"""Rows that are computed at once, so that memory does not grow with the image."""
 
 
 def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | None = None) -> Pixels:
-    """The painted picture with the photo's colours: uint8 or uint16 (H, W, 3) sRGB, both of one size and type.
+    """The painted picture with the colours of the photo: sRGB, of the shape and dtype of the arguments.
 
     Args:
-        painted: The painted picture.
-        photo: The photo.
+        painted: The painted picture, uint8 or uint16 (H, W, 3).
+        photo: The photo, of the same shape and dtype.
         method: One of `METHODS`.
-        where: The share of the painting at each place, float32 (H, W), 0 to 1; everywhere when None. Colours are
-            matched, and changed, where it is.
+        where: The share of the painting at each pixel, float32 (H, W), 0 to 1; None means 1 everywhere. Colours are
+            measured and changed only where the share is above 0.
 
     Raises:
-        UsageError: an unknown method, or two sizes.
+        UsageError: The method is unknown, or the shapes differ.
     """
     if method not in METHODS:
         raise UsageError(f"unknown way to keep colours '{method}': choose one of {', '.join(METHODS)}")
     if painted.shape != photo.shape:
-        raise UsageError(f"a picture of {painted.shape} cannot have the colours of one of {photo.shape}")
+        raise UsageError(f"the painting is {painted.shape} and the photo {photo.shape}; they must have one shape")
     result = painted.copy()
     if where is not None and not (where > 0).any():
         return result
@@ -65,12 +65,12 @@ def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | 
 
 
 def _matching(painted: Floats, photo: Floats) -> tuple[Floats, Floats]:
-    """The linear map that gives ``painted``, (N, 3), the mean and covariance of ``photo``; the one that moves least."""
+    """Matrix and shift that give ``painted``, (N, 3), the mean and covariance of ``photo`` (Monge-Kantorovich)."""
     means = [x.mean(axis=0, dtype=np.float64) for x in (painted, photo)]
     of_painted, of_photo = (np.cov(x.T.astype(np.float64), bias=True) + 1e-6 * np.eye(3) for x in (painted, photo))
     root = _root(of_painted)
     inverse = np.linalg.inv(root)
-    matrix = inverse @ _root(root @ of_photo @ root) @ inverse  # Monge-Kantorovich
+    matrix = inverse @ _root(root @ of_photo @ root) @ inverse
     return matrix.astype(np.float32), (means[1] - matrix @ means[0]).astype(np.float32)
 
 
@@ -81,7 +81,7 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _sample(picture: Pixels, where: Floats | None = None) -> Floats:
-    """Up to some million pixels, evenly spread over the painted places, in linear light: (N, 3)."""
+    """About a million pixels in linear light, (N, 3), evenly spread over where the share is above 0."""
     if where is not None:
         pixels = picture[where > 0]
         return _linear(pixels[:: max(1, len(pixels) // 1_000_000)])
@@ -90,7 +90,7 @@ def _sample(picture: Pixels, where: Floats | None = None) -> Floats:
 
 
 def _within_srgb(lightness: Floats, lab: Floats) -> Floats:
-    """Colours of this lightness and of ``lab``'s hue, linear; where sRGB has them not, of as much chroma as it has."""
+    """Linear RGB of this lightness and the hue of ``lab``; chroma is reduced where it is outside sRGB."""
     share = np.ones_like(lightness)
     fits = np.zeros(lightness.shape, bool)
     rgb = np.zeros(lab.shape, np.float32)
@@ -109,18 +109,18 @@ def _strips(picture: Pixels) -> Iterator[slice]:
 
 
 def _linear(picture: Pixels) -> Floats:
-    """Samples taken out of sRGB's curve, 0 to 1."""
+    """Linear RGB of sRGB samples, 0 to 1."""
     return _LINEAR[white(picture)][picture]
 
 
 def _curved(linear: Floats) -> Floats:
-    """SRGB's curve, 0 to 1."""
+    """The sRGB curve of linear values: 0 to 1."""
     x = linear.clip(0, 1)
     return np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** np.float32(1 / 2.4) - np.float32(0.055))
 
 
 def _lab(picture: Pixels) -> Floats:
-    """CIELAB, relative to D65."""
+    """CIELAB relative to D65."""
     xyz = _linear(picture) @ _TO_XYZ.T
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     lab = np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
@@ -128,7 +128,7 @@ def _lab(picture: Pixels) -> Floats:
 
 
 def _from_lab(lab: Floats) -> Floats:
-    """Linear sRGB, beyond 0 to 1 where it has no such colour."""
+    """Linear RGB, outside 0 to 1 where sRGB has no such colour."""
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389)
