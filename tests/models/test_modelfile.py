@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from impasto.errors import ModelError
 from impasto.models import modelfile
-from impasto.models.modelfile import ModelInfo, network_hash, read_info, write_model
+from impasto.models.modelfile import ModelInfo, network_hash, read_info, read_model, read_onnx, write_model
 from tests.graphs import INVERT, NOISE, write_test_model
 
 INFO = ModelInfo(
@@ -134,6 +134,29 @@ def test_files_that_are_no_model(tmp_path):
     for name, message in [("missing.onnx", "no such model file"), ("empty.onnx", "is empty"), ("", "is a folder")]:
         with pytest.raises(ModelError, match=message):
             read_info(tmp_path / name)
+
+
+def test_any_project_s_onnx_is_read_if_it_is_complete(tmp_path):
+    path = tmp_path / "theirs.onnx"
+    path.write_bytes(INVERT)
+    assert read_onnx(path) == INVERT
+    path.write_bytes(INVERT[:-1])
+    with pytest.raises(ModelError, match=r"theirs\.onnx: is cut short"):
+        read_onnx(path)
+
+
+def test_a_model_is_read_once_with_its_content_and_hash(model):
+    file = read_model(model)
+    assert (file.path, file.info, file.content) == (model, INFO, model.read_bytes())
+    assert file.network_hash == network_hash(model)
+
+
+def test_files_larger_than_an_onnx_file_can_be_are_not_read(tmp_path):
+    path = tmp_path / "huge.onnx"
+    with path.open("wb") as file:
+        file.truncate(2**31 + 1)  # takes no space on disk
+    with pytest.raises(ModelError, match="larger than an ONNX file can be"):
+        read_info(path)
 
 
 def test_another_project_s_onnx_is_refused_with_a_way_out(tmp_path):

@@ -216,8 +216,8 @@ def network_hash(path: str | os.PathLike[str]) -> str:
         return _hash(content)
 
 
-def check_complete(path: str | os.PathLike[str]) -> None:
-    """Check that a file, of any project, is ONNX and not cut short; engines report that in many lines of their own.
+def read_onnx(path: str | os.PathLike[str]) -> bytes:
+    """The content of an ONNX file of any project; engines report damage in many lines of their own.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
@@ -225,6 +225,7 @@ def check_complete(path: str | os.PathLike[str]) -> None:
     content = _read(Path(path))
     with _naming(Path(path)):
         top_level(content)
+    return content
 
 
 def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -> None:

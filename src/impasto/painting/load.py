@@ -11,7 +11,7 @@ import numpy as np
 from impasto.errors import BackendError, ModelError, UsageError
 from impasto.models.catalogue import VARIANTS, Variant, compiled_folder, find_style, is_style
 from impasto.models.forms import Form
-from impasto.models.modelfile import ModelInfo, check_complete, read_info
+from impasto.models.modelfile import ModelInfo, read_model, read_onnx
 from impasto.models.stylefile import Style
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES, Backend, choose_engine
@@ -65,14 +65,15 @@ def load(
         style, path = find_style(name_or_path, variant)
     else:
         path = Path(name_or_path)
-    info = read_info(path)
+    file = read_model(path)
+    info = file.info
     if style is not None:
         check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network without a style of its own; give one of its style files")
     engine = choose_engine(backend)
     graph = ModelGraph(
-        content=path.read_bytes(),
+        content=file.content,
         info=info,
         name=str(path),
         backend=engine,
@@ -136,11 +137,11 @@ def load_foreign(
         raise UsageError(f"the value range must be positive, 255 or 1, not {value_range}")
     _check_options(threads, precision)
     path = Path(path)
-    check_complete(path)
+    content = read_onnx(path)
     info = ModelInfo(architecture="foreign", arguments={}, styles=(path.stem,), multiple_of=8, minimum_size=64)
     engine = choose_engine(backend)
     choose_precision(info, None, engine, precision)
-    graph = ForeignGraph(path.read_bytes(), str(path), engine, threads or cores(), precision, value_range)
+    graph = ForeignGraph(content, str(path), engine, threads or cores(), precision, value_range)
     return Stylizer(Network.of(info, graph))
 
 
