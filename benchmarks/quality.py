@@ -121,7 +121,6 @@ def main() -> None:
         "objective",
         "median objective",
         "palette",
-        "detail",
         "LPIPS",
         "contrast",
         *faults,
@@ -155,7 +154,7 @@ def line(found: Evaluation) -> str:
     return (
         f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | "
         f"{statistics.median(photo.objective for photo in found.photos):.3f} | "
-        f"{found.palette_error:.2f} | {found.detail_error:.2f} | {found.lpips:.3f} | "
+        f"{found.palette_error:.2f} | {found.lpips:.3f} | "
         f"{found.contrast_change:.1f} | "
         + " | ".join(f"{value:.1f}" for value in asdict(found.artefacts).values())
         + f" | {found.seconds:.2f}"

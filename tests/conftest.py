@@ -104,7 +104,7 @@ def tiny_vgg_weights():
 
     source = torch.Generator().manual_seed(7)
     weights, channels = {}, 3
-    for block, (width, count) in enumerate(zip((6, 8, 8, 8), BLOCKS["vgg16"], strict=False), start=1):
+    for block, (width, count) in enumerate(zip((6, 8, 8, 8, 8), BLOCKS["vgg16"], strict=False), start=1):
         for index in range(1, count + 1):
             scale = (2 / (9 * channels)) ** 0.5
             weights[f"conv{block}_{index}.weight"] = torch.randn(width, channels, 3, 3, generator=source) * scale

@@ -2,28 +2,12 @@
 
 import numpy as np
 import onnx
-import pytest
 import torch
 from onnx import numpy_helper
 
-import impasto
-from impasto.models.catalogue import shipped
-from impasto.models.stylefile import read_style, write_style
 from impasto.nn.generators import build_generator
-from impasto.nn.losses import YARDSTICK, PerceptualLoss
-from impasto.nn.tensors import to_tensor
-from impasto.painting.settings import AS_IT_IS
-from tests.conftest import make_photo
-from tools.make_styles import (
-    LEAST_STRENGTH,
-    SIGNIFICANT,
-    content_error,
-    moderate,
-    rounded,
-    seen_by,
-    weakened,
-    with_steps_before,
-)
+from tools.make_styles import SIGNIFICANT, rounded
+from tools.train_shared import start_weights, turns, write_checkpoint
 from tools.widen import widen
 
 
@@ -55,38 +39,21 @@ def test_kernels_are_rounded_to_few_bits_and_stay_float32(tmp_path):
     assert all(np.array_equal(arrays[name], x) for name, x in others.items())
 
 
-def test_a_style_that_costs_too_much_of_photos_is_weakened_as_far_as_it_may_be(tmp_path, tiny_vgg):
-    style, path = shipped("fast")["udnie"], tmp_path / "udnie.safetensors"
-    photos = [(photo, seen_by(tiny_vgg, photo)) for photo in (make_photo(seed, 64, 64) for seed in (3, 4))]
-
-    def left_of(most):
-        write_style(path, style)
-        return moderate(path, most, tiny_vgg, photos)
-
-    write_style(path, style)
-    full = content_error(path, tiny_vgg, photos)
-    loss = PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2)))
-    painted = impasto.load(path, precision="float32")
-    terms = [loss(to_tensor(painted(x, AS_IT_IS)), loss.content_target(to_tensor(x))).content for x, _ in photos]
-    assert full == pytest.approx(float(sum(terms)) / 2, rel=1e-3)
-    write_style(path, weakened(style, LEAST_STRENGTH))
-    least = content_error(path, tiny_vgg, photos)
-    assert least < full
-    assert left_of(full + 0.1) == 1.0
-    assert np.array_equal(read_style(path).parameters, style.parameters)
-    between = left_of((full + least) / 2)
-    assert LEAST_STRENGTH < between < 1.0
-    assert content_error(path, tiny_vgg, photos) == pytest.approx((full + least) / 2, abs=0.3 * (full - least))
-    assert read_style(path).info.training["weakened_to"] == round(between, 3)
-    assert left_of(0.0) == LEAST_STRENGTH
-    assert np.array_equal(read_style(path).photo, style.photo)
+def test_a_checkpoint_gives_styles_by_name_and_a_new_one_begins_with_anothers_parameters(tmp_path):
+    arguments = {"width": 8, "blocks": 1, "noise_scales": (1, 2)}
+    kept = build_generator("light", {**arguments, "styles": 3})  # two styles and the photo
+    for parameter in kept.parameters():
+        torch.nn.init.uniform_(parameter, -1, 1)
+    write_checkpoint(tmp_path / "c.safetensors", ["udnie", "wheat_field_cypresses"], kept)
+    other = build_generator("light", {**arguments, "styles": 4})
+    start_weights(tmp_path / "c.safetensors", ["new", "udnie", "wheat_field_cypresses"], other)
+    photo = torch.rand(1, 3, 32, 40)
+    noise = kept.draw_noise(1, 32, 40)
+    for place, before in ((0, 1), (1, 0), (2, 1), (3, 2)):
+        expected = kept(photo, noise, torch.eye(3)[[before]])
+        torch.testing.assert_close(other(photo, noise, torch.eye(4)[[place]]), expected, atol=0.01, rtol=0)
 
 
-def test_the_record_counts_the_steps_of_all_sittings():
-    first = {"start": "nothing", "steps": 100, "seconds": 60.0}
-    assert with_steps_before(first, {"start": "base", "steps": 7, "seconds": 1.0}) == first
-    second = with_steps_before({"start": "base", "steps": 20, "seconds": 9.0}, first)
-    assert second["steps_before"] == 100
-    third = with_steps_before({"start": "base", "steps": 3, "seconds": 2.0}, second)
-    assert third["steps_before"] == 120
-    assert with_steps_before({"start": "base", "steps": 3, "seconds": 2.0}, third) == third  # made once more
+def test_each_style_has_its_turn_before_one_comes_again():
+    queue = turns(["a", "b", "c"])
+    assert all({next(queue) for _ in range(3)} == {0, 1, 2} for _ in range(4))

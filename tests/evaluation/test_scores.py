@@ -42,14 +42,12 @@ def test_a_constant_painter_is_not_moved_by_contrast(photos, style_file):
     assert found.lpips > 0.3
 
 
-def test_the_style_itself_has_no_palette_or_detail_error_and_an_even_picture_has_both(photos):
+def test_the_style_itself_has_no_palette_error_and_an_even_picture_has_one(photos):
     mean = load_image(photos[0]).mean(axis=(0, 1)).reshape(1, 3, 1, 1) / 255
     found = evaluate(stylizer_of(lambda x: x), photos[0], photos[:1], size=64)
     assert found.palette_error == pytest.approx(0, abs=0.01)
-    assert found.detail_error == pytest.approx(0, abs=0.01)
     found = evaluate(stylizer_of(lambda x: np.zeros_like(x) + mean), photos[0], photos[:1], size=64)
     assert found.palette_error == found.photos[0].palette_error == pytest.approx(1, abs=0.1)
-    assert found.detail_error == found.photos[0].detail_error > 0.1  # of a smooth style, see LEAST_DETAIL
 
 
 def test_the_terms_are_the_yardstick(network, photos, style_file):

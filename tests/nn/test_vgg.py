@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from impasto.errors import TrainingError
+from impasto.errors import TrainingError, UsageError
 from impasto.nn.vgg import BLOCKS, VGGFeatures
 from impasto.nn.weights import load_loss_network
 
@@ -63,7 +63,7 @@ def test_average_pooling_for_gatys():
 def test_nothing_deeper_than_asked_is_computed():
     network = VGGFeatures(state_dict(torchvision_layers("vgg16")))
     network.conv4_1_weight = None  # would fail if touched
-    assert [*network(torch.rand(1, 3, 16, 16), ["relu3_3", "relu1_2"])] == ["relu1_2", "relu3_3"]
+    assert {*network(torch.rand(1, 3, 16, 16), ["relu3_3", "relu1_2"])} == {"relu1_2", "relu3_3"}
 
 
 def test_the_packages_network_is_vgg16():
@@ -119,3 +119,14 @@ def test_bad_weights_are_one_clear_line(tmp_path, kind, capsys):
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert "code ran" not in capsys.readouterr().out
+
+
+def test_layers_of_smaller_pictures_are_those_of_the_picture_averaged():
+    network = VGGFeatures(state_dict(torchvision_layers("vgg16")))
+    picture = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    found = network(picture, ["relu1_2", "relu3_1/2", "relu2_2/4"])
+    for layer, name, scale in (("relu1_2", "relu1_2", 1), ("relu3_1/2", "relu3_1", 2), ("relu2_2/4", "relu2_2", 4)):
+        rows = picture.reshape(1, 3, 48 // scale, scale, 64 // scale, scale).mean(dim=(3, 5))
+        torch.testing.assert_close(found[layer], network(rows, [name])[name])
+    with pytest.raises(UsageError, match="unknown layer 'relu3_1/3'"):
+        network.check(["relu3_1/3"])

@@ -20,9 +20,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_statistics_are_gram_matrices_only(tiny_vgg_file):
     network, _ = load_loss_network(tiny_vgg_file)
     statistics = StyleStatistics.of(PerceptualLoss(network, YARDSTICK, to_tensor(make_photo(2))))
-    with pytest.raises(UsageError, match="gram-covariance cannot be compared"):
-        statistics.loss(network, replace(YARDSTICK, style_statistic="gram-covariance"))
-    for term in ("tone_weight", "palette_weight", "detail_weight"):
+    with pytest.raises(UsageError, match="covariance cannot be compared"):
+        statistics.loss(network, replace(YARDSTICK, style_statistic="covariance"))
+    for term in ("tone_weight", "palette_weight", "color_weight"):
         with pytest.raises(UsageError, match="terms of the pixels cannot be compared"):
             statistics.loss(network, replace(YARDSTICK, **{term: 1.0}))
 

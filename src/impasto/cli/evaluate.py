@@ -92,7 +92,6 @@ def _print(found: Evaluation, equal: Sequence[Equal]) -> None:
         "style error": f"{found.style_error:.3f}",
         "objective": f"{found.objective:.3f}  (content + 4 x style)",
         "palette error": f"{found.palette_error:.3f}  (colours and contrast of large areas; 1: one even colour)",
-        "detail error": f"{found.detail_error:.3f}  (calm and busy areas, 0: as in the style picture; 1: all calm)",
         "LPIPS": f"{found.lpips:.3f}  (distance from the photo)",
         "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
         "seconds": f"{found.seconds:.3f}  (per photo, median)",

@@ -19,7 +19,7 @@ from impasto.evaluation.artefacts import Artefacts, measure
 from impasto.evaluation.artefacts import mean as mean_artefacts
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.lpips import Lpips
-from impasto.nn.pixel_terms import detail_error, palette_error
+from impasto.nn.pixel_terms import palette_error
 from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
@@ -43,8 +43,6 @@ class Scores:
     objective: content_error + 4 * style_error.
     palette_error: how far the colors and contrast of large places are from the style picture's: 0 the same, 1 one even
         color; see :func:`impasto.nn.pixel_terms.palette_error`.
-    detail_error: how far fine detail is from being spread over places as in the style picture, quiet ones and loud: 0
-        the same, 1 no detail at all; see :func:`impasto.nn.pixel_terms.detail_error`.
     lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
     contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
     seconds: to stylize one photo.
@@ -55,7 +53,6 @@ class Scores:
     style_error: float
     objective: float
     palette_error: float
-    detail_error: float
     lpips: float
     contrast_change: float
     seconds: float
@@ -114,8 +111,7 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
                 content_error=float(terms.content),
                 style_error=float(terms.style),
                 objective=float(terms.total),
-                palette_error=float(palette_error(y, loss.style_palettes)),
-                detail_error=float(detail_error(y, loss.style_details)),
+                palette_error=float(palette_error(y, loss.style_colors)),
                 lpips=distance,
                 contrast_change=change,
                 seconds=seconds,
@@ -138,7 +134,6 @@ def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: i
         style_error=mean("style_error"),
         objective=mean("objective"),
         palette_error=mean("palette_error"),
-        detail_error=mean("detail_error"),
         lpips=mean("lpips"),
         contrast_change=mean("contrast_change"),
         seconds=statistics.median(score.seconds for score in scores),

@@ -9,21 +9,18 @@ from torch import Tensor, nn
 
 from impasto.errors import UsageError
 from impasto.nn.pixel_terms import (
-    DETAIL_QUANTILES,
-    Palette,
-    detail_error,
-    detail_quantiles,
+    StyleColors,
+    color_error,
     grid_energy,
     mean_square,
     palette_error,
     reconstruction_error,
     tone_error,
     total_variation,
-    weave_error,
 )
 from impasto.nn.vgg import VGGFeatures
 
-StyleStatistic = Literal["gram", "gram-covariance", "mean-std"]
+StyleStatistic = Literal["gram", "covariance"]
 Scaling = Literal["balanced", "raw"]
 
 
@@ -67,26 +64,20 @@ class _Gram(torch.autograd.Function):
         return wanted.reshape(n, h, w, c).permute(0, 3, 1, 2)
 
 
-def gram_covariance(features: Tensor) -> Tensor:
-    """Gram matrices and those of the centred features, (N, C, H, W) -> (N, 2, C, C), both divided by C * H * W.
+def covariance(features: Tensor) -> Tensor:
+    """Covariance and mean of the features, (N, C, H, W) -> float32 (N, 2, C, C); the mean is on the second's diagonal.
 
-    Compared by itself, what varies about the mean weighs as much as the whole. In VGG's features that is most of the
-    Gram matrix anyway: the two react to a loss of contrast alike, but for the first layer (docs/lessons.md).
+    The covariance is divided by C, as :func:`gram` is. Compared apart, the two weigh the same, where in a Gram matrix
+    the mean of many features outweighs what varies about it: the strokes.
     """
-    product, mean = gram(features), features.float().mean(dim=(2, 3))
-    return torch.stack([product, product - mean[:, :, None] * mean[:, None, :] / features.shape[1]], dim=1)
-
-
-def mean_std(features: Tensor) -> Tensor:
-    """Mean and standard deviation of each channel over space, (N, C, H, W) -> (N, 2, C) (Huang, Belongie 2017)."""
-    variance, mean = torch.var_mean(features.float(), dim=(2, 3), correction=0)
-    return torch.stack([mean, (variance + 1e-8).sqrt()], dim=1)
+    mean = features.float().mean(dim=(2, 3))
+    centred = gram(features) - mean[:, :, None] * mean[:, None, :] / features.shape[1]
+    return torch.stack([centred, torch.diag_embed(mean)], dim=1)
 
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "gram": lambda features: gram(features)[:, None],
-    "gram-covariance": gram_covariance,
-    "mean-std": lambda features: mean_std(features)[:, None],
+    "covariance": covariance,
 }
 """Style statistics by name: features (N, C, H, W) -> (N, parts, rows, C); each part is compared by itself."""
 
@@ -101,32 +92,25 @@ class Objective:
 
     "balanced" scaling makes each term relative, so that one style weight serves every style:
     content is mean((phi(y) - phi(x))^2) / var(phi(x)), style the mean over layers of ||S(y) - S(s)||^2 / ||S(s)||^2
-    with S the statistic (of "gram-covariance" the mean of both). "raw" is the papers': mean squared differences, style
+    with S the statistic (of "covariance" the mean of both parts). "raw" is the papers': mean squared differences, style
     summed over layers.
     """
 
     scaling: Scaling = _option("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
-    content_layers: tuple[str, ...] = _option(("relu3_3",), "layers of the content term")
-    style_layers: tuple[str, ...] = _option(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), "layers of the style term")
-    style_statistic: StyleStatistic = _option("gram", "what of the style is matched: gram, gram-covariance or mean-std")
+    content_layers: tuple[str, ...] = _option(("relu3_3",), "layers of the content term; relu3_3/2: at half the size")
+    style_layers: tuple[str, ...] = _option(
+        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), "layers of the style term; relu3_3/4: at a quarter of the size"
+    )
+    style_statistic: StyleStatistic = _option("gram", "what of the style's features is matched: gram or covariance")
     content_weight: float = _option(1.0, "weight of the content term")
     style_weight: float = _option(4.0, "weight of the style term")
-    tv_weight: float = _option(0.0, "weight of total variation; impasto's own recipe has 1")
-    grid_weight: float = _option(0.0, "weight of what repeats every grid-period pixels; impasto's own recipe has 5000")
-    grid_period: int = _option(4, "period of the grid that grid-weight is for, pixels: the generators' own")
-    weave_weight: float = _option(
-        0.0, "weight of detail that repeats at multiples of 4 pixels; impasto's own recipe has 3"
-    )
+    tv_weight: float = _option(0.0, "weight of total variation")
+    grid_weight: float = _option(0.0, "weight of what repeats every 4 pixels, the light network's cells")
     tone_weight: float = _option(
-        0.0,
-        "weight of light and dark as they lie in the photo, as strong as in the style; impasto's own recipe has 1",
+        0.0, "weight of light and dark: where the photo has them, distributed as in the style picture"
     )
-    palette_weight: float = _option(
-        0.0, "weight of the style's colors in large places, wherever they lie; impasto's own recipe has 1"
-    )
-    detail_weight: float = _option(
-        0.0, "weight of fine detail spread over places as unevenly as in the style; impasto's own recipe has 8"
-    )
+    palette_weight: float = _option(0.0, "weight of the style's colors in large areas, wherever they are")
+    color_weight: float = _option(0.0, "weight of the style's distribution of colors, down to outlines")
 
     def __post_init__(self) -> None:
         if self.style_statistic not in STATISTICS:
@@ -135,26 +119,32 @@ class Objective:
             raise UsageError(f"unknown objective scaling '{self.scaling}': choose one of balanced, raw")
         if not self.content_layers or not self.style_layers:
             raise UsageError("content layers and style layers: give at least one of each; a weight of 0 leaves one out")
-        if self.grid_period < 2:
-            raise UsageError(f"grid period must be 2 or more, not {self.grid_period}")
-        for name in (
-            "content_weight",
-            "style_weight",
-            "tv_weight",
-            "grid_weight",
-            "weave_weight",
-            "tone_weight",
-            "palette_weight",
-            "detail_weight",
-        ):
+        for name in (f"{term}_weight" for term in ("content", "style", "tv", "grid", "tone", "palette", "color")):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}")
 
     @property
     def needs_picture(self) -> bool:
-        """Whether it asks for what only the style's picture has, beyond statistics of its features."""
-        return bool(self.tone_weight or self.palette_weight or self.detail_weight)
+        """Whether it has terms that need the style picture itself, beyond statistics of its features."""
+        return bool(self.tone_weight or self.palette_weight or self.color_weight)
 
+
+PAINTERLY = Objective(
+    content_layers=("relu3_3/2", "relu4_2/2"),
+    style_layers=(
+        *("relu1_2", "relu2_2", "relu3_3", "relu4_1"),
+        *("relu2_2/2", "relu3_3/2", "relu4_2/2", "relu5_1/2"),
+        *("relu3_3/4", "relu4_2/4"),
+    ),
+    style_statistic="covariance",
+    style_weight=6.0,
+    tv_weight=3.0,
+    grid_weight=20000.0,
+    tone_weight=1.0,
+    palette_weight=1.0,
+    color_weight=1.5,
+)
+"""Impasto's own objective: strokes of all sizes, the style's colours, and the photo's forms, but not its texture."""
 
 YARDSTICK = Objective()
 """The measure of every report: balanced, style weight 4, no total variation; at 512 px (short side)."""
@@ -193,8 +183,7 @@ class PerceptualLoss(nn.Module):
 
     Attributes:
         layers: the layers that are compared.
-        style_palettes: of the style pictures, where they were given.
-        style_details: their :func:`impasto.nn.pixel_terms.detail_quantiles`, (styles, quantiles), likewise.
+        style_colors: of the style pictures, where they were given.
 
     Raises:
         UsageError: for a layer that the network has not.
@@ -214,15 +203,11 @@ class PerceptualLoss(nn.Module):
         self.statistic = STATISTICS[objective.style_statistic]
         self.layers = sorted({*objective.content_layers, *objective.style_layers})
         if targets is not None:
-            assert not objective.needs_picture, "a style's colors and detail are in its picture"
+            assert not objective.needs_picture, "a style's colors are in its picture"
             self.style_targets = targets
             return
         with torch.no_grad():
-            palettes = [Palette.of(style) for style in styles]
-            self.style_palettes = Palette(
-                torch.cat([x.mean for x in palettes]), torch.cat([x.covariance for x in palettes])
-            )
-            self.style_details = torch.cat([detail_quantiles(style, DETAIL_QUANTILES) for style in styles])
+            self.style_colors = StyleColors.joined([StyleColors.of(style) for style in styles])
             each = [network(style, objective.style_layers) for style in styles]
             self.style_targets = {  # (styles, parts, rows, C)
                 layer: torch.cat([self.statistic(features[layer]) for features in each])
@@ -244,7 +229,7 @@ class PerceptualLoss(nn.Module):
         self,
         image: Tensor,
         target: ContentTarget,
-        style_weight: float | Tensor | None = None,
+        style_weight: float | None = None,
         which: Sequence[int] = (0,),
         strength: Tensor | None = None,
     ) -> LossTerms:
@@ -253,10 +238,10 @@ class PerceptualLoss(nn.Module):
         Args:
             image: the painted pictures.
             target: of their photos.
-            style_weight: stands in for the objective's own, one for all or (N,), for a weight that changes.
+            style_weight: stands in for the objective's own, for a weight that changes during a run.
             which: the number of each picture's style, or one for all.
             strength: how much of its style each is to have, (N,), 0 to 1; None for all of it. So much the style term
-                and those of tone, palette and detail count; the rest of the style term is
+                and those of tone and colors count; the rest of the style term is
                 :func:`reconstruction_error`, all of it at 0: the picture is to be the photo.
         """
         return self.compare(self.network(image, self.layers), image, target, style_weight, which, strength)
@@ -266,7 +251,7 @@ class PerceptualLoss(nn.Module):
         features: dict[str, Tensor],
         image: Tensor,
         target: ContentTarget,
-        style_weight: float | Tensor | None = None,
+        style_weight: float | None = None,
         which: Sequence[int] = (0,),
         strength: Tensor | None = None,
     ) -> LossTerms:
@@ -300,18 +285,19 @@ class PerceptualLoss(nn.Module):
         weight = objective.style_weight if style_weight is None else style_weight
         total = objective.content_weight * content + weight * style + objective.tv_weight * tv
         if objective.grid_weight:
-            total = total + objective.grid_weight * grid_energy(image, objective.grid_period)
-        if objective.weave_weight:
-            total = total + objective.weave_weight * weave_error(image)
-        with torch.autocast(image.device.type, enabled=False):  # eigenvalues are not for bfloat16
-            if objective.detail_weight:
-                uneven = detail_error(image, self.style_details[list(which)])
-                total = total + objective.detail_weight * strength * uneven
-            if objective.tone_weight:
-                assert target.photo is not None
-                tone = tone_error(image, target.photo, self.style_palettes[list(which)])
-                total = total + objective.tone_weight * strength * tone
-            if objective.palette_weight:
-                palette = palette_error(image, self.style_palettes[list(which)])
-                total = total + objective.palette_weight * strength * palette
+            total = total + objective.grid_weight * grid_energy(image)
+        if objective.needs_picture:
+            with torch.autocast(image.device.type, enabled=False):  # eigenvalues are not for bfloat16
+                total = total + strength * self._color_terms(image, target, self.style_colors[list(which)])
         return LossTerms(content, style, tv, total)
+
+    def _color_terms(self, image: Tensor, target: ContentTarget, style: StyleColors) -> Tensor:
+        objective, total = self.objective, image.new_zeros(image.shape[0])
+        if objective.tone_weight:
+            assert target.photo is not None
+            total = total + objective.tone_weight * tone_error(image, target.photo, style)
+        if objective.palette_weight:
+            total = total + objective.palette_weight * palette_error(image, style)
+        if objective.color_weight:
+            total = total + objective.color_weight * color_error(image, style)
+        return total

@@ -1,9 +1,9 @@
-"""Terms of the pixels themselves, for what a loss network does not see: noise, grids, meshes, large places, quiet ones.
+"""Loss terms computed from the pixels, for what a loss network does not see: noise, grids, tones and colours.
 
-Pictures are (N, 3, H, W) in [0, 1]; terms and errors are one value a picture, (N,).
+Pictures are (N, 3, H, W) in [0, 1]; each function returns one value a picture, (N,).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from torch import Tensor
 def mean_square(x: Tensor) -> Tensor:
     """The mean of squares, (N, C, H, W) -> (N,).
 
-    By way of the norm: torch takes five times as long for the gradient of a mean of squares of features on a CPU.
+    It is computed from the norm: on a CPU, torch takes five times as long for the gradient of a mean of squares.
     """
     mean: Tensor = torch.linalg.vector_norm(x, dim=(1, 2, 3)).square() / x[0].numel()
     return mean
@@ -29,25 +29,24 @@ def total_variation(image: Tensor) -> Tensor:
 def reconstruction_error(image: Tensor, photo: Tensor) -> Tensor:
     """Four times the squared error relative to the photo's variance, (N, 3, H, W) twice -> (N,).
 
-    Each channel's mean and deviation are brought to the photo's first: instance normalisation drops them, so that no
-    generator could know them. Four brings a blurred picture's error near that of a badly painted style.
+    First each channel's mean and standard deviation are set to the photo's: instance normalisation removes them, so no
+    generator can know them. The factor four brings the error of a blurred picture near that of a badly painted style.
     """
     variance, mean = torch.var_mean(image, dim=(2, 3), correction=0, keepdim=True)
-    wanted_variance, wanted_mean = torch.var_mean(photo, dim=(2, 3), correction=0, keepdim=True)
-    matched = (image - mean) * ((wanted_variance + 1e-6) / (variance + 1e-6)).sqrt() + wanted_mean
-    return 4.0 * ((matched - photo).square().mean(dim=(2, 3)) / (wanted_variance[:, :, 0, 0] + 1e-3)).mean(dim=1)
+    photo_variance, photo_mean = torch.var_mean(photo, dim=(2, 3), correction=0, keepdim=True)
+    matched = (image - mean) * ((photo_variance + 1e-6) / (variance + 1e-6)).sqrt() + photo_mean
+    return 4.0 * ((matched - photo).square().mean(dim=(2, 3)) / (photo_variance[:, :, 0, 0] + 1e-3)).mean(dim=1)
 
 
-_LUMA = (0.299, 0.587, 0.114)
 GRID_CELLS = 16
 
 
 def grid_energy(image: Tensor, period: int = 4) -> Tensor:
-    """How much of the picture is a grid of ``period`` pixels, or of a part of that, (N, 3, H, W) -> (N,).
+    """Variance of the picture that repeats every ``period`` pixels, (N, 3, H, W) -> (N,).
 
-    In blocks of 16 x 16 cells the mean colour at each of the places of a cell; the variance of those means, over blocks
-    and channels. Strokes average out; what repeats every ``period`` pixels stays, and so does all that a generator
-    that works at that fraction of the size adds by itself.
+    In blocks of 16 x 16 periods: the mean colour at each position within a period, and the variance of these means over
+    positions, averaged over blocks and channels. Strokes average out; what repeats with that period, or with a divisor
+    of it, remains. A generator that works at 1/period of the size produces such grids by itself.
     """
     n, c, height, width = image.shape
     block = max(period, min(GRID_CELLS * period, height, width) // period * period)
@@ -59,187 +58,132 @@ def grid_energy(image: Tensor, period: int = 4) -> Tensor:
     return means.var(dim=(3, 5), correction=0).mean(dim=(1, 2, 3))
 
 
-WEAVE_WINDOW, WEAVE_REACH, WEAVE_STEP = 64, 20, 4
-"""Side of the windows that a lattice is looked for in, how far it may repeat, and what by multiples of, pixels."""
-WEAVE_NATURAL = 0.1
-"""Of :func:`lattice`: pictures made by hand reach it, by chance."""
-
-
-def lattice(image: Tensor) -> Tensor:
-    """How much better detail repeats at multiples of 4 pixels than 2 pixels beside: (N, windows, shifts).
-
-    A generator that works at a quarter of the size and has to fill an even place fills it with one mesh, repeated.
-    Detail is lightness without its mean over 17 pixels; its autocorrelation is that of windows of 64 pixels, half over
-    each other, at all shifts of up to 20 pixels but the nearest. Paintings have some 0.05, a woven sky has 0.5.
-
-    Args:
-        image: (N, 3, H, W) in [0, 1]; of a smaller one than a window there are no windows.
-    """
-    size = WEAVE_WINDOW
-    if min(image.shape[2:]) < size:
-        return image.new_zeros(image.shape[0], 0, 0)
-    light = _lightness(image)
-    along = F.avg_pool2d(light, (1, 17), 1, (0, 8), count_include_pad=False)  # 34 sums a pixel instead of 289
-    fine = light - F.avg_pool2d(along, (17, 1), 1, (8, 0), count_include_pad=False)
-    windows = fine[:, 0].unfold(1, size, size // 2).unfold(2, size, size // 2).flatten(1, 2)
-    windows = windows - windows.mean(dim=(2, 3), keepdim=True)
-    spectrum = torch.fft.rfft2(windows, s=(2 * size, 2 * size))
-    products = torch.fft.irfft2(spectrum.abs().square(), s=(2 * size, 2 * size))
-    half = WEAVE_STEP // 2
-    shifts = [
-        (dy, dx)
-        for dy in range(0, WEAVE_REACH + 1, WEAVE_STEP)
-        for dx in range(-WEAVE_REACH, WEAVE_REACH + 1, WEAVE_STEP)
-        if (dy, dx) > (0, 0) and dy * dy + dx * dx > WEAVE_STEP**2
-    ]
-    down, across = torch.tensor(shifts, device=image.device).unbind(1)
-    energy = products[:, :, :1, 0] + size * size / 255**2  # what is even has no mesh to speak of
-
-    def correlation(dy: Tensor, dx: Tensor) -> Tensor:
-        overlap = (1 - dy.abs() / size) * (1 - dx.abs() / size)
-        found: Tensor = products[:, :, dy, dx] / (overlap * energy)
-        return found
-
-    between = [correlation(down + a, across + b) for a in (-half, half) for b in (-half, half)]
-    excess: Tensor = correlation(down, across) - torch.stack(between).mean(dim=0)
-    return excess
-
-
-def weave_error(image: Tensor) -> Tensor:
-    """How far detail repeats itself beyond what is natural, (N, 3, H, W) -> (N,): see :func:`lattice`."""
-    found = lattice(image)
-    if not found.shape[1]:
-        return image.new_zeros(image.shape[0])
-    error: Tensor = F.relu(found - WEAVE_NATURAL).square().sum(dim=2).mean(dim=1)
-    return error
-
-
-CELL = 16
-"""Side of the squares, pixels, whose mean colours are what is compared of large places."""
-EVEN = 1e-3
-"""Variance of lightness below which a photo's square is even, and has no tones to speak of."""
-LEAST_VARIANCE = 0.02
-"""Of a style's colours in large places, about that of faint ones: differences from one with less count no more."""
-_OPPONENT = (_LUMA, (1.5, -1.5, 0.0), (-0.75, -0.75, 1.5))  # lightness, red to green, yellow to blue
+PALETTE_CELL = 16
+"""Side of the cells whose mean colours are a picture's palette, pixels."""
+TONE_CELL = 8
+"""Side of the cells whose mean lightness is compared, pixels."""
+COLOR_CELL = 2
+"""Side of the cells whose colours' distribution is compared, pixels: outlines count, the scan's grain does not."""
+QUANTILES = 256
+"""How many quantiles of a style's distributions are kept."""
+EVEN_VARIANCE = 1e-3
+"""Variance of a photo's lightness below which it counts as flat: a flat photo is not asked for the style's contrast."""
+MINIMUM_VARIANCE = 0.02
+"""Added to the variance of a style's colours, against which errors are relative: about that of pale colours."""
+_LUMA = (0.299, 0.587, 0.114)
+_OPPONENT = (_LUMA, (1.5, -1.5, 0.0), (-0.75, -0.75, 1.5))  # lightness, red minus green, blue minus yellow
+# Directions in RGB along which distributions are compared: lightness, the axes, and differences of them.
+_DIRECTIONS = (_LUMA, (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, 0), (0, 1, -1), (1, 0, -1))
 
 
 @dataclass(frozen=True)
-class Palette:
-    """Which colours large places have: those of cells, in opponent coordinates, lightness first.
+class StyleColors:
+    """The colours of style pictures at three scales.
 
     Attributes:
-        mean: (N, 3).
-        covariance: (N, 3, 3).
+        mean: of the palette, (N, 3), in opponent colours: lightness, red minus green, blue minus yellow.
+        covariance: of the palette, (N, 3, 3).
+        tones: quantiles of the cells' lightness, ascending, (N, quantiles).
+        colors: quantiles of small cells' colours along several directions in RGB, (N, directions, quantiles).
     """
 
     mean: Tensor
     covariance: Tensor
+    tones: Tensor
+    colors: Tensor
 
     @classmethod
-    def of(cls, image: Tensor) -> "Palette":
-        """The palettes of pictures, (N, 3, H, W) in [0, 1]."""
-        colors = cells(image)
-        mean = colors.mean(dim=2)
-        spread = colors - mean[:, :, None]
-        return cls(mean, spread @ spread.transpose(1, 2) / colors.shape[2])
+    def of(cls, image: Tensor) -> "StyleColors":
+        """The colours of pictures (N, 3, H, W)."""
+        mean, covariance = palette(image)
+        tones = _quantiles(lightness_cells(image).sort(dim=1).values[:, None], QUANTILES)[:, 0]
+        return cls(mean, covariance, tones, _quantiles(_sorted_colors(image), QUANTILES))
 
-    def __getitem__(self, numbers: list[int]) -> "Palette":
-        return Palette(self.mean[numbers], self.covariance[numbers])
+    @classmethod
+    def joined(cls, each: "list[StyleColors]") -> "StyleColors":
+        """Those of several pictures, in order."""
+        return cls(*(torch.cat([getattr(x, field.name) for x in each]) for field in fields(cls)))
 
-
-def cells(image: Tensor) -> Tensor:
-    """Mean colours of cells of 16 pixels in opponent coordinates, (N, 3, H, W) in [0, 1] -> (N, 3, cells)."""
-    means = F.avg_pool2d(image.float(), min(CELL, *image.shape[2:])).flatten(2)
-    return image.new_tensor(_OPPONENT, dtype=torch.float32) @ means
+    def __getitem__(self, indices: list[int]) -> "StyleColors":
+        return StyleColors(*(getattr(self, field.name)[indices] for field in fields(self)))
 
 
-def tone_error(image: Tensor, photo: Tensor, style: Palette) -> Tensor:
-    """How far light and dark are from lying as in the photo, as strongly as in the style, (N, 3, H, W) twice -> (N,).
+def palette(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (N, 3) and covariance (N, 3, 3) of the opponent colours of cells of 16 pixels."""
+    cells = F.avg_pool2d(image.float(), min(PALETTE_CELL, *image.shape[2:])).flatten(2)
+    colors = image.new_tensor(_OPPONENT, dtype=torch.float32) @ cells
+    mean = colors.mean(dim=2)
+    spread = colors - mean[:, :, None]
+    return mean, spread @ spread.transpose(1, 2) / colors.shape[2]
 
-    The photo's lightness by cells, brought to the mean and deviation of the style's, is what the picture's should be;
-    the mean squared difference relative to the style's variance: 0 the same, 1 the style's mean grey, 2 nothing in
-    common. Gram matrices and the content term hardly see how light or dark a large place is: a generator left to
-    itself paints large dark places grey, and all with half the style's contrast.
+
+def lightness_cells(image: Tensor) -> Tensor:
+    """Mean lightness of cells of 8 pixels, (N, 3, H, W) -> (N, cells)."""
+    cells = F.avg_pool2d(image.float(), min(TONE_CELL, *image.shape[2:])).flatten(2)
+    return (image.new_tensor(_LUMA, dtype=torch.float32)[None] @ cells)[:, 0]
+
+
+def tone_error(image: Tensor, photo: Tensor, style: StyleColors) -> Tensor:
+    """How far light and dark are from lying as in the photo, distributed as in the style, (N, 3, H, W) twice -> (N,).
+
+    The photo's lightness by cells is mapped to the style's distribution: by half linearly, to its mean and deviation,
+    and by half by rank, so that the darkest cells become the style's darkest. The error is the mean squared difference
+    from that, relative to the style's variance: 0 for none, about 1 for an even grey. Feature statistics and content
+    hardly see how light or dark a large area is, and eyes, windows and outlines live by it.
     """
-    drawn = cells(photo)[:, 0]
+    drawn, painted = lightness_cells(photo), lightness_cells(image)
     variance, mean = torch.var_mean(drawn, dim=1, correction=0, keepdim=True)
-    style_mean, style_variance = style.mean[:, :1], style.covariance[:, 0, :1]
-    # Of a square of sky alone no clouds are asked for.
-    aim = (style_mean + (drawn - mean) * (style_variance / (variance + EVEN)).sqrt()).clamp(0, 1)
-    error: Tensor = (cells(image)[:, 0] - aim).square().mean(dim=1) / (style_variance[:, 0] + LEAST_VARIANCE / 2)
+    style_variance, style_mean = torch.var_mean(style.tones, dim=1, correction=0, keepdim=True)
+    linear = style_mean + (drawn - mean) * (style_variance / (variance + EVEN_VARIANCE)).sqrt()
+    ranks = drawn.argsort(dim=1).argsort(dim=1)
+    ranked = _quantiles(style.tones[:, None], drawn.shape[1])[:, 0].gather(1, ranks)
+    share = 0.5 * variance / (variance + EVEN_VARIANCE)  # the ranks of a flat photo are noise
+    aim = ((1 - share) * linear + share * ranked).clamp(0, 1)
+    error: Tensor = (painted - aim).square().mean(dim=1) / (style_variance[:, 0] + MINIMUM_VARIANCE / 2)
     return error
 
 
-def palette_error(image: Tensor, style: Palette) -> Tensor:
-    """How far the colours of large places are from the style's, wherever they lie, (N, 3, H, W) -> (N,).
+def color_error(image: Tensor, style: StyleColors) -> Tensor:
+    """Squared Wasserstein-2 distance of small cells' colours from the style's, wherever they lie, (N, 3, H, W) -> (N,).
+
+    It is sliced: the mean over several directions in RGB, each relative to the style's variance along it. It keeps
+    blacks black, whites white and the palette the painting's down to outlines; feature statistics are met as well by
+    other colours of the same contrast.
+    """
+    found = _sorted_colors(image)
+    wanted = _quantiles(style.colors, found.shape[2])
+    variance = wanted.var(dim=2, correction=0) + MINIMUM_VARIANCE / 2
+    error: Tensor = ((found - wanted).square().mean(dim=2) / variance).mean(dim=1)
+    return error
+
+
+def palette_error(image: Tensor, style: StyleColors) -> Tensor:
+    """How far the colours of large areas are from the style's, wherever they lie, (N, 3, H, W) -> (N,).
 
     The squared Wasserstein-2 distance of two normal distributions, |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2),
-    relative to the style's variance: 0 the same, 1 one even colour, the style's mean (less, for a style of one colour
-    from afar). What Gram matrices see of colour is met by fine strokes of many colours, which from afar are grey.
+    relative to the style's variance: 0 for none, 1 for one even colour, the style's mean (less for a style that has one
+    colour from afar). Small cells' colours are met as well by fine strokes of many colours, which are grey from afar.
     """
-    painted = Palette.of(image)
+    mean, covariance = palette(image)
     values, vectors = torch.linalg.eigh(style.covariance)
     root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.transpose(1, 2)
-    product = root @ painted.covariance @ root
-    finite = product.isfinite().all(dim=(1, 2))  # what is not comes out as that: eigenvalues would raise an error
+    product = root @ covariance @ root
+    finite = product.isfinite().all(dim=(1, 2))  # eigenvalues raise an error for others; they come out as they are
     shared = torch.linalg.eigvalsh(torch.where(finite[:, None, None], product, 0)).clamp_min(0)
     overlap = ((shared + 1e-10).sqrt() - 1e-5).sum(dim=1)
-    total, wanted = (x.covariance.diagonal(dim1=1, dim2=2).sum(dim=1) for x in (painted, style))
-    distance = (painted.mean - style.mean).square().sum(dim=1) + total + wanted - 2 * overlap
-    error: Tensor = distance / (wanted + LEAST_VARIANCE)
+    total, wanted = (x.diagonal(dim1=1, dim2=2).sum(dim=1) for x in (covariance, style.covariance))
+    distance = (mean - style.mean).square().sum(dim=1) + total + wanted - 2 * overlap
+    error: Tensor = distance / (wanted + MINIMUM_VARIANCE)
     return error
 
 
-DETAIL_QUANTILES = 256
-"""As many are kept of a style's distribution of detail."""
-LEAST_DETAIL = 1e-4
-"""Mean square of a smooth style's detail, 2.5 levels of 255: differences from one with less count no more."""
+def _sorted_colors(image: Tensor) -> Tensor:
+    """Colours of cells of 2 pixels along each direction, ascending, (N, directions, cells)."""
+    cells = F.avg_pool2d(image.float(), COLOR_CELL).flatten(2)
+    directions = F.normalize(image.new_tensor(_DIRECTIONS, dtype=torch.float32), dim=1)
+    return (directions @ cells).sort(dim=2).values
 
 
-def detail_quantiles(image: Tensor, count: int | None = None) -> Tensor:
-    """How much fine detail cells of 16 pixels have, least first, (N, 3, H, W) -> (N, cells), or ``count`` quantiles.
-
-    Detail is lightness without its mean over some 5 pixels, strokes and edges, canvas and grain; of a cell its root
-    mean square.
-    """
-    light = _lightness(image)
-    fine = light - _binomial(_binomial(F.pad(light, [2] * 4, mode="reflect"), 2), 3)
-    energy = F.avg_pool2d(fine.square(), min(CELL, *image.shape[2:])).flatten(1)
-    ordered = (energy + 1e-6).sqrt().sort(dim=1).values
-    return ordered if count is None else _resampled(ordered, count)
-
-
-def detail_error(image: Tensor, style: Tensor) -> Tensor:
-    """How far detail is from being as unevenly spread as in the style, (N, 3, H, W), (N, quantiles) -> (N,).
-
-    The squared Wasserstein-2 distance of the two distributions, which in one dimension compares the quietest place
-    with the quietest and the loudest with the loudest, relative to the style's mean square: 0 the same, 1 no detail at
-    all. Gram matrices are means over the picture, and met as well by one even pattern everywhere: skies and planes that
-    a painter left alone are filled with it, and what was drawn comes out faint. Which places are quiet is left to the
-    generator: the content term makes them the photo's, within a square. A square of sky alone is asked for loud places
-    as well, as it is for all of the style's Gram matrix.
-    """
-    found = detail_quantiles(image)
-    wanted = _resampled(style, found.shape[1])
-    error: Tensor = (found - wanted).square().mean(dim=1) / (wanted.square().mean(dim=1) + LEAST_DETAIL)
-    return error
-
-
-def _lightness(image: Tensor) -> Tensor:
-    """(N, 3, H, W) -> float32 (N, 1, H, W)."""
-    return (image.float() * image.new_tensor(_LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-
-
-def _binomial(x: Tensor, axis: int) -> Tensor:
-    """Means of five in a row, weighted 1, 4, 6, 4, 1; along ``axis`` the result is 4 shorter.
-
-    Sums, since the gradient of a convolution of one channel takes ten times as long.
-    """
-    length = x.shape[axis] - 4
-    total: Tensor = sum(weight / 16 * x.narrow(axis, i, length) for i, weight in enumerate((1, 4, 6, 4, 1)))  # type: ignore[assignment]
-    return total
-
-
-def _resampled(quantiles: Tensor, count: int) -> Tensor:
-    """Another number of quantiles of the same distribution, (N, any) -> (N, count)."""
-    return F.interpolate(quantiles[:, None], count, mode="linear", align_corners=False)[:, 0]
+def _quantiles(ascending: Tensor, count: int) -> Tensor:
+    """``count`` quantiles of distributions given by ascending values, (N, rows, any) -> (N, rows, count)."""
+    return F.interpolate(ascending, count, mode="linear", align_corners=False)

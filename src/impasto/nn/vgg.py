@@ -83,15 +83,27 @@ class VGGFeatures(nn.Module):
     def check(self, layers: Collection[str]) -> None:
         """Raise UsageError if one of ``layers`` is not a layer of this network, naming those that are."""
         for layer in layers:
-            if layer not in self.layers:
-                raise UsageError(f"unknown layer '{layer}': {self.architecture} has {', '.join(self.layers)}")
+            if _at_scale(layer)[0] not in self.layers:
+                raise UsageError(
+                    f"unknown layer '{layer}': {self.architecture} has {', '.join(self.layers)}, each also of the "
+                    "picture at half or a quarter of its size, as relu4_1/2 or relu4_1/4"
+                )
 
     def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Features of ``image``, (N, 3, H, W) in [0, 1]: (N, C, H / 2^(block-1), W / 2^(block-1)) for each layer.
 
-        Nothing deeper than the deepest of ``layers`` is computed.
+        ``relu4_1/2`` is the layer's output for the picture at half its size, averaged over 2 x 2 pixels, ``relu4_1/4``
+        at a quarter. Nothing deeper than the deepest of the layers is computed at each size.
         """
         self.check(layers)
+        found, scales = {}, {layer: _at_scale(layer) for layer in layers}
+        for scale in sorted({scale for _, scale in scales.values()}):
+            wanted = [name for name, its in scales.values() if its == scale]
+            features = self._layers(F.avg_pool2d(image, scale) if scale > 1 else image, wanted)
+            found.update({layer: features[name] for layer, (name, its) in scales.items() if its == scale})
+        return found
+
+    def _layers(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         deepest = max(self.layers.index(layer) for layer in layers)
         x = (image - self.mean) / self.std
         if self.convention == "caffe":
@@ -112,6 +124,12 @@ class VGGFeatures(nn.Module):
         if kept is None or kept.weight is not weight:  # moved to another device or layout since
             kept = self._convolutions[name] = FixedConv(weight, bias)
         return kept
+
+
+def _at_scale(layer: str) -> tuple[str, int]:
+    """``relu4_1/2`` as ("relu4_1", 2); a scale that is not known is left in the name."""
+    name, _, scale = layer.partition("/")
+    return (name, int(scale)) if scale in ("2", "4") else (layer, 1)
 
 
 def _named_by_layer(weights: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from impasto.errors import UsageError
 from impasto.models.stylefile import SUFFIX
-from impasto.nn.losses import Objective
+from impasto.nn.losses import PAINTERLY, Objective
 from impasto.nn.norm import NORMS
 from impasto.nn.vgg import Convention
 from impasto.training.device import Device
@@ -34,27 +34,25 @@ class Recipe:
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
     )
     objective: Objective = field(
-        default=Objective(
-            tv_weight=1.0, grid_weight=5000.0, weave_weight=3.0, tone_weight=1.0, palette_weight=1.0, detail_weight=8.0
-        ),
+        default=PAINTERLY,
         metadata={"help": "layers, statistics and weights of the loss"},
     )
     start: Literal["base", "nothing"] = opt(
         "base",
         "weights to begin with: those of the package's network of this shape, where there is one, or random ones",
     )
-    style_size: int = opt(512, "short side of the style picture, pixels; the size its strokes are learnt at")
+    style_size: int = opt(672, "short side of the style picture, pixels: larger makes larger strokes")
     crop: int = opt(256, "side of the squares learnt from, pixels")
     first_crop: int = opt(192, "their side at first, pixels: smaller squares cost less while much is to be learnt")
     grow_at: float = opt(0.6, "share of the run after which squares have their full size")
-    photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
+    photo_from: int = opt(272, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
     photo_every: int = opt(
         10,
         "of so many squares one is to come out as the photo, or on the way to it; 0: none, unless styles are several",
     )
     pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
-    jitter: int = opt(4, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
+    jitter: int = opt(16, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
     batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
     muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
@@ -66,9 +64,6 @@ class Recipe:
         2.0, "times its usual length to which a longer gradient is cut: one odd square must not undo many; 0: never"
     )
     ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
-    content_ceiling: float = opt(
-        0.78, "content error above which a style's weight is lowered until the photo is kept; 0: never"
-    )
     decay: float = opt(1.0, "share of the run, at its end, over which learning rates fall to nothing")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
 
@@ -104,9 +99,8 @@ class Recipe:
         for name in ("muon_rate", "adam_rate", "style_rate"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
-        for name in ("content_ceiling", "longest_gradient"):
-            if not 0 <= getattr(self, name) < 100:
-                raise UsageError(f"{name.replace('_', '-')} must be from 0 to 100, not {getattr(self, name)}")
+        if not 0 <= self.longest_gradient < 100:
+            raise UsageError(f"longest-gradient must be from 0 to 100, not {self.longest_gradient}")
         if not 32 <= self.photo_from <= self.photo_to <= 4096:
             raise UsageError(
                 f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
@@ -201,6 +195,7 @@ _PUBLISHED = Recipe(
     first_crop=256,
     jitter=0,
     grow_at=0.0,
+    photo_from=256,
     photo_to=256,
     photo_every=0,
     pool=0,
@@ -209,7 +204,6 @@ _PUBLISHED = Recipe(
     style_rate=1e-3,
     longest_gradient=0.0,
     ramp=0.0,
-    content_ceiling=0.0,
     decay=0.0,
 )
 _JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")

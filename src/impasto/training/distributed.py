@@ -64,15 +64,6 @@ class World:
             both /= self.size
         return float(both[0]), float(both[1])
 
-    def content_terms(self, terms: LossTerms) -> list[float]:
-        """The content term of each picture of the whole batch, in the batch's order."""
-        own = terms.content.detach()
-        if self.size == 1:
-            return own.tolist()
-        gathered = [torch.empty_like(own) for _ in range(self.size)]
-        dist.all_gather(gathered, own)
-        return torch.stack(gathered, dim=1).flatten().tolist()  # process r has pictures r, r + size, ...
-
     @contextmanager
     def leave_together(self) -> Iterator[None]:
         """At the end of the block, by an error or not, wait for all processes.

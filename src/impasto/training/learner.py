@@ -2,8 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -19,8 +18,6 @@ from impasto.training.muon import Muon
 
 SETTLING_STEPS = 50
 """A rise of the loss during the first steps does not count as an explosion."""
-MINIMUM_SHARE = 0.2
-"""A style keeps this share of its weight, however large its content error."""
 
 
 @dataclass
@@ -35,8 +32,6 @@ class State:
     style: float = 0.0
     usual: float = 0.0  # and of the objective over about 100, which an explosion is measured against
     gradient: float = 0.0  # running mean of the gradient's norm over about 20 steps
-    contents: list[float] = field(default_factory=list)  # running mean of each style's content term
-    shares: list[float] = field(default_factory=list)  # the share of the full style weight that each style has
 
 
 class Learner:
@@ -76,8 +71,7 @@ class Learner:
             self.optimizers.append((torch.optim.Adam(rest, recipe.adam_rate), recipe.adam_rate))
         if scales_and_shifts:
             self.optimizers.append((torch.optim.Adam(scales_and_shifts, recipe.style_rate), recipe.style_rate))
-        ceiling = recipe.content_ceiling
-        self.state = State(contents=[ceiling] * styles, shares=[1.0] * styles)
+        self.state = State()
 
     def start_from(self, base: Base, style_parameters: Tensor) -> None:
         """Copy the weights of a shared network and these style parameters, (styles, numbers)."""
@@ -115,17 +109,13 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = 0.0 if style_first and optimizer is not self.optimizers[-1][0] else rate * factor
 
-    def style_weight(self, fraction: float, which: Sequence[int], strength: Tensor) -> Tensor:
-        """The style weight (N,) of pictures in these styles and strengths (N,) at this fraction of the run.
+    def style_weight(self, fraction: float) -> float:
+        """The style weight at this fraction of the run.
 
-        It rises from a small value in a network trained from random weights, which first learns to keep the photo. A
-        style whose content error is too large has a share of its weight, see :meth:`balance_styles`, in proportion to
-        the strength.
+        It rises from a small value in a network trained from random weights, which first learns to keep the photo.
         """
         ramp = 0.0 if self.from_base else self.recipe.ramp
-        risen = min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0
-        shares = torch.tensor([self.state.shares[number] for number in which])
-        return self.recipe.objective.style_weight * risen * (strength * shares + 1 - strength)
+        return self.recipe.objective.style_weight * (min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0)
 
     def draw_styles(self, items: range, seed: int) -> tuple[list[int], Tensor]:
         """The style and the strength of each item, see :func:`impasto.training.draws.draw_styles`.
@@ -139,25 +129,6 @@ class Learner:
         photo_every = self.recipe.photo_every or self.styles + 1
         balanced = self.recipe.objective.scaling == "balanced"
         return draw_styles(items, self.styles, seed, photo_every, between=balanced)
-
-    def balance_styles(self, which: Sequence[int], strength: Tensor, content: Sequence[float]) -> None:
-        """Lower the weight of styles whose content error is above the recipe's ceiling; raise it below the ceiling.
-
-        Args:
-            which: the style of each picture of a step, all processes together.
-            strength: their strengths, (N,); only pictures of strength 1 count.
-            content: their content terms.
-        """
-        ceiling = self.recipe.content_ceiling
-        if not ceiling:
-            return
-        contents, shares = self.state.contents, self.state.shares
-        full = [(style, term) for style, term, part in zip(which, content, strength, strict=True) if part == 1]
-        for number in {style for style, _ in full}:
-            of_style = [term for style, term in full if style == number]
-            contents[number] += 0.05 * (sum(of_style) / len(of_style) - contents[number])
-            share = shares[number] * math.exp(0.05 * (ceiling - contents[number]))
-            shares[number] = min(1.0, max(MINIMUM_SHARE, share))
 
     def clip_gradients(self) -> None:
         """Scale down a gradient whose norm is more than ``longest_gradient`` times its running mean.

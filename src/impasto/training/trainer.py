@@ -90,7 +90,7 @@ def _learn(run: Run, progress: Callable[[Progress], None]) -> bool:
             if learner.exploded(*_mean_terms(run, terms)):
                 message = _roll_back(run, snapshots)
                 continue
-            _update(run, terms)
+            _update(run)
             if learner.state.step % SNAPSHOT_STEPS == 0:
                 snapshots.append(copy.deepcopy(learner.state_dict()))
 
@@ -118,7 +118,7 @@ def _gradients(run: Run, fraction: float, size: int) -> LossTerms:
     left, right, above, below = draw_frame(batch[0], recipe.jitter, seed)
     noise = draw_noise(generator, items, (size + above + below, size + left + right), seed, device)
     which, strength = learner.draw_styles(items, seed)
-    weight, strength = learner.style_weight(fraction, which, strength).to(device), strength.to(device)
+    weight, strength = learner.style_weight(fraction), strength.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=run.bfloat16):
         photos, target = run.targets.get([run.pool.index(item) for item in items], size)
         framed = F.pad(photos, [left, right, above, below], mode="reflect")
@@ -139,13 +139,12 @@ def _mean_terms(run: Run, terms: LossTerms) -> tuple[float, float]:
     return (content if finite else math.nan), style
 
 
-def _update(run: Run, terms: LossTerms) -> None:
-    """Step along the gradients and adapt the styles' weights."""
+def _update(run: Run) -> None:
+    """Step along the gradients."""
     learner = run.learner
     learner.clip_gradients()
     for optimizer, _ in learner.optimizers:
         optimizer.step()
-    learner.balance_styles(*learner.draw_styles(_batch(run), run.config.seed), run.world.content_terms(terms))
     learner.state.step += 1
 
 
