@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from impasto import __version__
 from impasto.cli.main import main
+from impasto.errors import BackendError
 from tests.cli.commands import fails
 from tests.graphs import INVERT, write_test_model
 
@@ -47,3 +49,35 @@ def test_info_of_a_model_that_cannot_run_here_says_the_rest_and_why(here, capsys
 def test_info_of_what_is_no_model_of_ours(here, capsys, content):
     (here / "other.onnx").write_bytes(content)
     assert "other.onnx: is " in fails(capsys, 1, "info", "other.onnx")
+
+
+def test_info_says_what_computes(here, capsys):
+    assert main(["info", "m.onnx", "--backend", "onnxruntime", "--threads", "1"]) == 0
+    assert "on this computer (ONNX Runtime, float32, 1 thread)" in capsys.readouterr().out
+    assert main(["info", "m.onnx", "--backend", "onnxruntime", "--threads", "2", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["engine"], record["precision"], record["threads"]) == ("onnxruntime", "float32", 2)
+
+
+def test_info_without_a_file_is_about_the_installation(capsys):
+    words = ["info", "--backend", "onnxruntime", "--threads", "1", "--precision", "float32"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    for expected in (__version__, "ONNX Runtime, float32, 1 thread", "cores", "HEIC", "fast network", "cache"):
+        assert expected in shown
+    assert main([*words, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["version"] == __version__
+    assert record["networks"]["fast"]["seconds_per_megapixel"] > 0
+    assert record["networks"]["best"]["threads"] == 1
+    assert "udnie" in record["styles"]
+
+
+def test_info_names_an_engine_that_does_not_work(capsys, monkeypatch):
+    def broken(name):
+        raise BackendError(f"{name} is broken")
+
+    monkeypatch.setattr("impasto.cli.info._seconds_per_megapixel", lambda stylizer: 1.0)  # not measured here
+    monkeypatch.setattr("impasto.cli.info.choose_engine", broken)
+    assert main(["info", "--json", "--backend", "onnxruntime"]) == 0
+    assert json.loads(capsys.readouterr().out)["engines"]["openvino"] == "openvino is broken"

@@ -85,3 +85,30 @@ def test_closed_streams_are_no_reason_to_fail(here, closed, code, output):
     assert (done.returncode, Path("b.png").exists()) == (code, code == 0)
     assert code or (load_image("b.png") == 255 - load_image("a.png")).all()  # nothing was printed into it
     assert done.stderr == ("impasto: error: standard output: is closed; give a file with -o\n" if code else "")
+
+
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_verbose_says_what_was_chosen(here, capsys, place):
+    words = ["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--backend=onnxruntime", "--threads=1"]
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""
+    words.insert(place, "--verbose")
+    assert main(words) == 0
+    error = capsys.readouterr().err
+    assert "impasto: m.onnx: loaded in " in error
+    assert "ONNX Runtime, float32, 1 thread" in error
+
+
+def test_what_the_library_logs_as_a_warning_is_one_line(here, capsys):
+    import logging
+
+    def warn() -> None:
+        logging.getLogger("impasto.painting").warning("in tiles, as memory is short")
+
+    app.command(warn)
+    try:
+        assert main(["warn"]) == 0
+    finally:
+        del app["warn"]
+    assert capsys.readouterr().err == "impasto: in tiles, as memory is short\n"
+    assert not logging.getLogger("impasto").handlers

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import re
 import sys
@@ -59,6 +60,26 @@ def complain(error: object) -> None:
 def note(text: str) -> None:
     """Print one line to stderr, which is not an error."""
     print(f"impasto: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def log_to_stderr(*, verbose: bool) -> Iterator[None]:
+    """Print what the library logs: warnings, and with ``verbose`` everything that it decides."""
+    logger = logging.getLogger("impasto")
+    level, handler = logger.level, logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"impasto: {one_line(record.getMessage()).removeprefix('impasto: ')}"
 
 
 def has_terminal() -> bool:

@@ -1,62 +1,189 @@
 """The command `impasto info`."""
 
 import json
+import platform
+import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, Switch, file_or_name
+from impasto import __version__
+from impasto.cli.engine import describe_engine, engine_record
+from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch, file_or_name
 from impasto.errors import ImpastoError, ModelError, UsageError
-from impasto.models.catalogue import Variant, is_file, is_style, network_of, read_named, shipped_names
+from impasto.models.catalogue import (
+    VARIANTS,
+    Variant,
+    compiled_folder,
+    is_file,
+    is_style,
+    network_of,
+    read_named,
+    shipped,
+    shipped_network,
+)
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.models.stylefile import StyleInfo
+from impasto.painting.engines import ENGINES, choose_engine
 from impasto.painting.load import load
 from impasto.painting.settings import AS_IT_IS
+from impasto.painting.stylizer import Stylizer
+from impasto.processor import cores
+
+EXTRAS = {
+    "pyvips": "16-bit pictures",
+    "pillow-heif": "HEIC",
+    "pillow-jxl-plugin": "JPEG XL",
+    "av": "video",
+    "torch": "training",
+}
+"""Optional packages, and what they are for."""
 
 
 def info(
-    file: str,
+    file: str | None = None,
     /,
     *,
     fast: Annotated[bool, Switch] = False,
+    engine: Annotated[PaintingFlags | None, Parameter(name="*")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Show what a model or style file, or a shipped style, contains, and how fast it is on this computer.
+    """Describe a model or a style; or, without a file, this installation: versions, engines, precision and speed.
 
     Args:
         file: The model or style file, or the name of a shipped style.
         fast: The shipped style on the fast network.
         as_json: Print one JSON object.
     """
-    file = file_or_name(file)
-    if fast and is_file(file):
-        raise UsageError(NOT_FAST)
-    variant: Variant = "fast" if fast else "best"
-    found, kind, rows = _describe(file, variant)
-    size = None if file in shipped_names() else _size(file)
-    seconds: float | None = None
-    if kind != "network":
-        try:
-            seconds = _seconds_per_megapixel(file, variant)
-            rows["speed"] = f"{seconds:.2g} s per megapixel on this computer"
-        except ImpastoError as reason:  # the description is still useful
-            rows["speed"] = f"cannot paint on this computer: {reason}"
+    engine = engine or PaintingFlags()
+    if file is None:
+        record = _installation(engine)
+        rows = _installation_rows(record)
+    else:
+        record, rows = _file(file_or_name(file), engine, fast=fast)
     if as_json:
-        record = {"file": file, "kind": kind, "bytes": size, "seconds_per_megapixel": seconds, **asdict(found)}
         print(json.dumps(record, sort_keys=True))
         return 0
-    where = "comes with Impasto" if size is None else f"{size / 1e6:.2f} MB, format {found.format}"
-    rows = {"file": f"{file} ({where})", **rows}
-    rows |= {f"training: {name}": str(value) for name, value in found.training.items()}
     width = max(map(len, rows))
     for name, value in rows.items():
         if value:
             print(f"{name:{width}}  {value}")
     return 0
+
+
+# ---- speed --------------------------------------------------------------------------------------------------------
+
+
+def _measure(name: str, variant: Variant, engine: PaintingFlags) -> dict[str, Any]:
+    """What computes, and the seconds per megapixel; or the error."""
+    found: dict[str, Any] = {"engine": None, "precision": None, "threads": None, "seconds_per_megapixel": None}
+    try:
+        stylizer = load(
+            name, variant=variant, backend=engine.backend, threads=engine.threads, precision=engine.precision
+        )
+        return engine_record(stylizer) | {"seconds_per_megapixel": _seconds_per_megapixel(stylizer)}
+    except ImpastoError as reason:  # the rest is still useful
+        return found | {"error": str(reason)}
+
+
+def _seconds_per_megapixel(stylizer: Stylizer) -> float:
+    """The least time of three for a picture in memory, painted at its own size."""
+    grey = np.full((512, 512, 3), 128, np.uint8)
+    stylizer(grey, AS_IT_IS)  # compiles, allocates
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        stylizer(grey, AS_IT_IS)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) * 1e6 / grey[..., 0].size
+
+
+def _speed(found: Mapping[str, Any]) -> str:
+    if "error" in found:
+        return f"cannot paint on this computer: {found['error']}"
+    return f"{found['seconds_per_megapixel']:.2g} s per megapixel on this computer ({describe_engine(found)})"
+
+
+# ---- this installation --------------------------------------------------------------------------------------------
+
+
+def _installation(engine: PaintingFlags) -> dict[str, Any]:
+    """What there is on this computer, and what it paints with."""
+    folder = compiled_folder(shipped_network())
+    style = next(iter(shipped()))
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": platform.platform(),
+        "cores": cores(),
+        "engines": {name: _engine_state(name) for name in ENGINES},
+        "extras": {package: _version(package) for package in EXTRAS},
+        "cache": None if folder is None else str(folder),
+        "styles": [*shipped()],
+        "networks": {variant: _measure(style, variant, engine) for variant in VARIANTS},
+    }
+
+
+def _installation_rows(record: Mapping[str, Any]) -> dict[str, str]:
+    rows = {
+        "impasto": record["version"],
+        "python": f"{record['python']} ({record['executable']})",
+        "system": record["system"],
+        "cores": f"{record['cores']} that this process may use",
+    }
+    rows |= {ENGINES[name].title: state for name, state in record["engines"].items()}
+    for package, found in record["extras"].items():
+        rows[EXTRAS[package]] = f"{package} {found or 'is not installed'}"
+    rows["cache"] = record["cache"] or "none: the folder cannot be written to, or IMPASTO_CACHE is empty"
+    rows["styles"] = f"{len(record['styles'])}, see `impasto styles`"
+    for variant, measured in record["networks"].items():
+        rows[f"{variant} network"] = _speed(measured)
+    return rows
+
+
+def _engine_state(name: str) -> str:
+    """The version of an engine, or why it cannot be used."""
+    try:
+        choose_engine(name)
+    except ImpastoError as reason:
+        return str(reason)
+    return _version(name) or "installed"
+
+
+def _version(package: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+# ---- one file -----------------------------------------------------------------------------------------------------
+
+
+def _file(file: str, engine: PaintingFlags, *, fast: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """Everything about a model or style: the record for JSON, and the rows to print."""
+    if fast and is_file(file):
+        raise UsageError(NOT_FAST)
+    variant: Variant = "fast" if fast else "best"
+    found, kind, rows = _describe(file, variant)
+    size = None if file in shipped() else _size(file)
+    where = "comes with Impasto" if size is None else f"{size / 1e6:.2f} MB, format {found.format}"
+    record = {"file": file, "kind": kind, "bytes": size}
+    rows = {"file": f"{file} ({where})", **rows}
+    if kind != "network":
+        measured = _measure(file, variant, engine)
+        record |= measured
+        rows["speed"] = _speed(measured)
+    rows |= {f"training: {name}": str(value) for name, value in found.training.items()}
+    return record | asdict(found), rows
 
 
 def _describe(file: str, variant: Variant) -> tuple[ModelInfo | StyleInfo, str, dict[str, str]]:
@@ -74,19 +201,6 @@ def _size(file: str) -> int:
         return Path(file).stat().st_size
     except OSError as cause:
         raise ModelError(f"{file}: cannot read: {cause.strerror}") from cause
-
-
-def _seconds_per_megapixel(name: str, variant: Variant) -> float:
-    """The least time of three for a picture in memory, painted at its own size."""
-    grey = np.full((512, 512, 3), 128, np.uint8)
-    stylizer = load(name, variant=variant)
-    stylizer(grey, AS_IT_IS)  # compiles, allocates
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        stylizer(grey, AS_IT_IS)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds) * 1e6 / grey[..., 0].size
 
 
 def _model_rows(model: ModelInfo) -> dict[str, str]:

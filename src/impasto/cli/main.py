@@ -17,14 +17,15 @@ from itertools import pairwise
 from cyclopts import App, CycloptsError
 
 from impasto import __version__
-from impasto.cli.console import complain, one_line, open_streams
+from impasto.cli.console import complain, log_to_stderr, one_line, open_streams
 from impasto.errors import ImpastoError, UsageError
 
 app = App(
     name="impasto",
     version=__version__,
     help="Learn the style of one picture and repaint photos in it.",
-    help_epilogue="--traceback, anywhere, shows the whole of an error. Exit codes: 0 done, 1 failed, 2 wrong usage.",
+    help_epilogue="Every command takes --verbose, which prints what is chosen (engine, precision, threads), and "
+    "--traceback, which prints the whole of an error. Exit codes: 0 done, 1 failed, 2 wrong usage.",
     help_format="plaintext",  # any other format imports a markdown parser for every --help
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # main does it
@@ -51,11 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = words[: words.index("--")] if "--" in words else words
-    show_traceback = "--traceback" in options
-    if show_traceback:
-        words.remove("--traceback")
+    show_traceback, verbose = "--traceback" in options, "--verbose" in options
+    for flag in {"--traceback", "--verbose"}.intersection(options):
+        words.remove(flag)
     try:
-        result = app(words, exit_on_error=False, print_error=False)
+        with log_to_stderr(verbose=verbose):
+            result = app(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         code = _exit_code(error)

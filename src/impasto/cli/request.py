@@ -12,7 +12,6 @@ from impasto.errors import UsageError
 from impasto.models.catalogue import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
-from impasto.painting.load import PrecisionChoice
 from impasto.painting.plan import FileOptions
 from impasto.painting.settings import SavedSettings, Settings, read_settings
 
@@ -69,11 +68,6 @@ class ExtraFlags:
         0, "steps of Gatys' optimisation that follow the network: slower and better; needs impasto[train]"
     )
     picture: FilePath | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
-    precision: PrecisionChoice = opt(
-        "auto",
-        "arithmetic: float32, bfloat16 or int8; auto is the fastest here. On average its results differ from float32 "
-        "by a fifth of a level (of 255) in bfloat16, and by one level in int8",
-    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """The command `impasto stylize`: parses flags, loads what paints, and prints what `painting.batch` does."""
 
 import json
+import logging
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +14,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from impasto.cli.console import complain, has_terminal, note, progress_bar, standard_output_is_closed
-from impasto.cli.flags import EngineFlags, Switch, given
+from impasto.cli.engine import describe_engine, engine_record
+from impasto.cli.flags import PaintingFlags, Switch, given
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import ImageError, ImpastoError, UsageError
 from impasto.files import check_absent, check_writable
@@ -29,6 +32,8 @@ from impasto.pictures.plugins import silence_decoders
 from impasto.pictures.read import read_mask
 from impasto.processor import cores
 
+_log = logging.getLogger(__name__)
+
 Loader = Callable[[str | Mapping[str, float]], Stylizer]
 """`impasto.load` with the engine, threads and precision of the command line."""
 
@@ -43,7 +48,7 @@ def stylize(
     region: Annotated[MaskFlags | None, Parameter(name="*")] = None,
     extra: Annotated[ExtraFlags | None, Parameter(name="*")] = None,
     files: Annotated[FileFlags | None, Parameter(name="*")] = None,
-    engine: Annotated[EngineFlags | None, Parameter(name="*")] = None,
+    engine: Annotated[PaintingFlags | None, Parameter(name="*")] = None,
     dry_run: Annotated[bool, Switch] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -60,7 +65,7 @@ def stylize(
     """
     silence_decoders()
     style, region = style or StyleFlags(), region or MaskFlags()
-    extra, engine = extra or ExtraFlags(), engine or EngineFlags()
+    extra, engine = extra or ExtraFlags(), engine or PaintingFlags()
     _check_names([*inputs, output], style, region, extra)
     request = read_request(style, given(settings), region, extra, given(files))
     plan = _planned(inputs, output, style, request)
@@ -72,13 +77,7 @@ def stylize(
     if to_standard and standard_output_is_closed():
         raise ImageError("standard output: is closed; give a file with -o")
 
-    loader: Loader = partial(
-        load,
-        variant=request.saved.variant,
-        backend=engine.backend,
-        threads=engine.threads,
-        precision=extra.precision,
-    )
+    loader: Loader = partial(_load, variant=request.saved.variant, engine=engine)
     paint = _sheet_painter(request, loader) if extra.grid else _painter(request, loader)
     if plan.skipped:
         note(f"{len(plan.skipped)} of {len(plan.skipped) + len(plan.jobs)} results exist and are skipped")
@@ -234,6 +233,16 @@ def _check_names(names: Sequence[str], style: StyleFlags, region: MaskFlags, ext
 
 
 # ---- what paints ------------------------------------------------------------------------------------------------
+
+
+def _load(names: str | Mapping[str, float], *, variant: Variant, engine: PaintingFlags) -> Stylizer:
+    """`impasto.load`, with a line about what computes for --verbose."""
+    start = time.perf_counter()
+    stylizer = load(names, variant=variant, backend=engine.backend, threads=engine.threads, precision=engine.precision)
+    seconds = time.perf_counter() - start
+    title = names if isinstance(names, str) else ", ".join(names)
+    _log.info("%s: loaded in %.2f s; %s", title, seconds, describe_engine(engine_record(stylizer)))
+    return stylizer
 
 
 def _painter(request: Request, load: Loader) -> PicturePainter:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import note, progress_bar
-from impasto.cli.flags import EngineFlags, FilePath, file_or_name, flags_of, given
+from impasto.cli.flags import FilePath, PaintingFlags, file_or_name, flags_of, given
 from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.options import opt
-from impasto.painting.load import PrecisionChoice, load
+from impasto.painting.load import load
 from impasto.painting.settings import write_settings
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.write import check_saving, save_image
@@ -34,7 +34,6 @@ class OtherFlags:
     mask: FilePath | None = opt(
         None, "picture that shows where to paint, white fully and black not at all; or a clip, frame by frame"
     )
-    precision: PrecisionChoice = opt("auto", "arithmetic: float32, bfloat16 or int8; auto is the fastest here")
     preview: FilePath | None = opt(None, "only paint the first frame (of --start), into this picture")
 
 
@@ -47,7 +46,7 @@ def video(
     settings: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
     clip: Annotated[VideoFlags | None, Parameter(name="*")] = None,
     other: Annotated[OtherFlags | None, Parameter(name="*")] = None,
-    engine: Annotated[EngineFlags | None, Parameter(name="*")] = None,
+    engine: Annotated[PaintingFlags | None, Parameter(name="*")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Repaint a clip in a style, with its sound and timing.
@@ -60,11 +59,11 @@ def video(
             standard output.
         as_json: Print one JSON object about the result.
     """
-    other, engine, style = other or OtherFlags(), engine or EngineFlags(), style or StyleFlags()
+    other, engine, style = other or OtherFlags(), engine or PaintingFlags(), style or StyleFlags()
     if (output is None) == (other.preview is None):
         raise UsageError("give a result, -o FILE, or --preview PICTURE to paint the first frame alone")
     source, output = file_or_name(source), None if output is None else file_or_name(output)
-    request = read_request(style, given(settings), MaskFlags(), ExtraFlags(precision=other.precision), {})
+    request = read_request(style, given(settings), MaskFlags(), ExtraFlags(), {})
     options = VideoOptions(**given(clip))
     saved = request.saved
     stylizer = load(
@@ -72,7 +71,7 @@ def video(
         variant=saved.variant,
         backend=engine.backend,
         threads=engine.threads,
-        precision=other.precision,
+        precision=engine.precision,
     )
     stylizer.check(saved.settings)
     if output is None:
