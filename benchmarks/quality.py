@@ -120,7 +120,6 @@ def main() -> None:
         "style",
         "objective",
         "median objective",
-        "palette",
         "LPIPS",
         "contrast",
         *faults,
@@ -154,7 +153,7 @@ def line(found: Evaluation) -> str:
     return (
         f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | "
         f"{statistics.median(photo.objective for photo in found.photos):.3f} | "
-        f"{found.palette_error:.2f} | {found.lpips:.3f} | "
+        f"{found.lpips:.3f} | "
         f"{found.contrast_change:.1f} | "
         + " | ".join(f"{value:.1f}" for value in asdict(found.artefacts).values())
         + f" | {found.seconds:.2f}"

@@ -5,6 +5,7 @@ package of the torch half are then not collected, and the header of the run name
 """
 
 import ast
+import functools
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,22 +80,31 @@ def cache_of_its_own(tmp_path_factory):
         yield
 
 
+@functools.cache
+def loss_network_of_the_package():
+    """The package's VGG-16, read and prepared once for all tests."""
+    from impasto.nn.weights import load_loss_network
+
+    return load_loss_network()
+
+
 @pytest.fixture(autouse=True)
 def small_evaluations(request, monkeypatch):
     """Training runs score their results, and compare them with Gatys' optimisation, at a size that costs nothing."""
     if not HAS_TORCH or request.path.parent.name in ("pictures", "models", "painting"):
         return
-    from impasto.evaluation import judge
+    from impasto.evaluation import held_out
     from impasto.evaluation import scores as evaluate
     from impasto.optimize import gatys
     from impasto.training import result
 
-    for module in (judge, gatys, evaluate):
+    for module in (held_out, gatys, evaluate):
         monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
-    for name in ("GLANCE_SIZE", "SHEET_SIZE"):
-        monkeypatch.setattr(judge, name, 64)
+    monkeypatch.setattr(held_out, "load_loss_network", loss_network_of_the_package)
+    for name in ("QUICK_SIZE", "SHEET_SIZE"):
+        monkeypatch.setattr(held_out, name, 64)
     monkeypatch.setattr(result, "RANGE_SQUARES", 2)
-    monkeypatch.setattr(judge, "MOST_EVALUATIONS", 3)
+    monkeypatch.setattr(held_out, "MOST_EVALUATIONS", 3)
 
 
 def tiny_vgg_weights():

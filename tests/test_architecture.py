@@ -25,9 +25,18 @@ TORCH_FREE = {
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "files"},
     "optimize": {"errors", "files", "pictures", "nn", "training"},
-    "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize", "training"},
+    "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize"},
     "training": {"errors", "files", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},
-    "": {"errors", "pictures", "painting", "models", "video", "optimize", "training"},  # impasto/__init__.py
+    "": {
+        "errors",
+        "pictures",
+        "painting",
+        "models",
+        "video",
+        "optimize",
+        "training",
+        "evaluation",
+    },  # impasto/__init__.py
     "__main__": {"cli"},
 }
 """Package -> the packages it may import, at any depth; "" is impasto itself, for __version__."""

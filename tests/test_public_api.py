@@ -10,7 +10,7 @@ NEEDS_TORCH = ("train", "gatys")
 def test_the_public_names_are_few_and_all_there():
     assert set(impasto.__all__) == {
         *("load", "load_image", "save_image", "styles", "Stylizer", "__version__", "Settings", "paint_regions"),
-        *("paint_files", "FileOptions", "BatchResult", "BatchProgress"),
+        *("paint_files", "FileOptions", "BatchResult", "BatchProgress", "evaluate"),
         *("SavedSettings", "read_settings", "write_settings", "style_sheet", "strength_sheet"),
         *("paint_video", "Steady", "VideoOptions", "VideoProgress", "VideoResult"),
         *("ImpastoError", "ImageError", "ModelError", "BackendError", "TrainingError", "UsageError", "VideoError"),

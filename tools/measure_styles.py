@@ -40,7 +40,7 @@ def main() -> None:
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[::4][: options.photos]
     faults = [field.name for field in fields(Artefacts)]
-    header = ["style", "content", "style", "objective", "palette", *faults, *["equals"] * options.gatys]
+    header = ["style", "content", "style", "objective", *faults, *["equals"] * options.gatys]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
     for name in options.styles or shipped(options.variant):
@@ -54,14 +54,13 @@ def main() -> None:
         training = {
             **style.info.training,
             "objective": {key: round(value, 4) for key, value in terms.items()},
-            "palette_error": round(found.palette_error, 4),
             "artefacts": artefacts,
         }
         if options.gatys:
             training["equal_evaluations"] = [asdict(one) for one in equal]
         info = replace(style.info, training=training)
         write_style(shipped_network(options.variant).with_name(f"{name}{SUFFIX}"), replace(style, info=info))
-        yardstick = [*(f"{x:.3f}" for x in terms.values()), f"{found.palette_error:.2f}"]
+        yardstick = [*(f"{x:.3f}" for x in terms.values())]
         cells = [name, *yardstick, *(f"{x:.1f}" for x in artefacts.values())]
         print("|", " | ".join([*cells, *(f"{one.from_content}, {one.from_noise}" for one in equal)]), "|", flush=True)
         for fault in complaints(found.artefacts):

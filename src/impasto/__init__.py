@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, TrainingError, UsageError, VideoError
 
 if TYPE_CHECKING:
+    from impasto.evaluation.scores import evaluate
     from impasto.models.catalogue import styles
     from impasto.optimize.gatys import gatys
     from impasto.painting.batch import BatchProgress, BatchResult, paint_files
@@ -52,6 +53,7 @@ __all__ = [
     "VideoProgress",
     "VideoResult",
     "__version__",
+    "evaluate",
     "gatys",
     "load",
     "load_image",
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "evaluate": "impasto.evaluation.scores",
     "load": "impasto.painting.load",
     "BatchProgress": "impasto.painting.batch",
     "BatchResult": "impasto.painting.batch",

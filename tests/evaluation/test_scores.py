@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+import impasto
+from impasto.errors import ImageError, UsageError
 from impasto.evaluation.scores import evaluate
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.tensors import to_tensor
@@ -42,12 +44,24 @@ def test_a_constant_painter_is_not_moved_by_contrast(photos, style_file):
     assert found.lpips > 0.3
 
 
-def test_the_style_itself_has_no_palette_error_and_an_even_picture_has_one(photos):
-    mean = load_image(photos[0]).mean(axis=(0, 1)).reshape(1, 3, 1, 1) / 255
-    found = evaluate(stylizer_of(lambda x: x), photos[0], photos[:1], size=64)
-    assert found.palette_error == pytest.approx(0, abs=0.01)
-    found = evaluate(stylizer_of(lambda x: np.zeros_like(x) + mean), photos[0], photos[:1], size=64)
-    assert found.palette_error == found.photos[0].palette_error == pytest.approx(1, abs=0.1)
+def test_a_function_and_pictures_are_measured_like_a_model_and_files(photos, style_file):
+    files = evaluate(stylizer_of(lambda x: 1 - x), style_file, photos, size=64)
+    pictures = [load_image(path) for path in photos]
+    found = impasto.evaluate(lambda photo: 255 - photo, load_image(style_file), pictures, size=64)
+    assert found.objective == pytest.approx(files.objective, rel=1e-3)
+    assert [score.photo for score in found.photos] == ["photo 1", "photo 2"]
+
+
+def test_what_cannot_be_measured_is_refused(photos, style_file, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    identity = stylizer_of(lambda x: x)
+    with pytest.raises(UsageError, match="size must be 64 pixels or more, not 63"):
+        evaluate(identity, style_file, photos, size=63)
+    with pytest.raises(ImageError, match=r"not one of 1 photos can be read: .*text.jpg"):
+        evaluate(identity, style_file, [tmp_path / "text.jpg"], size=64)
+    found = evaluate(identity, style_file, [tmp_path / "text.jpg", *photos], size=64)
+    assert [*found.unreadable] == [str(tmp_path / "text.jpg")]
+    assert len(found.photos) == len(photos)
 
 
 def test_the_terms_are_the_yardstick(network, photos, style_file):

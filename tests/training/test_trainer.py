@@ -192,7 +192,7 @@ def test_a_style_alone_goes_on_with_its_own_network_only(config, monkeypatch):
 def test_who_does_not_wait_for_the_comparison_has_all_the_rest(config, monkeypatch, when):
     compared = []
 
-    def compare(judge, generator):
+    def compare(held_out, paint):
         compared.append(1)
         raise KeyboardInterrupt
 
@@ -201,7 +201,7 @@ def test_who_does_not_wait_for_the_comparison_has_all_the_rest(config, monkeypat
             assert progress.message == "measuring the result, up to a minute more"
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(run.Judge, "equal_evaluations", compare)
+    monkeypatch.setattr(run.HeldOut, "equal_evaluations", compare)
     result = train(config, progress=report)
     assert result.finished
     assert result.equal_evaluations is None

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, file_or_name, whole_number
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
-from impasto.evaluation.scores import COMPARED_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
+from impasto.evaluation.scores import COMPARED_SIZE, LEAST_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
 from impasto.evaluation.scores import evaluate as measure
 from impasto.models.catalogue import is_file
 from impasto.models.kinds import check_kind
@@ -50,8 +50,8 @@ def evaluate(
             or the size if smaller; slow.
         as_json: Print everything, photo by photo, as one JSON object.
     """
-    if size < 64:
-        raise UsageError(f"size must be 64 pixels or more, not {size}")
+    if size < LEAST_SIZE:
+        raise UsageError(f"size must be {LEAST_SIZE} pixels or more, not {size}")
     model = file_or_name(model)
     if fast and is_file(model):
         raise UsageError(NOT_FAST)
@@ -91,7 +91,6 @@ def _print(found: Evaluation, equal: Sequence[Equal]) -> None:
         "content error": f"{found.content_error:.3f}",
         "style error": f"{found.style_error:.3f}",
         "objective": f"{found.objective:.3f}  (content + 4 x style)",
-        "palette error": f"{found.palette_error:.3f}  (colours and contrast of large areas; 1: one even colour)",
         "LPIPS": f"{found.lpips:.3f}  (distance from the photo)",
         "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
         "seconds": f"{found.seconds:.3f}  (per photo, median)",

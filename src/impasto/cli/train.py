@@ -15,7 +15,7 @@ from impasto.cli.console import progress_bar
 from impasto.cli.flags import FilePath, Switch, flags_of, given
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import complaints
-from impasto.evaluation.judge import MOST_EVALUATIONS
+from impasto.evaluation.held_out import MOST_EVALUATIONS
 from impasto.models.kinds import check_kind
 from impasto.nn.losses import Objective
 from impasto.training.config import PRESETS, Recipe, TrainConfig

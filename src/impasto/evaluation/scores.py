@@ -1,12 +1,12 @@
-"""Numbers for a model: how well it keeps photos, how well it paints the style, how steady it is, how fast.
+"""How good painted pictures are, in numbers: how near the style, how much of the photo, how steady, how fast.
 
-The yardstick of every report (docs/results.md): content_error, style_error and their objective at style weight 4, over
-photos at 512 px short side, against the style picture at 512 px short side.
+One code measures everything that paints a picture from a photo: a model, another project's network, or a generator
+during its training (:mod:`impasto.evaluation.held_out`).
 """
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 import torch
 
-from impasto.errors import ImageError
+from impasto.errors import ImageError, UsageError
 from impasto.evaluation.artefacts import Artefacts, measure
 from impasto.evaluation.artefacts import mean as mean_artefacts
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.lpips import Lpips
-from impasto.nn.pixel_terms import palette_error
 from impasto.nn.tensors import to_tensor
+from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE, evaluations_to_equal
 from impasto.painting.settings import AS_IT_IS
@@ -28,31 +28,32 @@ from impasto.painting.stylizer import Stylizer
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
-from impasto.training.photos import read_photos
+
+Paint = Callable[[Pixels], Pixels]
+"""Paints a photo, uint8 (H, W, 3): a picture of the same size."""
 
 CONTRAST = 0.25
-"""The photo's contrast is cut to this, about mid-grey, to see what becomes of the picture."""
+"""The photo's contrast is cut to this, about mid-grey, to measure how much the picture changes."""
+LEAST_SIZE = 64
+"""Short side of the photos that are measured on, pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What is measured.
+    """What is measured of a picture, or means over several.
 
     content_error: mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3; above some 1.4 the photo is lost.
     style_error: relative squared distance of Gram matrices, mean over four layers.
     objective: content_error + 4 * style_error.
-    palette_error: how far the colors and contrast of large places are from the style picture's: 0 the same, 1 one even
-        color; see :func:`impasto.nn.pixel_terms.palette_error`.
     lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
     contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
-    seconds: to stylize one photo.
-    artefacts: faults that networks make, see :mod:`impasto.evaluation.artefacts`.
+    seconds: to paint one photo.
+    artefacts: faults of painting networks, see :mod:`impasto.evaluation.artefacts`.
     """
 
     content_error: float
     style_error: float
     objective: float
-    palette_error: float
     lpips: float
     contrast_change: float
     seconds: float
@@ -77,69 +78,134 @@ class Evaluation(Scores):
     unreadable: dict[str, str]
 
 
-def evaluate(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int = 512, name: str = "") -> Evaluation:
-    """Measure ``stylizer`` against its style picture on ``photos``, each at ``size`` px short side.
+class Evaluator:
+    """Measures pictures painted in one style.
 
-    Photos that cannot be read are left out and named.
+    Args:
+        style: the style picture, uint8 (H, W, 3).
+        size: short side of photos and style picture, pixels.
+        network: the package's VGG-16, where it is loaded already.
+        loss_network: what content, style and objective are measured by, where a run learns by another network.
+    """
+
+    def __init__(
+        self,
+        style: Pixels,
+        *,
+        size: int = YARDSTICK_SIZE,
+        network: VGGFeatures | None = None,
+        loss_network: VGGFeatures | None = None,
+    ) -> None:
+        self.size = size
+        self.network = network or load_loss_network()[0]
+        self.device = self.network.mean.device
+        target = to_tensor(resize_short_side(style, size)).to(self.device)
+        self.loss = PerceptualLoss(loss_network or self.network, YARDSTICK, target)
+        self.lpips = Lpips(self.network)
+
+    def scores(self, paint: Paint, photo: Pixels, name: str = "") -> PhotoScores:
+        """The scores of what ``paint`` makes of one photo, which is brought to :attr:`size` first."""
+        photo = resize_short_side(photo, self.size)
+        paint(photo)  # the first pass at a new size includes an engine's planning
+        begun = time.perf_counter()
+        picture = paint(photo)
+        seconds = time.perf_counter() - begun
+        faded = paint(_faded(photo))
+        x, y = (to_tensor(each).to(self.device) for each in (photo, picture))
+        terms = self.objective(photo, picture)
+        distance = float(self.lpips(x, y))
+        return PhotoScores(
+            photo=name,
+            content_error=terms["content"],
+            style_error=terms["style"],
+            objective=terms["objective"],
+            lpips=distance,
+            contrast_change=float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean()),
+            seconds=seconds,
+            artefacts=measure(picture, photo),
+        )
+
+    def objective(self, photo: Pixels, picture: Pixels) -> dict[str, float]:
+        """Content, style and objective alone, of a picture painted from ``photo`` at its own size."""
+        with torch.no_grad():
+            target = self.loss.content_target(to_tensor(photo).to(self.device))
+            terms = self.loss(to_tensor(picture).to(self.device), target)
+        return {"content": float(terms.content), "style": float(terms.style), "objective": float(terms.total)}
+
+
+def evaluate(
+    stylizer: Stylizer | Paint,
+    style: Path | Pixels,
+    photos: Sequence[Path | Pixels],
+    *,
+    size: int = YARDSTICK_SIZE,
+    name: str = "",
+) -> Evaluation:
+    """Measure how well a model paints a style, as means over photos.
+
+    Args:
+        stylizer: a model, which paints each photo at its own size; or a function that paints a picture.
+        style: the style picture, or its file.
+        photos: pictures, or their files; files that cannot be read are left out and named in the result.
+        size: short side of the photos and the style picture, pixels.
+        name: the model's, for the result.
 
     Raises:
         ImageError: if the style picture, or every photo, cannot be read.
+        UsageError: if ``size`` is less than 64.
     """
-    network, _ = load_loss_network()
-    target = to_tensor(resize_short_side(load_image(style), size))
-    loss = PerceptualLoss(network, YARDSTICK, target)
-    lpips = Lpips(network)
-    layers = {*loss.layers, *lpips.LAYERS}  # the network sees each picture once, for all measures
+    if size < LEAST_SIZE:
+        raise UsageError(f"size must be {LEAST_SIZE} pixels or more, not {size}")
+    evaluator = Evaluator(load_image(style) if isinstance(style, Path) else style, size=size)
+    paint = painter(stylizer)
+    unreadable: dict[str, str] = {}
     scores = []
-    unreadable: dict[Path, str] = {}
-    for path, whole in read_photos(photos, unreadable):
-        photo = resize_short_side(whole, size)
-        stylizer(photo, AS_IT_IS)  # the first pass at a new size pays for the runtime's planning
-        begun = time.perf_counter()
-        picture = stylizer(photo, AS_IT_IS)
-        seconds = time.perf_counter() - begun
-        x, y = to_tensor(photo), to_tensor(picture)
-        with torch.no_grad():
-            of_photo, of_picture = network(x, layers), network(y, layers)
-            terms = loss.compare(of_picture, y, loss.content_target_of(of_photo))
-            distance = float(lpips.compare(of_photo, of_picture))
-        faded = stylizer(_fade(photo), AS_IT_IS)
-        change = float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean())
-        scores.append(
-            PhotoScores(
-                photo=path.name,
-                content_error=float(terms.content),
-                style_error=float(terms.style),
-                objective=float(terms.total),
-                palette_error=float(palette_error(y, loss.style_colors)),
-                lpips=distance,
-                contrast_change=change,
-                seconds=seconds,
-                artefacts=measure(picture, photo),
-            )
-        )
-
+    for number, photo in enumerate(photos, 1):
+        if isinstance(photo, Path):
+            try:
+                picture, title = load_image(photo), photo.name
+            except ImageError as error:
+                unreadable[str(photo)] = str(error)
+                continue
+        else:
+            picture, title = photo, f"photo {number}"
+        scores.append(evaluator.scores(paint, picture, title))
     if not scores:
         reason = next(iter(unreadable.values()), "none was given")
         raise ImageError(f"not one of {len(photos)} photos can be read: {reason}")
+    style_name = style.name if isinstance(style, Path) else ""
+    return summary(scores, model=name, style=style_name, size=size, unreadable=unreadable)
+
+
+def painter(stylizer: Stylizer | Paint) -> Paint:
+    """A model as a function that paints a picture at its own size."""
+    if isinstance(stylizer, Stylizer):
+        return lambda photo: stylizer(photo, AS_IT_IS)
+    return stylizer
+
+
+def summary(
+    scores: Iterable[PhotoScores], *, model: str, style: str, size: int, unreadable: dict[str, str]
+) -> Evaluation:
+    """The means over photos."""
+    scores = tuple(scores)
 
     def mean(field: str) -> float:
         return statistics.fmean(getattr(score, field) for score in scores)
 
     return Evaluation(
-        model=name,
-        style=style.name,
+        model=model,
+        style=style,
         size=size,
         content_error=mean("content_error"),
         style_error=mean("style_error"),
         objective=mean("objective"),
-        palette_error=mean("palette_error"),
         lpips=mean("lpips"),
         contrast_change=mean("contrast_change"),
         seconds=statistics.median(score.seconds for score in scores),
         artefacts=mean_artefacts([score.artefacts for score in scores]),
-        photos=tuple(scores),
-        unreadable={str(path): reason for path, reason in unreadable.items()},
+        photos=scores,
+        unreadable=unreadable,
     )
 
 
@@ -162,35 +228,33 @@ COMPARED_SIZE = 384
 
 
 def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int) -> tuple[Equal, ...]:
-    """Measure how many evaluations of L-BFGS a model equals on each photo, at ``size`` px short side.
+    """Measure how many evaluations of L-BFGS a model equals on each photo, at ``size`` pixels short side.
 
     Same objective (the yardstick's), same photo and style picture; from the photo itself and from noise. Slow.
 
     Raises:
         ImageError: if the style picture or a photo cannot be read.
     """
-    network, _ = load_loss_network()
     picture = load_image(style)
-    loss = PerceptualLoss(network, YARDSTICK, to_tensor(resize_short_side(picture, YARDSTICK_SIZE)))
+    evaluator = Evaluator(picture)
+    paint = painter(stylizer)
     found = []
     for path in photos:
         photo = resize_short_side(load_image(path), size)
-        with torch.no_grad():
-            terms = loss(to_tensor(stylizer(photo, AS_IT_IS)), loss.content_target(to_tensor(photo)))
-        reached = float(terms.total)
+        reached = evaluator.objective(photo, paint(photo))["objective"]
 
         def evaluations(
             start: Literal["content", "noise"], reached: float = reached, photo: Pixels = photo
         ) -> int | None:
             return evaluations_to_equal(
-                reached, photo, picture, start=start, size=size, most=MOST_COMPARED, network=network
+                reached, photo, picture, start=start, size=size, most=MOST_COMPARED, network=evaluator.network
             )
 
         found.append(Equal(path.name, size, reached, evaluations("content"), evaluations("noise")))
     return tuple(found)
 
 
-def _fade(photo: Pixels) -> Pixels:
-    faded = (photo.astype(np.float32) - 127.5) * CONTRAST + 127.5
-    rounded: Pixels = np.rint(faded).astype(np.uint8)
-    return rounded
+def _faded(photo: Pixels) -> Pixels:
+    """The photo with its contrast cut to :data:`CONTRAST`, rounded to 8 bits."""
+    faded: Pixels = np.rint((photo.astype(np.float32) - 127.5) * CONTRAST + 127.5).astype(np.uint8)
+    return faded

@@ -1,13 +1,10 @@
 """The photos of a run: which ones it learns from, and which ones are held out to measure the result."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from impasto.errors import ImageError, TrainingError
+from impasto.errors import TrainingError
 from impasto.files import training_data
 from impasto.pictures.folders import find_images
-from impasto.pictures.picture import Pixels
-from impasto.pictures.read import load_image
 
 HELD_OUT = 4
 """Photos of a content folder that are held out when the user names none."""
@@ -53,17 +50,6 @@ def content_photos(
     if not held:
         raise TrainingError(f"{held_out}: no held-out pictures there")
     return learning, held
-
-
-def read_photos(paths: Iterable[Path], unreadable: dict[Path, str]) -> Iterator[tuple[Path, Pixels]]:
-    """Yield the readable photos one by one; the others are added to ``unreadable`` with the reason."""
-    for path in paths:
-        try:
-            photo = load_image(path)
-        except ImageError as error:
-            unreadable[path] = str(error)
-        else:
-            yield path, photo
 
 
 def _listed(file: Path, photos: list[Path]) -> list[Path]:

@@ -72,8 +72,10 @@ def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> Trai
     with interruptible() as interrupted:  # one Ctrl-C does not interrupt the writing
         announce("measuring the result, up to a minute more" if finished else "writing what there is")
         run.write_checkpoint(finished=False)
-        save_image(run.preview, run.judge.sheet(generator))
-        measured, artefacts = run.judge.yardstick(generator), run.judge.faults(generator)
+        save_image(run.preview, run.held_out.sheet(run.paint))
+        found = run.held_out.evaluate(run.paint)
+        measured = {"content": found.content_error, "style": found.style_error, "objective": found.objective}
+        artefacts = found.artefacts
         squares = [run.pool.cut(i, run.config.recipe.crop).to(run.world.device) for i in range(RANGE_SQUARES)]
         with seeded(run.config.seed):
             write_result(generator, run.config, _record(run, measured, artefacts), run.base, squares)
@@ -82,7 +84,7 @@ def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> Trai
     equal = None
     if finished and not interrupted():
         with contextlib.suppress(KeyboardInterrupt):  # everything is written: this comparison may be skipped
-            equal = run.judge.equal_evaluations(generator)
+            equal = run.held_out.equal_evaluations(run.paint)
     return _result(run, finished, measured, artefacts, equal)
 
 
@@ -122,5 +124,5 @@ def _result(
         objective=measured["objective"],
         artefacts=artefacts,
         equal_evaluations=equal,
-        unreadable={**run.judge.unreadable, **run.pool.unreadable},
+        unreadable={**run.held_out.unreadable, **run.pool.unreadable},
     )

@@ -4,11 +4,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from impasto.errors import TrainingError, UsageError
-from impasto.evaluation.judge import Judge
+from impasto.evaluation.held_out import HeldOut
 from impasto.files import check_writable, replacing
 from impasto.nn.losses import PerceptualLoss
-from impasto.nn.tensors import channels_last, to_tensor
+from impasto.nn.tensors import channels_last, to_picture, to_tensor
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.gatys import YARDSTICK_SIZE
 from impasto.pictures.picture import Pixels
@@ -42,7 +44,7 @@ class Run:
     photos: int
     loss_record: dict[str, str]
     loss: PerceptualLoss
-    judge: Judge
+    held_out: HeldOut
     pool: CropPool
     targets: ContentTargets
     learner: Learner
@@ -67,6 +69,18 @@ class Run:
             return state.step / self.config.steps
         assert self.config.minutes is not None
         return state.seconds / (60.0 * self.config.minutes)
+
+    @torch.no_grad()
+    def paint(self, photo: Pixels, style: int) -> Pixels:
+        """Paint a photo, uint8 (H, W, 3), in the style of this number, with the noise of seed 0."""
+        generator, device = self.learner.generator, self.world.device
+        training = generator.training
+        generator.eval()
+        image = to_tensor(photo).to(device)
+        noise = draw_noise(generator, range(1), (image.shape[2], image.shape[3]), 0, device)
+        painted = to_picture(generator(image, noise, generator.style_weights([style])))
+        generator.train(training)
+        return painted
 
     def write_checkpoint(self, *, finished: bool) -> None:
         """Write the checkpoint; see :func:`impasto.training.checkpoint.write_checkpoint`."""
@@ -113,7 +127,7 @@ def prepare(config: TrainConfig, world: World, *, resume: bool, restart: bool) -
         photos=len(photos),
         loss_record=loss_record,
         loss=loss,
-        judge=Judge(network, pictures, held_out, device),
+        held_out=HeldOut(pictures, held_out, network),
         pool=pool,
         targets=ContentTargets(loss, pool, device),
         learner=Learner(recipe, len(styles), config.seed, device, style_only=config.style_only),

@@ -96,7 +96,7 @@ def _learn(run: Run, progress: Callable[[Progress], None]) -> bool:
 
             due = world.first and time.monotonic() - reported > REPORT_SECONDS
             if due:
-                held_out = run.judge.glance(learner.generator)
+                held_out = run.held_out.quick(run.paint)
                 learner.state.seconds += time.monotonic() - begun
                 begun = reported = time.monotonic()
                 message = _save(run) or message
@@ -170,7 +170,7 @@ def _save(run: Run) -> str | None:
     """Write checkpoint and preview; a message if that fails, as there may be room again at the run's end."""
     try:
         run.write_checkpoint(finished=False)
-        save_image(run.preview, run.judge.sheet(run.learner.generator))
+        save_image(run.preview, run.held_out.sheet(run.paint))
     except ImpastoError as error:
         return f"not saved on the way: {error}"
     return None

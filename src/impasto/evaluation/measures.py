@@ -1,0 +1,183 @@
+"""How near a picture is to a style and how much of the photo's form is left, from features of a VGG network.
+
+Defined on the page docs/measures.md. All distances are relative to the unstyled photo: 1 is as far from the style as
+the photo, 0 is the style.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.nn.vgg import VGGFeatures
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+SCALES = (1, 2, 4)
+"""The picture is compared at its own size and divided by these."""
+BROAD = tuple(product((2, 4), ("relu4_1", "relu5_1")))
+"""Scales and layers at which large strokes and shapes are compared."""
+FINE = tuple(product((1,), ("relu1_1", "relu2_1", "relu3_1")))
+"""Scales and layers at which contrast, edges and grain are compared."""
+FORM_LAYER = "relu4_1"
+POSITIONS = 1000
+"""Positions whose similarities are compared, at most."""
+LEAST_SIDE = 16
+"""Pixels: a scale at which the picture is smaller is left out, as relu5_1 then has no features."""
+
+Place = tuple[int, str]
+"""A scale and a layer."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean and covariance of feature vectors, in float64.
+
+    Attributes:
+        mean: (C,).
+        covariance: (C, C).
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> "Gaussian":
+        """Of the vectors at all positions of (1, C, H, W)."""
+        vectors = features[0].flatten(1)
+        mean = vectors.mean(dim=1, dtype=torch.float64)
+        covariance = mean.new_zeros(len(mean), len(mean))
+        for part in torch.split(vectors, 2**16, dim=1):
+            centred = part.double() - mean[:, None]
+            covariance += centred @ centred.T
+        return cls(mean, covariance / vectors.shape[1])
+
+    def root(self) -> Tensor:
+        """The symmetric square root of the covariance, (C, C)."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+        return root
+
+
+def wasserstein(one: Gaussian, other: Gaussian, root: Tensor | None = None) -> float:
+    """The squared Wasserstein-2 distance of two normal distributions.
+
+    |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2); ``root`` is A^1/2 where it is known.
+    """
+    root = one.root() if root is None else root
+    shared = torch.linalg.eigvalsh(root @ other.covariance @ root).clamp_min(0).sqrt().sum()
+    spread = one.covariance.trace() + other.covariance.trace() - 2 * shared
+    return float((one.mean - other.mean).square().sum() + spread.clamp_min(0))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a photo's picture is compared with.
+
+    Attributes:
+        distances: the photo's own distance from the style, by scale and layer.
+        positions: numbers of the positions that are compared, (N,).
+        similarity: see :func:`self_similarity`, of the photo at these positions, (N, N).
+        shuffled: how far it is from itself with its positions exchanged at random.
+    """
+
+    distances: dict[Place, float]
+    positions: Tensor
+    similarity: Tensor
+    shuffled: float
+
+
+@dataclass(frozen=True)
+class StyleScores:
+    """How near a picture is to the style, and how much of the photo's form is lost.
+
+    style_distance: mean over layers and scales; 0 the style, 1 as far as the photo.
+    broad: of large strokes and shapes alone.
+    fine: of contrast, edges and grain alone.
+    form: 0 the photo's form, 1 as much lost as by exchanging its places at random.
+    """
+
+    style_distance: float
+    broad: float
+    fine: float
+    form: float
+
+
+class StyleMeasure:
+    """Compares pictures with one style picture.
+
+    Args:
+        style: the style picture, (1, 3, H, W) in [0, 1], at the size at which pictures are compared.
+        network: the VGG network.
+    """
+
+    def __init__(self, style: Tensor, network: VGGFeatures) -> None:
+        self.network = network
+        self.style = {place: Gaussian.of(features) for place, features in self._features(style).items()}
+        self.roots = {place: gaussian.root() for place, gaussian in self.style.items()}
+
+    def reference(self, photo: Tensor) -> Reference:
+        """What pictures of ``photo``, (1, 3, H, W) in [0, 1], are compared with."""
+        features = self._features(photo)
+        count = features[1, FORM_LAYER][0, 0].numel()
+        order = torch.from_numpy(np.random.default_rng(0).permutation(count)).to(photo.device)
+        positions = order[:POSITIONS]
+        similarity = self_similarity(features[1, FORM_LAYER], positions)
+        exchange = torch.from_numpy(np.random.default_rng(1).permutation(len(positions))).to(photo.device)
+        shuffled = difference(similarity, self_similarity(features[1, FORM_LAYER], positions[exchange]))
+        return Reference(self._distances(features), positions, similarity, shuffled)
+
+    def compare(self, picture: Tensor, reference: Reference) -> StyleScores:
+        """The scores of a picture, (1, 3, H, W) in [0, 1], of the photo's size."""
+        features = self._features(picture)
+        found = self._distances(features)
+        shares = {place: found[place] / max(reference.distances[place], 1e-12) for place in found}
+        similarity = self_similarity(features[1, FORM_LAYER], reference.positions)
+        return StyleScores(
+            style_distance=_mean(shares, list(shares)),
+            broad=_mean(shares, BROAD),
+            fine=_mean(shares, FINE),
+            form=difference(reference.similarity, similarity) / max(reference.shuffled, 1e-12),
+        )
+
+    @torch.no_grad()
+    def _features(self, image: Tensor) -> dict[Place, Tensor]:
+        """The features at all scales and layers."""
+        found = {}
+        for scale in SCALES:
+            if scale > 1 and min(image.shape[2:]) / scale < LEAST_SIDE:
+                continue
+            smaller = image if scale == 1 else _smaller(image, scale)
+            found.update({(scale, layer): x for layer, x in self.network(smaller, LAYERS).items()})
+        return found
+
+    def _distances(self, features: dict[Place, Tensor]) -> dict[Place, float]:
+        return {
+            place: wasserstein(self.style[place], Gaussian.of(x), self.roots[place])
+            for place, x in features.items()
+            if place in self.style
+        }
+
+
+def self_similarity(features: Tensor, positions: Tensor) -> Tensor:
+    """Cosine distances between the vectors at some positions, each column divided by its sum (STROTSS), (N, N)."""
+    vectors = F.normalize(features[0].flatten(1)[:, positions].double(), dim=0)
+    distances = (1 - vectors.T @ vectors).clamp_min(0)
+    return distances / distances.sum(dim=0, keepdim=True).clamp_min(1e-12)
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    """Of two similarities, (N, N): the mean over columns of the sum of absolute differences, 0 to 2."""
+    return float((one - other).abs().sum(dim=0).mean())
+
+
+def _smaller(image: Tensor, scale: int) -> Tensor:
+    size = [max(1, round(side / scale)) for side in image.shape[2:]]
+    return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def _mean(shares: dict[Place, float], places: "tuple[Place, ...] | list[Place]") -> float:
+    known = [shares[place] for place in places if place in shares]
+    return sum(known) / len(known) if known else float("nan")
