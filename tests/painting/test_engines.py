@@ -11,6 +11,7 @@ from onnx import helper
 
 from impasto.errors import BackendError, ModelError
 from impasto.models.catalogue import shipped_network
+from impasto.models.forms import LazyGraph
 from impasto.painting import engines, openvino_engine
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.engines import ENGINES
@@ -122,7 +123,7 @@ except KeyboardInterrupt:
 
 def test_openvino_that_returns_nothing_is_out_of_memory(monkeypatch):
     pytest.importorskip("openvino")
-    engine = OpenVINOEngine(shipped_network().read_bytes(), "x", threads=1)
+    engine = OpenVINOEngine(LazyGraph(shipped_network().read_bytes()), "x", threads=1)
     empty = Mock(inputs=[], return_value={0: np.zeros((0, 3, 0, 0), np.float32)})
     monkeypatch.setattr(engine, "_model", empty)
     with pytest.raises(OutOfMemory):

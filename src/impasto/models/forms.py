@@ -5,12 +5,13 @@ returns them besides the picture. The *frozen* form takes them as inputs: no lay
 that it can be painted in tiles, and frames of a video with statistics that change slowly (Chen et al. 2022, "thumbnail
 instance normalization"). In the form *frozen by position* a and b may differ from pixel to pixel.
 
-`rewrite` makes all forms. It takes milliseconds; and an engine that finds its compiled graph in a cache does not need
-the result, if the cache's keys are made of the file's content, the arguments and `VERSION`.
+`rewrite` makes all forms. It takes milliseconds; `LazyGraph` saves them where an engine has the compiled graph already.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,7 @@ Form = Literal["plain", "measuring", "frozen", "frozen_by_position"]
 """Which inputs and outputs a graph has, see above; "plain" has those of the file."""
 
 VERSION = 1
-"""Raise it with every change of what `rewrite` returns."""
+"""Raise it with every change of what `rewrite` returns: compiled graphs in caches are then made anew."""
 
 _GLOBAL = {"ReduceMean", "GlobalAveragePool", "ReduceSum"}
 """Operators that make a layer depend on the whole picture, besides instance normalisation."""
@@ -107,6 +108,26 @@ def rewrite(
     return model.encoded()
 
 
+@dataclass(frozen=True)
+class LazyGraph:
+    """A network's graph in a form that is made when an engine asks for it. See `rewrite` for the attributes."""
+
+    content: bytes = field(repr=False)
+    form: Form = "plain"
+    ranges: Mapping[str, Sequence[float]] | None = None
+    channels_last: bool = False
+
+    @cached_property
+    def key(self) -> str:
+        """A hash that equal forms of equal networks share: engines store compiled graphs under it."""
+        made_with = (VERSION, self.form, sorted(self.ranges.items()) if self.ranges else None, self.channels_last)
+        return hashlib.sha256(hashlib.sha256(self.content).digest() + repr(made_with).encode()).hexdigest()
+
+    def encoded(self) -> bytes:
+        """The content of an ONNX file; ModelError as `rewrite`."""
+        return rewrite(self.content, self.form, ranges=self.ranges, channels_last=self.channels_last)
+
+
 def norms(content: bytes) -> tuple[Norm, ...]:
     """The instance normalisations of a model, in the graph's order.
 
@@ -175,9 +196,9 @@ def _measuring(model: Model) -> Model:
             continue
         for of, name in ((norm.input, "x"), (norm.output, "y")):
             for operator, result in (("ReduceMin", f"{name}_smallest"), ("ReduceMax", f"{name}_largest")):
-                nodes.append(Node(operator, (of, axes), (f"{norm.output}_{result}",)))
+                nodes.append(_node(operator, (of, axes), f"{norm.output}_{result}"))
                 outputs.append(Value(nodes[-1].output, (1, "C", 1, 1)))
-        nodes.append(Node("Identity", (norm.factor,), (f"{norm.output}_factor",)))
+        nodes.append(_node("Identity", (norm.factor,), f"{norm.output}_factor"))
         outputs.append(Value(nodes[-1].output, ("C",)))
         outputs += [Value(name, ("C", 1, 1)) for name in (norm.low, norm.high) if name]
     constants = {**model.constants, axes: Tensor.from_array(axes, np.array([2, 3], np.int64))}
@@ -193,8 +214,8 @@ def _frozen(model: Model, *, by_position: bool) -> Model:
         norm = by_output.get(node.output)
         if norm is not None:
             scaled = f"{norm.output}_scaled"
-            nodes.append(Node("Mul", (norm.input, norm.scale), (scaled,)))
-            nodes.append(Node("Add", (scaled, norm.shift), (norm.output,)))
+            nodes.append(_node("Mul", (norm.input, norm.scale), scaled))
+            nodes.append(_node("Add", (scaled, norm.shift), norm.output))
         elif node.operator in ("Max", "Min") and node.inputs[-1] in limits:
             nodes.append(replace(node, inputs=(node.inputs[0], limits[node.inputs[1]])))
         else:
@@ -244,11 +265,11 @@ def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
             if name not in restored:
                 restored.add(name)
                 stored = (f"{name}_8_bits", f"{name}_steps", f"{name}_zeros")
-                nodes.append(Node("DequantizeLinear", stored, (inputs[1],), attribute("axis", 0)))
+                nodes.append(_node("DequantizeLinear", stored, inputs[1], attribute("axis", 0)))
         if node.output in before_padding or (convolves and inputs[0] not in before_padding):
             levels, output = (f"{name}_step", f"{name}_zero"), node.output
-            nodes.append(Node("QuantizeLinear", (inputs[0], *levels), (f"{output}_8_bits",)))
-            nodes.append(Node("DequantizeLinear", (f"{output}_8_bits", *levels), (f"{output}_rounded",)))
+            nodes.append(_node("QuantizeLinear", (inputs[0], *levels), f"{output}_8_bits"))
+            nodes.append(_node("DequantizeLinear", (f"{output}_8_bits", *levels), f"{output}_rounded"))
             rounded[inputs[0]] = f"{output}_rounded"
             inputs[0] = f"{output}_rounded"
         elif node.operator == "Add":
@@ -298,8 +319,8 @@ def _channels_last(model: Model) -> Model:
                     kernel, np.eye(count, dtype=np.float32)[:, :, np.newaxis, np.newaxis]
                 )
                 constants[size] = Tensor.from_array(size, np.array([1, count, 1, 1], np.int64))
-            nodes.append(Node("Reshape", (name, size), (f"{name}_by_channel",)))
-            nodes.append(Node("Conv", (f"{name}_by_channel", kernel), (f"{name}_channels_last",)))
+            nodes.append(_node("Reshape", (name, size), f"{name}_by_channel"))
+            nodes.append(_node("Conv", (f"{name}_by_channel", kernel), f"{name}_channels_last"))
             placed[name] = nodes[-1].output
         return placed[name]
 
@@ -326,16 +347,21 @@ def _channels_last(model: Model) -> Model:
             nodes.append(node)
         elif node.operator == "InstanceNormalization":
             normalised, scaled = f"{node.output}_unscaled", f"{node.output}_scaled"
-            nodes.append(replace(node, inputs=(first, *unscaled(count)), outputs=(normalised,), name=""))
+            nodes.append(replace(node, inputs=(first, *unscaled(count)), outputs=(normalised,), name=normalised))
             factor, term = (placed_as_features(name, count) for name in others)
-            nodes.append(Node("Mul", (normalised, factor), (scaled,)))
-            nodes.append(Node("Add", (scaled, term), node.outputs))
+            nodes.append(_node("Mul", (normalised, factor), scaled))
+            nodes.append(_node("Add", (scaled, term), node.output))
         elif node.operator in _CHANNEL_WISE and len(others) == 1:
             placed_name = placed_as_features(others[0], count)
             nodes.append(replace(node, inputs=(first, placed_name)))
         else:
             nodes.append(node)
     return replace(model, nodes=tuple(nodes), constants=constants)
+
+
+def _node(operator: str, inputs: tuple[str, ...], output: str, attributes: bytes = b"") -> Node:
+    """A node with one output, after which it is named."""
+    return Node(operator, inputs, (output,), attributes, output)
 
 
 def _channels_of(convolution: Node, constants: Mapping[str, Tensor]) -> int:

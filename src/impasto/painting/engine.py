@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import BackendError, ModelError
+from impasto.models.forms import LazyGraph
 
 Array = NDArray[np.float32]
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -48,7 +49,7 @@ class Engine(Runner):
     """An inference engine with a graph loaded.
 
     Args:
-        model: The bytes of an ONNX file.
+        graph: The graph, whose bytes are only made if they are needed.
         name: What messages call the model.
         threads: The number of threads that one call may use, at least 1.
         precision: The arithmetic, one that the class supports. "int8" means that the graph has 8-bit operators.
@@ -70,7 +71,7 @@ class Engine(Runner):
 
     @abstractmethod
     def __init__(
-        self, model: bytes, name: str, *, threads: int, precision: Precision, cache: Path | None = None
+        self, graph: LazyGraph, name: str, *, threads: int, precision: Precision, cache: Path | None = None
     ) -> None: ...
 
     @classmethod

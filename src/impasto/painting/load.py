@@ -10,7 +10,7 @@ import numpy as np
 
 from impasto.errors import BackendError, ModelError, UsageError
 from impasto.models.catalogue import VARIANTS, Variant, compiled_folder, find_style, is_style
-from impasto.models.forms import Form
+from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo, read_model, read_onnx
 from impasto.models.stylefile import Style
 from impasto.painting.engine import Array, Precision, Runner
@@ -158,7 +158,8 @@ class ForeignGraph(Graph):
 
     def runner(self, form: Form) -> Runner:
         """See `Graph.runner`; only the plain form exists."""
-        engine = ENGINES[self.backend](self.content, self.name, threads=self.threads, precision=self.precision)
+        graph = LazyGraph(self.content)
+        engine = ENGINES[self.backend](graph, self.name, threads=self.threads, precision=self.precision)
         inputs = engine.inputs
         if len(inputs) != 1:
             raise ModelError(f"{self.name}: has {len(inputs)} inputs ({', '.join(inputs)}); only one is supported")

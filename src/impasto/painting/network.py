@@ -60,15 +60,12 @@ class ModelGraph(Graph):
         """See `Graph.runner`. The measuring form is float32: differences of its results are taken."""
         kind = ENGINES[self.backend]
         precision: Precision = "float32" if form == "measuring" else self.precision
-        try:
-            graph = forms.rewrite(
-                self.content,
-                form,
-                ranges=self.info.ranges if precision == "int8" else None,
-                channels_last=kind.channels_last,
-            )
-        except ModelError as reason:
-            raise ModelError(f"{self.name}: {reason}") from None
+        graph = forms.LazyGraph(
+            self.content,
+            form,
+            ranges=self.info.ranges if precision == "int8" else None,
+            channels_last=kind.channels_last,
+        )
         return kind(graph, self.name, threads=self.threads, precision=precision, cache=self.cache)
 
     @cached_property

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from impasto.errors import BackendError, ModelError
+from impasto.models.forms import LazyGraph
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken
 
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
@@ -25,7 +26,7 @@ class OnnxRuntimeEngine(Engine):
     int8 = False
 
     def __init__(
-        self, model: bytes, name: str, *, threads: int, precision: Precision = "float32", cache: Path | None = None
+        self, graph: LazyGraph, name: str, *, threads: int, precision: Precision = "float32", cache: Path | None = None
     ) -> None:
         if precision != "float32":
             raise BackendError("ONNX Runtime computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
@@ -36,8 +37,10 @@ class OnnxRuntimeEngine(Engine):
         options.inter_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+                graph.encoded(), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )  # the fallback would try the same provider again, and print to stdout
+        except ModelError as reason:
+            raise ModelError(f"{name}: {reason}") from None
         except Exception as cause:  # its errors share no base class
             raise ModelError(f"{name}: ONNX Runtime cannot load the graph: {brief(cause)}") from cause
         self._name = name

@@ -14,6 +14,7 @@ from typing import Any
 
 from impasto.errors import BackendError, ModelError
 from impasto.files import replacing
+from impasto.models.forms import LazyGraph
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken, without_module
 
 TELEMETRY = "openvino_telemetry"
@@ -35,7 +36,7 @@ class OpenVINOEngine(Engine):
     int8 = True
 
     def __init__(
-        self, model: bytes, name: str, *, threads: int, precision: Precision = "float32", cache: Path | None = None
+        self, graph: LazyGraph, name: str, *, threads: int, precision: Precision = "float32", cache: Path | None = None
     ) -> None:
         openvino = _imported()
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
@@ -45,7 +46,9 @@ class OpenVINOEngine(Engine):
         config["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
         try:
             with _keeping_the_signal_stack():
-                self._model = _compiled(model, config, cache)
+                self._model = _compiled(graph, config, cache)
+        except ModelError as reason:
+            raise ModelError(f"{name}: {reason}") from None
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
             raise ModelError(f"{name}: OpenVINO cannot load the graph: {brief(cause)}") from cause
         if precision == "bfloat16" and self._model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
@@ -115,7 +118,7 @@ def _check_plugin() -> None:
         raise broken("OpenVINO", "openvino", INSTALL, cause) from cause
 
 
-def _compiled(model: bytes, config: dict[str, Any], cache: Path | None) -> Any:
+def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None) -> Any:
     """The compiled graph, from the cache if it is there; else it is compiled and put there.
 
     OpenVINO's own cache (CACHE_DIR) is written in place and mapped into memory: processes that start at the same time
@@ -124,16 +127,16 @@ def _compiled(model: bytes, config: dict[str, Any], cache: Path | None) -> Any:
     openvino = _imported()
     core = openvino.Core()
     if cache is None:
-        return core.compile_model(core.read_model(model), "CPU", config)
+        return core.compile_model(core.read_model(graph.encoded()), "CPU", config)
     made_for = [openvino.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), sorted(config.items())]
-    kept = cache / f"{hashlib.sha256(model + repr(made_for).encode()).hexdigest()[:32]}.openvino"
+    kept = cache / f"{hashlib.sha256(repr((graph.key, *made_for)).encode()).hexdigest()[:32]}.openvino"
     try:
         found = kept.read_bytes()
         if hashlib.sha256(found[DIGEST:]).digest() == found[:DIGEST]:
             return core.import_model(found[DIGEST:], "CPU", config)
     except Exception:  # not there, or not what this OpenVINO reads
         pass
-    made = core.compile_model(core.read_model(model), "CPU", config)
+    made = core.compile_model(core.read_model(graph.encoded()), "CPU", config)
     with contextlib.suppress(OSError, BackendError), replacing(kept, BackendError) as part:
         stream = io.BytesIO()
         made.export_model(stream)
