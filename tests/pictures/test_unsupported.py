@@ -9,7 +9,7 @@ from impasto.errors import ImageError
 from impasto.pictures.decode import decode_picture
 from impasto.pictures.formats import RAW_SUFFIXES
 from impasto.pictures.read import load_image
-from tests.pictures.images import encoded, smooth
+from tests.pictures.images import chunk, encoded, smooth
 
 
 def refusal(data, name="it"):
@@ -132,6 +132,16 @@ def test_a_rare_jpeg_is_not_called_damaged(at, value, what):
     data[frame + at] = value
     text = refusal(bytes(data))
     assert what in text and "damaged" not in text
+
+
+def test_jpeg_ls_with_another_header_is_named():
+    start = b"\xff\xd8\xff\xe8\0\4SP\xff\xf7\0\x0b\x08\0\x10\0\x10\1\1\x11\0"
+    assert "is a JPEG-LS file" in refusal(start + bytes(50))
+
+
+def test_a_png_in_apples_form_is_not_called_damaged():
+    body = encoded(smooth(), "PNG")
+    assert "is a PNG in a form of Apple's own" in refusal(body[:8] + chunk(b"CgBI", bytes(4)) + body[8:])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,14 @@ from impasto.pictures.plugins import format_of_data, open_header
 from impasto.pictures.resize import resize, resize_short_side
 from impasto.pictures.samples import pixels_of, turned
 from impasto.pictures.transparency import fill_hidden
-from impasto.pictures.unsupported import jpeg_2000_bits, tiff_orientation, unknown_format, unsupported, unsupported_tiff
+from impasto.pictures.unsupported import (
+    jpeg_2000_bits,
+    tiff_orientation,
+    unknown_format,
+    unsupported,
+    unsupported_png,
+    unsupported_tiff,
+)
 
 _PACKED = ("PNG", "JPEG", "BMP", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
 _PLAIN = ("raw", "PPM")
@@ -81,6 +88,8 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
     refusal = None
     if kind == "TIFF":
         refusal = unsupported_tiff(data, name)
+    elif kind == "PNG":
+        refusal = unsupported_png(data)
     elif kind == "JPEG2000":
         channels, bits = jpeg_2000_bits(data)
         if channels > 1 and bits > 8:  # Pillow gives black

@@ -32,7 +32,7 @@ _OTHER_FORMATS = (
     (b"P7\n", f"is a PAM file; {_CONVERT}"),
     (b"PF\n", f"is a PFM file of floating-point pixels; {_CONVERT}"),
     (b"Pf\n", f"is a PFM file of floating-point pixels; {_CONVERT}"),
-    (b"\xff\xd8\xff\xf7", "is a JPEG-LS file; save it as a PNG first"),
+    (b"\xff\xd8\xff\xf7", f"is a JPEG-LS file; {_CONVERT}"),
     (b"version https://git-lfs", "is a pointer to a file in Git LFS, not the file; run git lfs pull"),
 )
 _FTYP = {b"crx ": RAW_PHOTO}
@@ -59,6 +59,8 @@ _COMPRESSION_NAMES = {
     34712: "JPEG 2000",
     34887: "LERC",
     34925: "LZMA",
+    34933: "PNG",
+    34934: "JPEG XR",
     50000: "Zstandard",
     50001: "WebP",
     50002: "JPEG XL",
@@ -79,6 +81,11 @@ def unknown_format(data: bytes) -> str:
         return "is a web page, not a picture; download the picture itself"
     known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
     return f"is not a picture Impasto can read (it reads {known})"
+
+
+def unsupported_png(data: bytes) -> str | None:
+    """Why a PNG file is refused before it is decoded: Xcode writes files that only Apple's programs can read."""
+    return "is a PNG in a form of Apple's own; save it as an ordinary PNG first" if data[12:16] == b"CgBI" else None
 
 
 def unsupported_tiff(data: bytes, name: str) -> str | None:
@@ -147,6 +154,8 @@ def _rare_jpeg(data: bytes) -> str | None:
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+        if marker == 0xF7:
+            return f"is a JPEG-LS file; {_CONVERT}"
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if data[at + 4] != 8:
                 kind = f"{data[at + 4]} bits per sample"
