@@ -213,6 +213,39 @@ def test_iptc_is_kept_where_a_format_has_a_place_for_it(source, suffix, depth):
     assert kept.iptc == IPTC
 
 
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_iptc_goes_into_exif_where_a_format_has_no_place_for_it(suffix):
+    iptc = IPTC + b"\x1c\x02\x50\x00\x05Turne" + b"\x1c\x02\x78\x00\x06" + "Süd!".encode() + b"x"
+    _, file = read_back(encoded(noise(), "JPEG", extra=app13(iptc)), suffix)
+    exif = Image.open(io.BytesIO(file)).getexif()
+    assert exif[ExifTags.Base.Copyright] == "(c)" and exif[ExifTags.Base.Artist] == "Turne"
+    assert bytes(exif[ExifTags.Base.XPKeywords]).decode("utf-16-le") == "sea, ships\0"
+    assert bytes(exif[ExifTags.Base.XPTitle]).decode("utf-16-le") == "Title\0"
+    assert exif[ExifTags.Base.ImageDescription].encode("latin-1").decode() == "Süd!x"
+
+
+@pytest.mark.parametrize(("suffix", "depth"), RESULTS)
+@pytest.mark.parametrize("text", ["Jörg 船", "Copyright ©"])
+def test_text_in_exif_that_is_not_ascii_is_kept_as_it_was(suffix, depth, text):
+    class AsUtf8(str):  # Pillow would write ? for these letters
+        def encode(self, *_):
+            return str.encode(self, "utf-8")
+
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = AsUtf8(text)
+    exif.get_ifd(ExifTags.IFD.Exif)[0xA434] = AsUtf8(text)  # LensModel
+    _, file = read_back(encoded(noise(), "JPEG", exif=exif.tobytes()), suffix, depth)
+    written = Image.open(io.BytesIO(file)).getexif()
+    assert written[ExifTags.Base.Artist].encode("latin-1").decode() == text
+    assert written.get_ifd(ExifTags.IFD.Exif)[0xA434].encode("latin-1").decode() == text
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("Author", text)
+    _, file = read_back(encoded(noise(), "PNG", pnginfo=info), suffix, depth)
+    with Image.open(io.BytesIO(file)) as image:
+        author = image.getexif().get(ExifTags.Base.Artist, "").encode("latin-1").decode()
+        assert text in (author, getattr(image, "text", {}).get("Author"))
+
+
 def test_the_segment_of_a_jpeg_is_read_by_pillow():
     _, file = read_back(full_jpeg(), ".jpg")
     with Image.open(io.BytesIO(file)) as written:

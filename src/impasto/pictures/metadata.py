@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,14 @@ _EXIF_OF_TEXT = {
 }
 """PNG text keywords, in lower case, and the EXIF tags of the same meaning."""
 _XP_TAGS = (ExifTags.Base.XPTitle, ExifTags.Base.XPKeywords)
+_TEXT_OF_IPTC = {
+    (2, 5): "title",
+    (2, 25): "keywords",
+    (2, 80): "author",
+    (2, 116): "copyright",
+    (2, 120): "description",
+}
+"""Record and number of IPTC datasets, and the text keywords of the same meaning."""
 _UNTRUE_TEXT = re.compile(r"(?i)(raw profile type |thumb::|exif:|icc:|png:|xml:com\.adobe\.xmp)")
 """Text that other fields hold, or that describes the old file."""
 
@@ -63,34 +71,34 @@ class Metadata:
     text: tuple[tuple[str, str], ...] = ()
     """Keywords and values of PNG text."""
 
-    def with_text_in_exif(self, *, comment_too: bool) -> "Metadata":
+    def in_exif(self, *, comment: bool, iptc: bool) -> "Metadata":
         """The same, with text and resolution in the EXIF data as well, for formats that have no other place for them.
 
-        Text that has no EXIF tag is appended to the comment, one line each. With ``comment_too`` the comment becomes
-        the description, or the user comment if there is a description.
+        Text that has no EXIF tag is appended to the comment, one line each.
+
+        Args:
+            comment: The comment too, as the description, or as the user comment if there is a description.
+            iptc: Title, author, copyright, caption and keywords of the IPTC data too, where EXIF has none.
         """
-        exif = Image.Exif()
-        with contextlib.suppress(Exception):
-            if self.exif:
-                exif.load(self.exif)
+        exif = loaded_exif(self.exif)
         rest = []
-        for key, value in self.text:
+        for key, value in [*self.text, *(_texts_of_iptc(self.iptc) if iptc else ())]:
             tag = _EXIF_OF_TEXT.get(key.lower())
             if tag is None:
                 rest.append(f"{key}: {value}")
             elif tag not in exif:
-                exif[tag] = value.encode("utf-16-le") + b"\0\0" if tag in _XP_TAGS else value
+                exif[tag] = value.encode("utf-16-le") + b"\0\0" if tag in _XP_TAGS else _utf_8(value)
         if self.dpi and not {ExifTags.Base.XResolution, ExifTags.Base.YResolution} <= exif.keys():
             exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = self.dpi
             exif[ExifTags.Base.ResolutionUnit] = 2
-        comment = "\n".join(filter(None, [self.comment, *rest]))
-        if comment and comment_too:
+        remark = "\n".join(filter(None, [self.comment, *rest]))
+        if remark and comment:
             if ExifTags.Base.ImageDescription not in exif:
-                exif[ExifTags.Base.ImageDescription] = comment
+                exif[ExifTags.Base.ImageDescription] = _utf_8(remark)
             else:
                 below = exif.get_ifd(ExifTags.IFD.Exif)
-                below.setdefault(ExifTags.Base.UserComment, b"UNICODE\0" + comment.encode("utf-16-be"))
-        return replace(self, exif=_bytes_of(exif), comment=comment or None, text=())
+                below.setdefault(ExifTags.Base.UserComment, b"UNICODE\0" + remark.encode("utf-16-be"))
+        return replace(self, exif=_bytes_of(exif), comment=remark or None, text=())
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -118,16 +126,48 @@ def read_metadata(image: Image.Image) -> Metadata | None:
     return None if found == Metadata() else found
 
 
-def _exif_of(image: Image.Image) -> Image.Exif:
-    kept = Image.Exif()
+class _ExactText(str):
+    """The text of an ASCII tag, one letter for each byte.
+
+    Pillow decodes the bytes as Latin-1 and writes ASCII with ? for other letters; this text is written as it was read,
+    so that UTF-8, which many programs write, is kept.
+    """
+
+    def encode(self, encoding: str = "latin-1", errors: str = "replace") -> bytes:
+        return str.encode(self, "latin-1", "replace")
+
+
+def _utf_8(text: str) -> _ExactText:
+    return _ExactText(text.encode().decode("latin-1"))
+
+
+def loaded_exif(data: bytes | None) -> Image.Exif:
+    """Metadata.exif as an object whose text Pillow writes unchanged; empty if there are none, or they are damaged."""
+    exif = Image.Exif()
     with contextlib.suppress(Exception):
-        exif = image.getexif()
-        # Pillow writes the first directory and its sub-directories; the thumbnail is in the second directory.
-        kept.update({tag: value for tag, value in exif.items() if tag in _KEPT})
-        for directory in _SUB_DIRECTORIES:
-            if below := exif.get_ifd(directory):
-                kept.get_ifd(directory).update({k: v for k, v in below.items() if k not in _DROPPED})
-    return kept
+        exif.load(data or b"")
+        return _copy_of(exif, lambda tag: tag not in _SUB_DIRECTORIES, lambda tag: True)
+    return Image.Exif()
+
+
+def _exif_of(image: Image.Image) -> Image.Exif:
+    with contextlib.suppress(Exception):
+        return _copy_of(image.getexif(), lambda tag: tag in _KEPT, lambda tag: tag not in _DROPPED)
+    return Image.Exif()
+
+
+def _copy_of(exif: Image.Exif, keep: Callable[[int], bool], keep_below: Callable[[int], bool]) -> Image.Exif:
+    """The first directory and its sub-directories, without the second directory, which has the thumbnail."""
+    copy = Image.Exif()
+    copy.update({tag: _exact(value) for tag, value in exif.items() if keep(tag)})
+    for directory in _SUB_DIRECTORIES:
+        if below := exif.get_ifd(directory):
+            copy.get_ifd(directory).update({tag: _exact(value) for tag, value in below.items() if keep_below(tag)})
+    return copy
+
+
+def _exact(value: Any) -> Any:
+    return _ExactText(value) if isinstance(value, str) else value
 
 
 def _bytes_of(exif: Image.Exif) -> bytes | None:
@@ -185,6 +225,20 @@ def _iptc_of(image: Image.Image, texts: Mapping[str, str]) -> bytes | None:
 def _datasets(data: object) -> bytes | None:
     """The data without padding, if they begin as IPTC-IIM datasets do."""
     return data.rstrip(b"\0") if isinstance(data, bytes) and data.startswith(b"\x1c") else None
+
+
+def _texts_of_iptc(iptc: bytes | None) -> list[tuple[str, str]]:
+    """The datasets of the first record that have an EXIF tag of the same meaning, as keywords and values."""
+    found: dict[str, list[str]] = {}
+    at = 0
+    while iptc is not None and iptc[at : at + 1] == b"\x1c" and at + 5 <= len(iptc):
+        length = int.from_bytes(iptc[at + 3 : at + 5])
+        name = _TEXT_OF_IPTC.get((iptc[at + 1], iptc[at + 2]))
+        value = _decoded(iptc[at + 5 : at + 5 + length])
+        if name and value:
+            found.setdefault(name, []).append(value)
+        at += 5 + length
+    return [(name, ", ".join(values)) for name, values in found.items()]
 
 
 def _resource(data: object, number: int) -> bytes | None:

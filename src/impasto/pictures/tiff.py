@@ -8,10 +8,10 @@ import io
 import zlib
 
 import numpy as np
-from PIL import ExifTags, Image, TiffTags
+from PIL import ExifTags, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from impasto.pictures.metadata import Metadata
+from impasto.pictures.metadata import Metadata, loaded_exif
 from impasto.pictures.picture import Samples
 
 _STRIP_BYTES = 1 << 20
@@ -66,10 +66,9 @@ def encode_tiff(pixels: Samples, alpha: Samples | None, *, profile: bytes, metad
 def _with_metadata(metadata: Metadata) -> ImageFileDirectory_v2:
     """A little-endian directory that holds the metadata."""
     directory = ImageFileDirectory_v2()
-    metadata = metadata.with_text_in_exif(comment_too=True)
+    metadata = metadata.in_exif(comment=True, iptc=False)
     if metadata.exif:
-        exif = Image.Exif()
-        exif.load(metadata.exif)
+        exif = loaded_exif(metadata.exif)
         for tag, value in exif.items():
             directory[tag] = value
         for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):

@@ -151,7 +151,7 @@ def _encoded(picture: Picture, kind: str, quality: int, options: dict[str, Any])
 
 def _options(kind: str, metadata: Metadata) -> dict[str, Any]:
     """What Pillow writes beside the pixels: the profile, and the metadata that fit into the format."""
-    metadata = metadata.with_text_in_exif(comment_too=kind != "JPEG")
+    metadata = metadata.in_exif(comment=kind != "JPEG", iptc=kind != "JPEG")
     if kind == "BMP":
         return {"dpi": metadata.dpi} if metadata.dpi else {}
     options: dict[str, Any] = {} if kind == "JXL" else {"icc_profile": srgb_profile()}
