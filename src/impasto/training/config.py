@@ -1,6 +1,6 @@
 """What a run is made of: the recipe (hyper-parameters), where its files are, and the published recipes.
 
-Each value has one home, here; the command line's flags, their help and docs/training.md are made from it.
+Each value has one home, here; the command line's flags, their help and docs/howto/train.md are made from it.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def opt(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a style is learnt. The defaults are Impasto's own; docs/lessons.md has what was measured of them."""
+    """How a style is learnt. The defaults are Impasto's own; docs/notes has what was measured of them."""
 
     generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")

@@ -1,0 +1,43 @@
+"""Settings of the documentation site: `make docs` builds it, offline, and fails on any warning."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
+
+import impasto  # noqa: E402
+from tools.draw_architecture import draw  # noqa: E402
+
+draw(DOCS / "images" / "architecture.svg")
+
+project = "Impasto"
+author = "the Impasto developers"
+release = version = impasto.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["paper"]
+html_theme = "furo"
+html_title = f"Impasto {version}"
+html_static_path: list[str] = []
+html_copy_source = False
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+napoleon_numpy_docstring = False
+
+
+def copy_report(app: Any, exception: Exception | None) -> None:
+    """Put the report on the papers' claims, which `python -m experiments` writes as HTML, beside the pages."""
+    if exception is None:
+        shutil.copytree(DOCS / "paper", Path(app.outdir) / "paper", dirs_exist_ok=True)
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("build-finished", copy_report)
