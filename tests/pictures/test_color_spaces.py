@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -164,8 +165,6 @@ def profile():
 
 
 def iccp():
-    import zlib
-
     return chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile()))
 
 
@@ -175,6 +174,11 @@ def test_a_better_chunk_wins_over_gamma_and_primaries(winner, first):
     loser = [gama(1.0), chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))]
     chunks = [winner(), *loser] if first else [*loser, winner()]
     assert error(png_file(PHOTO, *chunks)) == 0
+
+
+def test_a_profile_that_cannot_be_read_does_not_win():
+    broken = chunk(b"iCCP", b"icc\0\0" + zlib.compress(b"not a profile"))
+    assert error(png_file(samples(light(PHOTO)), broken, gama(1.0))) <= 1
 
 
 def test_code_points_win_over_a_profile():

@@ -10,11 +10,12 @@ from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 
 from impasto.errors import ImageError
 from impasto.pictures.decode import decode_picture
+from impasto.pictures.picture import Picture
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
-from impasto.pictures.write import save_image
+from impasto.pictures.write import encode_picture, save_image
 from tests.conftest import make_photo
-from tests.pictures.images import noise
+from tests.pictures.images import encoded, noise
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".TIFF", ".PNG"])
@@ -159,12 +160,35 @@ def test_a_decompression_bomb_is_refused_before_it_unpacks(tmp_path):
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-def test_a_text_bomb_in_a_png_is_an_error(tmp_path):
+@pytest.mark.parametrize("key", ["a", "XML:com.adobe.xmp"])
+def test_compressed_text_of_unusual_size_is_left_out(key):
     info = PngImagePlugin.PngInfo()
-    info.add_text("a", "x" * (2 << 20), zip=True)
-    Image.fromarray(noise()).save(tmp_path / "a.png", pnginfo=info)
-    with pytest.raises(ImageError):
-        load_image(tmp_path / "a.png")
+    info.add_itxt(key, "x" * (2 << 20), zip=True)
+    picture = decode_picture(encoded(noise(), "PNG", pnginfo=info), "it")
+    assert (picture.pixels == noise()).all()
+    assert picture.metadata is None
+    assert picture.notes == ("has metadata of unusual size, which are left out",)
+
+
+def test_reduced_copies_in_a_tiff_are_not_counted_as_pictures():
+    page = Image.fromarray(noise())
+    for kind, frames in ((0, 2), (1, 1), (4, 1)):
+        second = page.resize((30, 20))
+        second.encoderinfo = {"tiffinfo": {254: kind}}
+        picture = decode_picture(encoded(page, "TIFF", save_all=True, append_images=[second]), "it")
+        assert picture.frames == frames
+        assert len(picture.notes) == frames - 1
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif", ".bmp"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (17, 1), (3, 5)])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_images_of_few_pixels_are_written_and_read(suffix, shape, kind):
+    pixels = np.full((*shape, 3), 128 if kind is np.uint8 else 128 * 257, kind)
+    alpha = np.full(shape, 128 if kind is np.uint8 else 128 * 257, kind)
+    for picture in (Picture(pixels), Picture(pixels, alpha)):
+        again = decode_picture(encode_picture(picture, f"it{suffix}"), "it")
+        assert again.pixels.shape == (*shape, 3)
 
 
 def test_errors_are_one_line(tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from impasto.pictures import hdr, png
 from impasto.pictures.picture import Samples, white
+from impasto.pictures.profiles import is_readable
 
 Primaries = tuple[float, ...]
 """x and y of red, green, blue and white."""
@@ -123,7 +124,7 @@ def color_space_of(image: Image.Image, data: bytes) -> ColorSpace | None:
         found = {chunk.kind: chunk.data for chunk in png.chunks(data) if chunk.kind in (b"cICP", b"gAMA", b"cHRM")}
         if len(code := found.get(b"cICP", b"")) == 4:
             space = from_code_points(code[0], code[1], full_range=code[3] != 0)
-        if space is None and not profile and "srgb" not in image.info:
+        if space is None and "srgb" not in image.info and not (profile and is_readable(profile)):
             space = _from_chunks(found.get(b"gAMA"), found.get(b"cHRM"))
     elif image.format in ("AVIF", "HEIF") and (codes := _heif_code_points(image, data)):
         space = from_code_points(*codes)

@@ -19,6 +19,7 @@ from impasto.pictures.transparency import fill_hidden
 from impasto.pictures.unsupported import (
     jpeg_2000_bits,
     tiff_orientation,
+    tiff_pages,
     unknown_format,
     unsupported,
     unsupported_png,
@@ -103,18 +104,22 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
         data, note = repair.repaired_png(data)
     try:
         image = _loaded(data, kind, short_side)
-    except (OSError, SyntaxError, KeyError) as cause:
+    except (OSError, SyntaxError, KeyError, ValueError) as cause:
         if kind == "TIFF" and sixteen_bits.available() and (reason := unsupported(kind, data, cause)):
             return _tiff_by_libvips(data, short_side, reason)
         if kind == "JPEG" and "truncated" in str(cause):
             image = repair.complete_jpeg(data, lambda file: _loaded(file, kind, short_side))
+            note = repair.NO_END
+        elif kind == "PNG" and ("too large" in str(cause) or "text chunks" in str(cause)):
+            image = _loaded(repair.png_without_compressed_metadata(data), kind, short_side)
+            note = repair.LARGE_METADATA
         elif kind == "JPEG2000" and (ended := repair.ended_jpeg_2000(data)):
             image = _loaded(ended, kind, short_side)
+            note = repair.NO_END
         else:
             raise
-        note = repair.NO_END
     notes = [note] if note else []
-    frames = _frames(image)
+    frames = _frames(image, data)
     if frames > 1:
         notes.append(f"holds {frames} pictures: the first is painted")
     space = color_space_of(image, data)
@@ -185,10 +190,11 @@ def _scaled(picture: Picture, short_side: int) -> Picture:
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
-def _frames(image: Image.Image) -> int:
+def _frames(image: Image.Image, data: bytes) -> int:
     """The number of images in a file that are meant to be seen: previews, gain maps and depth maps do not count."""
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return getattr(image, "n_frames", 1)
+        frames: int = getattr(image, "n_frames", 1)
+        return tiff_pages(data) if frames > 1 and image.format == "TIFF" else frames
     with contextlib.suppress(Exception):  # damaged, or none
         header: bytes = image.info["mp"]  # the multi-picture format of CIPA DC-007
         directory = TiffImagePlugin.ImageFileDirectory_v2(header[:8])

@@ -31,6 +31,15 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def is_readable(profile: bytes) -> bool:
+    """Whether these are the bytes of an ICC profile."""
+    try:
+        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
+    return True
+
+
 def is_srgb(profile: bytes | None) -> bool:
     """Whether the profile is sRGB, missing or damaged, so that nothing has to be converted.
 

@@ -14,6 +14,7 @@ _END_OF_JPEG = b"\xff\xd9"
 _PNG_END = bytes(4) + b"IEND\xae\x42\x60\x82"
 
 NO_END = "lacks its end marker, but has all its pixels"
+LARGE_METADATA = "has metadata of unusual size, which are left out"
 BAD_METADATA = "has damaged metadata, which are left out"
 
 
@@ -49,6 +50,11 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
         data = b"".join(data[start:stop] for start, stop in list(pairwise(places))[::2])
         note = BAD_METADATA
     return data, note
+
+
+def png_without_compressed_metadata(data: bytes) -> bytes:
+    """A PNG file without text and colour profile, which may decompress to more memory than there is."""
+    return png.with_chunks(data, [], without=(b"tEXt", b"zTXt", b"iTXt", b"iCCP"))
 
 
 def ended_jpeg_2000(data: bytes) -> bytes | None:

@@ -1,5 +1,6 @@
 """Why a file cannot be read, where it is not damaged: raw photos, rare kinds of TIFF and JPEG, other formats."""
 
+import contextlib
 import io
 import re
 from pathlib import PurePath
@@ -39,7 +40,7 @@ _FTYP = {b"crx ": RAW_PHOTO}
 _TEXT = re.compile(rb"(?i)^(\xef\xbb\xbf)?\s*<(!doctype html|html|\?xml|svg)")
 
 _SUB_DIRECTORIES, _PHOTOMETRIC, _COMPRESSION, _BITS, _SAMPLE_FORMAT, _ORIENTATION = 330, 262, 259, 258, 339, 274
-_DNG_VERSION = 50706
+_KIND_OF_PAGE, _DNG_VERSION = 254, 50706
 _RAW_PHOTOMETRIC = (32803, 34892)  # colour filter array, linear raw
 _RAW_COMPRESSION = (32767, 32769, 34713, 65000, 65535)  # Sony, Epson, Nikon, Kodak, Pentax
 _BASIC_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946)
@@ -117,6 +118,14 @@ def jpeg_2000_bits(data: bytes) -> tuple[int, int]:
     return channels, max((value & 0x7F) + 1 for value in data[start + 42 : start + 42 + 3 * max(1, channels) : 3])
 
 
+def tiff_pages(data: bytes) -> int:
+    """The number of pages of a TIFF file, at least 1; reduced copies and masks are not counted."""
+    pages = 0
+    with contextlib.suppress(Exception):
+        pages = sum(not next(iter(_values(page, _KIND_OF_PAGE)), 0) & 0b101 for page in _directories(data, below=False))
+    return max(1, pages)
+
+
 def tiff_orientation(data: bytes) -> int:
     """The orientation of a TIFF file; 0 if it states none."""
     try:
@@ -168,15 +177,15 @@ def _rare_jpeg(data: bytes) -> str | None:
     return None
 
 
-def _directories(data: bytes) -> list[ImageFileDirectory_v2]:
-    """The first directories of a TIFF file, and those below the first."""
+def _directories(data: bytes, *, below: bool = True) -> list[ImageFileDirectory_v2]:
+    """The directories of a TIFF file, at most 1000; with ``below`` the first dozen, their sub-directories included."""
     big = data[2:3] == b"+" or data[3:4] == b"+"
     file = io.BytesIO(data)
     header = data[:16] if big else data[:8]
     first = ImageFileDirectory_v2(header)
     found: list[ImageFileDirectory_v2] = []
     queue = [first.next]
-    while queue and len(found) < 12:
+    while queue and len(found) < (12 if below else 1000):
         offset = queue.pop(0)
         if not 8 <= offset < len(data):
             continue
@@ -185,7 +194,8 @@ def _directories(data: bytes) -> list[ImageFileDirectory_v2]:
         directory.load(file)
         found.append(directory)
         queue += [directory.next] if directory.next else []
-        queue += [offset for offset in _values(directory, _SUB_DIRECTORIES) if isinstance(offset, int)]
+        if below:
+            queue += [offset for offset in _values(directory, _SUB_DIRECTORIES) if isinstance(offset, int)]
     return found
 
 
