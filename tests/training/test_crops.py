@@ -3,58 +3,17 @@ import torch
 from PIL import Image
 
 from impasto.errors import TrainingError
-from impasto.nn.generators import build_generator
 from impasto.nn.tensors import to_tensor
 from impasto.training.crops import CropPool
-from impasto.training.draws import draw_frame, draw_noise
-from impasto.training.photos import built_in_photos, content_photos
+from impasto.training.photos import content_photos
 from tests.conftest import make_photo
-
-
-def test_the_built_in_set_is_enough_to_learn_from():
-    learning, judges = content_photos(None, None)
-    assert len(learning) >= 20
-    assert len(judges) == 4
-    assert not set(learning) & set(judges)
-    assert set(learning) | set(judges) == set(built_in_photos())
-
-
-def test_folders_are_searched_through_and_some_photos_kept_apart(photo_folder):
-    learning, judges = content_photos(photo_folder, None)
-    assert len(learning) == 10
-    assert len(judges) == 4
-    assert any("deeper" in path.parts for path in learning)
-
-
-def test_held_out_photos_can_be_listed(photo_folder, tmp_path):
-    listed = tmp_path / "held_out.txt"
-    listed.write_text("# two\n3.png\n\n4.JPG\n")
-    learning, judges = content_photos(photo_folder, listed)
-    assert [path.name for path in judges] == ["3.png", "4.JPG"]
-    assert len(learning) == 12
-
-
-def test_held_out_photos_can_be_a_folder(photo_folder):
-    learning, judges = content_photos(photo_folder, photo_folder / "deeper")
-    assert len(learning) == 7
-    assert len(judges) == 7
-
-
-def test_nothing_to_learn_from_is_said(tmp_path, photo_folder):
-    with pytest.raises(TrainingError, match="no pictures in this folder"):
-        content_photos(tmp_path, None)
-    with pytest.raises(TrainingError, match="all its pictures are held out"):
-        content_photos(photo_folder, photo_folder)
-    (tmp_path / "list.txt").write_text("nowhere.jpg")
-    with pytest.raises(TrainingError, match=r"not in the content folder: nowhere.jpg"):
-        content_photos(photo_folder, tmp_path / "list.txt")
 
 
 def pool(photos, **changes):
     return CropPool(photos, **{"count": 6, "short_sides": (48, 96), "seed": 0, **changes})
 
 
-def test_order_and_crops_are_functions_of_seed_and_place(photo_folder):
+def test_order_and_crops_are_functions_of_seed_and_item(photo_folder):
     photos, _ = content_photos(photo_folder, None)
     one, two, other = pool(photos), pool(photos), pool(photos, seed=1)
     order = [one.index(item) for item in range(30)]
@@ -119,27 +78,3 @@ def test_tiny_and_long_photos_are_enlarged(tmp_path):
     Image.new("RGB", (300, 2), "blue").save(tmp_path / "line.png")
     p = pool(sorted(tmp_path.iterdir()))
     assert all(p.cut(index, 48).shape == (1, 3, 48, 48) for index in range(6))
-
-
-def test_a_square_meets_every_offset_of_the_pooling_and_keeps_its_size():
-    frames = [draw_frame(item, 4, seed=3) for item in range(400)]
-    assert all(left + right == above + below == 3 for left, right, above, below in frames)
-    assert {(left, above) for left, _, above, _ in frames} == {(i, j) for i in range(4) for j in range(4)}
-    assert draw_frame(7, 4, seed=3) == frames[7]
-    assert draw_frame(7, 0, seed=3) == [0, 0, 0, 0]
-
-
-def test_noise_is_a_function_of_seed_and_place_and_reaches_the_picture():
-    torch.manual_seed(0)
-    generator = build_generator("texture", {"width": 2, "levels": 3})
-    device = torch.device("cpu")
-    drawn = {
-        (seed, place): draw_noise(generator, range(place, place + 1), 32, seed, device)
-        for seed in (0, 1, 2)
-        for place in (0, 1)
-    }
-    painted = [generator(torch.full((1, 3, 32, 32), 0.5), noise) for noise in drawn.values()]
-    for values in (list(drawn.values()), painted):
-        for number, one in enumerate(values):
-            assert all((one - other).abs().mean() > 1e-3 for other in values[:number])
-    assert torch.equal(drawn[1, 1], draw_noise(generator, range(2), 32, 1, device)[1:])

@@ -1,0 +1,19 @@
+import pytest
+
+from impasto.training.config import TrainConfig
+from tests.training.runs import SMALL
+
+
+@pytest.fixture
+def config(tmp_path, style_file, photo_folder, tiny_vgg_file):
+    return TrainConfig(
+        styles=(style_file,),
+        output=tmp_path / "model.onnx",
+        precision="float32",  # the same on every machine
+        recipe=SMALL,
+        content=photo_folder,
+        minutes=None,
+        steps=12,
+        loss_network=tiny_vgg_file,
+        threads=1,
+    )
