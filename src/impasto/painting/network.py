@@ -20,6 +20,7 @@ from impasto.models.stylefile import Style
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES
 from impasto.painting.forks import ForkGate
+from impasto.painting.noise import smooth_noise, uniform_noise
 from impasto.pictures.picture import Pixels, white
 
 
@@ -120,10 +121,11 @@ class Network:
         """Whether the network paints in any strength."""
         return self.info.strength or self.info.style_size > 0
 
-    def image_inputs(self, image: Pixels, seed: int = 0) -> dict[str, Array]:
+    def image_inputs(self, image: Pixels, seed: int = 0, origin: tuple[int, int] = (0, 0)) -> dict[str, Array]:
         """The graph's inputs for a picture (H, W, 3) of any size: image, and noise if the graph takes it.
 
-        A size that the graph does not take is enlarged by reflecting the picture at its right and lower edge.
+        A size that the graph does not take is enlarged by reflecting the picture at its right and lower edge. Of a part
+        of a picture, ``origin`` is its upper left corner, in multiples of the noise's stride: its noise is the part's.
         """
         multiple_of = self.info.multiple_of
         wanted = [-(-max(size, self.info.minimum_size) // multiple_of) * multiple_of for size in image.shape[:2]]
@@ -134,9 +136,15 @@ class Network:
         batch /= np.float32(white(image))
         inputs = {"image": batch}
         if self.info.noise_channels:
-            shape = (1, self.info.noise_channels, *padded.shape[:2])
-            inputs["noise"] = np.random.default_rng(seed).random(shape, dtype=np.float32)
+            inputs["noise"] = self._noise(*padded.shape[:2], seed, origin)
         return inputs
+
+    def _noise(self, height: int, width: int, seed: int, origin: tuple[int, int]) -> Array:
+        stride, scales = self.info.noise_stride, self.info.noise_scales
+        rows, columns, top, left = (-(-x // stride) for x in (height, width, *origin))
+        if not scales:
+            return uniform_noise(self.info.noise_channels, rows, columns, seed)
+        return smooth_noise(scales, rows, columns, seed, top=top, left=left)
 
     def style_inputs(self, style: Style | None, strength: float) -> dict[str, Array]:
         """The graph's inputs for a style in this strength: style or strength, or none."""

@@ -110,7 +110,7 @@ def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array
     for tile in tiles(image.shape[0], image.shape[1], TILE_BY_POSITION, network.reach):
         if not visible[tile.inner].any():
             continue
-        inputs = network.image_inputs(image[tile.outer], settings.seed)
+        inputs = network.image_inputs(image[tile.outer], settings.seed, tile.origin)
         local = shares[:, *tile.outer]
         height, width = local.shape[1:]
         parts = _parts(local, pairs)

@@ -43,7 +43,7 @@ def paint_in_tiles(
     painted = np.empty_like(image, order="C")
     height, width = image.shape[:2]
     for tile in tiles(height, width, side, network.reach):
-        inputs = network.image_inputs(image[tile.outer], seed)
+        inputs = network.image_inputs(image[tile.outer], seed, tile.origin)
         output = network.run_frozen({**inputs, **style, **statistics})
         finished = restore_detail(match(output), inputs["image"], np.float32(strength))
         painted[tile.inner] = to_pixels(finished, image[tile.outer])[tile.kept]
@@ -57,6 +57,11 @@ class Tile(NamedTuple):
     inner: tuple[slice, slice]
     outer: tuple[slice, slice]
     kept: tuple[slice, slice]
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """The upper left corner of the part with its margin."""
+        return self.outer[0].start, self.outer[1].start
 
 
 def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
