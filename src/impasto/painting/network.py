@@ -136,12 +136,12 @@ class Network:
         batch /= np.float32(white(image))
         inputs = {"image": batch}
         if self.info.noise_channels:
-            inputs["noise"] = self._noise(*padded.shape[:2], seed, origin)
+            inputs["noise"] = self._noise(padded.shape[:2], seed, origin)
         return inputs
 
-    def _noise(self, height: int, width: int, seed: int, origin: tuple[int, int]) -> Array:
+    def _noise(self, size: tuple[int, ...], seed: int, origin: tuple[int, int]) -> Array:
         stride, scales = self.info.noise_stride, self.info.noise_scales
-        rows, columns, top, left = (-(-x // stride) for x in (height, width, *origin))
+        rows, columns, top, left = (-(-x // stride) for x in (*size, *origin))
         if not scales:
             return uniform_noise(self.info.noise_channels, rows, columns, seed)
         return smooth_noise(scales, rows, columns, seed, top=top, left=left)

@@ -50,7 +50,7 @@ def _between(start: int, count: int, scale: int) -> tuple[int, np.ndarray, np.nd
 def _normal(seed: int, channel: int, top: int, rows: int, left: int, columns: int) -> np.ndarray:
     """Standard normal values of these grid points, by hashing their positions (SplitMix64) and Box-Muller."""
     with np.errstate(over="ignore"):
-        key = _mixed(np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(channel + 1))
+        key = _mixed(np.array([seed % 2**64], np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(channel + 1))
         y = _mixed(np.arange(top, top + rows, dtype=np.uint64) + key)
         bits = _mixed(y[:, None] + np.arange(left, left + columns, dtype=np.uint64) * np.uint64(0xD1342543DE82EF95))
     radius, angle = bits >> np.uint64(32), bits & np.uint64(0xFFFFFFFF)
