@@ -113,6 +113,20 @@ def test_importing_loads_no_engine(code):
     assert not modules_after(code) & HEAVY
 
 
+UNUSED = {"openvino.tools", "rich", "xml.dom", "impasto.painting.sheets", "impasto.optimize", "impasto.training"}
+
+
+def test_stylizing_loads_nothing_that_it_does_not_use(tmp_path):
+    from impasto.pictures.write import save_image
+    from tests.conftest import make_photo
+
+    save_image(tmp_path / "a.png", make_photo(0))
+    words = ["stylize", str(tmp_path / "a.png"), "-s", "udnie", "-o", str(tmp_path / "b.png")]
+    loaded = modules_after(f"from impasto.cli.main import main\nassert main({words!r}) == 0")
+    assert not {name for name in loaded if any(name == unused or name.startswith(f"{unused}.") for unused in UNUSED)}
+    assert "impasto.cli.stylize" in loaded
+
+
 def test_importing_the_package_is_nearly_free():
     assert not modules_after("import impasto") & {"numpy", "PIL", "rich", "cyclopts"}
 

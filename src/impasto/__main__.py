@@ -1,7 +1,5 @@
 """`python -m impasto` is `impasto`."""
 
-import sys
+from impasto.cli.main import run
 
-from impasto.cli.main import main
-
-sys.exit(main())
+run()

@@ -3,14 +3,16 @@
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import impasto
-from impasto.errors import ImageError, UsageError
-from impasto.painting.plan import Failure
+from impasto.errors import ImageError, ModelError, UsageError
+from impasto.painting import batch
+from impasto.painting.plan import Failure, plan_files
 from impasto.pictures.read import load_image
 from impasto.pictures.write import save_image
 from tests.conftest import make_photo
@@ -159,3 +161,34 @@ def test_a_closed_standard_input_is_an_error(here, monkeypatch):
 def test_options_are_checked(options, message):
     with pytest.raises(UsageError, match=message):
         impasto.FileOptions(**options)
+
+
+def test_the_first_pictures_are_read_while_the_network_is_loaded(here, monkeypatch):
+    read, loading = threading.Event(), Future()
+    original = batch.read_picture
+
+    def reading(*arguments, **options):
+        picture = original(*arguments, **options)
+        read.set()
+        return picture
+
+    monkeypatch.setattr(batch, "read_picture", reading)
+    painter = batch.picture_painter(negative, impasto.Settings(), impasto.FileOptions())
+
+    def load():
+        assert read.wait(30), "nothing was read before the network was there"
+        loading.set_result(painter)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    result = batch.paint_plan(plan_files("in", "out"), loading)
+    thread.join()
+    assert len(result.painted) == 3
+
+
+def test_a_network_that_cannot_be_loaded_is_one_error_and_leaves_nothing(here):
+    loading = Future()
+    loading.set_exception(ModelError("m.onnx: is damaged"))
+    with pytest.raises(ModelError, match=r"m\.onnx: is damaged"):
+        batch.paint_plan(plan_files("in", "out"), loading)
+    assert not Path("out").exists()

@@ -1,41 +1,28 @@
-"""The command `impasto stylize`: parses flags, loads what paints, and prints what `painting.batch` does."""
+"""The command `impasto stylize`: parses flags, and prints what `painting.batch` does."""
 
 import json
-import logging
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
 
 from impasto.cli.console import complain, has_terminal, note, progress_bar, standard_output_is_closed
-from impasto.cli.engine import describe_engine, engine_record
 from impasto.cli.flags import PaintingFlags, Switch, given
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
-from impasto.errors import ImageError, ImpastoError, UsageError
+from impasto.errors import ImageError, UsageError
 from impasto.files import check_absent, check_writable
-from impasto.models.catalogue import Variant, shipped_names
-from impasto.painting.batch import BatchProgress, Painted, Painter, PicturePainter, paint_plan, picture_painter
-from impasto.painting.load import load
+from impasto.models.catalogue import shipped_names
 from impasto.painting.plan import STANDARD, Failure, Plan, check_protected, check_readable, plan_files
-from impasto.painting.settings import SavedSettings, Settings, read_settings, write_settings
-from impasto.painting.sheets import STRENGTHS, strength_sheet
-from impasto.painting.stylizer import Stylizer
-from impasto.pictures.colors import keep_colors
-from impasto.pictures.picture import Picture, Pixels
+from impasto.painting.settings import SavedSettings, read_settings, write_settings
 from impasto.pictures.plugins import silence_decoders
-from impasto.pictures.read import read_mask
 from impasto.processor import cores
 
-_log = logging.getLogger(__name__)
-
-Loader = Callable[[str | Mapping[str, float]], Stylizer]
-"""`impasto.load` with the engine, threads and precision of the command line."""
+if TYPE_CHECKING:
+    from impasto.painting.batch import BatchProgress, Painted, PicturePainter
 
 
 def stylize(
@@ -68,36 +55,45 @@ def stylize(
     extra, engine = extra or ExtraFlags(), engine or PaintingFlags()
     _check_names([*inputs, output], style, region, extra)
     request = read_request(style, given(settings), region, extra, given(files))
-    plan = _planned(inputs, output, style, request)
-    for text in plan.notes:
-        note(text)
-    if extra.grid and (len(plan.jobs) > 1 or plan.failures):
-        raise UsageError("--grid makes a sheet of one photo: give one, and a file for the sheet")
+    workers = 1 if extra.refine or extra.grid else 1 + min(engine.threads or cores(), 2)
+    request = replace(request, files=replace(request.files, workers=workers))
     to_standard = Path(output) == STANDARD
     if to_standard and standard_output_is_closed():
         raise ImageError("standard output: is closed; give a file with -o")
-
-    loader: Loader = partial(_load, variant=request.saved.variant, engine=engine)
-    paint = _sheet_painter(request, loader) if extra.grid else _painter(request, loader)
-    if plan.skipped:
-        note(f"{len(plan.skipped)} of {len(plan.skipped) + len(plan.jobs)} results exist and are skipped")
-    printer = _Printer(len(plan.jobs), as_json=as_json, to_standard=to_standard)
-    if dry_run:  # after everything that can be wrong with style, model and masks
+    with ThreadPoolExecutor(1) as loading:  # while the inputs are found and the first is read
+        painter = loading.submit(_load_painter, request, engine)
+        plan = _planned(inputs, output, style, request)
+        for text in plan.notes:
+            note(text)
+        if extra.grid and (len(plan.jobs) > 1 or plan.failures):
+            raise UsageError("--grid makes a sheet of one photo: give one, and a file for the sheet")
+        if plan.skipped:
+            note(f"{len(plan.skipped)} of {len(plan.skipped) + len(plan.jobs)} results exist and are skipped")
+        printer = _Printer(len(plan.jobs), as_json=as_json, to_standard=to_standard)
+        if not dry_run:
+            return _run(plan, painter, request, style.save_settings, printer)
+        painter.result()  # a dry run finds what is wrong with style, model and masks
         return printer.dry_run(plan)
-    workers = 1 if extra.refine or extra.grid else 1 + min(engine.threads or cores(), 2)
-    return _run(
-        plan, paint, replace(request, files=replace(request.files, workers=workers)), style.save_settings, printer
-    )
 
 
-def _run(plan: Plan, paint: PicturePainter, request: Request, save_settings: Path | None, printer: "_Printer") -> int:
+def _load_painter(request: Request, engine: PaintingFlags) -> "PicturePainter":
+    from impasto.cli.painters import load_painter  # imported in the background as well
+
+    return load_painter(request, engine)
+
+
+def _run(
+    plan: Plan, paint: "Future[PicturePainter]", request: Request, save_settings: Path | None, printer: "_Printer"
+) -> int:
     """Paint, print each result, and at the end the failures."""
+    from impasto.painting.batch import paint_plan  # imported while the network is loaded
+
     printer.failures += plan.failures
     many = len(plan.jobs) > 1
     try:
         with progress_bar("painting", len(plan.jobs), lines=False, quiet=printer.is_quiet or not many) as bar:
 
-            def report(progress: BatchProgress) -> None:
+            def report(progress: "BatchProgress") -> None:
                 printer.show(progress)
                 bar.update(progress.done)
 
@@ -126,7 +122,7 @@ class _Printer:
         self._as_json = as_json
         self._to_standard = to_standard
 
-    def show(self, progress: BatchProgress) -> None:
+    def show(self, progress: "BatchProgress") -> None:
         """One result, when it is finished."""
         latest = progress.latest
         if isinstance(latest, Failure):
@@ -164,7 +160,7 @@ class _Printer:
         print(text, file=sys.stderr if self._to_standard else None, flush=True)
 
 
-def _record(painted: Painted) -> dict[str, Any]:
+def _record(painted: "Painted") -> dict[str, Any]:
     return {
         "input": str(painted.source),
         "output": str(painted.target),
@@ -230,87 +226,3 @@ def _check_names(names: Sequence[str], style: StyleFlags, region: MaskFlags, ext
             continue
         except OSError as cause:  # too long, or a link that leads to itself
             raise UsageError(f"{path}: cannot be the name of a file: {cause.strerror}") from cause
-
-
-# ---- what paints ------------------------------------------------------------------------------------------------
-
-
-def _load(names: str | Mapping[str, float], *, variant: Variant, engine: PaintingFlags) -> Stylizer:
-    """`impasto.load`, with a line about what computes for --verbose."""
-    start = time.perf_counter()
-    stylizer = load(names, variant=variant, backend=engine.backend, threads=engine.threads, precision=engine.precision)
-    seconds = time.perf_counter() - start
-    title = names if isinstance(names, str) else ", ".join(names)
-    _log.info("%s: loaded in %.2f s; %s", title, seconds, describe_engine(engine_record(stylizer)))
-    return stylizer
-
-
-def _painter(request: Request, load: Loader) -> PicturePainter:
-    """What repaints a picture, loaded and checked."""
-    saved = request.saved
-    masks = []
-    for path in request.masks:
-        mask = read_mask(path)
-        for text in mask.notes:
-            note(f"{path}: {text}")
-        masks.append(mask.values)
-    if request.background_only:
-        masks = [np.asarray(255 - mask, np.uint8) for mask in masks]
-    painter: Painter
-    if len(masks) > 1:
-        first, *others = saved.style
-        stylizers = [load(first)]
-        stylizers += [_other(stylizers[0], name, saved.variant, load) for name in others]
-        painter = list(zip(stylizers, masks, strict=True))
-    else:
-        stylizer = load(saved.model or saved.style)
-        painter = [(stylizer, mask) for mask in masks] or stylizer
-    paint = picture_painter(painter, saved.settings, request.files)
-    return _refined(paint, request) if request.extra.refine else paint
-
-
-def _refined(paint: PicturePainter, request: Request) -> PicturePainter:
-    """The same, followed by Gatys' optimisation; colours are kept at the end."""
-    from impasto.optimize.refine import refined
-
-    settings = request.saved.settings
-    without_colors = replace(settings, keep_colors=None)
-
-    def network(photo: Pixels) -> Pixels:
-        return paint(Picture(photo), without_colors).pixels
-
-    refine = refined(network, request.saved.style, request.extra.picture, request.extra.refine)
-
-    def both(picture: Picture, _: Settings) -> Picture:
-        pixels = refine(picture.pixels)
-        if settings.keep_colors is not None:
-            pixels = keep_colors(pixels, picture.pixels, settings.keep_colors)
-        return replace(picture, pixels=pixels)
-
-    return both
-
-
-def _other(first: Stylizer, name: str, variant: Variant, load: Loader) -> Stylizer:
-    """Another style, on the same network if it belongs to it."""
-    try:
-        return first.restyled(name, variant=variant)
-    except UsageError:
-        raise
-    except ImpastoError:
-        return load(name)
-
-
-def _sheet_painter(request: Request, load: Loader) -> PicturePainter:
-    """What makes a sheet of the photo: each style in a row, from weak to strong."""
-    saved = request.saved
-    names = [*saved.style] if saved.model is None else [saved.model]
-    first = load(names[0])
-    stylizers = [first, *(_other(first, name, saved.variant, load) for name in names[1:])]
-    rows = [(Path(name).stem, stylizer) for name, stylizer in zip(names, stylizers, strict=True)]
-    for stylizer in stylizers:
-        stylizer.check(replace(saved.settings, strength=STRENGTHS[0]))  # before all the work
-
-    def sheet(photo: Picture, settings: Settings) -> Picture:
-        return Picture(strength_sheet(photo.pixels, rows, settings, alpha=photo.alpha))
-
-    return sheet

@@ -3,10 +3,11 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 from impasto.errors import ImageError, ImpastoError, UsageError
@@ -123,40 +124,64 @@ def picture_painter(painter: Painter, settings: Settings, options: FileOptions) 
 
 def paint_plan(
     plan: Plan,
-    paint: PicturePainter,
+    paint: PicturePainter | Future[PicturePainter],
     settings: Settings = DEFAULT,
     options: FileOptions | None = None,
     progress: Callable[[BatchProgress], object] | None = None,
 ) -> BatchResult:
-    """Carry out a plan of :func:`plan_files`; see :func:`paint_files`."""
+    """Carry out a plan of :func:`plan_files`; see :func:`paint_files`.
+
+    ``paint`` may be a future: then the first pictures are read while the network is loaded elsewhere. If loading fails,
+    its error is raised and nothing is written.
+    """
     options = options or FileOptions()
-    jobs = plan.jobs
-    files = [job.target for job in jobs if job.target != STANDARD]
-    if files:  # before all the work, in case that nothing can be written there
-        first = next((target for target in files if not target.exists()), files[0])
-        _make_folder(first.parent)
-        check_saving(first)
-    batch = _Batch(paint, settings, options)
-    if any(job.source == STANDARD for job in jobs):
+    batch = _Batch(settings, options)
+    if any(job.source == STANDARD for job in plan.jobs):
         batch.standard_input  # noqa: B018 (read once, here)
     painted: list[Painted] = []
     failed = [*plan.failures]
-    outcomes = _together(batch.paint, jobs, options.workers or 1 + min(cores(), 2))
-    for number, outcome in enumerate(outcomes, 1):
-        if isinstance(outcome, Painted):
-            painted.append(outcome)
-        else:
-            failed.append(outcome)
-        if progress is not None:
-            progress(BatchProgress(number, len(jobs), outcome))
+    workers = options.workers or 1 + min(cores(), 2)
+    with ThreadPoolExecutor(workers) as pool:
+
+        def begin(job: Job) -> tuple[Job, Future[Painted]]:
+            return job, pool.submit(batch.paint, job)
+
+        try:
+            todo = iter(plan.jobs)
+            waiting = deque(map(begin, islice(todo, workers)))  # at most so many pictures are in memory
+            painter = paint.result() if isinstance(paint, Future) else paint
+            _check_output(plan.jobs)
+            batch.painter.set_result(painter)
+            for number in range(1, len(plan.jobs) + 1):
+                outcome = _outcome(*waiting.popleft())
+                waiting.extend(map(begin, islice(todo, 1)))
+                if isinstance(outcome, Painted):
+                    painted.append(outcome)
+                else:
+                    failed.append(outcome)
+                if progress is not None:
+                    progress(BatchProgress(number, len(plan.jobs), outcome))
+        finally:  # after an interruption: jobs that have begun end, the others do not begin
+            batch.painter.cancel()
+            pool.shutdown(cancel_futures=True)
     return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.ignored, plan.notes)
+
+
+def _check_output(jobs: Sequence[Job]) -> None:
+    """Raise ImageError if nothing can be written, before all the work."""
+    files = [job.target for job in jobs if job.target != STANDARD]
+    if files:
+        first = next((target for target in files if not target.exists()), files[0])
+        _make_folder(first.parent)
+        check_saving(first)
 
 
 class _Batch:
     """What all jobs of one batch share."""
 
-    def __init__(self, paint: PicturePainter, settings: Settings, options: FileOptions) -> None:
-        self._paint = paint
+    def __init__(self, settings: Settings, options: FileOptions) -> None:
+        self.painter: Future[PicturePainter] = Future()
+        """What repaints the pictures, when it is loaded and the output is known to be writable."""
         self._settings = settings
         self._options = options
 
@@ -172,7 +197,7 @@ class _Batch:
         start = time.perf_counter()
         picture, notes = self._read(job)
         settings = replace(self._settings, seed=self._settings.seed + job.variant)
-        picture = self._paint(picture, settings)
+        picture = self.painter.result()(picture, settings)
         self._write(job, picture)
         height, width = picture.pixels.shape[:2]
         seconds = round(time.perf_counter() - start, 3)
@@ -205,21 +230,6 @@ class _Batch:
         else:
             _make_folder(job.target.parent)
             save_picture(job.target, picture, quality=self._options.quality)
-
-
-def _together(work: Callable[[Job], Painted], jobs: Sequence[Job], at_once: int) -> Iterator[Painted | Failure]:
-    """The result or failure of each job, in order; at most ``at_once`` pictures are in memory."""
-    with ThreadPoolExecutor(at_once) as pool:
-        waiting: deque[tuple[Job, Future[Painted]]] = deque()
-        try:
-            for job in jobs:
-                waiting.append((job, pool.submit(work, job)))
-                if len(waiting) == at_once:
-                    yield _outcome(*waiting.popleft())
-            while waiting:
-                yield _outcome(*waiting.popleft())
-        finally:  # after an interruption: jobs that have begun end, the others do not begin
-            pool.shutdown(cancel_futures=True)
 
 
 def _outcome(job: Job, future: Future[Painted]) -> Painted | Failure:

@@ -3,7 +3,6 @@
 import glob
 import itertools
 import os
-import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -332,6 +331,8 @@ def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
 
 def _ignores_case(folder: Path) -> bool:
     """Whether this folder, or the one it would be made in, takes names that differ by case only for one file."""
+    import tempfile  # needed seldom
+
     there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.NamedTemporaryFile(prefix=".impasto-case-", dir=there) as file:

@@ -1,0 +1,126 @@
+"""What `impasto stylize` paints with: loaded, checked, and put together from styles, masks and refinement."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from impasto.cli.console import note
+from impasto.cli.engine import describe_engine, engine_record
+from impasto.cli.flags import PaintingFlags
+from impasto.cli.request import Request
+from impasto.errors import ImpastoError, UsageError
+from impasto.models.catalogue import Variant
+from impasto.painting.batch import Painter, PicturePainter, picture_painter
+from impasto.painting.engine import without_module
+from impasto.painting.load import load
+from impasto.painting.settings import Settings
+from impasto.painting.stylizer import Stylizer
+from impasto.pictures.picture import Picture, Pixels
+from impasto.pictures.read import read_mask
+
+_log = logging.getLogger(__name__)
+
+Loader = Callable[[str | Mapping[str, float]], Stylizer]
+"""`impasto.load` with the engine, threads and precision of the command line."""
+
+
+def load_painter(request: Request, engine: PaintingFlags) -> PicturePainter:
+    """What repaints a picture, or makes a sheet of it.
+
+    Raises:
+        ImpastoError: A style, model, mask or engine cannot be loaded, or the model cannot apply the settings.
+    """
+    loader: Loader = partial(_load, variant=request.saved.variant, engine=engine)
+    return _sheet_painter(request, loader) if request.extra.grid else _painter(request, loader)
+
+
+def _load(names: str | Mapping[str, float], *, variant: Variant, engine: PaintingFlags) -> Stylizer:
+    """`impasto.load`, with a line about what computes for --verbose."""
+    start = time.perf_counter()
+    with without_module("openvino.tools.ovc"):  # it converts models, and takes longer to import than all the rest
+        stylizer = load(
+            names, variant=variant, backend=engine.backend, threads=engine.threads, precision=engine.precision
+        )
+    seconds = time.perf_counter() - start
+    title = names if isinstance(names, str) else ", ".join(names)
+    _log.info("%s: loaded in %.2f s; %s", title, seconds, describe_engine(engine_record(stylizer)))
+    return stylizer
+
+
+def _painter(request: Request, load: Loader) -> PicturePainter:
+    """What repaints a picture, with masks and refinement."""
+    saved = request.saved
+    masks = []
+    for path in request.masks:
+        mask = read_mask(path)
+        for text in mask.notes:
+            note(f"{path}: {text}")
+        masks.append(mask.values)
+    if request.background_only:
+        masks = [np.asarray(255 - mask, np.uint8) for mask in masks]
+    painter: Painter
+    if len(masks) > 1:
+        first, *others = saved.style
+        stylizers = [load(first)]
+        stylizers += [_other(stylizers[0], name, saved.variant, load) for name in others]
+        painter = list(zip(stylizers, masks, strict=True))
+    else:
+        stylizer = load(saved.model or saved.style)
+        painter = [(stylizer, mask) for mask in masks] or stylizer
+    paint = picture_painter(painter, saved.settings, request.files)
+    return _refined(paint, request) if request.extra.refine else paint
+
+
+def _refined(paint: PicturePainter, request: Request) -> PicturePainter:
+    """The same, followed by Gatys' optimisation; colours are kept at the end."""
+    from impasto.optimize.refine import refined
+    from impasto.pictures.colors import keep_colors
+
+    settings = request.saved.settings
+    without_colors = replace(settings, keep_colors=None)
+
+    def network(photo: Pixels) -> Pixels:
+        return paint(Picture(photo), without_colors).pixels
+
+    refine = refined(network, request.saved.style, request.extra.picture, request.extra.refine)
+
+    def both(picture: Picture, _: Settings) -> Picture:
+        pixels = refine(picture.pixels)
+        if settings.keep_colors is not None:
+            pixels = keep_colors(pixels, picture.pixels, settings.keep_colors)
+        return replace(picture, pixels=pixels)
+
+    return both
+
+
+def _other(first: Stylizer, name: str, variant: Variant, load: Loader) -> Stylizer:
+    """Another style, on the same network if it belongs to it."""
+    try:
+        return first.restyled(name, variant=variant)
+    except UsageError:
+        raise
+    except ImpastoError:
+        return load(name)
+
+
+def _sheet_painter(request: Request, load: Loader) -> PicturePainter:
+    """What makes a sheet of the photo: each style in a row, from weak to strong."""
+    from impasto.painting.sheets import STRENGTHS, strength_sheet
+
+    saved = request.saved
+    names = [*saved.style] if saved.model is None else [saved.model]
+    first = load(names[0])
+    stylizers = [first, *(_other(first, name, saved.variant, load) for name in names[1:])]
+    rows = [(Path(name).stem, stylizer) for name, stylizer in zip(names, stylizers, strict=True)]
+    for stylizer in stylizers:
+        stylizer.check(replace(saved.settings, strength=STRENGTHS[0]))  # before all the work
+
+    def sheet(photo: Picture, settings: Settings) -> Picture:
+        return Picture(strength_sheet(photo.pixels, rows, settings, alpha=photo.alpha))
+
+    return sheet
