@@ -578,7 +578,6 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         ),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid"], 2, "this model has one strength"),
         (["stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "-"], 2, "standard output takes one picture"),
-        (["info"], 2, "FILE"),
         (["info", "missing.onnx"], 1, "missing.onnx: no such model file"),
         (["info", "."], 1, "is a folder"),
         (["paint"], 2, "paint"),
