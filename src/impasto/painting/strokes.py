@@ -19,8 +19,8 @@ DETAIL = 0.4
 """Share of the detail that only the large picture has, which is added after enlarging."""
 LEAST_SIDE = 64
 """Short side, pixels, below which a picture is not made smaller for its strokes."""
-ROWS = 256
-"""Rows of a picture that are computed at once, so that memory does not grow with the picture."""
+ROWS, STRIP = 256, 2_000_000
+"""Rows, and pixels, of a picture that are computed at once at most, so that memory does not grow with the picture."""
 
 Painter = Callable[[Pixels, Settings], Pixels]
 """Paints a picture of any size at its own size."""
@@ -88,8 +88,9 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
     large = np.empty_like(image, order="C")
     painted, small = (resize(x, width, x.shape[0]) for x in (painted, small))  # the height follows, strip by strip
     lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))  # where the coverage is 1
-    for top in range(0, height, ROWS):
-        rows = slice(top, top + ROWS)
+    count = max(2, min(ROWS, STRIP // width // 2 * 2))
+    for top in range(0, height, count):
+        rows = slice(top, top + count)
         strip, coarse = (resize(x, width, height, rows=rows).astype(np.float32) for x in (painted, small))
         share = 1 - lost if where is None else 1 - lost * where[rows, :, np.newaxis]
         large[rows] = np.rint(np.clip(strip + share * (image[rows] - coarse), 0, white(image)))
