@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.pictures.read import load_mask, read_mask
+from impasto.pictures.read import read_mask
 from tests.pictures.images import encoded, smooth
 
 SUBJECT = np.zeros((48, 64), np.uint8)
@@ -43,7 +43,7 @@ def test_soft_edges_are_kept():
     soft = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
     image = Image.fromarray(smooth())
     image.putalpha(Image.fromarray(soft))
-    assert (load_mask(encoded(image, "PNG")) == soft).all()
+    assert (read_mask(encoded(image, "PNG")).values == soft).all()
 
 
 def test_a_deep_cut_out():
@@ -51,7 +51,7 @@ def test_a_deep_cut_out():
     from impasto.pictures.write import encode_picture
 
     deep = Picture(smooth().astype(np.uint16) * 257, SUBJECT.astype(np.uint16) * 257)
-    assert (load_mask(encode_picture(deep, "it.png")) == SUBJECT).all()
+    assert (read_mask(encode_picture(deep, "it.png")).values == SUBJECT).all()
 
 
 def test_an_opaque_picture_is_a_mask_by_its_lightness():
@@ -71,4 +71,4 @@ def test_the_same_opacity_everywhere_is_no_shape(opacity):
 
 
 def test_a_wholly_transparent_mask_paints_nothing():
-    assert not load_mask(encoded(Image.new("RGBA", (8, 8), (255, 255, 255, 0)), "PNG")).any()
+    assert not read_mask(encoded(Image.new("RGBA", (8, 8), (255, 255, 255, 0)), "PNG")).values.any()

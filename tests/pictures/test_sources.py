@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from impasto.errors import ImageError
-from impasto.pictures.read import as_pixels, check_source, load_image, load_mask, read_picture
+from impasto.pictures.read import check_source, load_image, read_mask, read_picture
 from impasto.pictures.sources import local_path
 from impasto.pictures.write import check_saving, encode_picture, save_image
 from tests.pictures.images import encoded, noise
@@ -54,7 +54,7 @@ def test_paths_bytes_and_streams_give_the_same_pixels(file):
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(source, message):
-    for read in (load_image, load_mask, read_picture):
+    for read in (load_image, read_mask, read_picture):
         with pytest.raises(ImageError, match=message) as caught:
             read(source)
         assert "\n" not in str(caught.value)
@@ -143,19 +143,6 @@ def test_what_is_no_target_is_refused(target):
 def test_what_is_no_array_is_not_written(array):
     with pytest.raises(ImageError, match="expected a picture, a numpy array of uint8"):
         save_image("a.png", array)
-
-
-def test_as_pixels_accepts_every_usual_kind_of_image(file):
-    from PIL import Image
-
-    for image in (noise(), Image.fromarray(noise()), file, file.read_bytes(), io.BytesIO(file.read_bytes())):
-        assert (as_pixels(image) == noise()).all()
-    grey = Image.fromarray(noise()[..., 0])
-    assert as_pixels(grey).shape == (40, 60, 3)
-    assert (as_pixels(Image.new("RGBA", (2, 2), (0, 0, 0, 0))) == 255).all()
-    for wrong in (noise() / 255, noise()[..., 0], [1, 2], None, 5):
-        with pytest.raises(ImageError, match="expected a picture"):
-            as_pixels(wrong)
 
 
 def test_encoding_takes_a_name_only():

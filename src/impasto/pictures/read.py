@@ -1,17 +1,14 @@
 """Reading pictures and masks from files."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from impasto.errors import ImageError
 from impasto.pictures.decode import decode_picture
-from impasto.pictures.picture import Depth, Picture, Pixels, check_picture, on_white, to_pillow
+from impasto.pictures.picture import Depth, Picture, Pixels, on_white, to_pillow
 from impasto.pictures.plugins import format_of_data
-from impasto.pictures.samples import samples_of_8_bits
 from impasto.pictures.sources import Source, read_source
 from impasto.pictures.unsupported import unknown_format
 
@@ -23,7 +20,7 @@ class Mask:
     values: NDArray[np.uint8]
     """(H, W), 255 where to paint."""
     notes: tuple[str, ...] = ()
-    """How the file was read, if not by its lightness; each completes a sentence that begins with its name."""
+    """What a user should know about how the file was read; each completes a sentence that begins with its name."""
 
 
 def load_image(source: Source, *, depth: Depth = 8) -> Pixels:
@@ -49,34 +46,8 @@ def read_mask(source: Source) -> Mask:
     picture = read_picture(source, metadata=False)
     if picture.alpha is not None and (int(np.ptp(picture.alpha)) >= 32 or not picture.alpha.any()):
         note = "has transparent parts: its opacity is the mask, not its lightness"
-        return Mask(picture.alpha.astype(np.uint8, copy=False), (note,))
-    return Mask(np.asarray(to_pillow(on_white(picture)).convert("L")))
-
-
-def as_pixels(image: object) -> Pixels:
-    """An image of any usual kind as pixels, uint8 or uint16 (H, W, 3), on white.
-
-    Args:
-        image: An array as described, returned as it is; a Pillow image; or a path, bytes or binary stream.
-
-    Raises:
-        ImageError: It is nothing of these; the message says what is wanted.
-    """
-    if isinstance(image, np.ndarray):
-        check_picture(image)
-        return image
-    if isinstance(image, Image.Image):
-        image = image.copy()  # it is turned upright in place
-        image.load()
-        pixels, alpha = samples_of_8_bits(image, None)
-        return on_white(Picture(pixels, alpha))
-    if isinstance(image, (str, bytes, bytearray, memoryview)) or hasattr(image, "__fspath__") or hasattr(image, "read"):
-        source: Any = image
-        return load_image(source)
-    raise ImageError(
-        "expected a picture: a numpy array of uint8 (H, W, 3), a Pillow image, a path, bytes or a binary stream, "
-        f"got {type(image).__name__}"
-    )
+        return Mask(picture.alpha.astype(np.uint8, copy=False), (*picture.notes, note))
+    return Mask(np.asarray(to_pillow(on_white(picture)).convert("L")), picture.notes)
 
 
 def check_source(source: Source) -> None:
