@@ -30,7 +30,7 @@ def shipped_network(variant: Variant = "best") -> Path:
         UsageError: There is no such variant.
     """
     if variant not in VARIANTS:
-        raise UsageError(f"unknown network '{variant}': choose one of {', '.join(VARIANTS)}")
+        raise UsageError(f"unknown variant {variant!r}; use one of {', '.join(VARIANTS)}")
     return _DATA / variant / NETWORK
 
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from impasto.errors import BackendError, ModelError, UsageError
-from impasto.models.catalogue import VARIANTS, Variant, compiled_folder, find_style, is_style
+from impasto.models.catalogue import Variant, compiled_folder, find_style, is_style, shipped_network
 from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo, read_model, read_onnx
 from impasto.models.stylefile import Style
@@ -54,8 +54,7 @@ def load(
             of 0 or more, or ``threads`` is less than 1.
     """
     _check_options(threads, precision)
-    if variant not in VARIANTS:
-        raise UsageError(f"unknown variant {variant!r}; use one of {', '.join(VARIANTS)}")
+    shipped_network(variant)  # refuses unknown ones
     if not isinstance(name_or_path, str | os.PathLike | Mapping) or not name_or_path:
         raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name_or_path!r}")
     style: Style | None = None
