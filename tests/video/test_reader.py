@@ -8,7 +8,8 @@ import pytest
 av = pytest.importorskip("av")
 
 from impasto.errors import VideoError  # noqa: E402
-from impasto.video.clip import WHOLE, Part  # noqa: E402
+from impasto.video.clip import WHOLE, Color, Part  # noqa: E402
+from impasto.video.color import tone_mapped  # noqa: E402
 from impasto.video.reader import open_clip  # noqa: E402
 from tests.video.clips import decoded, make_clip, packet_times, picture  # noqa: E402
 
@@ -165,3 +166,16 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_an_address_is_not_fetched():
     with pytest.raises(VideoError, match="download"):
         open_clip("https://example.org/a.mp4")
+
+
+def test_hdr_white_and_black_and_grey_come_out_as_such():
+    """Against the formula of SMPTE ST 2084 inverted by hand: 203 cd/m2 is diffuse white, 0.58 of the signal."""
+    color = Color(matrix=9, primaries=9, transfer=16, full_range=False)
+    grey = lambda signal: np.full((1, 1, 3), round(65535 * signal), np.uint16)  # noqa: E731
+    assert tone_mapped(grey(0), color).max() == 0
+    white = tone_mapped(grey(0.5807), color)[0, 0]
+    assert white.max() - white.min() <= 1
+    assert 200 <= white[0] <= 250
+    assert tone_mapped(grey(0.7518), color)[0, 0, 0] >= 253  # 1,000 cd/m2
+    values = [int(tone_mapped(grey(s), color)[0, 0, 0]) for s in np.linspace(0, 0.75, 20)]
+    assert values == sorted(values)
