@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from impasto.errors import ImageError, UsageError
 from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.framing import picture_area
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
@@ -98,7 +99,7 @@ def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array
     ]
     strengths = [0.0, *[strength] * len(stylizers)]
     pairs = _pairs(shares)
-    small = network.image_inputs(sample(image, SAMPLED_PIXELS), settings.seed)
+    small = network.image_inputs(sample(image[picture_area(image)], SAMPLED_PIXELS), settings.seed)
     statistics, matches = [], []
     for one, other in pairs:
         between = {name: np.float32(0.5) * (value + styles[other][name]) for name, value in styles[one].items()}

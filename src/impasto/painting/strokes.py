@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from impasto.painting.engine import Array
+from impasto.painting.framing import faded
 from impasto.painting.settings import STROKES_AT, Settings
 from impasto.painting.tiles import WHOLE_PIXELS
 from impasto.pictures import colors
@@ -38,14 +39,15 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         coverage: Where ``paint`` changes a picture; everywhere when None.
     """
     small = working_copy(image, settings)
-    painted = paint(small, settings)
+    painted = faded(paint(small, settings), small)
     where = None
     for larger in _sizes(small, image, doubling=settings.crisp):
         where = None if coverage is None else coverage(larger)
         painted = _enlarged(painted, small, larger, settings, where)
         if settings.crisp and min(small.shape[:2]) < min(larger.shape[:2]):
             # A strength beyond 1 is applied once, in the first pass.
-            painted = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
+            again = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
+            painted = faded(again, larger)
         small = larger
     if settings.keep_colors is None:
         return painted

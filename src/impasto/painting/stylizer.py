@@ -12,6 +12,7 @@ from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.framing import is_framed, picture_area
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Network
@@ -80,7 +81,7 @@ class Stylizer:
         if strength == 0:
             return image.copy()
         style = network.style_inputs(self.style, strength)
-        if height * width > WHOLE_PIXELS and network.reach:
+        if network.reach and (height * width > WHOLE_PIXELS or is_framed(image, picture_area(image))):
             return paint_in_tiles(image, network, style, strength, settings.seed, sampled=SAMPLED_PIXELS, side=TILE)
         inputs = network.image_inputs(image, settings.seed)
         try:

@@ -7,6 +7,7 @@ import numpy as np
 
 from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.framing import picture_area
 from impasto.painting.network import Network
 from impasto.pictures.picture import Pixels
 
@@ -25,7 +26,7 @@ SAMPLE = 192
 def paint_in_tiles(
     image: Pixels, network: Network, style: dict[str, Array], strength: float, seed: int, *, sampled: int, side: int
 ) -> Pixels:
-    """The picture painted tile by tile, with statistics of a sample: in less memory than as a whole.
+    """The picture painted tile by tile, with statistics of a sample of what lies between its borders.
 
     Args:
         image: The picture, uint8 or uint16 (H, W, 3).
@@ -36,7 +37,7 @@ def paint_in_tiles(
         sampled: The number of pixels that statistics are measured on.
         side: The side of a tile, pixels, without its margin.
     """
-    small = network.image_inputs(sample(image, sampled), seed)
+    small = network.image_inputs(sample(image[picture_area(image)], sampled), seed)
     picture, statistics = network.measure({**small, **style})
     network.release("measuring")  # tiles need the memory
     match = color_match(picture, small["image"], strength)

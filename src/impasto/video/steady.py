@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import ImageError, UsageError
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
+from impasto.painting.framing import picture_area
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
 from impasto.painting.stylizer import Stylizer
@@ -159,8 +160,9 @@ class Steady:
         style = network.style_inputs(self.stylizer.style, settings.strength)
         track = self._tracks.setdefault(image.shape, _Track(self.means.statistics))
         if track.is_due():
-            painted, statistics = network.measure({**inputs, **style})
-            track.aim(statistics, color_match(painted, inputs["image"], settings.strength))
+            inside = network.image_inputs(image[picture_area(image)], settings.seed)
+            painted, statistics = network.measure({**inside, **style})
+            track.aim(statistics, color_match(painted, inside["image"], settings.strength))
         output = track.match(network.run_frozen({**inputs, **style, **track.step()}))
         return to_pixels(restore_detail(output, inputs["image"], np.float32(settings.strength)), image)
 

@@ -1,0 +1,93 @@
+"""Borders do not change what is between them; where there is nothing, nothing is painted."""
+
+import numpy as np
+import pytest
+
+import impasto
+from impasto.painting.framing import faded, picture_area, presence
+from tests.conftest import make_photo
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return impasto.load("udnie", variant="fast", threads=1)
+
+
+def photo(height=120, width=160):
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(20, 235, (height // 8, width // 8, 3))
+    return np.rint(np.kron(coarse, np.ones((8, 8, 1)))).astype(np.uint8)
+
+
+def framed(picture, top=0, side=0, color=0, noise=0.0):
+    padded = np.pad(picture, [(top, top), (side, side), (0, 0)], constant_values=color).astype(float)
+    rng = np.random.default_rng(1)
+    return np.clip(np.rint(padded + rng.normal(0, noise, padded.shape)), 0, 255).astype(picture.dtype)
+
+
+@pytest.mark.parametrize("color", [0, 255, 120])
+@pytest.mark.parametrize(("top", "side"), [(16, 0), (0, 24), (16, 24)])
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_the_area_between_borders_is_found(color, top, side, noise):
+    height, width = photo().shape[:2]
+    area = picture_area(framed(photo(), top, side, color, noise))
+    assert area == (slice(top, top + height), slice(side, side + width))
+
+
+def test_sixteen_bits_have_the_same_area():
+    deep = (framed(photo(), 16).astype(np.uint16)) * 257
+    assert picture_area(deep) == picture_area(framed(photo(), 16))
+
+
+def test_a_plain_sky_on_one_side_is_no_border():
+    picture = photo()
+    picture[:40] = 200
+    assert picture_area(picture) == (slice(0, 120), slice(0, 160))
+
+
+def test_plain_places_of_different_colors_are_no_pair():
+    picture = photo()
+    picture[:20], picture[-20:] = 230, 40
+    assert picture_area(picture)[0] == slice(0, 120)
+
+
+@pytest.mark.parametrize("picture", [make_photo(0), np.full((50, 60, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)])
+def test_pictures_without_borders_are_whole(picture):
+    assert picture_area(picture) == (slice(0, picture.shape[0]), slice(0, picture.shape[1]))
+
+
+@pytest.mark.parametrize(("top", "side", "color"), [(32, 0, 0), (16, 16, 255)])
+def test_borders_hardly_change_how_the_picture_is_painted(stylizer, top, side, color):
+    """Beside the same network with the borders in its statistics: the graph run on the picture as it is."""
+    alone = stylizer(photo())
+    picture = framed(photo(), top, side, color)
+    inside = slice(top + 24, top + 96), slice(side + 24, side + 136)
+    middle = alone[24:96, 24:136].astype(int)
+    inputs = stylizer.network.image_inputs(picture) | stylizer.network.style_inputs(stylizer.style, 1.0)
+    before = 255 * stylizer.network.run(inputs)[0].transpose(1, 2, 0)
+    assert np.abs(stylizer(picture)[inside] - middle).mean() < 0.4 * np.abs(before[inside] - middle).mean()
+
+
+@pytest.mark.parametrize("color", [(255, 255, 255), (0, 0, 0), (200, 30, 30)])
+def test_a_blank_page_stays_as_it_is(stylizer, color):
+    page = np.tile(np.array(color, np.uint8), (60, 80, 1))
+    assert np.array_equal(stylizer(page), page)
+
+
+def test_no_contrast_is_invented_where_there_is_next_to_none(stylizer):
+    dark = np.clip(np.random.default_rng(0).normal(3, 1.2, (96, 96, 3)), 0, 255).astype(np.uint8)
+    assert stylizer(dark).astype(float).std() < 12
+
+
+def test_ordinary_pictures_are_painted_wholly():
+    assert presence(photo()) == 1
+    assert presence((photo() // 8).astype(np.uint8)) == 1  # a dim one too
+    painted = 255 - photo()
+    assert faded(painted, photo()) is painted
+
+
+def test_presence_grows_with_contrast():
+    values = [presence(np.rint(128 + s * (photo() / 64.0 - 2)).astype(np.uint8)) for s in np.linspace(0, 8, 12)]
+    assert values == sorted(values)
+    assert values[0] == 0
+    assert values[-1] == 1
