@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from impasto.errors import ImageError, UsageError
 from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import picture_area
+from impasto.painting.framing import faded, picture_area
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
@@ -65,7 +65,7 @@ def paint_regions(image: Input, regions: Sequence[tuple[Stylizer, Mask]], settin
     def paint(picture: Pixels, settings: Settings) -> Pixels:
         weights = _shares(masks, picture)
         if in_features:
-            return _blend_features(picture, stylizers, weights, settings)
+            return faded(_blend_features(picture, stylizers, weights, settings), picture)
         pictures = [stylizer.paint_at_own_size(picture, settings) for stylizer in stylizers]
         return to_pixels(_blend_pixels(pictures, weights, picture), picture)
 

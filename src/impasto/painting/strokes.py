@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from impasto.painting.engine import Array
-from impasto.painting.framing import faded
 from impasto.painting.settings import STROKES_AT, Settings
 from impasto.painting.tiles import WHOLE_PIXELS
 from impasto.pictures import colors
@@ -39,15 +38,14 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         coverage: Where ``paint`` changes a picture; everywhere when None.
     """
     small = working_copy(image, settings)
-    painted = faded(paint(small, settings), small)
+    painted = paint(small, settings)
     where = None
     for larger in _sizes(small, image, doubling=settings.crisp):
         where = None if coverage is None else coverage(larger)
         painted = _enlarged(painted, small, larger, settings, where)
         if settings.crisp and min(small.shape[:2]) < min(larger.shape[:2]):
             # A strength beyond 1 is applied once, in the first pass.
-            again = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
-            painted = faded(again, larger)
+            painted = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
         small = larger
     if settings.keep_colors is None:
         return painted

@@ -12,7 +12,7 @@ from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import is_framed, picture_area
+from impasto.painting.framing import faded, is_framed, picture_area
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Network
@@ -71,6 +71,10 @@ class Stylizer:
 
     def paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
         """The picture painted at its own size, whatever the settings say of strokes and colors; see `__call__`."""
+        painted = self._paint(image, settings)
+        return faded(painted, image) if self.network.reach else painted
+
+    def _paint(self, image: Pixels, settings: Settings) -> Pixels:
         network, strength = self.network, settings.strength
         height, width = image.shape[:2]
         if height * width > MAX_PIXELS and not network.reach:

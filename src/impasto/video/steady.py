@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import ImageError, UsageError
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import picture_area
+from impasto.painting.framing import faded, picture_area
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
 from impasto.painting.stylizer import Stylizer
@@ -164,7 +164,8 @@ class Steady:
             painted, statistics = network.measure({**inside, **style})
             track.aim(statistics, color_match(painted, inside["image"], settings.strength))
         output = track.match(network.run_frozen({**inputs, **style, **track.step()}))
-        return to_pixels(restore_detail(output, inputs["image"], np.float32(settings.strength)), image)
+        finished = restore_detail(output, inputs["image"], np.float32(settings.strength))
+        return faded(to_pixels(finished, image), image)
 
     def _is_cut(self, frame: Pixels) -> bool:
         """Whether this frame begins another shot; the first frame does not."""
