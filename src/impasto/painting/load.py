@@ -54,8 +54,8 @@ def load(
             of 0 or more, or ``threads`` is less than 1.
     """
     _check_options(threads, precision)
-    shipped_network(variant)  # refuses unknown ones
-    if not isinstance(name_or_path, str | os.PathLike | Mapping) or not name_or_path:
+    check_variant(variant)
+    if not isinstance(name_or_path, str | os.PathLike | Mapping) or name_or_path == "":
         raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name_or_path!r}")
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
