@@ -54,7 +54,7 @@ def load(
             of 0 or more, or ``threads`` is less than 1.
     """
     _check_options(threads, precision)
-    check_variant(variant)
+    shipped_network(variant)  # refuses unknown ones
     if not isinstance(name_or_path, str | os.PathLike | Mapping) or name_or_path == "":
         raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name_or_path!r}")
     style: Style | None = None
