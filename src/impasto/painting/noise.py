@@ -1,8 +1,9 @@
 """The noise input of networks: a function of seed and position, so that a picture's parts have the whole's noise."""
 
-from collections.abc import Sequence
+import functools
 
 import numpy as np
+from numpy.typing import NDArray
 
 from impasto.painting.engine import Array
 
@@ -12,7 +13,8 @@ def uniform_noise(channels: int, height: int, width: int, seed: int) -> Array:
     return np.random.default_rng(seed).random((1, channels, height, width), dtype=np.float32)
 
 
-def smooth_noise(scales: Sequence[int], rows: int, columns: int, seed: int, *, top: int = 0, left: int = 0) -> Array:
+@functools.lru_cache(maxsize=1)  # frames of a video have the same noise
+def smooth_noise(scales: tuple[int, ...], rows: int, columns: int, seed: int, *, top: int = 0, left: int = 0) -> Array:
     """Standard normal noise on a grid of ``scales[k]`` values for channel k, enlarged bilinearly.
 
     It is what `impasto.nn.generator.Generator.draw_noise` describes, from other random numbers: each depends on the
@@ -27,41 +29,50 @@ def smooth_noise(scales: Sequence[int], rows: int, columns: int, seed: int, *, t
         left: Where the first column lies.
 
     Returns:
-        float32 (1, len(scales), rows, columns).
+        float32 (1, len(scales), rows, columns); it cannot be changed.
     """
-    channels = []
+    noise = np.empty((1, len(scales), rows, columns), np.float32)
+    spare: dict[int, Array] = {}  # random numbers come in pairs: the second for the next channel of the same scale
     for number, scale in enumerate(scales):
         (first_y, above, share_y), (first_x, before, share_x) = (
             _between(*x, scale) for x in ((top, rows), (left, columns))
         )
-        grid = _normal(seed, number, first_y, int(above[-1]) + 2, first_x, int(before[-1]) + 2)
-        lines = grid[above] + (grid[above + 1] - grid[above]) * share_y[:, None]
-        channels.append(lines[:, before] + (lines[:, before + 1] - lines[:, before]) * share_x)
-    return np.stack(channels)[None].astype(np.float32)
+        grid = spare.pop(scale, None)
+        if grid is None:
+            height, width = int(above[-1]) + 2, int(before[-1]) + 2
+            grid, spare[scale] = _normal(seed, number, first_y, height, first_x, width)
+        if scale == 1:
+            noise[0, number] = grid[:rows, :columns]
+            continue
+        lines = grid[above]
+        lines += (grid[above + 1] - lines) * share_y[:, np.newaxis]
+        values = lines[:, before]
+        np.add(values, (lines[:, before + 1] - values) * share_x, out=noise[0, number])
+    noise.flags.writeable = False
+    return noise
 
 
-def _between(start: int, count: int, scale: int) -> tuple[int, np.ndarray, np.ndarray]:
+def _between(start: int, count: int, scale: int) -> tuple[int, NDArray[np.int64], Array]:
     """For values from ``start`` on: the first grid point, the one before each value, counted from it, and the share."""
     place = np.maximum((np.arange(start, start + count) + 0.5) / scale - 0.5, 0.0)
     before = np.floor(place).astype(np.int64)
-    return int(before[0]), before - before[0], place - before
+    return int(before[0]), before - before[0], (place - before).astype(np.float32)
 
 
-def _normal(seed: int, channel: int, top: int, rows: int, left: int, columns: int) -> np.ndarray:
-    """Standard normal values of these grid points, by hashing their positions (SplitMix64) and Box-Muller."""
-    with np.errstate(over="ignore"):
-        key = _mixed(np.array([seed % 2**64], np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(channel + 1))
-        y = _mixed(np.arange(top, top + rows, dtype=np.uint64) + key)
-        bits = _mixed(y[:, None] + np.arange(left, left + columns, dtype=np.uint64) * np.uint64(0xD1342543DE82EF95))
-    radius, angle = bits >> np.uint64(32), bits & np.uint64(0xFFFFFFFF)
-    normal: np.ndarray = np.sqrt(-2.0 * np.log((radius + 0.5) / 2**32)) * np.cos(2.0 * np.pi / 2**32 * angle)
-    return normal
+def _normal(seed: int, channel: int, top: int, rows: int, left: int, columns: int) -> tuple[Array, Array]:
+    """Two independent fields of standard normal values at these grid points: their positions hashed, and Box-Muller."""
+    key = _mixed(np.array([seed % 2**64], np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(channel + 1))
+    y = _mixed(np.arange(top, top + rows, dtype=np.uint64) + key)
+    bits = _mixed(y[:, None] + np.arange(left, left + columns, dtype=np.uint64) * np.uint64(0xD1342543DE82EF95))
+    share = (bits >> np.uint64(32)).astype(np.float32) * np.float32(2**-32) + np.float32(2**-33)
+    radius = np.sqrt(np.float32(-2) * np.log(share))
+    angle = bits.astype(np.uint32).astype(np.float32) * np.float32(2 * np.pi * 2**-32)
+    return radius * np.cos(angle), radius * np.sin(angle)
 
 
-def _mixed(bits: np.ndarray) -> np.ndarray:
-    """SplitMix64's output function (Steele, Lea, Flood 2014), uint64 -> uint64."""
-    with np.errstate(over="ignore"):
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed: np.ndarray = bits ^ (bits >> np.uint64(31))
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's output function (Steele, Lea, Flood 2014)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = bits ^ (bits >> np.uint64(31))
     return mixed
