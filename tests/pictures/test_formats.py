@@ -114,6 +114,7 @@ def test_jpeg_xl_is_written_and_read_where_its_plug_in_is():
     data = encode_picture(Picture(smooth()), "a.jxl")
     assert np.abs(decode_picture(data, "a").pixels.astype(int) - smooth()).mean() < 3
     assert Image.open(io.BytesIO(data)).size == (64, 48)
+    assert (decode_picture(encode_picture(Picture(smooth()), "a.jxl", quality=100), "a").pixels == smooth()).all()
 
 
 def test_jpeg_xl_without_its_plug_in_is_refused(monkeypatch):

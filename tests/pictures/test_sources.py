@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto.errors import ImageError
+from impasto.errors import ImageError, UsageError
 from impasto.pictures.read import check_source, load_image, read_mask, read_picture
 from impasto.pictures.sources import local_path
 from impasto.pictures.write import check_saving, encode_picture, save_image
@@ -50,6 +50,7 @@ def test_paths_bytes_and_streams_give_the_same_pixels(file):
         (io.StringIO("text"), "is a text stream; open it in binary mode"),
         ("a\0b.png", "cannot be the name of a file"),
         (b"", "is empty"),
+        (io.BytesIO(), "has nothing left to read"),
         ("/dev/zero", "is a device"),
     ],
 )
@@ -58,6 +59,43 @@ def test_what_cannot_be_read_is_refused_in_one_line(source, message):
         with pytest.raises(ImageError, match=message) as caught:
             read(source)
         assert "\n" not in str(caught.value)
+
+
+def test_a_flat_buffer_of_bytes_is_read(file):
+    import array
+
+    for buffer in (array.array("B", file.read_bytes()), np.frombuffer(file.read_bytes(), np.uint8)):
+        assert (load_image(buffer) == noise()).all()
+    with pytest.raises(ImageError, match="got an object of type ndarray"):
+        load_image(noise())
+
+
+def test_a_stream_that_was_read_to_its_end_is_named(file):
+    stream = io.BytesIO(file.read_bytes())
+    stream.read()
+    with pytest.raises(ImageError, match=r"stream: has nothing left to read; call its seek\(0\) first"):
+        load_image(stream)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), TypeError("an argument is missing")])
+def test_a_stream_that_fails_is_named(error):
+    class Failing:
+        def read(self):
+            raise error
+
+    with pytest.raises(ImageError, match=f"stream: cannot read: {error}"):
+        load_image(Failing())
+
+
+def test_options_out_of_range_are_refused(tmp_path, file):
+    with pytest.raises(UsageError, match="unknown depth 12: use 8, 16 or 'own'"):
+        load_image(file, depth=12)
+    for side in (0, -5):
+        with pytest.raises(UsageError, match="use 1 or more"):
+            read_picture(file, short_side=side)
+    for quality in (0, 101, 50.5, "high", None):
+        with pytest.raises(ImageError, match="use a whole number from 1 to 100"):
+            save_image(tmp_path / "a.jpg", noise(), quality=quality)
 
 
 def test_a_closed_stream_and_a_text_file_are_refused(file):
@@ -71,7 +109,10 @@ def test_a_closed_stream_and_a_text_file_are_refused(file):
 
 @pytest.mark.parametrize(
     "address",
-    ["https://example.com/a.jpg", "HTTP://example.com/a", "ftp://host/a.png", "s3://bucket/a.png", "file:///tmp/a.png"],
+    [
+        *("https://example.com/a.jpg", "HTTP://example.com/a", "ftp://host/a.png", "s3://bucket/a.png"),
+        *("file:///tmp/a.png", "ssh://host/a.png", "www.example.com/a.png", "data:image/png;base64,AAAA"),
+    ],
 )
 def test_an_address_is_not_fetched(address, tmp_path):
     for function in (load_image, check_source, local_path, check_saving, lambda path: save_image(path, noise())):

@@ -154,6 +154,8 @@ def test_a_png_in_apples_form_is_not_called_damaged():
         (b"\0\0\0\x20ftypisom", "video"),
         (b"v/1\x01\x02", "OpenEXR"),
         (b"\xff\xd8\xff\xf7\0\x0b", "JPEG-LS"),
+        (b"PK\3\4", "ZIP archive"),
+        (b"\x1f\x8b\x08", "gzip archive"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
     ],
 )

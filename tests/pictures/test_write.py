@@ -88,7 +88,7 @@ def test_arrays_that_are_not_images_are_refused(tmp_path, array):
 
 
 def test_quality_has_a_range(tmp_path):
-    with pytest.raises(ImageError, match="use 1 to 100"):
+    with pytest.raises(ImageError, match="use a whole number from 1 to 100"):
         save_image(tmp_path / "a.jpg", noise(), quality=0)
     save_image(tmp_path / "low.jpg", make_photo(0), quality=20)
     save_image(tmp_path / "high.jpg", make_photo(0), quality=100)

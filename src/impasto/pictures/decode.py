@@ -7,7 +7,7 @@ from typing import Literal
 
 from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
-from impasto.errors import ImageError
+from impasto.errors import ImageError, UsageError
 from impasto.pictures import repair, sixteen_bits
 from impasto.pictures.color_spaces import color_space_of
 from impasto.pictures.metadata import orientation_of, read_metadata
@@ -58,7 +58,12 @@ def decode_picture(
     Raises:
         ImageError: The file is empty, truncated, not an image, larger than `MAX_PIXELS`, a raw photo, or in a pixel
             format without a defined range (32-bit integer, floating point).
+        UsageError: `depth` or `short_side` is none of these.
     """
+    if depth not in (8, 16, "own"):
+        raise UsageError(f"unknown depth {depth!r}: use 8, 16 or 'own'")
+    if short_side is not None and short_side < 1:
+        raise UsageError(f"cannot resize a picture to {short_side} pixels; use 1 or more")
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes); copy or download it again")
     kind = format_of_data(data)

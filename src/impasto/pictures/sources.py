@@ -12,7 +12,8 @@ from impasto.errors import ImageError
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path (~ is expanded), the bytes of a file, or a stream that was opened in binary mode."""
 
-_ADDRESS = re.compile(r"(?i)(https?|ftps?|sftp|s3|gs|file|data):(/{1,3}|image/)")
+_ADDRESS = re.compile(r"(?i)([a-z][a-z0-9+.-]+:/|data:image/|www\.[^/]+/)")
+"""The start of an address; Path makes one / of two. A single letter with a colon is a drive of Windows."""
 _HEAD = 4096
 
 
@@ -26,7 +27,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         text = os.fsdecode(path)
     except TypeError:
         raise ImageError(f"expected the path of a file, got {_kind(path)}") from None
-    if _ADDRESS.match(text):
+    if _ADDRESS.match(text) and not Path(text).exists():
         raise ImageError(f"{text[:200]}: is an address; download it first, and give the file")
     if "\0" in text:
         raise ImageError(f"{text!r}: cannot be the name of a file; check the name")
@@ -64,8 +65,8 @@ def read_source(
     Raises:
         ImageError: The file does not exist or cannot be read, or the source is nothing that can be read.
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source), "bytes"
+    if (data := _bytes_of(source)) is not None:
+        return data, "bytes"
     if hasattr(source, "read"):
         return _from_stream(source)
     if not isinstance(source, (str, os.PathLike)):
@@ -91,17 +92,28 @@ def read_source(
         raise ImageError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
+def _bytes_of(source: object) -> bytes | None:
+    """The bytes of bytes, bytearrays and other flat buffers of bytes; None for other objects."""
+    try:
+        view = memoryview(source)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return bytes(view) if view.ndim == 1 and view.itemsize == 1 else None
+
+
 def _from_stream(stream: Any) -> tuple[bytes, str]:
     name = getattr(stream, "name", None)
     name = name if isinstance(name, str) else "stream"
     try:
         data: object = stream.read()
-    except (OSError, ValueError) as cause:  # closed, or opened for writing; UnicodeDecodeError of a text stream
+    except Exception as cause:  # closed, or opened for writing; UnicodeDecodeError of a text stream
         raise ImageError(f"{name}: cannot read: {cause}; open it in binary mode, 'rb'") from cause
     if isinstance(data, str):
         raise ImageError(f"{name}: is a text stream; open it in binary mode, 'rb'")
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ImageError(f"{name}: expected a binary stream, but its read() gave {_kind(data)}")
+    if not data:
+        raise ImageError(f"{name}: has nothing left to read; call its seek(0) first, or give another file")
     return bytes(data), name
 
 

@@ -8,10 +8,11 @@ from pathlib import PurePath
 from PIL import features
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from impasto.pictures.formats import RAW_SUFFIXES, READABLE_SUFFIXES
+from impasto.pictures.formats import RAW_SUFFIXES
 
 RAW_PHOTO = "is a raw photo; export it as a JPEG or TIFF first"
 _CONVERT = "save it as a PNG first"
+_READABLE = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000, AVIF, HEIC, JPEG XL"
 _OTHER_FORMATS = (
     (b"IIRO", RAW_PHOTO),  # Olympus
     (b"IIRS", RAW_PHOTO),
@@ -34,6 +35,8 @@ _OTHER_FORMATS = (
     (b"PF\n", f"is a PFM file of floating-point pixels; {_CONVERT}"),
     (b"Pf\n", f"is a PFM file of floating-point pixels; {_CONVERT}"),
     (b"\xff\xd8\xff\xf7", f"is a JPEG-LS file; {_CONVERT}"),
+    (b"\x1f\x8b", "is a gzip archive; unpack it first"),
+    (b"PK\3\4", "is a ZIP archive; unpack it first"),
     (b"version https://git-lfs", "is a pointer to a file in Git LFS, not the file; run git lfs pull"),
 )
 _FTYP = {b"crx ": RAW_PHOTO}
@@ -80,8 +83,7 @@ def unknown_format(data: bytes) -> str:
         if b"<svg" in data[:2000].lower():
             return f"is an SVG drawing; {_CONVERT}"
         return "is a web page, not a picture; download the picture itself"
-    known = ", ".join(suffix[1:] for suffix in READABLE_SUFFIXES)
-    return f"is not a picture Impasto can read (it reads {known})"
+    return f"is not a picture Impasto can read (it reads {_READABLE})"
 
 
 def unsupported_png(data: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from numbers import Integral
 from typing import IO, Any
 
 from PIL import Image
@@ -80,8 +81,9 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     """The bytes of a picture file, in the format of the extension of ``path``; see :func:`save_picture`."""
     path = local_path(path)
     kind = format_of(path)
-    if not 1 <= quality <= 100:
-        raise ImageError(f"{path}: quality {quality} is out of range; use 1 to 100")
+    if not isinstance(quality, Integral) or not 1 <= quality <= 100:
+        raise ImageError(f"{path}: quality {quality!r} is out of range; use a whole number from 1 to 100")
+    quality = int(quality)
     check_picture(picture.pixels)
     check_size(path, picture.pixels)
     if kind not in DEEP_FORMATS:
@@ -140,10 +142,12 @@ def _encoded(picture: Picture, kind: str, quality: int, options: dict[str, Any])
         options["optimize"] = image.width * image.height <= OPTIMIZED_PIXELS
     elif kind == "AVIF":
         options |= {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0", "speed": 9}
-    elif kind in ("WEBP", "JXL"):
+    elif kind == "WEBP":
         options["quality"] = quality
-    if kind == "JXL":
+    elif kind == "JXL":
         import pillow_jxl  # noqa: F401  it adds itself to Pillow's writers
+
+        options |= {"lossless": True} if quality == 100 else {"quality": quality}
     file = io.BytesIO()
     image.save(file, format=kind, **options)
     return file.getvalue()
