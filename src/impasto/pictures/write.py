@@ -2,9 +2,9 @@
 
 import io
 import os
-from numbers import Integral
 from typing import IO, Any
 
+import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -81,7 +81,7 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     """The bytes of a picture file, in the format of the extension of ``path``; see :func:`save_picture`."""
     path = local_path(path)
     kind = format_of(path)
-    if not isinstance(quality, Integral) or not 1 <= quality <= 100:
+    if not isinstance(quality, (int, np.integer)) or not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality!r} is out of range; use a whole number from 1 to 100")
     quality = int(quality)
     check_picture(picture.pixels)
