@@ -43,14 +43,14 @@ def model(tmp_path):
 
 
 def with_description(path, text):
-    """A model file whose description is any text at all."""
+    """A model file with any text as its description."""
     model = onnx.load_from_string(INVERT)
     model.metadata_props.add(key="impasto", value=text)
     path.write_bytes(model.SerializeToString())
     return path
 
 
-def test_the_description_survives_the_way_to_disk_and_back(model):
+def test_the_description_that_is_written_is_read(model):
     assert read_info(model) == INFO
 
 
@@ -93,14 +93,14 @@ def test_a_network_described_anew_keeps_its_hash(tmp_path, model):
     assert network_hash(tmp_path / "other.onnx") != network_hash(model)
 
 
-def test_a_description_longer_than_the_reader_s_first_bite(tmp_path):
+def test_a_long_description_is_read(tmp_path):
     path = write_test_model(tmp_path / "m.onnx", training={"log": "x" * 300_000})
     assert len(read_info(path).training["log"]) == 300_000
 
 
 @trials(deadline=None)
 @given(st.data())
-def test_every_cut_is_noticed(tmp_path_factory, data):
+def test_every_truncation_is_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "cut.onnx"
     write_model(path, NOISE, INFO)
     whole = path.read_bytes()
@@ -115,7 +115,7 @@ def test_every_cut_is_noticed(tmp_path_factory, data):
 
 @trials(deadline=None)
 @given(st.binary(max_size=200))
-def test_noise_is_never_a_model(tmp_path_factory, content):
+def test_random_bytes_are_never_a_model(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "noise.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError):
@@ -129,7 +129,7 @@ def test_a_text_file_is_refused(tmp_path, text):
         read_info(tmp_path / "m.onnx")
 
 
-def test_files_that_are_no_model(tmp_path):
+def test_files_that_are_not_models_are_refused(tmp_path):
     (tmp_path / "empty.onnx").touch()
     for name, message in [("missing.onnx", "no such model file"), ("empty.onnx", "is empty"), ("", "is a folder")]:
         with pytest.raises(ModelError, match=message):
@@ -159,7 +159,7 @@ def test_files_larger_than_an_onnx_file_can_be_are_not_read(tmp_path):
         read_info(path)
 
 
-def test_another_project_s_onnx_is_refused_with_a_way_out(tmp_path):
+def test_another_project_s_onnx_is_refused_and_the_message_says_what_reads_it(tmp_path):
     (tmp_path / "theirs.onnx").write_bytes(INVERT)
     with pytest.raises(ModelError, match=r"another project's ONNX.*impasto evaluate.*--range"):
         read_info(tmp_path / "theirs.onnx")

@@ -20,7 +20,7 @@ IMAGE = np.random.default_rng(0).random((1, 3, 40, 56), dtype=np.float32)
 
 
 def randomized(generator):
-    """With every parameter and running average off its starting value, so that none can be forgotten unnoticed."""
+    """The generator with all scales, shifts and running averages changed: none can be missing unnoticed."""
     for name, parameter in generator.named_parameters():
         if "norm" in name or "join" in name:
             nn.init.uniform_(parameter, 0.5, 1.5)
@@ -31,7 +31,7 @@ def randomized(generator):
 
 
 def checked(model):
-    """The model, which the onnx package finds no fault in, and this project's codec neither."""
+    """The model, after the onnx package and this project's codec have checked it."""
     onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
     parse_model(model)
     return model
@@ -86,7 +86,7 @@ def test_several_styles_are_an_input(norm):
 
 @pytest.mark.parametrize("norm", ["instance", "contrast"])
 @pytest.mark.parametrize("name", [*GENERATORS])
-def test_strength_is_an_input_that_may_be_left_out(name, norm):
+def test_strength_is_an_input_with_a_default(name, norm):
     torch.manual_seed(0)
     generator = randomized(build_generator(name, {"width": 4, "norm": norm, "styles": 2}))
     model = checked(to_onnx(generator, strength=True))
