@@ -146,7 +146,14 @@ PAINTERLY = Objective(
 )
 """Impasto's own objective: strokes of all sizes, the style's colours, and the photo's forms, but not its texture."""
 
-YARDSTICK = Objective()
+YARDSTICK = Objective(
+    scaling="balanced",
+    content_layers=("relu3_3",),
+    style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+    style_statistic="gram",
+    content_weight=1.0,
+    style_weight=4.0,
+)
 """The measure of every report: balanced, style weight 4, no total variation; at 512 px (short side)."""
 
 

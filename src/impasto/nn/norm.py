@@ -1,10 +1,10 @@
-"""Normalisation layers of Ulyanov, Vedaldi, Lempitsky 2016 (arXiv:1607.08022).
+"""Normalisation layers, as in Ulyanov, Vedaldi, Lempitsky 2016 (arXiv:1607.08022).
 
-With x_tijk the feature map t, channel i, at position (j, k):
+With x_tijk the feature of image t, channel i, position (j, k):
 
 * ``contrast``: eq. 1, each channel of each image divided by its spatial sum;
 * ``batch``: eq. 2, mean and variance over the batch and space;
-* ``instance``: eq. 3, mean and variance over space, per image, in training *and* in use;
+* ``instance``: eq. 3, mean and variance over space, per image, in training *and* in inference;
 * ``none``: the identity, for ablations.
 """
 
@@ -22,22 +22,25 @@ AffineInit = Literal["ones", "uniform"]
 
 
 def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
-    """Each channel of each image brought to mean 0 and variance 1 over space (eq. 3), then scaled and shifted.
+    """Normalise each channel of each image to mean 0 and variance 1 over space (eq. 3), then scale and shift it.
 
-    The variance is the biased one. Statistics are at least float32 whatever the precision of ``x``: squares of bf16
-    or fp16 features lose or overflow. There is no running average, so training and use cannot differ.
+    The variance is the biased one. Statistics are computed in float32 or wider whatever the dtype of ``x``: squares of
+    half-precision features lose digits or overflow. There are no running averages, so training and inference are equal.
 
     Args:
-        x: (N, C, H, W).
+        x: features (N, C, H, W).
         scale: (N or 1, C).
         shift: (N or 1, C).
         eps: added to the variance.
+
+    Returns:
+        Features of the shape and dtype of ``x``.
     """
     n, c, height, width = x.shape
     if height * width == 1:
-        return shift[:, :, None, None].to(x.dtype).expand(n, c, 1, 1)  # its own mean; torch refuses it
-    # Batch normalisation of a batch of one with N * C channels: the same definition, and torch's quickest code. Space
-    # as one axis: with two, torch 2.13's gradients are wrong, silently, where features and gradient lie differently.
+        return shift[:, :, None, None].to(x.dtype).expand(n, c, 1, 1)  # torch raises an error here
+    # Batch normalisation of one image with N * C channels is the same function, and torch's fastest code. Space is one
+    # axis: with two, torch 2.13 computes wrong gradients if features and gradient have different memory formats.
     wide = torch.promote_types(x.dtype, torch.float32)
     scale, shift = (v.to(wide).expand(n, c).reshape(-1) for v in (scale, shift))
     flat = x.contiguous().view(1, n * c, height * width)
@@ -46,10 +49,7 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
 
 
 def bounded(x: Tensor, bound: float) -> Tensor:
-    """``x`` cut off at plus and minus ``bound``, in a way that still learns.
-
-    Of what is cut off, gradients that lead back inside pass.
-    """
+    """``x`` clamped to [-bound, bound], with a gradient for clamped values too if it leads back into the interval."""
     y: Tensor = _Bounded.apply(x, bound)  # type: ignore[no-untyped-call]
     return y
 
@@ -64,28 +64,33 @@ class _Bounded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (x,), (gradient,) = ctx.saved_tensors, gradients
-        outwards = (x.abs() > ctx.bound) & (x * gradient < 0)  # a step against the gradient would lead further out
+        outwards = (x.abs() > ctx.bound) & (x * gradient < 0)  # a step against the gradient leads further out
         return gradient.masked_fill(outwards, 0.0), None
 
 
 def contrast_norm(x: Tensor) -> Tensor:
     """Each channel of each image divided by its spatial sum (eq. 1), (N, C, H, W) -> same.
 
-    The sum is of absolute values. For what eq. 1 speaks of, a picture's intensities, and for all features after a
-    ReLU that is the same. For signed features eq. 1 as printed has a pole where the sum passes zero: a rounding error
-    there turns the channel's sign. Absolute values sum to zero only where the whole channel is zero; it stays zero.
+    The sum is of absolute values, which is eq. 1 for pixels and for features after a ReLU. For signed features eq. 1 as
+    printed has a pole where the sum is zero, near which a rounding error flips the channel's sign. The sum of absolute
+    values is zero only if the whole channel is zero, which stays zero.
     """
     total = x.abs().sum(dim=(2, 3), keepdim=True)
     return x / total.clamp_min(torch.finfo(x.dtype).tiny)
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation (eq. 3) with a learnt scale and shift per channel, one pair per style.
+    """Instance normalisation (eq. 3) with a learnt scale and shift for each channel and style.
 
-    With ``styles`` > 1 this is conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017): the scale and shift
-    are mixed by ``style``, (N, styles) weights, so that styles blend by blending vectors.
+    With several styles this is conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017): scale and shift are
+    averages weighted by ``style``, (N, styles), so that styles can be mixed.
 
-    With a ``limit``, what lies more than so many deviations from the mean is cut off before it is scaled and shifted.
+    Args:
+        channels: C.
+        styles: number of styles.
+        eps: added to the variance.
+        init: of the scales, see :func:`make_norm`.
+        limit: clamp normalised features to this many standard deviations before scaling; 0: no limit.
     """
 
     def __init__(
@@ -117,8 +122,8 @@ class InstanceNorm(nn.Module):
 class ContrastNorm(nn.Module):
     """Contrast normalisation (eq. 1) with a learnt scale and shift per channel.
 
-    The result is multiplied by the number of positions, that is, divided by the spatial *mean*: eq. 1 itself shrinks
-    with the picture's area, and a network made with it would work at one size only.
+    The result is multiplied by the number of positions, which divides by the spatial *mean*: eq. 1 itself shrinks with
+    the picture's area, so that a network would work at one size only.
     """
 
     def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
@@ -136,7 +141,7 @@ class ContrastNorm(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation (eq. 2): batch statistics in training, running averages in use, as torch has it."""
+    """Batch normalisation (eq. 2): batch statistics in training, running averages in inference, as in torch."""
 
     def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
         if styles > 1:
@@ -146,7 +151,7 @@ class BatchNorm(nn.BatchNorm2d):
             nn.init.uniform_(self.weight)
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
-        """Normalise (N, C, H, W); there is no ``style`` to choose."""
+        """Normalise (N, C, H, W); ``style`` is ignored."""
         return super().forward(x)
 
 
@@ -172,13 +177,18 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 
 
 def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "ones", limit: float = 0.0) -> nn.Module:
-    """Return the normalisation layer of that name for ``channels`` channels; ``limit`` is instance normalisation's.
+    """A normalisation layer.
 
-    ``init="uniform"`` starts the scales uniform in [0, 1], as the authors' code does (texture_nets,
-    InstanceNormalization.lua); "ones" is torch's habit.
+    Args:
+        kind: one of :data:`NORMS`.
+        channels: of the features.
+        styles: number of styles; more than one for "instance" and "contrast" only.
+        init: initial scales: "ones" as in torch, or "uniform" in [0, 1] as in the authors' code (texture_nets,
+            InstanceNormalization.lua).
+        limit: see :class:`InstanceNorm`; ignored by the others.
 
     Raises:
-        UsageError: for an unknown name.
+        UsageError: for an unknown name, or several styles where one is possible.
     """
     if kind not in NORMS:
         raise UsageError(f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")
@@ -193,5 +203,5 @@ def _affine(weight: Tensor, bias: Tensor, style: Tensor | None) -> tuple[Tensor,
     """The (N or 1, C) scale and shift for ``style``."""
     if style is None:
         return weight[:1], bias[:1]
-    with torch.autocast(weight.device.type, enabled=False):  # bf16 would round scales and shifts to 8 bits
+    with torch.autocast(weight.device.type, enabled=False):  # bfloat16 would round scales and shifts to 8 bits
         return style.to(weight.dtype) @ weight, style.to(bias.dtype) @ bias

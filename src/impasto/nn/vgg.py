@@ -1,4 +1,4 @@
-"""The loss network: VGG-16 or VGG-19 (Simonyan, Zisserman 2014), its convolutions as named layers.
+"""The loss network: VGG-16 or VGG-19 (Simonyan, Zisserman 2014), with named layers.
 
 Layers are named as in the papers: ``relu3_3`` is the third convolution of the third block, after its ReLU.
 """
@@ -23,15 +23,16 @@ BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 class VGGFeatures(nn.Module):
     """VGG's features at named layers, of RGB pictures in [0, 1].
 
-    The preprocessing belongs to the weights, so it lives here: "torchvision" weights see RGB with ImageNet's mean and
-    standard deviation taken out, "caffe" weights (the original release, used by the papers' authors) see BGR in 0..255
-    with the mean taken out. The two need different weights in a raw loss. Parameters take no gradient.
+    The network preprocesses pictures as its weights need: "torchvision" weights expect RGB, standardised by ImageNet's
+    mean and standard deviation; "caffe" weights (the original release, used by the papers' authors) expect BGR in
+    0..255 minus the mean. Their features differ in scale, so a raw loss needs different weights. The parameters are
+    constant.
 
     Args:
         weights: ``conv1_1.weight`` (C_out, C_in, 3, 3), ``conv1_1.bias`` ..., or a torchvision state dict
-            (``features.0.weight`` ...). Deeper layers may be absent.
-        convention: whose preprocessing the weights expect.
-        pooling: "max" as trained; "average" as in Gatys 2016.
+            (``features.0.weight`` ...). The deepest layers may be missing.
+        convention: the preprocessing that the weights expect.
+        pooling: "max" as in training; "average" as in Gatys 2016.
 
     Raises:
         TrainingError: if these are not the weights of VGG-16 or VGG-19.
@@ -121,7 +122,7 @@ class VGGFeatures(nn.Module):
     def _convolution(self, name: str) -> FixedConv:
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
         kept = self._convolutions.get(name)
-        if kept is None or kept.weight is not weight:  # moved to another device or layout since
+        if kept is None or kept.weight is not weight:  # moved to another device or memory format
             kept = self._convolutions[name] = FixedConv(weight, bias)
         return kept
 
@@ -133,7 +134,7 @@ def _at_scale(layer: str) -> tuple[str, int]:
 
 
 def _named_by_layer(weights: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-    """The (weight, bias) of each convolution by name; torchvision's running numbers are translated."""
+    """The (weight, bias) of each convolution by name; torchvision's numbers are translated."""
     if "conv1_1.weight" in weights:
         names = [key.removesuffix(".weight") for key in weights if re.fullmatch(r"conv\d_\d\.weight", key)]
         pairs = {name: name for name in names}

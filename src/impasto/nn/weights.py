@@ -1,4 +1,4 @@
-"""The loss network's weights: those in the package, or a file of the user's."""
+"""Loading of the loss network's weights."""
 
 import contextlib
 import hashlib
@@ -21,14 +21,14 @@ LPIPS_HEADS = "lpips_vgg16_lin.safetensors"
 def load_loss_network(
     path: Path | None = None, convention: Convention = "torchvision"
 ) -> tuple[VGGFeatures, dict[str, str]]:
-    """Return the loss network and its record (architecture, convention, file name, SHA-256).
+    """The loss network, and its description: architecture, convention, file name and SHA-256.
 
     Args:
-        path: weights of VGG-16 or VGG-19 as safetensors or a torchvision state dict; the package's VGG-16 when None.
+        path: weights of VGG-16 or VGG-19, as safetensors or a torchvision state dict; None for the training data's VGG-16.
         convention: the preprocessing those weights expect.
 
     Raises:
-        TrainingError: if the file is missing, no weights file, or not VGG's.
+        TrainingError: if the file cannot be read, or does not hold the weights of VGG-16 or VGG-19.
     """
     data, name = (packaged(BUILT_IN), BUILT_IN) if path is None else (_read(path), path.name)
     try:
@@ -57,7 +57,7 @@ def _read(path: Path) -> bytes:
 
 
 def _tensors(data: bytes) -> dict[str, Tensor]:
-    """The named tensors of a safetensors file or a torch state dict, old or new; never runs code from the file."""
+    """The tensors of a safetensors file or a torch state dict, by name; no code of the file is run."""
     with contextlib.suppress(SafetensorError):
         return load_safetensors(data)
     try:

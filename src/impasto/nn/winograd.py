@@ -1,8 +1,8 @@
-"""3x3 convolutions with fixed kernels by Winograd's minimal filtering (Lavin, Gray 2016): a quarter of the products.
+"""3 x 3 convolutions with constant kernels by Winograd's minimal filtering (Lavin, Gray 2016).
 
-Four by four outputs of a 3x3 convolution need 36 products instead of 144 when the kernel and the input are first
-transformed. The transforms cost something too, so this pays from some 100 channels on, where it takes half the time.
-The loss network is two thirds of a training step and its kernels never change: their transforms are made once.
+With kernel and input transformed, 4 x 4 outputs need 36 multiplications instead of 144. The transforms cost time too,
+so this is faster only from about 100 channels on, where it takes half the time. The loss network takes two thirds of a
+training step and its kernels are constant, so they are transformed only once.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEAST_CHANNELS = 128
-"""With fewer input channels the transforms cost more than they save."""
+"""With fewer channels, in or out, the transforms cost more than they save."""
 
-# F(4x4, 3x3) of the paper, section 4: kernel, input and output transforms in one dimension; a patch is 6x6.
+# F(4x4, 3x3) of the paper, section 4: the transforms of kernel, input and output in one dimension; patches are 6 x 6.
 _KERNEL = torch.tensor(
     [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64
 ) / torch.tensor([24.0])
@@ -36,16 +36,16 @@ _KERNEL_2D, _INPUT_2D, _OUTPUT_2D = (torch.kron(x, x).float() for x in (_KERNEL,
 
 
 class FixedConv:
-    """A 3x3 convolution, padded with zeros by 1, whose kernel takes no gradient: (N, C, H, W) -> (N, K, H, W).
+    """A 3 x 3 convolution with zero padding of 1 and a constant kernel: (N, C, H, W) -> (N, K, H, W).
 
-    Float32 on a CPU goes by Winograd where that is faster; anything else by torch's convolution. The two agree to
+    It uses Winograd's method for float32 on a CPU where that is faster, else torch's convolution. The two differ by
     about 1e-5 of the largest output.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self.weight = weight
         self.bias = bias
-        self._forward: Tensor | None = None  # transformed kernels, made when first needed
+        self._forward: Tensor | None = None  # transformed kernels, computed when first needed
         self._backward: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -57,13 +57,13 @@ class FixedConv:
         return result
 
     def forward(self, x: Tensor) -> Tensor:
-        """By Winograd, without gradient."""
+        """The convolution of ``x`` by Winograd's method, without gradient."""
         if self._forward is None:
             self._forward = _transformed(self.weight)
         return _winograd(x, self._forward).add_(self.bias[:, None, None])
 
     def backward(self, gradient: Tensor) -> Tensor:
-        """The gradient of the input, from that of the output: the convolution with the kernel turned round."""
+        """The gradient of the input from that of the output: the convolution with the transposed and flipped kernel."""
         if self._backward is None:
             self._backward = _transformed(self.weight.transpose(0, 1).flip(2, 3))
         return _winograd(gradient, self._backward)
@@ -81,14 +81,14 @@ class _Convolve(torch.autograd.Function):
 
 
 def _transformed(weight: Tensor) -> Tensor:
-    """Kernels (K, C, 3, 3) as (36, C, K)."""
+    """Kernels (K, C, 3, 3) transformed to (36, C, K)."""
     k, c = weight.shape[:2]
     flat = weight.reshape(k * c, 9).T
     return (_KERNEL_2D @ flat).reshape(36, k, c).transpose(1, 2).contiguous()
 
 
 def _winograd(x: Tensor, kernel: Tensor) -> Tensor:
-    """Convolve (N, C, H, W) with transformed kernels (36, C, K); the result is laid out channels last."""
+    """Convolve (N, C, H, W) with transformed kernels (36, C, K); the result is channels-last."""
     n, c, height, width = x.shape
     k = kernel.shape[2]
     down, across = -(-height // 4), -(-width // 4)

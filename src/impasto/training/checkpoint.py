@@ -34,7 +34,7 @@ def identity_of(config: TrainConfig, photos: Sequence[Path], *, network: str, lo
     Args:
         config: the run's configuration; its style pictures are read.
         photos: the photos to learn from; their names count.
-        network: SHA-256 of the shared network that a style alone is learnt on, or empty.
+        network: SHA-256 of the shared network, if only a style file is made, or empty.
         loss_network: SHA-256 of the loss network's weights.
     """
     names = "\n".join(sorted(path.name for path in photos))

@@ -1,6 +1,6 @@
-"""What a run is made of: the recipe (hyper-parameters), where its files are, and the published recipes.
+"""The configuration of a run: hyper-parameters, files and budget; and the presets, among them the papers' recipes.
 
-Each value has one home, here; the command line's flags, their help and docs/howto/train.md are made from it.
+Every default is defined here only: the command line makes its flags and their help from these fields.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def opt(default: Any, help: str) -> Any:
-    """A dataclass field with its default, and what it means, its unit and its source."""
+    """A dataclass field with a default, and a help text: meaning, unit, source."""
     return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a style is learnt. The defaults are Impasto's own; docs/notes has what was measured of them."""
+    """Hyper-parameters. The defaults are Impasto's own; docs/notes says how they were measured."""
 
     generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
@@ -39,32 +39,30 @@ class Recipe:
     )
     start: Literal["base", "nothing"] = opt(
         "base",
-        "weights to begin with: those of the package's network of this shape, where there is one, or random ones",
+        "initial weights: base, those of the shipped network of this shape if there is one, or nothing, random ones",
     )
-    style_size: int = opt(672, "short side of the style picture, pixels: larger makes larger strokes")
-    crop: int = opt(256, "side of the squares learnt from, pixels")
-    first_crop: int = opt(192, "their side at first, pixels: smaller squares cost less while much is to be learnt")
-    grow_at: float = opt(0.6, "share of the run after which squares have their full size")
+    style_size: int = opt(672, "short side of the style picture, pixels; larger makes larger strokes")
+    crop: int = opt(256, "side of the crops of photos, pixels")
+    first_crop: int = opt(192, "side of the crops at the start, pixels; small crops make fast steps")
+    grow_at: float = opt(0.6, "fraction of the run after which crops have their full size")
     photo_from: int = opt(272, "photos are scaled to a short side of this, pixels, ...")
-    photo_to: int = opt(512, "... to this, drawn log-uniformly; 512 is the size results are judged at")
+    photo_to: int = opt(512, "... to this, drawn log-uniformly; results are measured at 512")
     photo_every: int = opt(
         10,
-        "of so many squares one is to come out as the photo, or on the way to it; 0: none, unless styles are several",
+        "one of so many crops is learnt at a strength below 1; 0: none, unless there are several styles",
     )
-    pool: int = opt(128, "number of different squares, whose content features are kept; 0: every one is new")
-    jitter: int = opt(16, "pixels, fewer than which squares are moved against the generator's grid; 0: not at all")
-    batch: int = opt(1, "squares a step, over all processes (Johnson 2016: 4; texture_nets: 1)")
-    muon_rate: float = opt(0.02, "Muon's learning rate for inner convolutions; 0 leaves all to Adam")
+    pool: int = opt(128, "number of distinct crops, whose content features are cached; 0: every crop is new")
+    jitter: int = opt(16, "crops are shifted against the generator's grid by less than this, pixels; 0: not at all")
+    batch: int = opt(1, "crops per step, over all processes (Johnson 2016: 4; texture_nets: 1)")
+    muon_rate: float = opt(0.02, "Muon's learning rate, for inner convolutions; 0: Adam trains them")
     adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
     style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts")
-    style_first: float = opt(
-        0.1, "share of a run from the base in which scales and shifts alone learn, before everything does"
-    )
+    style_first: float = opt(0.1, "fraction of a run from the base in which only the scales and shifts are trained")
     longest_gradient: float = opt(
-        2.0, "times its usual length to which a longer gradient is cut: one odd square must not undo many; 0: never"
+        2.0, "gradients are clipped to this times their mean norm: one unusual crop must not undo many; 0: never"
     )
-    ramp: float = opt(0.3, "share of the run over which the style weight rises, in a start from nothing")
-    decay: float = opt(1.0, "share of the run, at its end, over which learning rates fall to nothing")
+    ramp: float = opt(0.3, "fraction of the run over which the style weight rises, with random initial weights")
+    decay: float = opt(1.0, "fraction of the run, at its end, over which learning rates fall to 0")
     decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
 
     def __post_init__(self) -> None:
@@ -89,13 +87,13 @@ class Recipe:
                 raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
         if self.jitter > min(self.crop, self.first_crop):
             raise UsageError(
-                f"jitter must be at most a square's side, {min(self.crop, self.first_crop)}, not {self.jitter}"
+                f"jitter must be at most a crop's side, {min(self.crop, self.first_crop)}, not {self.jitter}"
             )
         if self.photo_every == 1:
-            raise UsageError("photo-every 1 would leave no square for the full style: give 0, or 2 or more")
+            raise UsageError("photo-every 1 would leave no crop at full strength: give 0, or 2 or more")
         for name in ("grow_at", "style_first", "ramp", "decay"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name.replace('_', '-')} is a share, 0 to 1, not {getattr(self, name)}")
+                raise UsageError(f"{name.replace('_', '-')} is a fraction, 0 to 1, not {getattr(self, name)}")
         for name in ("muon_rate", "adam_rate", "style_rate"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
@@ -108,17 +106,17 @@ class Recipe:
 
         for name in ("norm", "styles"):
             if name in self.arguments:
-                raise UsageError(f"'{name}' is not for --set: the number of pictures and --norm say it")
+                raise UsageError(f"'{name}' is not for --set: use --norm, or give several pictures")
 
     @property
     def learns_photo(self) -> bool:
-        """Whether a run of one style learns the photo's own look as well."""
+        """Whether a run of one style also learns to reproduce the photo, for strengths below 1."""
         return self.photo_every > 0 and self.norm in ("instance", "contrast")
 
     def generator_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the generator's constructor, all but ``styles``, as the model file records them.
+        """The generator's keyword arguments without ``styles``, as the model file records them.
 
-        Defaults as well: a model stays what it is when they change.
+        Defaults are included, so that a model stays the same when they change.
         """
         from impasto.nn.generators import GENERATORS
 
@@ -129,27 +127,35 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run: what to learn, from which pictures, for how long, and where the result goes."""
+    """One run: styles, photos, budget, and the result's path and description.
+
+    Raises:
+        UsageError: for impossible settings.
+    """
 
     styles: tuple[Path, ...]
     output: Path
     recipe: Recipe = field(default_factory=Recipe)
-    preset: str = opt("impasto", "the recipe to start from")
-    content: Path | None = opt(None, "folder of photos to learn from, searched through; the built-in set when absent")
-    held_out: Path | None = opt(None, "folder, or text file of file names in the content folder, to judge by only")
+    preset: str = opt("impasto", "the preset that the recipe is based on")
+    content: Path | None = opt(
+        None, "folder of photos to learn from, subfolders included; the built-in photos when absent"
+    )
+    held_out: Path | None = opt(
+        None, "photos to measure the result by: a folder, or a text file with names of photos in the content folder"
+    )
     minutes: float | None = opt(10.0, "time to spend, minutes of wall clock")
     steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable")
-    seed: int = opt(0, "seed of everything random")
-    threads: int | None = opt(None, "processor threads; one for each core that this process may use when absent")
+    seed: int = opt(0, "seed of all random choices")
+    threads: int | None = opt(None, "processor threads; when absent, one for each core that the process may use")
     device: Device = opt(
         "auto", "where to compute: cpu, cuda or mps; auto is a CUDA GPU where there is one, else the CPU"
     )
-    precision: Precision = opt("auto", "arithmetic; auto is bfloat16 where the machine is quicker at it")
+    precision: Precision = opt("auto", "arithmetic: float32, bfloat16 or auto, the faster one")
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
-    title: str | None = opt(None, "the style picture's title, for the model file; its file name when absent")
-    licence: str = opt("", "the style picture's licence, for the model file")
-    source: str = opt("", "where the style picture comes from, for the model file")
+    title: str | None = opt(None, "title of the style picture, for the model file; its file name when absent")
+    licence: str = opt("", "licence of the style picture, for the model file")
+    source: str = opt("", "source of the style picture, for the model file")
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):
@@ -167,7 +173,7 @@ class TrainConfig:
         if len(self.styles) > 1 and (self.title or self.recipe.norm not in ("instance", "contrast")):
             raise UsageError("several styles: leave --title out, and use --norm instance or contrast")
         if len({path.stem for path in self.styles}) < len(self.styles):
-            raise UsageError("two style pictures have one name: their styles could not be told apart")
+            raise UsageError("two style pictures have the same file name: rename one, as it names the style")
         if len(self.styles) > 1:
             if self.output.suffix:
                 raise UsageError(f"{self.output}: several styles make a folder: give a name without an extension")
@@ -177,18 +183,17 @@ class TrainConfig:
             )
         if self.style_only and self.recipe.start != "base":
             raise UsageError(
-                f"a style alone ({SUFFIX}) is learnt on the shared network: leave --start out, and presets but for fast"
+                f"a style file ({SUFFIX}) needs the shared network: leave --start out, and use no preset but fast"
             )
 
     @property
     def style_only(self) -> bool:
-        """Whether only a style is learnt, on the package's network, and the rest stays as it is."""
+        """Whether only a style file is made: scales and shifts for the shared network, whose weights stay."""
         return len(self.styles) == 1 and self.output.suffix == SUFFIX
 
 
-# The published recipes. Where a value is not the paper's own, or the bundled loss network asks for another, the line
-# says so; docs/papers.md lists all differences. All learn at one size, from ever new squares; all but the last at
-# constant rates.
+# The papers' recipes. Comments name the values that differ from a paper; docs/papers.md lists all differences. All use
+# crops of one size, every one new; all but the last have constant learning rates.
 _PUBLISHED = Recipe(
     start="nothing",
     style_size=256,
@@ -211,7 +216,7 @@ _ULYANOV_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 PRESETS: Mapping[str, Recipe] = {
     "impasto": Recipe(),
-    # The same for a network of half the channels, as paints with `stylize --fast`.
+    # The same for the fast network, which has half the channels.
     "fast": Recipe(arguments={"width": 64}),
     # Johnson, Alahi, Fei-Fei 2016 with batch normalisation; fast-neural-style, models.lua and train.lua. The content
     # layer is the paper's. Content to style is 1 : 5 on Caffe's features; those of torchvision's VGG are some 140

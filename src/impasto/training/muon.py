@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal (Jordan et al. 2024), for convolution kernels."""
+"""Muon, an optimiser with orthogonalised momentum (Jordan et al. 2024), for convolution kernels."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values come out between about 0.7 and 1.2.
+    """Approximately the nearest semi-orthogonal matrix, (R, C) -> float32 (R, C): singular values about 0.7 to 1.2.
 
-    Quintic Newton-Schulz iteration with the coefficients of Jordan's reference, which trade exactness for speed. All
-    its factors are polynomials of X X^T, which is small where X is wide: so X itself is multiplied once, at the end,
-    and a kernel takes a third of the time. (R, C) -> (R, C), float32.
+    Quintic Newton-Schulz iteration with the coefficients of Jordan's reference implementation, which prefers speed to
+    accuracy. All factors are polynomials of X X^T, a small matrix if X is wide, so X itself is multiplied only once, at
+    the end; this takes a third of the time.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.float()
@@ -32,10 +32,15 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps along the orthogonalised (Nesterov) momentum of each kernel, seen as a matrix (out, in * k * k).
+    """Steps along the orthogonalised Nesterov momentum of each kernel, reshaped to a matrix (out, in * k * k).
 
-    torch.optim.Muon takes matrices only; this is the same update for kernels of any rank >= 2. A step's length does
-    not depend on the gradient's: it is ``lr`` times the square root of max(1, rows / columns), per singular direction.
+    torch.optim.Muon accepts matrices only; this is the same update for tensors of two or more dimensions. The step does
+    not depend on the gradient's norm: each singular value is ``lr`` times the square root of max(1, rows / columns).
+
+    Args:
+        parameters: tensors of two or more dimensions.
+        lr: learning rate.
+        momentum: of the gradient's running mean.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.95) -> None:
@@ -43,7 +48,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient; ``closure`` is not supported."""
+        """Update all parameters that have a gradient. ``closure`` is ignored."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
