@@ -24,7 +24,7 @@ def load_loss_network(
     """The loss network, and its description: architecture, convention, file name and SHA-256.
 
     Args:
-        path: weights of VGG-16 or VGG-19, as safetensors or a torchvision state dict; None for the training data's VGG-16.
+        path: weights of VGG-16 or VGG-19: safetensors or a torchvision state dict; None for the training data's VGG-16.
         convention: the preprocessing those weights expect.
 
     Raises:
