@@ -40,7 +40,8 @@ from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer
 from impasto.processor import has_quick_bfloat16, has_quick_int8
 from impasto.training.config import PRESETS
-from impasto.training.export import export_generator, feature_ranges
+from impasto.training.export import export_generator
+from impasto.training.ranges import feature_ranges
 
 SHIPPED: dict[Variant, str] = {"best": "impasto", "fast": "fast"}
 """Each shipped network, and the preset that makes such."""

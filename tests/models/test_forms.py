@@ -15,7 +15,7 @@ from impasto.models import forms
 from impasto.models.forms import rewrite
 from impasto.models.modelfile import ModelInfo
 from impasto.models.onnx_file import Node, Tensor, Value, new_model
-from impasto.nn.generators import CELL, build_generator
+from impasto.nn.generators import CELL, NOISE_SCALES, build_generator
 from impasto.training import ranges as training_ranges
 from impasto.training.onnx_graph import to_onnx
 from impasto.training.ranges import feature_ranges
@@ -105,6 +105,24 @@ def test_the_affine_map_of_a_constant_channel_is_its_value():
     scale, shift = forms.affine(*each, np.array([1, -0.3], np.float32))
     assert scale.ravel().tolist() == [0, -2]
     assert shift.ravel().tolist() == [5, 1]
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_network_with_noise_has_all_forms(channels_last, monkeypatch):
+    monkeypatch.setattr(training_ranges, "MINIMUM_CHANNELS", 3)
+    torch.manual_seed(0)
+    generator = build_generator("light", {"width": 4, "blocks": 1, "styles": 2, "noise_scales": NOISE_SCALES})
+    model = to_onnx(generator)
+    inputs = {"image": IMAGE, "style": generator.style_parameters()[0].numpy()}
+    inputs["noise"] = generator.draw_noise(1, *IMAGE.shape[2:], source=torch.Generator().manual_seed(0)).numpy()
+    picture, statistics = measured(model, inputs)
+    assert len(forms.norms(model)) == len(generator.strides) == 5
+    assert np.array_equal(picture, run(model, inputs)[0])
+    again = run(rewrite(model, "frozen", channels_last=channels_last), inputs | statistics)[0]
+    assert np.abs(again - picture).max() < 1e-4
+    ranges = feature_ranges(generator, [torch.from_numpy(IMAGE)])
+    coarse = run(rewrite(model, ranges=ranges, channels_last=channels_last), inputs)[0]
+    assert 0 < np.abs(coarse - picture).mean() < 3 / 255
 
 
 @pytest.mark.parametrize("norm", ["contrast", "instance"])

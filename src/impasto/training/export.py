@@ -52,15 +52,16 @@ def write_result(
 def _write_network(
     generator: Generator, config: TrainConfig, training: dict[str, Any], photos: Sequence[Tensor]
 ) -> None:
-    """Write a network of several styles, and a style file for each; style files of a network it replaces go."""
+    """Write a network of several styles and their style files; those of a network that it replaces are removed."""
     network, *files = results_of(config)
     stale = _styles_of(network)
     export_generator(generator, _info(generator, config, training, photos), network)
     for path in stale:
         path.unlink()
+    sha256 = network_hash(network)
     *styles, photo = generator.style_parameters()
     for file, parameters in zip(files, styles, strict=True):
-        _write_style(file, config, training, network_hash(network), parameters, photo)
+        _write_style(file, config, training, sha256, parameters, photo)
 
 
 def _info(generator: Generator, config: TrainConfig, training: dict[str, Any], photos: Sequence[Tensor]) -> ModelInfo:
