@@ -48,6 +48,11 @@ def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_fo
     assert "content + 4 x style" in capsys.readouterr().out
 
 
+def test_evaluate_wants_the_style_picture_and_not_a_style(capsys):
+    assert main(["evaluate", "udnie", "--style", "udnie"]) == 2
+    assert "udnie: is the name of a style; give a picture" in error_of(capsys)
+
+
 def test_evaluate_says_what_is_wrong(tmp_path, style_file, capsys):
     assert main(["evaluate", str(tmp_path / "no.onnx"), "--style", str(style_file)]) == 1
     assert "no such model file" in error_of(capsys)

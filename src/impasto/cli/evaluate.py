@@ -9,13 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, file_or_name, whole_number
+from impasto.cli.console import progress_bar
+from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, check_picture, file_or_name, whole_number
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, LEAST_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
 from impasto.evaluation.scores import evaluate as measure
 from impasto.models.catalogue import is_file
-from impasto.models.kinds import check_kind
 from impasto.painting.load import load, load_foreign
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.folders import find_images
@@ -55,13 +55,21 @@ def evaluate(
     model = file_or_name(model)
     if fast and is_file(model):
         raise UsageError(NOT_FAST)
-    check_kind(style, "picture")
+    check_picture(style)
     stylizer = _load(model, value_range, fast=fast, engine=engine or EngineFlags())
     if content is not None and held_out is None:
         photos = find_images(content)
     else:
         _, photos = content_photos(content, held_out)
-    found = measure(stylizer, style, photos, size=size, name=Path(model).name)
+    with progress_bar("measuring", len(photos), quiet=as_json) as bar:
+        found = measure(
+            stylizer,
+            style,
+            photos,
+            size=size,
+            name=Path(model).name,
+            progress=lambda done, total: bar.update(done, "photos"),
+        )
     for path, reason in found.unreadable.items():
         print(f"left out {path}: {reason}", file=sys.stderr)
     readable = [path for path in photos if str(path) not in found.unreadable]

@@ -9,6 +9,8 @@ from cyclopts import CoercionError, Parameter, Token
 from cyclopts.validators import Number
 
 from impasto.errors import ImageError, UsageError
+from impasto.models.catalogue import shipped_names
+from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.engines import Backend
 from impasto.painting.load import PrecisionChoice
@@ -42,6 +44,13 @@ def file_or_name(text: str) -> str:
         return local_name(text) if "/" in text or text.startswith("~") else text
     except ImageError as reason:
         raise UsageError(str(reason)) from None
+
+
+def check_picture(path: Path) -> None:
+    """Raise UsageError if a model, a style or its name is given where a picture is wanted."""
+    if str(path) in shipped_names() and not path.exists():
+        raise UsageError(f"{path}: is the name of a style; give a picture, as the file that it was learnt from")
+    check_kind(path, "picture")
 
 
 def whole_number(least: int, most: int | None = None) -> Parameter:

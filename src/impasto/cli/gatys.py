@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch, flags_of, given
+from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, given
 from impasto.cli.train import ObjectiveFlags, find_preset
 from impasto.files import check_absent
-from impasto.models.kinds import check_kind
 from impasto.optimize.gatys import Evaluated, GatysConfig, curve_file, paint
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def gatys(
             ulyanov2017; other flags change it.
     """
     for picture in (content, style):
-        check_kind(picture, "picture")
+        check_picture(picture)
     terms = replace(find_preset(preset).objective, **given(objective))
     config = GatysConfig(objective=terms, **given(settings))
     if not force:

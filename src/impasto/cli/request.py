@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, FilePath, Switch, file_or_name, flags_of, whole_number
+from impasto.cli.flags import NOT_FAST, FilePath, Switch, check_picture, file_or_name, flags_of, whole_number
 from impasto.errors import UsageError
 from impasto.models.catalogue import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
@@ -110,7 +110,7 @@ def read_request(
     if style.model is not None and saved.model is not None:
         check_kind(saved.model, "model")
     for path in [*(region.mask or []), *([extra.picture] if extra.picture else [])]:
-        check_kind(path, "picture")
+        check_picture(path)
     request = Request(saved, tuple(region.mask or ()), region.background_only, extra, FileOptions(**files))
     _check_masks(request)
     _check_extra(request)

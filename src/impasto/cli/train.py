@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch, flags_of, given
+from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, given
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import complaints
 from impasto.evaluation.held_out import MOST_EVALUATIONS
-from impasto.models.kinds import check_kind
 from impasto.nn.losses import Objective
 from impasto.training.config import PRESETS, Recipe, TrainConfig
 from impasto.training.progress import Progress
@@ -62,7 +61,7 @@ def train(
     if resume and restart:
         raise UsageError("--resume and --restart exclude each other: give one")
     for picture in styles:
-        check_kind(picture, "picture")
+        check_picture(picture)
     chosen = given(run)
     if "steps" in chosen and "minutes" not in chosen:
         chosen["minutes"] = None

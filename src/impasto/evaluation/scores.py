@@ -140,6 +140,7 @@ def evaluate(
     *,
     size: int = YARDSTICK_SIZE,
     name: str = "",
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Evaluation:
     """Measure how well a model paints a style, as means over photos.
 
@@ -149,6 +150,7 @@ def evaluate(
         photos: pictures, or their files; files that cannot be read are left out and named in the result.
         size: short side of the photos and the style picture, pixels.
         name: the model's, for the result.
+        progress: called before each photo with the number of photos that are done, and of all.
 
     Raises:
         ImageError: if the style picture, or every photo, cannot be read.
@@ -161,6 +163,7 @@ def evaluate(
     unreadable: dict[str, str] = {}
     scores = []
     for number, photo in enumerate(photos, 1):
+        progress(number - 1, len(photos))
         if isinstance(photo, Path):
             try:
                 picture, title = load_image(photo), photo.name
