@@ -38,7 +38,7 @@ from impasto.painting.engine import Array
 from impasto.painting.load import load, load_foreign
 from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer
-from impasto.processor import has_quick_bfloat16, has_quick_int8
+from impasto.processor import has_int8, has_quick_bfloat16
 from impasto.training.config import PRESETS
 from impasto.training.export import export_generator
 from impasto.training.ranges import feature_ranges
@@ -93,7 +93,7 @@ def matrix_peak(number_format: torch.dtype, size: int = 2048) -> float:
 def engines() -> dict[str, dict[str, Any]]:
     """What runs networks here: a name, and how `load` is told."""
     found: dict[str, dict[str, Any]] = {"OpenVINO": {"backend": "openvino", "precision": "float32"}}
-    if has_quick_int8():
+    if has_int8():
         found["OpenVINO int8"] = {"backend": "openvino", "precision": "int8"}
     if has_quick_bfloat16():
         found["OpenVINO bfloat16"] = {"backend": "openvino", "precision": "bfloat16"}

@@ -23,9 +23,9 @@ ARM = "processor\t: 0\nFeatures\t: fp asimd bf16\n"
         (AMD_ZEN_3, False, False),
         (INTEL_AMX_HIDDEN, False, True),
         (INTEL_LAPTOP, False, True),
-        (ARM, False, False),
-        ("", False, False),
-        (None, False, False),
+        (ARM, False, True),  # not described: engines are asked
+        ("", False, True),
+        (None, False, True),
     ],
 )
 def test_what_is_fast_is_read_from_linux(description, bfloat16, int8, tmp_path, monkeypatch):
@@ -34,7 +34,7 @@ def test_what_is_fast_is_read_from_linux(description, bfloat16, int8, tmp_path, 
         file.write_text(description)
     monkeypatch.setattr(processor, "CPUINFO", file)
     assert processor.has_quick_bfloat16.__wrapped__() is bfloat16
-    assert processor.has_quick_int8.__wrapped__() is int8
+    assert processor.has_int8() is int8
 
 
 @pytest.fixture

@@ -29,13 +29,18 @@ def has_quick_bfloat16() -> bool:
     return "amx_bf16" in flags or ("avx512_bf16" in flags and found.get("vendor_id") == ["AuthenticAMD"])
 
 
-@functools.cache
-def has_quick_int8() -> bool:
-    """Whether the processor has 8-bit products (VNNI, AMX), some four times as fast as those of float32.
+def has_int8() -> bool:
+    """Whether the processor may have 8-bit products: VNNI or AMX on x86, or the system does not describe it.
 
-    False where the system does not describe the processor.
+    Without them engines compute the same more slowly, and some with sums that overflow.
     """
-    return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(_description().get("flags", []))
+    flags = _description().get("flags")
+    return flags is None or not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(flags)
+
+
+def processor_identity() -> str:
+    """A text that differs between kinds of processors."""
+    return f"{processor_name()}, {platform.machine()}, {' '.join(sorted(_description().get('flags', [])))}"
 
 
 def processor_name() -> str:

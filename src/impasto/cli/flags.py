@@ -12,8 +12,8 @@ from impasto.errors import ImageError, UsageError
 from impasto.models.catalogue import shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
+from impasto.painting.choice import PrecisionChoice
 from impasto.painting.engines import Backend
-from impasto.painting.load import PrecisionChoice
 from impasto.pictures.sources import local_name, local_path
 
 NOT_FAST = "--fast is for the styles that come with Impasto; a file has its own network: leave it out"

@@ -35,13 +35,18 @@ def shipped_network(variant: Variant = "best") -> Path:
 
 
 def compiled_folder(network: Path) -> Path | None:
-    """The user's cache folder, where engines may store compiled graphs; None for networks that are not shipped.
+    """The user's cache folder, where engines may store compiled graphs; None for networks that are not shipped."""
+    if network not in map(shipped_network, VARIANTS):
+        return None  # the cache would keep every model that was ever used
+    return cache_folder()
+
+
+def cache_folder() -> Path | None:
+    """The user's cache folder.
 
     The environment variable IMPASTO_CACHE names another folder; if it is empty, nothing is stored: None. None as well
     where the folder is not writeable.
     """
-    if network not in map(shipped_network, VARIANTS):
-        return None  # the cache would keep every model that was ever used
     named = os.environ.get("IMPASTO_CACHE")
     if named == "":
         return None

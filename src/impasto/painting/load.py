@@ -4,25 +4,21 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
 from impasto.errors import BackendError, ModelError, UsageError
-from impasto.models.catalogue import Variant, compiled_folder, find_style, is_style, shipped_network
+from impasto.models.catalogue import Variant, cache_folder, compiled_folder, find_style, is_style, shipped_network
 from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo, read_model, read_onnx
 from impasto.models.stylefile import Style
+from impasto.painting.choice import PrecisionChoice, check_precision, choose
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES, Backend, choose_engine
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Graph, ModelGraph, Network
 from impasto.painting.stylizer import Stylizer
-from impasto.processor import cores, has_quick_bfloat16, has_quick_int8
-
-PrecisionChoice = Literal["auto", "float32", "bfloat16", "int8"]
-"""A precision, or "auto": the fastest of those in which the result is within 2 levels of 255 of float32's, on average
-(up to 4 at twice the strength)."""
+from impasto.processor import cores
 
 
 def load(
@@ -42,10 +38,11 @@ def load(
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
         variant: The network that paints shipped styles: "best", or "fast", which takes half the time. A file
             has a network of its own, and ignores this.
-        backend: "onnxruntime", "openvino", or "auto": OpenVINO where it is installed and works, else ONNX Runtime.
+        backend: "onnxruntime", "openvino", or "auto": the faster of those that are installed and work.
         threads: The number of threads that one call may use; None for all cores.
         precision: "float32", which gives the same on every computer but for rounding; "bfloat16"; "int8"; or "auto",
-            see :data:`PrecisionChoice`.
+            the fastest on this computer, see :mod:`impasto.painting.choice`. The result is within 2 levels of 255 of
+            float32's, on average (up to 4 at twice the strength).
 
     Raises:
         ModelError: No such file, not a model, or damaged; styles of different networks.
@@ -70,41 +67,10 @@ def load(
         check_fit(style, info, path)
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network without a style of its own; give one of its style files")
-    engine = choose_engine(backend)
     graph = ModelGraph(
-        content=file.content,
-        info=info,
-        name=str(path),
-        backend=engine,
-        threads=threads or cores(),
-        precision=choose_precision(info, style, engine, precision),
-        cache=compiled_folder(path),
+        content=file.content, info=info, name=str(path), threads=threads or cores(), cache=compiled_folder(path)
     )
-    return Stylizer(Network.of(info, graph), style)
-
-
-def choose_precision(info: ModelInfo, style: Style | None, engine: str, wanted: PrecisionChoice) -> Precision:
-    """The precision to compute in with this engine: the one that is wanted, or the fastest that suits the model.
-
-    Raises:
-        BackendError: The engine, the processor or the model does not support the precision.
-    """
-    kind = ENGINES[engine]
-    if wanted == "float32":
-        return "float32"
-    if wanted == "auto":
-        if kind.bfloat16 and has_quick_bfloat16():
-            return "bfloat16"
-        # A style that was learnt later may go beyond the network's ranges.
-        in_range = style is None or style.info.name in info.styles
-        return "int8" if kind.int8 and has_quick_int8() and info.ranges and in_range else "float32"
-    if not (kind.bfloat16 if wanted == "bfloat16" else kind.int8):
-        raise BackendError(f"{kind.title} computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
-    if wanted == "int8" and not info.ranges:
-        raise BackendError("this model has no value ranges, which int8 needs; use precision float32, or auto")
-    if wanted == "int8" and not has_quick_int8():
-        raise BackendError("this processor has no 8-bit products (VNNI); use precision float32, or auto")
-    return wanted
+    return Stylizer(Network.of(info, choose(graph, style, backend, precision, cache_folder())), style)
 
 
 def load_foreign(
@@ -138,9 +104,9 @@ def load_foreign(
     path = Path(path)
     content = read_onnx(path)
     info = ModelInfo(architecture="foreign", arguments={}, styles=(path.stem,), multiple_of=8, minimum_size=64)
-    engine = choose_engine(backend)
-    choose_precision(info, None, engine, precision)
-    graph = ForeignGraph(content, str(path), engine, threads or cores(), precision, value_range)
+    if precision not in ("float32", "bfloat16"):
+        raise BackendError(f"another project's model cannot be painted in {precision}; use float32 or bfloat16")
+    graph = ForeignGraph(content, str(path), choose_engine(backend), threads or cores(), precision, value_range)
     return Stylizer(Network.of(info, graph))
 
 
@@ -193,6 +159,4 @@ def _check_options(threads: int | None, precision: str) -> None:
     """Raise UsageError for options that no engine has."""
     if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
         raise UsageError(f"the number of threads must be a whole number of 1 or more, not {threads!r}")
-    known = get_args(PrecisionChoice)
-    if precision not in known:
-        raise UsageError(f"unknown precision {precision!r}; use one of {', '.join(known)}")
+    check_precision(precision)

@@ -1,6 +1,7 @@
 """A network that is ready to run: its graph in an engine, and the other forms of the graph that tiles need."""
 
 import ctypes
+import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -50,12 +51,19 @@ class ModelGraph(Graph):
     """The file's description of the model."""
     name: str
     """What messages call it."""
-    backend: str
-    """The name of an engine, one of `impasto.painting.engines.ENGINES`."""
     threads: int
-    precision: Precision
+    backend: str = "onnxruntime"
+    """The name of an engine, one of `impasto.painting.engines.ENGINES`."""
+    precision: Precision = "float32"
     cache: Path | None = None
     """A folder for compiled graphs."""
+    speeds: tuple[tuple[tuple[str, Precision], float], ...] = field(default=(), compare=False)
+    """If backend and precision were chosen by measurement: each option, and its milliseconds for a small picture."""
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the file, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def runner(self, form: Form) -> Runner:
         """See `Graph.runner`. The measuring form is float32: differences of its results are taken."""

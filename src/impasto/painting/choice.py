@@ -1,0 +1,241 @@
+"""The choice of engine and precision by measurement: once for a network, a computer and a number of threads."""
+
+import contextlib
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from impasto.errors import BackendError, ModelError, UsageError
+from impasto.files import replacing
+from impasto.models.modelfile import ModelInfo
+from impasto.models.records import RecordError, from_json, to_json
+from impasto.models.stylefile import Style
+from impasto.painting.engine import Array, Precision
+from impasto.painting.engines import ENGINES, choose_engine
+from impasto.painting.network import ModelGraph, Network
+from impasto.painting.noise import smooth_noise
+from impasto.pictures.picture import Pixels
+from impasto.processor import has_int8, processor_identity
+
+_log = logging.getLogger(__name__)
+
+PrecisionChoice = Literal["auto", "float32", "bfloat16", "int8"]
+"""A precision, or "auto": the fastest of those in which pictures are near those in float32, by measurement."""
+SIDE = 192
+"""Side of the picture that is painted to measure, pixels."""
+ROUNDS = 2
+FASTER = 0.9
+"""Share of the time of a more exact precision that another may take at most, to be chosen."""
+MOST_LEVELS = 4.0
+"""Mean difference from float32, levels of 255, beyond which a precision is not used: the engine is wrong."""
+_FORMAT = 1
+
+
+class Option(NamedTuple):
+    """An engine's name and a precision."""
+
+    backend: str
+    precision: Precision
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.precision}"
+
+
+def choose(
+    graph: ModelGraph, style: Style | None, backend: str, precision: PrecisionChoice, folder: Path | None
+) -> ModelGraph:
+    """The graph with the engine and the precision that are wanted, or for "auto" with the fastest ones.
+
+    The first time for a network, a computer, versions and a number of threads, each option paints a small picture; the
+    times are kept.
+
+    Args:
+        graph: The graph; its engine and precision do not count.
+        style: The style to paint with; its own range of values decides whether int8 suits.
+        backend: An engine's name, or "auto".
+        precision: A precision, or "auto".
+        folder: Where to keep times; None keeps them for this process.
+
+    Raises:
+        UsageError: No such backend or precision.
+        BackendError: The engine is missing or broken, or does not support the precision; or the model or the processor
+            does not.
+    """
+    check_precision(precision)
+    options = _options(graph.info, backend, precision)
+    if len(options) == 1:
+        return replace(graph, backend=options[0].backend, precision=options[0].precision)
+    speeds = _speeds(graph, style, options, folder)
+    # The value ranges of the network are those of the styles that it was made with.
+    in_range = style is None or style.info.name in graph.info.styles
+    usable = {option: time for option, time in speeds.items() if in_range or option.precision != "int8"}
+    best = fastest(usable or speeds)
+    return replace(graph, backend=best.backend, precision=best.precision, speeds=tuple(speeds.items()))
+
+
+def check_precision(precision: object) -> None:
+    """Raise UsageError unless it is a precision or "auto"."""
+    known = get_args(PrecisionChoice)
+    if precision not in known:
+        raise UsageError(f"unknown precision {precision!r}; use one of {', '.join(known)}")
+
+
+def fastest(speeds: Mapping[Option, float]) -> Option:
+    """The fastest option; a less exact precision only if it takes less than `FASTER` of the time."""
+    exact = {option: seconds for option, seconds in speeds.items() if option.precision == "float32"}
+    best = min(exact or speeds, key=speeds.__getitem__)
+    for precision in ("bfloat16", "int8"):
+        others = [option for option in speeds if option.precision == precision]
+        if others and speeds[other := min(others, key=speeds.__getitem__)] < FASTER * speeds[best]:
+            best = other
+    return best
+
+
+def _options(info: ModelInfo, backend: str, precision: PrecisionChoice) -> list[Option]:
+    """What there is to choose from, at least one option."""
+    first = choose_engine(backend)
+    if precision != "auto":
+        _check_support(info, first, precision)
+    backends = [first]
+    if backend == "auto":
+        for name in [*ENGINES][[*ENGINES].index(first) + 1 :]:  # those before the first do not work
+            with contextlib.suppress(BackendError):
+                backends.append(choose_engine(name))
+    found = []
+    for name, one in product(backends, get_args(Precision) if precision == "auto" else [precision]):
+        with contextlib.suppress(BackendError):
+            _check_support(info, name, one)
+            found.append(Option(name, one))
+    return found
+
+
+def _check_support(info: ModelInfo, backend: str, precision: Precision) -> None:
+    """Raise BackendError if this engine cannot paint with this model in this precision."""
+    kind = ENGINES[backend]
+    if precision == "float32":
+        return
+    if not (kind.bfloat16 if precision == "bfloat16" else kind.int8):
+        raise BackendError(f"{kind.title} computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
+    if precision == "int8" and not info.ranges:
+        raise BackendError("this model has no value ranges, which int8 needs; use precision float32, or auto")
+    if precision == "int8" and not has_int8():
+        raise BackendError("this processor has no 8-bit products (VNNI); use precision float32, or auto")
+
+
+# ---- measuring ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is kept of a measurement."""
+
+    milliseconds: dict[str, float]
+
+
+_measured: dict[str, dict[Option, float]] = {}
+_measuring = threading.Lock()
+
+
+def _speeds(
+    graph: ModelGraph, style: Style | None, options: Sequence[Option], folder: Path | None
+) -> dict[Option, float]:
+    """Milliseconds of each option that works, from the record if there is one."""
+    made_for = [
+        _FORMAT,
+        graph.digest,
+        graph.threads,
+        processor_identity(),
+        [str(option) for option in options],
+        [ENGINES[name].version() for name in dict.fromkeys(option.backend for option in options)],
+    ]
+    key = hashlib.sha256(repr(made_for).encode()).hexdigest()[:32]
+    with _measuring:
+        if key not in _measured:
+            file = folder / f"{key}.speeds.json" if folder is not None else None
+            found = _read(file, options)
+            if not found:
+                found = _measure(graph, style, options)
+                _write(file, found)
+            _measured[key] = found
+        return _measured[key]
+
+
+def _measure(graph: ModelGraph, style: Style | None, options: Sequence[Option]) -> dict[Option, float]:
+    """Milliseconds that each option takes to paint a small picture, the least of `ROUNDS`; without those that fail."""
+    failures: dict[Option, Exception] = {}
+
+    def load(option: Option) -> Network | None:
+        try:
+            made = replace(graph, backend=option.backend, precision=option.precision, cache=None)
+            return Network(graph.info, made)
+        except (BackendError, ModelError) as cause:
+            failures[option] = cause
+            return None
+
+    with ThreadPoolExecutor(graph.threads) as pool:
+        loaded = pool.map(load, options)
+    networks = {option: network for option, network in zip(options, loaded, strict=True) if network is not None}
+    painted: dict[Option, Array] = {}
+    speeds: dict[Option, float] = {}
+    for turn in range(1 + ROUNDS):  # the first time allocates; then they take turns, as other work may slow all down
+        for option, network in [*networks.items()]:
+            inputs = {**network.image_inputs(_picture()), **network.style_inputs(style, 1.0)}
+            start = time.perf_counter()
+            try:
+                painted[option] = network.run(inputs)
+            except ModelError as cause:
+                failures[option] = cause
+                del networks[option]
+                continue
+            milliseconds = 1000 * (time.perf_counter() - start)
+            if turn:
+                speeds[option] = min(milliseconds, speeds.get(option, milliseconds))
+    exact = next((painted[option] for option in networks if option.precision == "float32"), None)
+    for option in [*speeds]:
+        away = 0.0 if exact is None else 255 * float(np.abs(painted[option] - exact).mean())
+        if option not in networks or not away <= MOST_LEVELS:  # NaN is not
+            _log.debug("impasto: %s is not used: %.1f levels from float32", option, away)
+            del speeds[option]
+    if not speeds:
+        raise failures.get(options[0]) or BackendError("no engine computes the same with this model twice")
+    return speeds
+
+
+def _picture() -> Pixels:
+    """A picture with structure at all scales, uint8 (SIDE, SIDE, 3)."""
+    scales = (1, 1, 1, 4, 4, 4, 16, 16, 16, 64, 64, 64)
+    fields = smooth_noise(scales, SIDE, SIDE, 0)[0].reshape(4, 3, SIDE, SIDE)
+    weights = np.array([8, 16, 24, 32], np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
+    picture: Pixels = np.clip(128 + (weights * fields).sum(axis=0), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return picture
+
+
+def _read(file: Path | None, options: Sequence[Option]) -> dict[Option, float]:
+    """The times in a record; none if there is no sound one."""
+    if file is None:
+        return {}
+    try:
+        record = from_json(_Record, file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecordError):
+        return {}
+    known = {str(option): option for option in options}
+    sound = known.keys() >= record.milliseconds.keys() and all(time > 0 for time in record.milliseconds.values())
+    return {known[name]: time for name, time in record.milliseconds.items()} if sound else {}
+
+
+def _write(file: Path | None, speeds: Mapping[Option, float]) -> None:
+    """Keep a record, if the folder can be written."""
+    if file is None:
+        return
+    record = _Record({str(option): round(time, 3) for option, time in speeds.items()})
+    with contextlib.suppress(OSError, BackendError), replacing(file, BackendError) as part:
+        part.write_text(to_json(record) + "\n", encoding="utf-8")
