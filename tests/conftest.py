@@ -103,7 +103,7 @@ def small_evaluations(request, monkeypatch):
     monkeypatch.setattr(held_out, "load_loss_network", loss_network_of_the_package)
     for name in ("QUICK_SIZE", "SHEET_SIZE"):
         monkeypatch.setattr(held_out, name, 64)
-    monkeypatch.setattr(result, "RANGE_SQUARES", 2)
+    monkeypatch.setattr(result, "RANGE_CROPS", 2)
     monkeypatch.setattr(held_out, "MOST_EVALUATIONS", 3)
 
 

@@ -45,7 +45,10 @@ THREADS = (1, 2, 4)
 
 def run(isa: str, threads: int, words: list[str]) -> tuple[bool, str]:
     """Run pytest once; returns whether all tests passed, and a line of the table, with the failed tests' names."""
-    environment = {**os.environ, **ISAS[isa], "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    count = str(threads)
+    number = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
+    # Waiting threads sleep: where there are more threads than cores, they would take the time of those that work.
+    environment = {**os.environ, **ISAS[isa], **number, "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", *words]
     begun = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -56,7 +56,7 @@ def test_johnsons_receptive_border_is_40_pixels():
     assert [block.conv.conv.padding for block in generator.blocks] == [(0, 0)] * 5
 
 
-def test_the_light_network_costs_what_it_says():
+def test_the_light_network_has_the_documented_cost():
     costs = []
     for name, arguments in (("light", {}), ("light", {"width": 64}), ("residual", {})):
         generator = build_generator(name, arguments)
@@ -128,7 +128,7 @@ def test_without_instance_norm_contrast_stays(name, norm):
 
 
 @pytest.mark.parametrize("name", [*GENERATORS])
-def test_instance_networks_are_the_same_in_training_and_in_use(name):
+def test_instance_networks_are_the_same_in_training_and_inference(name):
     generator, photo = small(name), smooth_picture(64, 64)
     noise = torch.rand(1, generator.noise_channels, 64, 64) if generator.noise_channels else None
     with torch.no_grad():
@@ -170,7 +170,7 @@ def test_smooth_noise_is_standard_normal_on_its_grid_and_bilinear_between():
     torch.testing.assert_close(inside.diff(n=2, dim=2), torch.zeros(200, 4, 2), atol=1e-5, rtol=0)
 
 
-def test_noise_is_repeatable_by_its_source_and_changes_every_place():
+def test_noise_is_repeatable_by_its_source_and_changes_every_position():
     generator = small("light", noise_scales=NOISE_SCALES)
     even = torch.full((1, 3, 64, 64), 0.5) + 0.01 * smooth_picture(64, 64)
     one, again, two = (generator.draw_noise(1, 64, 64, source=torch.Generator().manual_seed(k)) for k in (1, 1, 2))
@@ -208,7 +208,7 @@ def test_several_styles_differ_and_mix():
     assert not torch.allclose(mixed, a)
 
 
-def test_a_style_in_a_strength_is_as_far_from_the_last_style_the_photos():
+def test_a_strength_moves_a_style_towards_the_last_one():
     generator = small("residual", styles=3)
     chosen = generator.style_weights([0, 1, 1], torch.tensor([1.0, 0.25, 0.0]))
     torch.testing.assert_close(chosen, torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 1.0]]))
@@ -217,7 +217,7 @@ def test_a_style_in_a_strength_is_as_far_from_the_last_style_the_photos():
 
 
 @pytest.mark.parametrize("name", ["residual", "light"])
-def test_no_place_of_the_residual_stream_is_louder_than_the_bound(name):
+def test_residual_sums_stay_within_the_bound(name):
     """A spot far brighter than the rest is just what instance normalisation makes loud."""
     photo = 0.2 + 0.01 * torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     photo[:, :, 40:44, 40:44] = 1.0
@@ -226,7 +226,7 @@ def test_no_place_of_the_residual_stream_is_louder_than_the_bound(name):
         generator = small(name, bound=bound)
         seen = []
         for block in generator.blocks:
-            block.register_forward_hook(lambda module, taken, given, seen=seen: seen.append(given.abs().max().item()))
+            block.register_forward_hook(lambda _, inputs, output, seen=seen: seen.append(output.abs().max().item()))
         with torch.no_grad():
             generator(photo)
         loudest[bound] = max(seen)
@@ -265,7 +265,7 @@ def test_a_flat_picture_has_no_border():
         ("light", {"limit": -1}, "limit must be a number of 0 or more, not -1"),
     ],
 )
-def test_wrong_arguments_name_the_right_ones(name, arguments, message):
+def test_wrong_arguments_are_errors_that_name_the_right_ones(name, arguments, message):
     with pytest.raises(UsageError, match=message):
         build_generator(name, arguments)
 
@@ -278,7 +278,7 @@ def smooth_picture(height, width, seed=0):
 
 @pytest.mark.parametrize("size", [(64, 64), (61, 83), (50, 47)])
 @pytest.mark.parametrize(("name", "arguments"), [("residual", {"width": 2}), ("light", {"width": 2, "blocks": 3})])
-def test_strides_say_the_size_of_what_each_instance_norm_normalises(name, arguments, size):
+def test_strides_give_the_feature_sizes_of_every_instance_norm(name, arguments, size):
     generator, seen = build_generator(name, arguments), []
     for layer in generator.modules():
         if isinstance(layer, InstanceNorm):

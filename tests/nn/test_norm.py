@@ -72,13 +72,13 @@ def test_batch_norm_is_equation_2(features):
     torch.testing.assert_close(layer(features), expected)
 
 
-def test_batch_norm_is_torchs(features):
+def test_batch_norm_equals_torchs(features):
     ours, theirs = BatchNorm(5).double(), nn.BatchNorm2d(5).double()
     torch.testing.assert_close(ours.train()(features), theirs.train()(features))
     torch.testing.assert_close(ours.eval()(features), theirs.eval()(features))
 
 
-def test_batch_norm_mixes_images_and_changes_in_use(features):
+def test_batch_norm_mixes_images_and_differs_in_inference(features):
     layer = BatchNorm(5).double().train()
     together = layer(features)
     assert not torch.allclose(together[:1], layer(features[:1]))
@@ -130,7 +130,7 @@ def test_conditional_instance_norm_of_one_style_is_instance_norm(features):
 
 
 @pytest.mark.parametrize("kind", [*NORMS])
-def test_scales_can_start_as_the_authors_start_them(kind):
+def test_scales_can_start_as_in_the_authors_code(kind):
     layer = make_norm(kind, 64, init="uniform")
     for name, parameter in layer.named_parameters():
         if name == "weight":
@@ -140,7 +140,7 @@ def test_scales_can_start_as_the_authors_start_them(kind):
             assert not parameter.any()
 
 
-def test_unknown_norm_names_the_known():
+def test_an_unknown_norm_is_an_error_that_names_the_known():
     with pytest.raises(UsageError, match=r"unknown norm 'layer'.*instance, batch, contrast, none"):
         make_norm("layer", 3)
     with pytest.raises(UsageError, match="one style"):
@@ -150,7 +150,7 @@ def test_unknown_norm_names_the_known():
 def test_a_limit_cuts_off_after_normalising_and_before_scaling():
     torch.manual_seed(0)
     x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
-    x[:, :, 4, 4] = 40.0  # one loud place
+    x[:, :, 4, 4] = 40.0  # an outlier
     layer = make_norm("instance", 3, styles=2, limit=2.5).double()
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[1.0, -2.0, 0.5], [0.3, 1.0, 1.0]]))
@@ -165,8 +165,8 @@ def test_a_limit_cuts_off_after_normalising_and_before_scaling():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_gradients_do_not_depend_on_how_features_lie_in_memory(count):
-    """torch's batch normalisation has wrong ones where features and what comes back lie differently."""
+def test_gradients_do_not_depend_on_the_memory_format(count):
+    """torch 2.13 has wrong gradients of batch normalisation if features and gradient differ in memory format."""
     torch.manual_seed(0)
     features, back = torch.randn(count, 8, 9, 7), torch.randn(count, 8, 9, 7)
     scale = torch.rand(count, 8)

@@ -43,7 +43,7 @@ def test_features_are_torchvisions(architecture):
         torch.testing.assert_close(found[name], expected[name])
 
 
-def test_caffe_weights_see_bgr_in_0_to_255():
+def test_caffe_weights_get_bgr_in_0_to_255():
     features = torchvision_layers("vgg16")
     network = VGGFeatures(state_dict(features), convention="caffe")
     image = torch.rand(1, 3, 8, 8)
@@ -66,7 +66,7 @@ def test_nothing_deeper_than_asked_is_computed():
     assert {*network(torch.rand(1, 3, 16, 16), ["relu3_3", "relu1_2"])} == {"relu1_2", "relu3_3"}
 
 
-def test_the_packages_network_is_vgg16():
+def test_the_built_in_network_is_vgg16():
     network, record = load_loss_network()
     assert record["architecture"] == "vgg16"
     assert record["sha256"] == hashlib.sha256(packaged_file().read_bytes()).hexdigest()

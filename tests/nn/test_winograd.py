@@ -6,7 +6,7 @@ from impasto.nn.winograd import LEAST_CHANNELS, FixedConv
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (13, 22), (1, 5), (4, 3)])
-def test_it_is_the_convolution_and_so_is_its_gradient(height, width):
+def test_winograd_equals_the_convolution_and_so_does_its_gradient(height, width):
     torch.manual_seed(0)
     weight, bias = torch.randn(160, LEAST_CHANNELS, 3, 3) * 0.05, torch.randn(160)
     x = torch.randn(2, LEAST_CHANNELS, height, width, requires_grad=True)
@@ -22,7 +22,7 @@ def test_it_is_the_convolution_and_so_is_its_gradient(height, width):
     torch.testing.assert_close(x.grad.double(), exact.grad, atol=3e-5 * float(exact.grad.abs().max()), rtol=0)
 
 
-def test_few_channels_and_other_types_go_by_torch():
+def test_few_channels_and_other_dtypes_use_torchs_convolution():
     few = FixedConv(torch.randn(8, 3, 3, 3), torch.zeros(8))
     x = torch.randn(1, 3, 9, 9)
     assert torch.equal(few(x), F.conv2d(x, few.weight, few.bias, padding=1))

@@ -65,7 +65,7 @@ def test_refining_goes_on_from_a_picture_at_its_size(tiny_vgg, monkeypatch, most
     assert after < 0.9 * before
 
 
-def test_a_picture_too_narrow_to_refine_is_said(tiny_vgg):
+def test_a_picture_too_narrow_to_refine_is_an_error(tiny_vgg):
     statistics = StyleStatistics.of(PerceptualLoss(tiny_vgg, YARDSTICK, to_tensor(make_photo(2))))
     with pytest.raises(ImageError, match="100 x 20 is too narrow to refine"):
         refine(make_photo(1, 20, 100), make_photo(1, 20, 100), statistics, 3, network=tiny_vgg)

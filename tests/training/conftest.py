@@ -9,7 +9,7 @@ def config(tmp_path, style_file, photo_folder, tiny_vgg_file):
     return TrainConfig(
         styles=(style_file,),
         output=tmp_path / "model.onnx",
-        precision="float32",  # the same on every machine
+        precision="float32",  # whatever the processor
         recipe=SMALL,
         content=photo_folder,
         minutes=None,

@@ -32,7 +32,7 @@ def test_every_round_shows_every_crop_once_in_a_new_order(photo_folder):
     assert len({tuple(r) for r in rounds}) > 1
 
 
-def test_without_a_pool_every_square_is_new(photo_folder):
+def test_without_a_pool_every_crop_is_new(photo_folder):
     photos, _ = content_photos(photo_folder, None)
     p = pool(photos, count=0)
     assert [p.index(item) for item in range(50)] == [*range(50)]
@@ -47,12 +47,12 @@ def test_photos_are_scaled_to_between_the_two_sizes(photo_folder):
     assert sum(side < 68 for side in sides) == pytest.approx(150, abs=30)  # log-uniform: the middle is 48 * sqrt(2)
 
 
-def test_a_square_the_size_of_the_photo_is_the_photo(photo_folder):
+def test_a_crop_the_size_of_the_photo_is_the_photo(photo_folder):
     p = pool([photo_folder / "0.JPG"], short_sides=(80, 80))
     whole = to_tensor(make_photo(0))
     cut = p.cut(0, 80)
-    places = [whole[..., left : left + 80] for left in range(21)]
-    assert min((cut - x).abs().mean() for place in places for x in (place, place.flip(3))) < 0.02  # but for JPEG
+    positions = [whole[..., left : left + 80] for left in range(21)]
+    assert min((cut - x).abs().mean() for position in positions for x in (position, position.flip(3))) < 0.02  # JPEG
 
 
 def test_unreadable_photos_are_named_and_replaced(photo_folder, tmp_path):

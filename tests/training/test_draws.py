@@ -40,9 +40,9 @@ def test_noise_is_a_function_of_seed_and_item_and_reaches_the_picture():
     generator = build_generator("texture", {"width": 2, "levels": 3})
     device = torch.device("cpu")
     drawn = {
-        (seed, place): draw_noise(generator, range(place, place + 1), 32, seed, device)
+        (seed, item): draw_noise(generator, range(item, item + 1), 32, seed, device)
         for seed in (0, 1, 2)
-        for place in (0, 1)
+        for item in (0, 1)
     }
     painted = [generator(torch.full((1, 3, 32, 32), 0.5), noise) for noise in drawn.values()]
     for values in (list(drawn.values()), painted):

@@ -25,10 +25,10 @@ def test_one_unusual_crop_moves_the_weights_no_further_than_two_others():
     assert [length_left_of(3.0) for _ in range(5)] == pytest.approx([3.0] * 5, rel=1e-4)
     assert length_left_of(900.0) == pytest.approx(6.0, rel=1e-4)
     assert length_left_of(1.0) == pytest.approx(1.0, rel=1e-4)
-    assert length_left_of(900.0) < 2 * 3.2  # what was cut off is not taken for usual
+    assert length_left_of(900.0) < 2 * 3.2  # the clipped norm, not the whole one, enters the mean
     for _ in range(150):
         length_left_of(900.0)
-    assert length_left_of(900.0) == pytest.approx(900.0, rel=1e-4)  # what lasts is
+    assert length_left_of(900.0) == pytest.approx(900.0, rel=1e-4)  # a lasting change does
 
 
 def test_a_lasting_rise_is_an_explosion_and_one_unusual_photo_is_not():

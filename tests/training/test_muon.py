@@ -5,7 +5,7 @@ from impasto.training.muon import Muon, orthogonalize
 
 
 def by_singular_values(matrix, steps=5):
-    """What the iteration makes of a matrix, from its definition: an odd polynomial of each singular value."""
+    """The iteration from its definition: an odd polynomial of each singular value."""
     left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
     values = values / values.square().sum().sqrt()
     for _ in range(steps):
@@ -14,9 +14,11 @@ def by_singular_values(matrix, steps=5):
 
 
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
-def test_orthogonalize_bends_singular_values_and_nothing_else(shape):
+def test_orthogonalize_changes_singular_values_only(shape):
     torch.manual_seed(0)
-    matrix = torch.randn(shape) * torch.logspace(0, -3, shape[0])[:, None]  # some directions a thousand times as faint
+    matrix = (
+        torch.randn(shape) * torch.logspace(0, -3, shape[0])[:, None]
+    )  # singular values over three orders of magnitude
     torch.testing.assert_close(orthogonalize(matrix).double(), by_singular_values(matrix), rtol=0, atol=2e-4)
 
 

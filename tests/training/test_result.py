@@ -51,11 +51,11 @@ def test_unreadable_photos_do_not_stop_a_run(config, tmp_path, photo_folder):
         (content / f"{number}.jpg").write_bytes(path.read_bytes())
     (content / "3.jpg").write_bytes(b"\xff\xd8 broken")
     (content / "thin.png").write_bytes(thin_picture())
-    judges = tmp_path / "judges"
-    judges.mkdir()
-    (judges / "a.jpg").write_bytes((content / "0.jpg").read_bytes())
-    (judges / "broken.jpg").write_bytes(b"not a picture")
-    result = train(replace(config, content=content, held_out=judges, recipe=replace(SMALL, pool=20)))
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    (held_out / "a.jpg").write_bytes((content / "0.jpg").read_bytes())
+    (held_out / "broken.jpg").write_bytes(b"not a picture")
+    result = train(replace(config, content=content, held_out=held_out, recipe=replace(SMALL, pool=20)))
     assert {path.name for path in result.unreadable} == {"3.jpg", "thin.png", "broken.jpg"}
 
 

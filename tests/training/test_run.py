@@ -86,10 +86,10 @@ def test_bad_input_is_an_error_before_any_work(config, tmp_path):
 
 
 def test_no_readable_held_out_photo_is_fatal(config, tmp_path):
-    (tmp_path / "judges").mkdir()
-    (tmp_path / "judges" / "a.jpg").write_bytes(b"not a picture")
+    (tmp_path / "held_out").mkdir()
+    (tmp_path / "held_out" / "a.jpg").write_bytes(b"not a picture")
     with pytest.raises(TrainingError, match="not one of the 1 held-out photos can be read"):
-        train(replace(config, held_out=tmp_path / "judges"))
+        train(replace(config, held_out=tmp_path / "held_out"))
 
 
 def test_a_default_run_starts_with_the_shared_network(config):

@@ -211,24 +211,24 @@ def test_several_styles_stop_and_resume_too(config, photo_folder, tmp_path):
 
 
 def test_a_crop_is_compared_at_the_strength_it_is_painted_at(config, monkeypatch):
-    painted, judged = [], []
-    forward, judge = Generator.forward, PerceptualLoss.forward
+    painted, compared = [], []
+    forward, compare = Generator.forward, PerceptualLoss.forward
 
     def paints(self, image, noise=None, style=None):
         if self.training:
             painted.append(style)
         return forward(self, image, noise, style)
 
-    def judges(self, image, target, style_weight=None, which=(0,), strength=None):
+    def compares(self, image, target, style_weight=None, which=(0,), strength=None):
         if strength is not None:
-            judged.append(strength)
-        return judge(self, image, target, style_weight, which, strength)
+            compared.append(strength)
+        return compare(self, image, target, style_weight, which, strength)
 
     monkeypatch.setattr(Generator, "forward", paints)
-    monkeypatch.setattr(PerceptualLoss, "forward", judges)
+    monkeypatch.setattr(PerceptualLoss, "forward", compares)
     recipe = replace(SMALL, photo_every=2)
     train(replace(config, recipe=recipe, steps=6))
     expected = draw_styles(range(6), 1, 0, 2)[1]
     assert 0 < expected[1] < 1
-    assert torch.equal(torch.cat(judged), expected)
+    assert torch.equal(torch.cat(compared), expected)
     torch.testing.assert_close(torch.cat(painted), torch.stack([expected, 1 - expected], dim=1))

@@ -14,7 +14,7 @@ from impasto.training.environment import interruptible, seeded
 from impasto.training.export import write_result
 from impasto.training.run import Run
 
-RANGE_SQUARES = 4
+RANGE_CROPS = 4
 """Crops that are painted to find the ranges of features, for 8 bits."""
 
 
@@ -76,9 +76,9 @@ def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> Trai
         found = run.held_out.evaluate(run.paint)
         measured = {"content": found.content_error, "style": found.style_error, "objective": found.objective}
         artefacts = found.artefacts
-        squares = [run.pool.cut(i, run.config.recipe.crop).to(run.world.device) for i in range(RANGE_SQUARES)]
+        crops = [run.pool.cut(i, run.config.recipe.crop).to(run.world.device) for i in range(RANGE_CROPS)]
         with seeded(run.config.seed):
-            write_result(generator, run.config, _record(run, measured, artefacts), run.base, squares)
+            write_result(generator, run.config, _record(run, measured, artefacts), run.base, crops)
         if finished:  # only now: if the export fails, resuming repeats it
             run.write_checkpoint(finished=True)
     equal = None
@@ -100,7 +100,7 @@ def _record(run: Run, measured: dict[str, float], artefacts: Artefacts) -> dict[
         "seed": config.seed,
         "content": "built-in" if config.content is None else config.content.name,
         "photos": run.photos,
-        "squares": config.recipe.pool or state.step * config.recipe.batch,
+        "crops": config.recipe.pool or state.step * config.recipe.batch,
         "loss_network": run.loss_record,
         "objective": {name: round(value, 4) for name, value in measured.items()},
         "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items() if math.isfinite(value)},
