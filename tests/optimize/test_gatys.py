@@ -59,8 +59,8 @@ def test_refining_uses_its_first_evaluations(config):
     few = replace(config, evaluations=4)
     in_pixels = optimize(begin, style, few).curve  # from a photo the line search begins with a tiny step
     refining = optimize(photo, style, few, begin=begin).curve
-    assert refining[1].objective < 0.98 * refining[0].objective
-    assert in_pixels[1].objective > 0.98 * in_pixels[0].objective
+    gains = [1 - curve[1].objective / curve[0].objective for curve in (in_pixels, refining)]
+    assert gains[1] > 3 * gains[0] > 0  # 11 % and 1.6 %
 
 
 def test_lbfgs_beats_adam_at_equal_evaluations(config):

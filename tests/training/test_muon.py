@@ -16,9 +16,7 @@ def by_singular_values(matrix, steps=5):
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
 def test_orthogonalize_changes_singular_values_only(shape):
     torch.manual_seed(0)
-    matrix = (
-        torch.randn(shape) * torch.logspace(0, -3, shape[0])[:, None]
-    )  # singular values over three orders of magnitude
+    matrix = torch.randn(shape) * torch.logspace(0, -3, shape[0])[:, None]  # of very different scales
     torch.testing.assert_close(orthogonalize(matrix).double(), by_singular_values(matrix), rtol=0, atol=2e-4)
 
 

@@ -43,7 +43,5 @@ def test_a_style_picture_that_is_much_enlarged_is_reported(config, tmp_path, siz
     messages = []
     small = replace(config, styles=(tmp_path / "style.png",), recipe=recipe, steps=1)
     train(small, progress=lambda p: messages.append(p.message))
-    message = (
-        f"{tmp_path / 'style.png'}: 120 x 100 pixels, enlarged to 512: expect soft strokes, or give a larger picture"
-    )
+    text = f"{tmp_path / 'style.png'}: 120 x 100 pixels, enlarged to 512: expect soft strokes, or give a larger picture"
     assert messages[0] == (text if size == 100 else None)
