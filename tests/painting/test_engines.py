@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import Mock
@@ -14,7 +15,7 @@ from impasto.errors import BackendError, ModelError
 from impasto.models.catalogue import shipped_network
 from impasto.models.forms import LazyGraph
 from impasto.painting import engines, openvino_engine
-from impasto.painting.engine import OutOfMemory
+from impasto.painting.engine import OutOfMemory, without_module
 from impasto.painting.engines import ENGINES
 from impasto.painting.load import load
 from impasto.painting.openvino_engine import OpenVINOEngine
@@ -202,6 +203,23 @@ def test_without_any_engine_the_cause_is_said(choose, tmp_path, monkeypatch):
     break_package("onnxruntime", "ImportError('DLL load failed')", tmp_path, monkeypatch)
     with pytest.raises(BackendError, match=r"ONNX Runtime is installed but broken \(DLL load failed\)"):
         choose("auto")
+
+
+def test_a_hidden_module_is_hidden_until_the_last_block_ends_in_any_thread():
+    first, second = without_module("colorsys"), without_module("colorsys")
+    sys.modules.pop("colorsys", None)
+    first.__enter__()
+    thread = threading.Thread(target=second.__enter__)  # does not wait for the first
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    first.__exit__(None, None, None)
+    with pytest.raises(ImportError):
+        import_module("colorsys")
+    second.__exit__(None, None, None)
+    assert import_module("colorsys") is sys.modules["colorsys"]
+    with without_module("colorsys"):  # what is loaded stays
+        assert import_module("colorsys") is sys.modules["colorsys"]
 
 
 # ---- memory -----------------------------------------------------------------------------------------------------

@@ -107,19 +107,25 @@ def broken(title: str, package: str, install: str, cause: BaseException) -> Back
     return BackendError(f"{title} is installed but broken ({brief(cause)}); install it again: {install}")
 
 
-_importing = threading.RLock()
+_hidden: dict[str, int] = {}
+_hiding = threading.Lock()
 
 
 @contextlib.contextmanager
 def without_module(name: str) -> Iterator[None]:
-    """Within the block, importing ``name`` raises ImportError, unless it is loaded already."""
-    with _importing:
-        if name in sys.modules:
-            yield
-            return
-        sys.modules[name] = None  # type: ignore[assignment]  # Python's way to forbid an import
-        try:
-            yield
-        finally:
-            if sys.modules.get(name, ...) is None:
-                del sys.modules[name]
+    """Within the block, importing ``name`` raises ImportError, unless it is loaded already. Blocks may overlap."""
+    with _hiding:
+        hides = name in _hidden or name not in sys.modules
+        if hides:
+            _hidden[name] = _hidden.get(name, 0) + 1
+            sys.modules[name] = None  # type: ignore[assignment]  # Python's way to forbid an import
+    try:
+        yield
+    finally:
+        with _hiding:
+            if hides:
+                _hidden[name] -= 1
+                if not _hidden[name]:
+                    del _hidden[name]
+                    if sys.modules.get(name, ...) is None:
+                        del sys.modules[name]
