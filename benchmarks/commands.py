@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stopwatch import timed
@@ -41,7 +42,7 @@ def start_up(photo: Path, folder: Path, peer: str) -> None:
         for name, found in seconds.items():
             words = {"PHOTO": str(photo), "OUT": str(folder / f"{name}.jpg")}
             command = [words.get(word, word) for word in shlex.split(commands[name])]
-            taken = timed(lambda command=command: subprocess.run(command, check=True, capture_output=True))
+            taken = timed(partial(subprocess.run, command, check=True, capture_output=True))
             found += [taken] * (number > 0)  # the first fills the disk's cache
     for name, found in seconds.items():
         median = statistics.median(found)

@@ -147,7 +147,7 @@ def dimmed(photo: Pixels, share: float = 0.25) -> Pixels:
 
 def in_every_precision(style: str, variant: Variant = "best") -> dict[str, Stylizer]:
     """The shipped style as each way of computing paints it, of those that this processor has."""
-    found = {}
+    found: dict[str, Stylizer] = {}
     for precision in PRECISIONS:
         with contextlib.suppress(BackendError):
             found[precision] = impasto.load(style, variant=variant, precision=precision)

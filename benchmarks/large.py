@@ -26,8 +26,8 @@ STYLE = "udnie"
 
 def painted(photo: Path, out: Path, *flags: str) -> tuple[float, float]:
     """Seconds of painting, and the process's peak memory, GB."""
-    command = [sys.executable, "-m", "impasto", "stylize", photo, "--style", STYLE, *flags, "--force", "--json"]
-    with subprocess.Popen([*command, "-o", out], stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-m", "impasto", "stylize", str(photo), "--style", STYLE, *flags, "--force", "--json"]
+    with subprocess.Popen([*command, "-o", str(out)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         said = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

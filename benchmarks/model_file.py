@@ -11,6 +11,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -56,15 +57,13 @@ def main() -> None:
         model = parse_model(content)
         last = forms.rewrite(content, channels_last=True)
         work: dict[str, Callable[[], object]] = {
-            "read": lambda path=path: read_model(path),
-            "parse": lambda content=content: parse_model(content),
+            "read": partial(read_model, path),
+            "parse": partial(parse_model, content),
             "encode": model.encoded,
-            "channels last": lambda content=content: forms.rewrite(content, channels_last=True),
-            "and 8 bits": lambda content=content, ranges=ranges: forms.rewrite(
-                content, ranges=ranges, channels_last=True
-            ),
-            "measuring": lambda content=content: forms.rewrite(content, "measuring", channels_last=True),
-            "frozen": lambda content=content: forms.rewrite(content, "frozen", channels_last=True),
+            "channels last": partial(forms.rewrite, content, channels_last=True),
+            "and 8 bits": partial(forms.rewrite, content, ranges=ranges, channels_last=True),
+            "measuring": partial(forms.rewrite, content, "measuring", channels_last=True),
+            "frozen": partial(forms.rewrite, content, "frozen", channels_last=True),
         }
         figures = "; ".join(f"{name} {least(each, repeats):.1f}" for name, each in work.items())
         print(f"{variant}: {len(content)} bytes, channels last {len(last)}; milliseconds: {figures}")

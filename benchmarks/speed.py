@@ -22,6 +22,7 @@ import platform
 import statistics
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +136,14 @@ def main() -> None:
     cost: dict[str, float] = {}
 
     with tempfile.TemporaryDirectory() as folder:
-        for name, preset in SHIPPED.items():
+        for variant, preset in SHIPPED.items():
+            name: str = variant
             recipe = PRESETS[preset]
             network = build_generator(recipe.generator, recipe.generator_arguments())
             arithmetic = operations(network, height, width)
             for engine, how in engines().items():
-                stylizer = load("udnie", variant=name, **how)
-                work[f"{name}, {engine}"] = lambda stylizer=stylizer: stylizer(frame, AS_IT_IS)
+                stylizer = load("udnie", variant=variant, **how)
+                work[f"{name}, {engine}"] = partial(stylizer, frame, AS_IT_IS)
                 cost[f"{name}, {engine}"] = cost[f"{name}, {GIVEN}, {engine}"] = arithmetic
                 work[f"{name}, {GIVEN}, {engine}"] = with_statistics(stylizer, batch)
         for name, arguments in UNTRAINED.items():
@@ -153,7 +155,7 @@ def main() -> None:
             export_generator(generator, info, path)
             for engine, how in engines().items():
                 stylizer = load(path, **how)
-                work[f"{name}, {engine}"] = lambda stylizer=stylizer: stylizer(frame, AS_IT_IS)
+                work[f"{name}, {engine}"] = partial(stylizer, frame, AS_IT_IS)
                 cost[f"{name}, {engine}"] = operations(generator, height, width)
         recipe = PRESETS["johnson2016"]
         johnson = build_generator(recipe.generator, recipe.generator_arguments()).eval()
@@ -174,7 +176,7 @@ def main() -> None:
                     if how["precision"] == "int8":  # nobody knows its ranges
                         continue
                     peer = load_foreign(peers / f"{name}.onnx", **how)
-                    work[f"{name}, {engine}"] = lambda peer=peer: peer(frame, AS_IT_IS)
+                    work[f"{name}, {engine}"] = partial(peer, frame, AS_IT_IS)
 
         peaks = {kind: matrix_peak(getattr(torch, kind)) for kind in ("float32", "bfloat16", "int8")}
         for run in work.values():

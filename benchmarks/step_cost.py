@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from impasto.nn.generators import build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.nn.weights import load_loss_network
 from impasto.training.config import Recipe, TrainConfig
+from impasto.training.progress import Progress
 from impasto.training.trainer import train
 
 POOL = 8
@@ -60,16 +62,16 @@ def main() -> None:
     print(f"peak memory of a run: {float(memory):.0f} MB")
 
 
-def run(style: Path, steps: int, report: object) -> None:
+def run(style: Path, steps: int, report: Callable[[Progress], None]) -> None:
     recipe = Recipe(first_crop=256, crop=256, pool=POOL)
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(styles=(style,), output=Path(folder) / "m.onnx", recipe=recipe, minutes=None, steps=steps)
-        train(config, progress=report)  # type: ignore[arg-type]
+        train(config, progress=report)
 
 
-def least_cost() -> object:
+def least_cost() -> Callable[[], float]:
     network, _ = load_loss_network()
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     loss = PerceptualLoss(network, Objective(tv_weight=1.0), torch.rand(1, 3, 512, 512))
     generator = build_generator(Recipe().generator, Recipe().generator_arguments())
     photo = torch.rand(1, 3, 256, 256)

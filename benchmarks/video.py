@@ -16,13 +16,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import impasto
+from impasto.models.catalogue import Variant
 from impasto.painting.stylizer import Stylizer
-from impasto.video.clip import Part, Pixels
+from impasto.video.clip import Pixels
 from impasto.video.paint import VideoOptions, paint_video
 from impasto.video.steady import Means, Steady
 
@@ -30,7 +32,7 @@ STYLES = ("starry_night", "great_wave", "udnie", "the_scream", "composition_vii"
 NOISE = 2.0
 """Levels of 255: standard deviation of a sensor's noise."""
 NOISY_FRAMES = 24
-EACH_MEANS = {
+EACH_MEANS: dict[str, float | Means] = {
     "frame by frame": 0.0,
     "noise alone": Means(noise=0.85, statistics=0, mixing=0),
     "statistics alone": Means(noise=0, statistics=0.8, mixing=0),
@@ -61,7 +63,7 @@ def warped_back(picture: Pixels, flow: np.ndarray) -> np.ndarray:
     p = picture.astype(np.float32)
     upper = (1 - dx) * p[top, left] + dx * p[top, left + 1]
     lower = (1 - dx) * p[top + 1, left] + dx * p[top + 1, left + 1]
-    return (1 - dy) * upper + dy * lower
+    return np.asarray((1 - dy) * upper + dy * lower)
 
 
 def warping_error(folder: Path, paint: Paint) -> float:
@@ -89,10 +91,10 @@ def noise_response(picture: Pixels, paint: Paint) -> float:
 
 def painters(stylizer: Stylizer) -> dict[str, Callable[[], Paint]]:
     """A fresh painter for each means."""
-    return {name: (lambda means=means: Steady(stylizer, means=means)) for name, means in EACH_MEANS.items()}
+    return {name: partial(Steady, stylizer, means=means) for name, means in EACH_MEANS.items()}
 
 
-def stillness(data: Path, variant: str) -> dict[str, dict[str, float]]:
+def stillness(data: Path, variant: Variant) -> dict[str, dict[str, float]]:
     """Means over styles and sequences."""
     sequences = sorted(path for path in (data / "flow" / "sintel_final").iterdir() if path.is_dir())
     scene = impasto.load_image(sequences[0] / "frame_0002.png")
@@ -105,21 +107,25 @@ def stillness(data: Path, variant: str) -> dict[str, dict[str, float]]:
     return {name: {key: statistics.mean(x) for key, x in values.items()} for name, values in found.items()}
 
 
-def speed(data: Path, variant: str, runs: int) -> list[dict[str, object]]:
+def speed(data: Path, variant: Variant, runs: int) -> list[dict[str, float]]:
     """Frames a second from file to file, and the share of the time in which a frame is being painted."""
     stylizer = impasto.load("starry_night", variant=variant)
     clip = data / "clips" / "bigbuckbunny.mp4"
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         for short_side in (360, 720):
             for steady in (0.0, 0.5):
                 rates, shares = [], []
                 for _ in range(runs):
-                    options = VideoOptions(part=Part(short_side=short_side), steady=steady, force=True)
+                    options = VideoOptions(size=short_side, steady=steady, force=True)
                     result = paint_video(clip, Path(folder) / "a.mp4", stylizer, options=options)
                     rates.append(result.frames / result.seconds)
                     shares.append(result.painting_seconds / result.seconds)
-                row = {"short side": short_side, "steady": steady, "frames a second": statistics.median(rates)}
+                row: dict[str, float] = {
+                    "short side": short_side,
+                    "steady": steady,
+                    "frames a second": statistics.median(rates),
+                }
                 rows.append(row | {"painting": statistics.median(shares)})
     return rows
 
@@ -131,7 +137,7 @@ def offset_of_sound(data: Path) -> list[float]:
         for clip in sorted((data / "clips").glob("*.mp4")):
             out = Path(folder) / clip.name
             stylizer = impasto.load("udnie", variant="fast")
-            paint_video(clip, out, stylizer, options=VideoOptions(part=Part(short_side=64), steady=0, force=True))
+            paint_video(clip, out, stylizer, options=VideoOptions(size=64, steady=0, force=True))
             starts = [{s["codec_type"]: Fraction(s["start_time"]) for s in _streams(path)} for path in (clip, out)]
             offsets.append(
                 float(abs((starts[1]["audio"] - starts[1]["video"]) - (starts[0]["audio"] - starts[0]["video"])))
@@ -141,7 +147,8 @@ def offset_of_sound(data: Path) -> list[float]:
 
 def _streams(path: Path) -> list[dict[str, str]]:
     command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", "stream=codec_type,start_time", str(path)]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["streams"]
+    found: list[dict[str, str]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["streams"]
+    return found
 
 
 def main() -> None:
@@ -158,8 +165,8 @@ def main() -> None:
             for name, row in stillness(a.data, variant).items():
                 print(f"| {name} | {row['warping']:.4f} | {row['noise']:.2f} |", flush=True)
         if a.part in ("speed", "all"):
-            for row in speed(a.data, variant, a.runs):
-                print("|", " | ".join(f"{k} {v:.3g}" for k, v in row.items()), "|", flush=True)
+            for rates in speed(a.data, variant, a.runs):
+                print("|", " | ".join(f"{k} {v:.3g}" for k, v in rates.items()), "|", flush=True)
         print(f"{time.monotonic() - begun:.0f} s")
     if a.part in ("sound", "all"):
         print("offset of sound, s:", offset_of_sound(a.data))

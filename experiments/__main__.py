@@ -59,8 +59,9 @@ def main() -> int:
     except ImpastoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for claim in options.names or NAMES if lab else []:
-        for name in (claim, *MORE.get(claim, ())):
+    for claim in options.names or NAMES:
+        for name in (claim, *MORE.get(claim, ())) if lab else ():
+            assert lab is not None
             say(f"claim: {name}")
             started = time.monotonic()
             lab.used.clear()

@@ -6,7 +6,7 @@ normalised network's picture changes with the photo's, and instance normalisatio
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -24,10 +24,12 @@ CONTRASTS = (1.0, 0.5, 0.25, 0.1)
 BRIGHTNESS = (-40, 40)
 """Levels of 255 added to a photo at half its contrast, which leaves it room."""
 NETWORKS = ("instance", "batch", "contrast")
-GATYS = {"Gatys from the photo": "content", "Gatys from noise": "noise"}
+Start = Literal["content", "noise"]
+
+GATYS: dict[str, Start] = {"Gatys from the photo": "content", "Gatys from noise": "noise"}
 """Where its optimisation starts."""
 RAW_NAME = ", raw content"
-RAW = {f"{name}{RAW_NAME}": start for name, start in GATYS.items()}
+RAW: dict[str, Start] = {f"{name}{RAW_NAME}": start for name, start in GATYS.items()}
 """With the papers' content term: measured by contrast_raw."""
 LONGER, LONG = 6, ", long"
 """Times as many evaluations: measured by contrast_long, which keeps the pictures' own contrast as well."""
@@ -131,7 +133,7 @@ def faded_sheet(lab: Lab, name: str, shown: Mapping[str, Sequence[Pixels]]) -> N
     sheet(lab, name, rows, captions=[[f"{system}: {x}" for x in FADED] for system in ("photo", *shown)])
 
 
-def gatys_config(lab: Lab, start: str) -> GatysConfig:
+def gatys_config(lab: Lab, start: Start) -> GatysConfig:
     """Of its optimisation here; half the evaluations, as there are many."""
     size = lab.budget.judge_size
     return GatysConfig(evaluations=lab.budget.evaluations // 2, size=size, style_size=size, start=start)
@@ -163,12 +165,12 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         for condition in CONDITIONS:
             if condition == reference(condition) or f"{system}, {condition}" not in found:
                 continue
-            levels, lpips = (_by_seed(found, system, condition, what) for what in ("levels", "lpips"))
+            moved, lpips = (_by_seed(found, system, condition, what) for what in ("levels", "lpips"))
             rows.append(
                 [
                     named[system],
                     condition,
-                    between(levels, 1),
+                    between(moved, 1),
                     between(lpips, 3),
                     spread(_style(found, system, condition)),
                 ]

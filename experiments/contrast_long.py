@@ -15,6 +15,7 @@ from experiments.contrast import (
     LONGER,
     RAW,
     Comparison,
+    Start,
     faded_sheet,
     gatys_config,
     optimized,
@@ -23,6 +24,11 @@ from experiments.contrast_raw import raw_config
 from experiments.lab import Lab
 from impasto.optimize.gatys import GatysConfig
 from impasto.pictures.picture import Pixels
+
+
+def configured(lab: Lab, start: Start) -> Callable[[Pixels], GatysConfig]:
+    """The same configuration for every photo."""
+    return lambda _: gatys_config(lab, start)
 
 
 def measure(lab: Lab) -> dict[str, Any]:
@@ -39,11 +45,11 @@ def measure(lab: Lab) -> dict[str, Any]:
 
     shown = {}
     for name, start in GATYS.items():
-        shown[name] = note(name, 0, lambda _, start=start: gatys_config(lab, start), FADED)
+        shown[name] = note(name, 0, configured(lab, start), FADED)
     for name, start in RAW.items():
         for number in range(lab.budget.gatys_photos):
 
-            def configure(photo: Pixels, start: str = start, number: int = number) -> GatysConfig:
+            def configure(photo: Pixels, start: Start = start, number: int = number) -> GatysConfig:
                 return raw_config(lab, start, photo, number)
 
             conditions = FADED if number == 0 else ("contrast 1", f"contrast {JUDGED:g}")

@@ -14,6 +14,7 @@ from experiments.contrast import (
     RAW,
     WEIGHTS,
     Comparison,
+    Start,
     changed,
     faded_sheet,
     gatys_config,
@@ -27,11 +28,11 @@ from impasto.pictures.picture import Pixels
 
 def measure(lab: Lab) -> dict[str, Any]:
     comparison = Comparison(lab)
-    shown = {}
+    shown: dict[str, Any] = {}
     for name, start in RAW.items():
         for number in range(lab.budget.gatys_photos):
 
-            def paint(photo: Pixels, start: str = start, number: int = number) -> Pixels:
+            def paint(photo: Pixels, start: Start = start, number: int = number) -> Pixels:
                 return optimized(lab, raw_config(lab, start, photo, number), photo)
 
             pictures = comparison.note(name, number, number, paint, FADED)
@@ -44,7 +45,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     return comparison.found | {WEIGHTS: dict(zip(FADED, weights, strict=True))}
 
 
-def raw_config(lab: Lab, start: str, photo: Pixels, number: int) -> GatysConfig:
+def raw_config(lab: Lab, start: Start, photo: Pixels, number: int) -> GatysConfig:
     """Of its optimisation with the papers' content term of ``photo``, which is held-out photo ``number`` changed."""
     config = gatys_config(lab, start)
     return replace(config, objective=replace(config.objective, content_weight=_weight(lab, photo, number)))

@@ -6,7 +6,7 @@ iterations at 256, 512 and 1024 px, three orders of magnitude faster (on a GPU, 
 
 import statistics
 import time
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -17,7 +17,7 @@ from impasto.nn.tensors import to_tensor
 from impasto.optimize.gatys import GatysConfig
 from impasto.pictures.resize import resize_short_side
 
-STARTS = ("content", "noise")
+STARTS: tuple[Literal["content", "noise"], ...] = ("content", "noise")
 NETWORKS = tuple((generator, norm) for generator in ("residual", "texture") for norm in ("instance", "batch"))
 ENOUGH = 50
 """Iterations that the paper's network is as good as, at least."""

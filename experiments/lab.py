@@ -232,7 +232,7 @@ class Lab:
         )
         self.style = load_image(self.style_file)
         self.network, record = load_loss_network()
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
         self.loss = self.objective(budget.judge_size)
         self.targets = [self.loss.content_target(photo) for photo in self.judges]
         self.origin = {
@@ -248,7 +248,7 @@ class Lab:
     def objective(self, style_size: int, **changed: float) -> PerceptualLoss:
         """The yardstick's objective against the style picture at this short side, with terms' weights changed."""
         style = to_tensor(resize_short_side(self.style, style_size))
-        return PerceptualLoss(self.network, replace(YARDSTICK, **changed), style)
+        return PerceptualLoss(self.network, replace(YARDSTICK, **changed), style)  # type: ignore[arg-type]  # only weights are changed
 
     def count(self, photos: int) -> int:
         """How many photos a training set of this size really has."""

@@ -4,7 +4,7 @@ arXiv:1607.08022, section 3 and figure 5: for both generators, replacing batch b
 pictures better (it shows pictures; here it is the objective). Also eq. 1 (contrast normalisation) and none.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, mean, minus, ordered, sheet, spread, spread_terms, table
@@ -14,7 +14,7 @@ GENERATORS = ("residual", "texture")
 NORMS = ("instance", "batch", "contrast", "none")
 CALLED = {"instance": "instance", "batch": "batch", "contrast": "eq. 1", "none": "none"}
 """On the page: "contrast" is also what is done to photos."""
-TERMS = {"objective": "y", "content": "", "style": ""}
+TERMS: dict[str, Literal["", "x", "y"]] = {"objective": "y", "content": "", "style": ""}
 """Drawn on which scale."""
 OTHER_WEIGHTS = (1.0, 8.0)
 """Of the style error, by which what was learnt is judged once more."""

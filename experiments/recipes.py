@@ -94,7 +94,7 @@ def _learnt_by(model: Path) -> str:
 def _photos(lab: Lab) -> Path:
     """Training photos in a folder of their own, evenly taken."""
     chosen = evenly(lab.learning, PHOTOS)
-    photos = lab.work / "recipes" / f"photos_{digest([lab.origin['learning']])}"
+    photos = lab.work / "recipes" / f"photos_{digest([str(lab.origin['learning'])])}"
     if not photos.exists():
         part = photos.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)

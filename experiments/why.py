@@ -15,7 +15,7 @@ import torch
 from experiments.contrast import changed
 from experiments.lab import Lab
 from experiments.page import Part, Plots, Section, combined, mean, ordered, spread, table
-from impasto.nn.losses import YARDSTICK, mean_std
+from impasto.nn.losses import YARDSTICK
 from impasto.nn.tensors import to_tensor
 from impasto.pictures.picture import Pixels
 from impasto.pictures.resize import resize_short_side
@@ -34,6 +34,12 @@ def conditions(photo: Pixels) -> dict[str, Pixels]:
     )
     faint = {"faint": changed(photo, 0.3), "dark and faint": changed(photo, 0.3, -60)}
     return {"as it is": photo} | faint | {"red light": red, "blue light": blue}
+
+
+def mean_std(features: torch.Tensor) -> torch.Tensor:
+    """Mean and standard deviation of each channel over space, (N, C, H, W) -> (N, 2, C) (Huang, Belongie 2017)."""
+    variance, mean = torch.var_mean(features.float(), dim=(2, 3), correction=0)
+    return torch.stack([mean, (variance + 1e-8).sqrt()], dim=1)
 
 
 def measure(lab: Lab) -> dict[str, Any]:

@@ -7,10 +7,13 @@ package of the torch half are then not collected, and the header of the run name
 import ast
 import functools
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -20,9 +23,9 @@ CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 TESTS = Path(__file__).parent
 
 
-def needs_torch(path):
+def needs_torch(path: Path) -> bool:
     """Whether a test module imports torch, or a package of the torch half, when it is loaded."""
-    names = []
+    names: list[str] = []
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
@@ -34,7 +37,7 @@ def needs_torch(path):
 collect_ignore = [] if HAS_TORCH else [str(path) for path in TESTS.rglob("test_*.py") if needs_torch(path)]
 
 
-def pytest_report_header():
+def pytest_report_header() -> str | None:
     if collect_ignore:
         names = sorted(Path(path).relative_to(TESTS).as_posix() for path in collect_ignore)
         return f"torch is not installed: {len(names)} test modules are left out: {', '.join(names)}"
@@ -42,7 +45,7 @@ def pytest_report_header():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_core_per_worker():
+def one_core_per_worker() -> None:
     """Each pytest-xdist worker runs on a core of its own: engines that share a core wait for each other."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
@@ -51,7 +54,7 @@ def one_core_per_worker():
         set_torch_threads(1)
 
 
-def set_torch_threads(number):
+def set_torch_threads(number: int) -> None:
     if HAS_TORCH:
         import torch
 
@@ -59,7 +62,7 @@ def set_torch_threads(number):
 
 
 @pytest.fixture
-def all_cores():
+def all_cores() -> Iterator[None]:
     """All cores, for tests of what several threads could do wrong."""
     if not CORES:
         yield
@@ -73,7 +76,7 @@ def all_cores():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def cache_of_its_own(tmp_path_factory):
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Engines cache compiled networks in a temporary folder; commands that tests start inherit it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("compiled")))
@@ -81,7 +84,7 @@ def cache_of_its_own(tmp_path_factory):
 
 
 @functools.cache
-def loss_network_of_the_package():
+def loss_network_of_the_package() -> tuple[Any, dict[str, str]]:
     """The package's VGG-16, read and prepared once for all tests."""
     from impasto.nn.weights import load_loss_network
 
@@ -89,7 +92,7 @@ def loss_network_of_the_package():
 
 
 @pytest.fixture(autouse=True)
-def small_evaluations(request, monkeypatch):
+def small_evaluations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training runs score their results, and compare them with Gatys' optimisation, at a size that costs nothing."""
     if not HAS_TORCH or request.path.parent.name in ("pictures", "models", "painting"):
         return
@@ -107,7 +110,7 @@ def small_evaluations(request, monkeypatch):
     monkeypatch.setattr(held_out, "MOST_EVALUATIONS", 3)
 
 
-def tiny_vgg_weights():
+def tiny_vgg_weights() -> dict[str, Any]:
     """Weights of a VGG-16 of the right shape, a few channels wide: its losses behave, and cost nothing."""
     torch = pytest.importorskip("torch")
     from impasto.nn.vgg import BLOCKS
@@ -124,7 +127,7 @@ def tiny_vgg_weights():
 
 
 @pytest.fixture(scope="session")
-def tiny_vgg():
+def tiny_vgg() -> Any:
     weights = tiny_vgg_weights()
     from impasto.nn.vgg import VGGFeatures
 
@@ -132,7 +135,7 @@ def tiny_vgg():
 
 
 @pytest.fixture(scope="session")
-def tiny_vgg_file(tmp_path_factory):
+def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = tiny_vgg_weights()
     from safetensors.torch import save_file
 
@@ -141,14 +144,14 @@ def tiny_vgg_file(tmp_path_factory):
     return path
 
 
-def make_photo(seed, height=80, width=100):
+def make_photo(seed: int, height: int = 80, width: int = 100) -> npt.NDArray[np.uint8]:
     """A smooth coloured picture, uint8 (H, W, 3)."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
 @pytest.fixture(scope="session")
-def photo_folder(tmp_path_factory):
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with 14 photos, half of them in a subfolder."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "deeper").mkdir()
@@ -159,7 +162,7 @@ def photo_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def style_file(tmp_path_factory):
+def style_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A style picture: coloured stripes."""
     path = tmp_path_factory.mktemp("style") / "stripes.png"
     stripes = np.indices((90, 110)).sum(0) // 7 % 2 * 200

@@ -1,16 +1,25 @@
 """Tiny ONNX graphs that keep, or break, the contract of `impasto.models.modelfile`."""
 
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from impasto.models.modelfile import ModelInfo, write_model
 
 
-def _tensor(name, shape):
+def _tensor(name: str, shape: Sequence[str | int]) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def make_onnx(nodes, inputs, output, constants=None):
+def make_onnx(
+    nodes: Sequence[Any],
+    inputs: Mapping[str, Sequence[str | int]],
+    output: tuple[str, Sequence[str | int]],
+    constants: Mapping[str, Any] | None = None,
+) -> bytes:
     graph = helper.make_graph(
         nodes,
         "test",
@@ -19,10 +28,13 @@ def make_onnx(nodes, inputs, output, constants=None):
         [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
-IMAGE = ["n", 3, "h", "w"]
+PathLike = TypeVar("PathLike", bound=str | os.PathLike[str])
+
+IMAGE: list[str | int] = ["n", 3, "h", "w"]
 
 INVERT = make_onnx(
     [helper.make_node("Sub", ["one", "image"], ["stylized"])],
@@ -55,7 +67,7 @@ CONVOLVE = make_onnx(
 """A 9 x 9 convolution and a sigmoid: arithmetic on which backends could differ."""
 
 
-def write_test_model(path, onnx=INVERT, **changes):
-    info = {"architecture": "residual", "arguments": {"width": 8}, "styles": ("negative",)} | changes
+def write_test_model(path: PathLike, onnx: bytes = INVERT, **changes: Any) -> PathLike:
+    info: dict[str, Any] = {"architecture": "residual", "arguments": {"width": 8}, "styles": ("negative",)} | changes
     write_model(path, onnx, ModelInfo(**info))
     return path

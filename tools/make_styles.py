@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,7 +52,8 @@ def rounded(path: Path) -> bytes:
             fraction, exponent = np.frexp(kernel)
             few = np.ldexp(np.rint(np.ldexp(fraction, SIGNIFICANT)), exponent - SIGNIFICANT)
             tensor.CopyFrom(numpy_helper.from_array(few.astype(np.float32), tensor.name))
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def main() -> None:
@@ -82,7 +84,9 @@ def main() -> None:
         sha256 = network_hash(new / NETWORK)
         for name in names:
             style, path = read_style(made / f"{name}{SUFFIX}"), new / f"{name}{SUFFIX}"
-            known = {key: catalogue[name][key] for key in ("title", "artist", "year", "licence", "source")}
+            known: dict[str, Any] = {
+                key: catalogue[name][key] for key in ("title", "artist", "year", "licence", "source")
+            }
             write_style(path, replace(style, info=replace(style.info, network=sha256, training=info.training, **known)))
             wrong = write_statistics(network, pictures[name], statistics / path.name)
             print(f"{name}: statistics kept to {wrong:.1%}", flush=True)

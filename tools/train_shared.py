@@ -142,10 +142,13 @@ class Trainer:
     """One network in training: weights, their average, optimisers."""
 
     def __init__(self, generator: Generator, loss: PerceptualLoss, device: torch.device) -> None:
-        self.generator = generator.to(device, memory_format=torch.channels_last)
+        generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+        self.generator = generator
         self.average = copy.deepcopy(self.generator)
         self.loss, self.device, self.state = loss, device, State()
-        kernels, norms, others = [], [], []
+        kernels: list[nn.Parameter] = []
+        norms: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, p in generator.named_parameters():
             (norms if "norm" in name else kernels if p.ndim == 4 and "blocks" in name else others).append(p)
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = [
@@ -241,7 +244,8 @@ def main() -> None:
     start_weights(options.start, names, generator)
     learnt_from, _ = content_photos(options.photos, HELD_OUT)
     photos = Photos(learnt_from, device)
-    network = load_loss_network()[0].to(device, memory_format=torch.channels_last)
+    network = load_loss_network()[0]
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     styles = [to_tensor(resize_short_side(load_image(path), STYLE_SIZE)).to(device) for path in paths]
     trainer = Trainer(generator, PerceptualLoss(network, PAINTERLY, *styles), device)
     trainer.resume(folder, names)

@@ -39,8 +39,8 @@ def widened(old: Tensor, size: torch.Size) -> Tensor:
             turns, taken = divmod(number, len(old))
             new[number, : old.shape[1]] = old[taken].rot90(turns, dims=(1, 2))
         return new
-    taken = [number % old.shape[-1] for number in range(size[-1])]
-    return old[..., taken].clone()
+    copied = [number % old.shape[-1] for number in range(size[-1])]
+    return old[..., copied].clone()
 
 
 def widen(narrow: Generator, wide: Generator) -> None:

@@ -1,5 +1,8 @@
 """What the tests of commands share."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from impasto.cli.main import main
@@ -10,7 +13,7 @@ from tests.graphs import write_test_model
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with a model that makes negatives and a picture."""
     monkeypatch.chdir(tmp_path)
     write_test_model("m.onnx", training={"steps": 2000, "preset": "default"}, style_title="The Wave")
@@ -19,8 +22,8 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def train(tiny_vgg_file, photo_folder, style_file, tmp_path):
-    def call(*words, style=style_file, output="model.onnx", content=photo_folder):
+def train(tiny_vgg_file: Path, photo_folder: Path, style_file: Path, tmp_path: Path) -> Callable[..., int]:
+    def call(*words: str, style: Path = style_file, output: str = "model.onnx", content: Path = photo_folder) -> int:
         fixed = ["--content", str(content), "--loss-network", str(tiny_vgg_file), *QUICK]
         return main(["train", str(style), "-o", str(tmp_path / output), *fixed, *words])
 

@@ -3,22 +3,26 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+Array = npt.NDArray[Any]
 
-def noise(height=40, width=60):
+
+def noise(height: int = 40, width: int = 60) -> Array:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def smooth(height=48, width=64):
+def smooth(height: int = 48, width: int = 64) -> Array:
     """Soft colours over the whole range, uint8 (H, W, 3)."""
     coarse = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def encoded(image, kind, **options):
+def encoded(image: Image.Image | Array, kind: str, **options: Any) -> bytes:
     """The bytes of a file that Pillow writes."""
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     file = io.BytesIO()
@@ -26,12 +30,12 @@ def encoded(image, kind, **options):
     return file.getvalue()
 
 
-def chunk(kind, data):
+def chunk(kind: bytes, data: bytes) -> bytes:
     """A chunk of a PNG by the specification, 5.3."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png_file(samples, *chunks):
+def png_file(samples: Array, *chunks: bytes) -> bytes:
     """A PNG by the specification: uint8 or uint16 (H, W, 3), with these chunks behind its header."""
     height, width = samples.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, 8 * samples.itemsize, 2, 0, 0, 0)

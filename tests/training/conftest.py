@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from impasto.training.config import TrainConfig
@@ -5,7 +7,7 @@ from tests.training.runs import SMALL
 
 
 @pytest.fixture
-def config(tmp_path, style_file, photo_folder, tiny_vgg_file):
+def config(tmp_path: Path, style_file: Path, photo_folder: Path, tiny_vgg_file: Path) -> TrainConfig:
     return TrainConfig(
         styles=(style_file,),
         output=tmp_path / "model.onnx",

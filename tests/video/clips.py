@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -94,7 +95,7 @@ def make_clip(
     return path
 
 
-def _add_tone(container, stream, seconds: float, frequency: int) -> None:
+def _add_tone(container: Any, stream: Any, seconds: float, frequency: int) -> None:
     layout, size = stream.codec_context.layout.name, 1024
     fifo = av.AudioFifo()
     time = np.arange(int(48_000 * seconds)) / 48_000
@@ -113,12 +114,13 @@ def _add_tone(container, stream, seconds: float, frequency: int) -> None:
         container.mux(packet)
 
 
-def probe(path: Path, entries: str, *more: str) -> dict:
+def probe(path: Path, entries: str, *more: str) -> dict[str, Any]:
     """What ffprobe says of a file; the test is skipped where there is none."""
     if shutil.which("ffprobe") is None:
         pytest.skip("ffprobe is not installed")
     command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", entries, *more, str(path)]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found
 
 
 def packet_times(path: Path, kind: str = "video", index: int = 0) -> list[Fraction]:
