@@ -73,7 +73,7 @@ def test_a_broken_libvips_is_named_and_8_bits_are_read(tmp_path, how):
 
     deep = encode_picture(Picture(smooth().astype(np.uint16) * 257), "it.tif")
     (line,) = reading(tmp_path, {"pyvips": BROKEN[how]}, {"a.tif": deep})
-    assert line.startswith("read uint8 has 16 bits per sample, of which 8 are kept: pyvips is installed but does not")
+    assert line.startswith("read uint8 has 16 bits per sample, of which 8 are kept; 16 need libvips: pyvips is")
     assert "libheif.so.1: cannot open shared object file" in line
 
 

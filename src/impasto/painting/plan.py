@@ -358,8 +358,8 @@ def _check_16_bits(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.target != STANDARD and not holds_16_bits(job.target):
             raise UsageError(f"{job.target}: has 8 bits in this format: use .png or .tif for --depth 16")
-    if not deep.available():
-        raise UsageError("--depth 16 needs libvips: pip install 'impasto[formats]'")
+    if reason := deep.missing():
+        raise UsageError(f"--depth 16 needs libvips: {reason}")
 
 
 def _expanded(name: str, output: Path) -> list[tuple[Path, Path]]:

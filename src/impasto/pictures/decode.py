@@ -11,7 +11,7 @@ from impasto.errors import ImageError, UsageError
 from impasto.pictures import repair, sixteen_bits
 from impasto.pictures.color_spaces import color_space_of
 from impasto.pictures.metadata import orientation_of, read_metadata
-from impasto.pictures.picture import MAX_PIXELS, Depth, Picture, as_8_bit, as_16_bit, white
+from impasto.pictures.picture import MAX_PIXELS, Depth, Picture, Samples, as_8_bit, as_16_bit, white
 from impasto.pictures.plugins import format_of_data, open_header
 from impasto.pictures.resize import resize, resize_short_side
 from impasto.pictures.samples import pixels_of, turned
@@ -79,9 +79,9 @@ def decode_picture(
         reason = " ".join(str(cause).split()) or type(cause).__name__
         raise ImageError(f"{name}: is damaged or cut short ({reason}); copy or download it again") from cause
     if picture.own_depth == 16 and picture.pixels.itemsize == 1 and depth != 8:
-        reason = sixteen_bits.missing() or "libvips cannot read it"
-        note = f"has 16 bits per sample, of which 8 are kept: {reason}"
-        picture = replace(picture, notes=(*picture.notes, note))
+        reason = sixteen_bits.missing()
+        why = f"16 need libvips: {reason}" if reason else "libvips cannot read it"
+        picture = replace(picture, notes=(*picture.notes, f"has 16 bits per sample, of which 8 are kept; {why}"))
     if depth == "own":
         return picture
     return as_16_bit(picture) if depth == 16 else as_8_bit(picture)
@@ -134,10 +134,7 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
     found_metadata = read_metadata(image) if metadata else None
     pixels, alpha = pixels_of(image, data, own_depth, space)
     del image
-    if alpha is not None and alpha.min() == white(alpha):
-        alpha = None
-    if alpha is not None:
-        pixels = fill_hidden(pixels, alpha)
+    pixels, alpha = _with_filled_colors(pixels, alpha)
     picture = Picture(pixels, alpha, found_metadata, frames=frames, own_depth=own_depth, notes=tuple(notes))
     return _scaled(picture, short_side) if short_side else picture
 
@@ -165,12 +162,17 @@ def _tiff_by_libvips(data: bytes, short_side: int | None, reason: str) -> Pictur
     except ImageError:
         raise ImageError(reason) from None
     orientation = tiff_orientation(data)
-    pixels, alpha = turned(pixels, orientation), None if alpha is None else turned(alpha, orientation)
-    if alpha is not None and alpha.min() == white(alpha):
-        alpha = None
-    pixels = pixels if alpha is None else fill_hidden(pixels, alpha)
+    alpha = None if alpha is None else turned(alpha, orientation)
+    pixels, alpha = _with_filled_colors(turned(pixels, orientation), alpha)
     picture = Picture(pixels, alpha, own_depth=8 * pixels.itemsize)
     return _scaled(picture, short_side) if short_side else picture
+
+
+def _with_filled_colors(pixels: Samples, alpha: Samples | None) -> tuple[Samples, Samples | None]:
+    """Pixels with colours for the transparent ones, and opacity; None if everything is opaque."""
+    if alpha is None or alpha.min() == white(alpha):
+        return pixels, None
+    return fill_hidden(pixels, alpha), alpha
 
 
 def _check_plausible(image: Image.Image, size: int) -> None:

@@ -19,7 +19,7 @@ def missing() -> str | None:
         _pyvips()
     except ModuleNotFoundError as cause:
         if cause.name == "pyvips":
-            return "pip install 'impasto[formats]' keeps all"
+            return "pip install 'impasto[formats]'"
         return broken("pyvips", cause)
     except Exception as cause:  # OSError without the library itself, and whatever a broken installation raises
         return broken("pyvips", cause)
