@@ -13,7 +13,6 @@ from impasto.models.stylefile import write_style
 from impasto.painting import choice
 from impasto.painting.choice import Option, choose, fastest
 from impasto.painting.engine import Runner
-from impasto.painting.engines import ENGINES
 from impasto.painting.load import load
 from impasto.painting.network import ModelGraph
 from tests.painting.fakes import random_picture
@@ -63,8 +62,8 @@ def slow_and_wrong(monkeypatch):
     monkeypatch.setattr(choice, "choose_engine", lambda name: "openvino" if name == "auto" else name)
     monkeypatch.setattr(choice, "_measured", {})
     monkeypatch.setattr(choice.time, "perf_counter", lambda: clock[0])
-    for kind in ENGINES.values():
-        monkeypatch.setattr(kind, "version", classmethod(lambda cls: "1"))
+    monkeypatch.setattr(choice, "installed_version", lambda package: "1")
+    monkeypatch.setattr(choice, "find_spec", lambda package: package)
     return seconds, levels, failures, measured
 
 
@@ -118,6 +117,25 @@ def test_a_style_learnt_later_is_not_painted_in_8_bits_unless_they_are_asked_for
     assert chosen(graph, style=mine, precision="int8") == BYTES
 
 
+def test_an_engine_that_stops_working_is_measured_around_and_may_be_mended(
+    slow_and_wrong, graph, tmp_path, monkeypatch
+):
+    slow_and_wrong[0].update({FLOAT: 4, BRAIN: 2, BYTES: 1, OTHER: 5})
+    assert chosen(graph, tmp_path) == BYTES
+
+    def only_onnx_runtime(name):
+        if name == "openvino":
+            raise BackendError("broken")
+        return "onnxruntime"
+
+    works = choice.choose_engine
+    monkeypatch.setattr(choice, "choose_engine", only_onnx_runtime)
+    assert chosen(graph, tmp_path) == OTHER
+    monkeypatch.setattr(choice, "choose_engine", works)
+    monkeypatch.setattr(choice, "_measured", {})  # as in another process
+    assert chosen(graph, tmp_path) == BYTES
+
+
 def test_times_are_kept_for_network_threads_and_versions(slow_and_wrong, graph, tmp_path, monkeypatch):
     _, _, _, measured = slow_and_wrong
     chosen(graph, tmp_path)
@@ -130,7 +148,7 @@ def test_times_are_kept_for_network_threads_and_versions(slow_and_wrong, graph, 
     assert chosen(graph, tmp_path) == FLOAT
     assert len(measured) == 4
     chosen(replace(graph, threads=3), tmp_path)
-    monkeypatch.setattr(ENGINES["openvino"], "version", classmethod(lambda cls: "2"))
+    monkeypatch.setattr(choice, "installed_version", lambda package: "2")
     chosen(graph, tmp_path)
     monkeypatch.setattr(choice, "processor_identity", lambda: "another")
     chosen(graph, tmp_path)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -19,8 +20,8 @@ from impasto.files import replacing
 from impasto.models.modelfile import ModelInfo
 from impasto.models.records import RecordError, from_json, to_json
 from impasto.models.stylefile import Style
-from impasto.painting.engine import Array, Precision
-from impasto.painting.engines import ENGINES, choose_engine
+from impasto.painting.engine import Array, Precision, installed_version
+from impasto.painting.engines import ENGINES, choose_engine, known_engine
 from impasto.painting.network import ModelGraph, Network
 from impasto.painting.noise import smooth_noise
 from impasto.pictures.picture import Pixels
@@ -74,7 +75,7 @@ def choose(
     options = _options(graph.info, backend, precision)
     if len(options) == 1:
         return replace(graph, backend=options[0].backend, precision=options[0].precision)
-    speeds = _speeds(graph, style, options, folder)
+    speeds = _speeds(graph, style, options, backend, folder)
     # The value ranges of the network are those of the styles that it was made with.
     in_range = style is None or style.info.name in graph.info.styles
     usable = {option: time for option, time in speeds.items() if in_range or option.precision != "int8"}
@@ -101,15 +102,13 @@ def fastest(speeds: Mapping[Option, float]) -> Option:
 
 
 def _options(info: ModelInfo, backend: str, precision: PrecisionChoice) -> list[Option]:
-    """What there is to choose from, at least one option."""
-    first = choose_engine(backend)
-    if precision != "auto":
-        _check_support(info, first, precision)
-    backends = [first]
+    """What there is to choose from, at least one option; whether the engines work is not known yet."""
     if backend == "auto":
-        for name in [*ENGINES][[*ENGINES].index(first) + 1 :]:  # those before the first do not work
-            with contextlib.suppress(BackendError):
-                backends.append(choose_engine(name))
+        backends = [name for name in ENGINES if find_spec(name) is not None] or [choose_engine(backend)]
+    else:
+        backends = [known_engine(backend)]
+    if precision != "auto":
+        _check_support(info, backends[0], precision)
     found = []
     for name, one in product(backends, get_args(Precision) if precision == "auto" else [precision]):
         with contextlib.suppress(BackendError):
@@ -146,27 +145,36 @@ _measuring = threading.Lock()
 
 
 def _speeds(
-    graph: ModelGraph, style: Style | None, options: Sequence[Option], folder: Path | None
+    graph: ModelGraph, style: Style | None, options: Sequence[Option], backend: str, folder: Path | None
 ) -> dict[Option, float]:
-    """Milliseconds of each option that works, from the record if there is one."""
-    made_for = [
-        _FORMAT,
-        graph.digest,
-        graph.threads,
-        processor_identity(),
-        [str(option) for option in options],
-        [ENGINES[name].version() for name in dict.fromkeys(option.backend for option in options)],
-    ]
+    """Milliseconds of each option that works, from the record if there is one.
+
+    Without a record, and if the engine that it recommends does not work any more, they are measured. If an engine does
+    not work, no record is written: it may be mended.
+    """
+    versions = [installed_version(name) for name in dict.fromkeys(option.backend for option in options)]
+    names = [str(option) for option in options]
+    made_for = [_FORMAT, graph.digest, graph.threads, processor_identity(), names, versions]
     key = hashlib.sha256(repr(made_for).encode()).hexdigest()[:32]
+    file = folder / f"{key}.speeds.json" if folder is not None else None
     with _measuring:
-        if key not in _measured:
-            file = folder / f"{key}.speeds.json" if folder is not None else None
-            found = _read(file, options)
-            if not found:
-                found = _measure(graph, style, options)
+        found = _measured.get(key) or _read(file, options)
+        if not found or not _works(fastest(found).backend):
+            choose_engine(backend)  # raises for one that is wanted and does not work; warns of others
+            working = [option for option in options if _works(option.backend)]
+            found = _measure(graph, style, working)
+            if len(working) == len(options):
                 _write(file, found)
-            _measured[key] = found
-        return _measured[key]
+        _measured[key] = found
+        return found
+
+
+def _works(backend: str) -> bool:
+    try:
+        choose_engine(backend)
+    except BackendError:
+        return False
+    return True
 
 
 def _measure(graph: ModelGraph, style: Style | None, options: Sequence[Option]) -> dict[Option, float]:

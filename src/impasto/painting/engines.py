@@ -27,9 +27,14 @@ def choose_engine(backend: str) -> str:
     """
     if backend == "auto":
         return _first_that_works()
+    ENGINES[known_engine(backend)].check()
+    return backend
+
+
+def known_engine(backend: str) -> str:
+    """The name itself; UsageError if no engine has it."""
     if not isinstance(backend, str) or backend not in ENGINES:
         raise UsageError(f"unknown backend {backend!r}; use auto, {', '.join(ENGINES)}")
-    ENGINES[backend].check()
     return backend
 
 
