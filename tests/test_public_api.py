@@ -4,7 +4,7 @@ import impasto
 from impasto import errors
 from tests.conftest import HAS_TORCH
 
-NEEDS_TORCH = ("train", "gatys")
+NEEDS_TORCH = ("train", "gatys", "evaluate")
 
 
 def test_the_public_names_are_few_and_all_there():

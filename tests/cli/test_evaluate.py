@@ -54,6 +54,7 @@ def test_evaluate_wants_the_style_picture_and_not_a_style(capsys):
 
 
 def test_evaluate_says_what_is_wrong(tmp_path, style_file, capsys):
+    pytest.importorskip("torch")
     assert main(["evaluate", str(tmp_path / "no.onnx"), "--style", str(style_file)]) == 1
     assert "no such model file" in error_of(capsys)
     assert main(["evaluate", "x.onnx", "--style", str(style_file), "--size", "8"]) == 2

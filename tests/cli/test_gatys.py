@@ -1,5 +1,7 @@
 """`impasto gatys` as a person calls it."""
 
+import pytest
+
 from impasto.cli.main import main
 from tests.cli.commands import error_of
 
@@ -16,6 +18,7 @@ def test_gatys_paints(tmp_path, photo_folder, style_file, tiny_vgg_file, capsys)
 
 
 def test_gatys_says_what_is_wrong(tmp_path, photo_folder, style_file, capsys):
+    pytest.importorskip("torch")
     words = ["gatys", str(photo_folder / "0.JPG"), str(style_file), "-o", str(tmp_path / "p.png")]
     assert main([*words, "--evaluations", "0"]) == 2
     assert "evaluations must be 1 or more" in error_of(capsys)

@@ -112,3 +112,14 @@ def test_what_the_library_logs_as_a_warning_is_one_line(here, capsys):
         del app["warn"]
     assert capsys.readouterr().err == "impasto: in tiles, as memory is short\n"
     assert not logging.getLogger("impasto").handlers
+
+
+@pytest.mark.parametrize("word", ["nonsense", "stylise"])
+def test_an_unknown_command_is_refused_without_loading_the_others(here, word):
+    code = (
+        f"import sys; from impasto.cli.main import main; code = main([{word!r}]); print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "2 False\n"
+    assert done.stderr.startswith(f"impasto: error: unknown command '{word}'.")
+    assert ("Did you mean 'stylize'?" in done.stderr) == (word == "stylise")

@@ -7,6 +7,7 @@ Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
 """
 
 import contextlib
+import difflib
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
+from cyclopts.exceptions import UnknownCommandError
 
 from impasto import __version__
 from impasto.cli.console import complain, log_to_stderr, one_line, open_streams
@@ -112,7 +114,17 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, ImportError):
         missing = _missing_module(error)
         return f"this command needs {missing}; pip install 'impasto[{EXTRAS[missing]}]'"
+    if isinstance(error, UnknownCommandError):
+        return _unknown_command(error)
     return one_line(error)
+
+
+def _unknown_command(error: UnknownCommandError) -> str:
+    """One line about a command that does not exist; cyclopts' own would import every command, and need torch."""
+    word = str(next(iter(error.unused_tokens or ()), ""))
+    similar = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f" Did you mean '{similar[0]}'?" if similar else ""
+    return f"unknown command '{word}'.{hint} The commands are {', '.join(COMMANDS)}"
 
 
 def _writes_to_stdout(options: Sequence[str]) -> bool:
