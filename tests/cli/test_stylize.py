@@ -569,7 +569,10 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "a.png", "-m", "m.onnx", "-o", "out"], 2, "a.png: is given twice"),
         (["info", 300 * "x"], 2, "no style is called"),
         (["stylize", "a.png", "-s", "udnie:much", "-o", "b.png"], 2, "the share of a style is a number"),
-        (["stylize", "-a.png", "-m", "m.onnx", "-o", "b.png"], 2, "for a file of that name give ./-a.png"),
+        (["stylize", "-a.png", "-m", "m.onnx", "-o", "b.png"], 2, "a file of that name is ./-a.png"),
+        (["stylize", "a.png", "--styel", "udnie", "-o", "b.png"], 2, "unknown option --styel: did you mean --style?"),
+        (["stylize", "a.png", "-m", "m.onnx", "--qualty=9", "-o", "b.png"], 2, "--qualty"),
+        (["stylize", "a.png", "--settings", "a.png", "-o", "b.png"], 2, "is a picture, not a settings file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--depth", "16"], 2, "leave --depth out"),
         (
             ["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--grid", "--variants", "2"],
@@ -794,3 +797,9 @@ def test_ctrl_c_in_a_folder_keeps_what_is_done_and_says_how_to_continue(here):
         assert load_image(path).shape == make_photo(0).shape
     paints("in", "-o", "out", "--resume")
     assert len([*Path("out").iterdir()]) == 300
+
+
+def test_a_picture_is_not_written_to_a_terminal(here, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "-")
+    assert "standard output is a terminal: give a file with -o, or redirect it" in message

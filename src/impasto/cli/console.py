@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from impasto.errors import ImageError, UsageError
+
 LINE_SECONDS = 10.0
 """Time between lines of progress where there is no terminal for a bar."""
 
@@ -41,9 +43,17 @@ def open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def standard_output_is_closed() -> bool:
-    """Whether nothing can be written to standard output."""
-    return isinstance(sys.stdout, Closed)
+def check_standard_output() -> None:
+    """Check that a picture can be written to standard output.
+
+    Raises:
+        ImageError: It is closed.
+        UsageError: It is a terminal.
+    """
+    if isinstance(sys.stdout, Closed):
+        raise ImageError("standard output: is closed; give a file with -o")
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal: give a file with -o, or redirect it, as in > painted.png")
 
 
 def one_line(error: object) -> str:

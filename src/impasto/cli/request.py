@@ -91,7 +91,10 @@ def read_request(
     style: StyleFlags, changed: dict[str, Any], region: MaskFlags, extra: ExtraFlags, files: dict[str, Any]
 ) -> Request:
     """The flags over the settings file, checked against each other."""
-    saved = read_settings(style.settings) if style.settings is not None else SavedSettings()
+    saved = SavedSettings()
+    if style.settings is not None:
+        check_kind(style.settings, "settings")
+        saved = read_settings(style.settings)
     if style.style is not None or style.model is not None:
         saved = replace(saved, style=_with_shares(style.style or []), model=style.model)
     saved = _with_paths(saved)

@@ -4,16 +4,17 @@ import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.cli.console import complain, has_terminal, note, progress_bar, standard_output_is_closed
+from impasto.cli.console import check_standard_output, complain, has_terminal, note, progress_bar
 from impasto.cli.flags import PaintingFlags, Switch, given
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
-from impasto.errors import ImageError, UsageError
+from impasto.errors import UsageError
 from impasto.files import check_absent, check_writable
 from impasto.models.catalogue import shipped_names
 from impasto.painting.plan import STANDARD, Failure, Plan, check_protected, check_readable, plan_files
@@ -58,8 +59,10 @@ def stylize(
     workers = 1 if extra.refine or extra.grid else 1 + min(engine.threads or cores(), 2)
     request = replace(request, files=replace(request.files, workers=workers))
     to_standard = Path(output) == STANDARD
-    if to_standard and standard_output_is_closed():
-        raise ImageError("standard output: is closed; give a file with -o")
+    if to_standard:
+        check_standard_output()
+    if str(STANDARD) in inputs and sys.stdin is not None and sys.stdin.isatty():
+        note("reading a picture from standard input")
     with ThreadPoolExecutor(1) as loading:  # while the inputs are found and the first is read
         painter = loading.submit(_load_painter, request, engine)
         plan = _planned(inputs, output, style, request)
@@ -209,14 +212,23 @@ def _holds(file: Path, saved: SavedSettings) -> bool:
         return False
 
 
+def _option_names() -> list[str]:
+    """The command's long options."""
+    groups = (StyleFlags, SettingsFlags, MaskFlags, ExtraFlags, FileFlags, PaintingFlags)
+    names = ["output", "dry_run", "json", *(item.name for group in groups for item in fields(group))]
+    return [f"--{name.replace('_', '-')}" for name in names]
+
+
 def _check_names(names: Sequence[str], style: StyleFlags, region: MaskFlags, extra: ExtraFlags) -> None:
     """Raise UsageError for pictures that look like a flag, and for names that no file can have."""
     for name in names:
         if not name:
             raise UsageError("'' is not the name of a file: give one")
         if name.startswith("-") and name != str(STANDARD):
+            near = get_close_matches(name.partition("=")[0], _option_names(), n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
             raise UsageError(
-                f"unknown option {name}: `impasto stylize --help` shows all; for a file of that name give ./{name}"
+                f"unknown option {name}: {hint}`impasto stylize --help` lists all; a file of that name is ./{name}"
             )
     given = [style.model, style.settings, style.save_settings, extra.picture, *(region.mask or [])]
     for path in map(Path, [*names, *(name for name in given if name is not None)]):
