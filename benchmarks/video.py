@@ -26,17 +26,17 @@ from impasto.models.catalogue import Variant
 from impasto.painting.stylizer import Stylizer
 from impasto.video.clip import Pixels
 from impasto.video.paint import VideoOptions, paint_video
-from impasto.video.steady import Means, Steady
+from impasto.video.steady import Smoothing, Steady
 
 STYLES = ("starry_night", "great_wave", "udnie", "the_scream", "composition_vii")
 NOISE = 2.0
 """Levels of 255: standard deviation of a sensor's noise."""
 NOISY_FRAMES = 24
-EACH_MEANS: dict[str, float | Means] = {
+EACH_METHOD: dict[str, float | Smoothing] = {
     "frame by frame": 0.0,
-    "noise alone": Means(noise=0.85, statistics=0, mixing=0),
-    "statistics alone": Means(noise=0, statistics=0.8, mixing=0),
-    "mixing alone": Means(noise=0, statistics=0, mixing=0.6),
+    "noise alone": Smoothing(noise=0.85, statistics=0, mixing=0),
+    "statistics alone": Smoothing(noise=0, statistics=0.8, mixing=0),
+    "mixing alone": Smoothing(noise=0, statistics=0, mixing=0.6),
     "all (0.5)": 0.5,
     "all (1)": 1.0,
 }
@@ -90,15 +90,15 @@ def noise_response(picture: Pixels, paint: Paint) -> float:
 
 
 def painters(stylizer: Stylizer) -> dict[str, Callable[[], Paint]]:
-    """A fresh painter for each means."""
-    return {name: partial(Steady, stylizer, means=means) for name, means in EACH_MEANS.items()}
+    """Functions that make a fresh painter for each method."""
+    return {name: partial(Steady, stylizer, smoothing=smoothing) for name, smoothing in EACH_METHOD.items()}
 
 
 def stillness(data: Path, variant: Variant) -> dict[str, dict[str, float]]:
     """Means over styles and sequences."""
     sequences = sorted(path for path in (data / "flow" / "sintel_final").iterdir() if path.is_dir())
     scene = impasto.load_image(sequences[0] / "frame_0002.png")
-    found: dict[str, dict[str, list[float]]] = {name: {"warping": [], "noise": []} for name in EACH_MEANS}
+    found: dict[str, dict[str, list[float]]] = {name: {"warping": [], "noise": []} for name in EACH_METHOD}
     for style in STYLES:
         stylizer = impasto.load(style, variant=variant)
         for name, make in painters(stylizer).items():

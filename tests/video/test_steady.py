@@ -8,7 +8,7 @@ import pytest
 import impasto
 from impasto import Settings
 from impasto.errors import UsageError
-from impasto.video.steady import Means, Steady
+from impasto.video.steady import Smoothing, Steady
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def changes(painter, frames):
     return [np.abs(a - b).mean() for a, b in pairwise(painted)]
 
 
-def test_without_steadiness_each_frame_is_painted_by_itself(stylizer):
-    steady = Steady(stylizer, means=0)
+def test_without_smoothing_each_frame_is_painted_independently(stylizer):
+    steady = Steady(stylizer, smoothing=0)
     for seed in range(3):
         frame = noisy(scene(), seed)
         assert np.array_equal(steady(frame), stylizer(frame))
@@ -92,7 +92,7 @@ def test_a_style_changes_between_two_frames(stylizer):
     assert np.array_equal(steady(frame), frame)
 
 
-def test_frames_of_another_size_begin_anew(stylizer):
+def test_frames_of_another_size_reset_the_state(stylizer):
     steady = Steady(stylizer)
     steady(scene())
     small = scene()[:64, :80].copy()
@@ -102,10 +102,10 @@ def test_frames_of_another_size_begin_anew(stylizer):
 @pytest.mark.parametrize("value", [-0.1, 1.1, "much", True])
 def test_a_value_out_of_range_is_refused(stylizer, value):
     with pytest.raises(UsageError):
-        Steady(stylizer, means=value)
+        Steady(stylizer, smoothing=value)
 
 
-def test_each_means_can_be_used_alone(stylizer):
+def test_each_method_can_be_used_alone(stylizer):
     frames = [noisy(scene(), seed) for seed in range(4)]
-    for means in (Means(0.8, 0, 0), Means(0, 0.8, 0), Means(0, 0, 0.8)):
-        assert all(Steady(stylizer, means=means)(frame).shape == frame.shape for frame in frames)
+    for smoothing in (Smoothing(0.8, 0, 0), Smoothing(0, 0.8, 0), Smoothing(0, 0, 0.8)):
+        assert all(Steady(stylizer, smoothing=smoothing)(frame).shape == frame.shape for frame in frames)

@@ -1,4 +1,4 @@
-"""Animated GIF, WebP and PNG, by Pillow."""
+"""Reading and writing animated GIF, WebP and PNG with Pillow."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,7 +17,7 @@ SUFFIXES = tuple(_FORMATS)
 MILLISECOND = Fraction(1, 1000)
 SRGB = Color(matrix=1, primaries=1, transfer=13, full_range=True)
 MOST_BYTES = 2_000_000_000
-"""Of the frames of an animation, which Pillow keeps in memory until all are written."""
+"""Limit for the frames of an animation: Pillow keeps all of them in memory until the file is written."""
 
 
 def is_animation(path: Path) -> bool:
@@ -32,7 +32,11 @@ def is_animation(path: Path) -> bool:
 
 
 class Animation:
-    """An animated picture as a clip. Transparent parts are white."""
+    """An animated picture as a :class:`Clip`. Transparent pixels become white.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
 
     def __init__(self, path: Path, part: Part) -> None:
         self.source: Path | None = path
@@ -45,7 +49,7 @@ class Animation:
         durations = [self._duration(frame) for frame in ImageSequence.Iterator(self._image)]
         mean = Fraction(sum(durations), 1000 * len(durations))
         width, height = part.size_of(*self._image.size)
-        # A picture without the entry plays once; 0 is for ever.
+        # Without a loop count, an animation plays once; 0 repeats for ever.
         self.info = ClipInfo(
             width=width,
             height=height,
@@ -58,8 +62,8 @@ class Animation:
 
     @staticmethod
     def _duration(frame: Image.Image) -> int:
-        """Milliseconds; players show frames of less than 20 for 100."""
-        frame.load()  # WebP has no duration before
+        """The duration in milliseconds. As in browsers, less than 20 counts as 100."""
+        frame.load()  # WebP sets the duration on loading
         duration = round(float(frame.info.get("duration", 100) or 100))
         return duration if duration >= 20 else 100
 
@@ -96,9 +100,9 @@ class Animation:
 
 
 class AnimationWriter:
-    """Writes an animated GIF, WebP or PNG; the format follows the suffix.
+    """Writes an animated GIF, WebP or PNG; the suffix selects the format.
 
-    Pillow keeps all frames until the end: a GIF's as 8 bits a pixel with a palette of their own.
+    All frames stay in memory until the end. GIF frames are stored as 8 bits per pixel, each with its own palette.
     """
 
     def __init__(self, path: Path, info: ClipInfo, quality: int) -> None:
@@ -126,7 +130,7 @@ class AnimationWriter:
         durations = [max(1, round(1000 * step)) for step in [*steps, 1 / self._info.rate]]
         options: dict[str, object] = {"duration": durations}
         loop = 0 if self._info.loop is None else self._info.loop
-        if self._format != "GIF" or loop != 1:  # a GIF without the entry plays once
+        if self._format != "GIF" or loop != 1:  # a GIF without a loop count plays once
             options["loop"] = loop
         if self._format == "WEBP":
             options |= {"quality": self._quality, "method": 4}

@@ -1,4 +1,4 @@
-"""What a clip is: frames with exact times, and the facts that a writer needs to keep."""
+"""The interfaces of clips and writers: frames with exact timestamps, and the properties that a writer preserves."""
 
 import importlib
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a clip.
+    """One frame of a clip.
 
     Attributes:
-        pixels: uint8 (H, W, 3), upright, R'G'B' of the clip's own primaries and transfer function.
+        pixels: uint8 (H, W, 3), upright, R'G'B' with the clip's own primaries and transfer function.
         pts: Presentation time in units of ``time_base``.
-        time_base: Seconds.
+        time_base: Length of one unit of ``pts``, in seconds.
     """
 
     pixels: Pixels
@@ -38,7 +38,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Color:
-    """How a stream's Y'CbCr samples are to be read: H.273 code points, as FFmpeg numbers them.
+    """The color description of a stream's Y'CbCr samples, as H.273 code points.
 
     Attributes:
         matrix: 1 for BT.709, 5 or 6 for BT.601, 9 for BT.2020.
@@ -63,18 +63,18 @@ BT709 = Color(matrix=1, primaries=1, transfer=1, full_range=False)
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """The facts of a clip.
+    """The properties of a clip.
 
     Attributes:
-        width: Pixels of the upright frames.
-        height: Pixels of the upright frames.
-        time_base: Seconds; every frame's ``pts`` counts these.
-        rate: Average frames a second.
-        frames: Number of frames to expect; an estimate, None when unknown.
-        color: Of the frames as they are handed out and should be written.
+        width: Width of the upright frames, pixels.
+        height: Height of the upright frames, pixels.
+        time_base: Unit of every frame's ``pts``, in seconds.
+        rate: Average frame rate, frames per second.
+        frames: Estimated number of frames; None if unknown.
+        color: Color description of the frames, for the writer.
         pixel_aspect: Width of a pixel divided by its height.
-        loop: How often an animation repeats, 0 for ever; None for other clips.
-        notes: What was converted on reading, one sentence each.
+        loop: Number of times an animation plays, 0 for ever; None for other clips.
+        notes: One sentence for each conversion on reading.
     """
 
     width: int
@@ -90,13 +90,13 @@ class ClipInfo:
 
 @dataclass(frozen=True)
 class Part:
-    """Which part of a clip is read, and at what size.
+    """The part of a clip to read, and the frame size.
 
     Attributes:
         start: Seconds from the first frame.
         end: Seconds from the first frame; None for the end.
-        every: Only every so many frames are read.
-        short_side: Pixels of the frames' short side; None for the clip's own. Never enlarges.
+        every: Read every n-th frame.
+        short_side: Length of the frames' short side in pixels; None for the clip's own. Frames are never enlarged.
     """
 
     start: float = 0.0
@@ -105,7 +105,7 @@ class Part:
     short_side: int | None = None
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
-        """The width and height at which frames of this size are read."""
+        """The width and height to which frames of this size are scaled."""
         if self.short_side is None or self.short_side >= min(width, height):
             return width, height
         scale = self.short_side / min(width, height)
@@ -117,7 +117,7 @@ WHOLE = Part()
 
 @dataclass
 class Damage:
-    """What could not be read of a clip: counts, filled in while it is read."""
+    """Counts the parts of a clip that cannot be read; updated while the clip is read."""
 
     packets: int = 0
     messages: list[str] = field(default_factory=list)
@@ -129,10 +129,10 @@ class Clip(Protocol):
     info: ClipInfo
     damage: Damage
     source: Path | None
-    """The file, where it is one."""
+    """The clip's file or folder; None for standard input and patterns."""
 
     def frames(self) -> Iterator[Frame]:
-        """The frames in order of presentation."""
+        """Iterate over the frames in presentation order. Can be called once."""
 
     def __enter__(self) -> Self:
         """Return the clip."""
@@ -145,20 +145,20 @@ class Writer(Protocol):
     """A sink of frames."""
 
     def write(self, frame: Frame) -> None:
-        """Append a frame; times increase."""
+        """Append a frame; timestamps must increase."""
 
     def finish(self) -> None:
-        """Write what is left and put the result in its place."""
+        """Flush all frames and move the finished output to its final path."""
 
     def abandon(self) -> None:
         """Close files and remove unfinished ones."""
 
 
 def pyav() -> ModuleType:
-    """The module ``av``, quiet.
+    """The module ``av``, with FFmpeg's log messages off.
 
     Raises:
-        VideoError: it is not installed, or broken.
+        VideoError: PyAV is not installed, or broken.
     """
     try:
         av = importlib.import_module("av")

@@ -1,4 +1,4 @@
-"""Which codecs and containers are written, and with what options."""
+"""The codecs and containers that can be written, and their options."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ class Codec:
 
     Attributes:
         encoder: FFmpeg's name of the encoder.
-        pixel_format: What it is fed.
-        options: The encoder's options; "{crf}" stands for the rate factor of a quality.
-        best, worst: Rate factors at quality 100 and 0.
-        segment_format: FFmpeg's container for pieces of a result; "nut" keeps every time base.
+        pixel_format: FFmpeg's name of the pixel format of its input.
+        options: The encoder's options; "{crf}" is replaced by the rate factor.
+        best: Rate factor at quality 100.
+        worst: Rate factor at quality 0.
+        segment_format: FFmpeg's container for segments; "nut" keeps every time base.
     """
 
     encoder: str
@@ -32,7 +33,7 @@ class Codec:
 
 
 CODECS: dict[str, Codec] = {
-    # Without B-frames the order of decoding is that of presentation, so that a file can be cut and joined anywhere.
+    # No B-frames: frames are then decoded in presentation order, so a file can be split and joined anywhere.
     "h264": Codec("libx264", "yuv420p", {"preset": "veryfast", "crf": "{crf}", "bf": "0"}, best=12, worst=40),
     "hevc": Codec(
         "libx265", "yuv420p", {"preset": "veryfast", "crf": "{crf}", "x265-params": "bframes=0:log-level=none"}, 14, 42
@@ -49,12 +50,19 @@ CODECS: dict[str, Codec] = {
     "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}, segment_format="mov"),
     "ffv1": Codec("ffv1", "yuv444p", {"level": "3"}),
 }
-"""Video codecs by the name a user gives. libx264 and libx265 are under the GPL; av1 and vp9 are free of it."""
+"""Codecs by the value of `--codec`. Of the encoders, only libx264 and libx265 are licensed under the GPL."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file format: FFmpeg's name, the codecs it takes, the first by default, and what audio is re-encoded to."""
+    """A container format.
+
+    Attributes:
+        format: FFmpeg's name.
+        codecs: Names of the codecs it can hold; the first is the default.
+        audio_encoder: FFmpeg's encoder for audio that cannot be copied.
+        fixed_rate: Whether it only supports a constant frame rate.
+    """
 
     format: str
     codecs: tuple[str, ...]
@@ -74,10 +82,10 @@ CONTAINERS: dict[str, Container] = {
 
 
 def container_of(path: Path) -> Container:
-    """The container that a file's suffix names.
+    """The container for a file's suffix.
 
     Raises:
-        UsageError: it names none.
+        UsageError: The suffix is unknown.
     """
     suffix = path.suffix.lower()
     if suffix not in CONTAINERS:
@@ -87,10 +95,10 @@ def container_of(path: Path) -> Container:
 
 
 def codec_for(path: Path, name: str) -> Codec:
-    """The codec of that name, or with "auto" the container's own.
+    """The codec called ``name``; "auto" is the default of the file's container.
 
     Raises:
-        UsageError: there is no such codec, or the container cannot hold it.
+        UsageError: There is no such codec, or the container cannot hold it.
     """
     container = container_of(path)
     if name == "auto":

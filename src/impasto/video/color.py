@@ -1,6 +1,6 @@
-"""Y'CbCr to R'G'B' and back, by libswscale, and high dynamic range to standard.
+"""Color conversion between Y'CbCr and R'G'B' with libswscale, and tone mapping of HDR.
 
-A clip of standard range keeps its own matrix, primaries and transfer function: its R'G'B' is painted as it is, and
+A standard-range clip keeps its matrix, primaries and transfer function: its R'G'B' values are painted unchanged and
 written with the same tags. PQ and HLG clips are tone-mapped to BT.709.
 """
 
@@ -17,13 +17,13 @@ _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """H.273 matrix coefficients -> libswscale's number for them."""
 _PQ, _HLG = 16, 18
 HLG_PEAK = 1000.0
-"""Candelas a square metre of the display that HLG is shown on, and for which PQ is mastered (ITU-R BT.2100)."""
+"""Peak luminance of the reference display for HLG and PQ, cd/m² (ITU-R BT.2100)."""
 
 
 def color_of(frame: Any) -> Color:
-    """The colour description of a decoded frame; what it leaves open is what players assume.
+    """The color description of a decoded frame. Unspecified values get the defaults of common players.
 
-    BT.601 is assumed for fewer than 720 rows and BT.709 for others, limited range for all but the "yuvj" formats.
+    These are BT.601 for fewer than 720 rows, else BT.709; and limited range, except for the "yuvj" formats.
     """
     large = max(frame.width, frame.height) >= 1280 or min(frame.width, frame.height) >= 720
     matrix, primaries, transfer = int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)
@@ -38,12 +38,12 @@ def color_of(frame: Any) -> Color:
 
 
 def to_rgb(frame: Any, color: Color, size: tuple[int, int] | None = None) -> Pixels:
-    """A decoded frame as R'G'B', uint8 (H, W, 3); of HDR tone-mapped to BT.709.
+    """Convert a decoded frame to R'G'B', uint8 (H, W, 3). HDR is tone-mapped to BT.709.
 
     Args:
         frame: An ``av.VideoFrame``.
-        color: How its samples are to be read.
-        size: Width and height of the result; those of the frame when None.
+        color: The color description of its samples.
+        size: Width and height of the output; None keeps those of the frame.
     """
     width, height = size or (frame.width, frame.height)
     rgb = frame.reformat(
@@ -59,7 +59,7 @@ def to_rgb(frame: Any, color: Color, size: tuple[int, int] | None = None) -> Pix
 
 
 def from_rgb(pixels: Pixels, color: Color, pixel_format: str) -> Any:
-    """R'G'B', uint8 (H, W, 3), as an ``av.VideoFrame`` of this format, tagged with this colour description."""
+    """Convert R'G'B', uint8 (H, W, 3), to an ``av.VideoFrame`` of this pixel format, tagged with this color."""
     from av import VideoFrame
 
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
@@ -75,7 +75,7 @@ def from_rgb(pixels: Pixels, color: Color, pixel_format: str) -> Any:
 
 
 def written_color(color: Color) -> Color:
-    """The colour description of what is written for a clip of this one: its own, or BT.709 for HDR."""
+    """The output's color description for a clip with this one: the same, or BT.709 for HDR."""
     return BT709 if color.is_hdr else color
 
 
@@ -95,7 +95,7 @@ _LUMINANCE_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 
 
 def tone_mapped(rgb: NDArray[np.uint16], color: Color) -> Pixels:
-    """R'G'B' of PQ or HLG, uint16 (H, W, 3), as BT.709 R'G'B', uint8, see :mod:`impasto.pictures.hdr`."""
+    """Tone-map PQ or HLG R'G'B', uint16 (H, W, 3), to BT.709 R'G'B', uint8; see :mod:`impasto.pictures.hdr`."""
     values = np.arange(65536, dtype=np.float64) / 65535
     if color.transfer == _PQ:
         light = hdr.pq_light(values)[rgb]

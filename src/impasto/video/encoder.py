@@ -1,7 +1,7 @@
-"""Encoded video out, in segments: a run that is killed loses the segment under way and no more.
+"""Encodes video in segments: if a run is killed, only the unfinished segment is lost.
 
-Beside the result lies a folder ``RESULT.parts`` while a run lasts: finished segments, and ``record.json``, which says
-what they hold and what they were made from. At the end the segments are joined without encoding again.
+During a run, the folder ``OUTPUT.parts`` contains the finished segments and ``record.json``, which lists the segments
+and the inputs and settings of the run. At the end the segments are joined without re-encoding.
 """
 
 import json
@@ -19,58 +19,58 @@ from impasto.video.codecs import Codec, codec_for, container_of
 from impasto.video.color import from_rgb
 
 SEGMENT_SECONDS = 10.0
-"""Of a clip, in one segment."""
+"""Length of a segment."""
 _MOST_DENOMINATOR = 65_535
-"""Of MPEG-4's time base."""
+"""The largest denominator of a time base in MPEG-4 Part 2."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A finished piece of a result."""
+    """A finished segment of the output."""
 
     file: str
     frames: int
     last_pts: int
-    """Of its last frame, in units of the clip's time base."""
+    """Presentation time of the last frame, in units of the clip's time base."""
 
 
 @dataclass
 class Record:
-    """What the folder of segments holds, as it is kept in ``record.json``.
+    """The content of ``record.json``.
 
     Attributes:
-        made_from: Whatever must be the same for a run to go on: source, style, settings.
-        segments: Finished ones, in order.
+        made_from: The values that must be unchanged to resume the run: source, style, settings.
+        segments: The finished segments, in order.
     """
 
     made_from: dict[str, Any]
     segments: list[Segment] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """Put it into the folder, whole or not at all."""
+        """Write ``record.json`` into the folder, whole or not at all."""
         with replacing(folder / "record.json", VideoError) as part:
             part.write_text(json.dumps(asdict(self), indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Record":
-        """What the folder holds.
+        """Read ``record.json`` from the folder.
 
         Raises:
-            VideoError: its record is missing or damaged.
+            VideoError: The record is missing or damaged, or a segment is missing.
         """
         try:
             data = json.loads((folder / "record.json").read_text(encoding="utf-8"))
             segments = [Segment(str(s["file"]), int(s["frames"]), int(s["last_pts"])) for s in data["segments"]]
             record = cls(dict(data["made_from"]), segments)
         except (OSError, ValueError, KeyError, TypeError) as cause:
-            raise VideoError(f"{folder}: holds no run that could go on; leave --resume out to begin anew") from cause
+            raise VideoError(f"{folder}: has no run to resume; start again without --resume") from cause
         if any(Path(s.file).name != s.file or not (folder / s.file).is_file() for s in segments):
-            raise VideoError(f"{folder}: a segment is missing; remove the folder to begin anew")
+            raise VideoError(f"{folder}: a segment is missing; remove the folder to start again")
         return record
 
 
 def parts_folder(output: Path) -> Path:
-    """Where the segments of a result are kept."""
+    """The folder for the segments of an output file."""
     return output.with_name(output.name + ".parts")
 
 
@@ -78,16 +78,17 @@ class SegmentWriter:
     """Encodes frames into segments.
 
     Args:
-        output: The result's file; its suffix chooses the container.
-        info: The clip's facts, of the painted frames.
-        codec: A name of :data:`impasto.video.codecs.CODECS`, or "auto".
+        output: The output file; its suffix selects the container.
+        info: Properties of the painted frames.
+        codec: A name in :data:`impasto.video.codecs.CODECS`, or "auto".
         quality: 0 to 100.
         made_from: See :class:`Record`.
-        resume: Go on with the run whose segments are there.
+        resume: Continue an unfinished run, if there is one.
 
     Raises:
-        UsageError: the container cannot hold the codec, or an unfinished run is there and ``resume`` is False.
-        VideoError: nothing can be written there, or the run that is there was made from something else.
+        UsageError: The container cannot hold the codec, an unfinished run exists and ``resume`` is False, or the
+            unfinished run has another source, style or settings.
+        VideoError: The folder cannot be written, or its record is damaged.
     """
 
     def __init__(
@@ -128,14 +129,14 @@ class SegmentWriter:
 
     @property
     def last_pts(self) -> int | None:
-        """The time of the last frame that is in a finished segment, in the clip's time base; None if there is none."""
+        """Presentation time of the last frame in a finished segment, in the clip's time base; None without segments."""
         return self.record.segments[-1].last_pts if self.record.segments else None
 
     def write(self, frame: Frame) -> None:
-        """Encode one frame; ends the segment when it is long enough.
+        """Encode one frame, and finish the segment if it is long enough.
 
         Raises:
-            VideoError: the disk is full, or the encoder refuses.
+            VideoError: The disk is full, or the encoder fails.
         """
         try:
             if self._segment is None:
@@ -170,7 +171,7 @@ class SegmentWriter:
             self._first = frame.pts
         pts = round(frame.time / self._time_base)
         if self._last_time is not None and pts <= self._last_time:
-            pts = self._last_time + 1  # two frames within one unit of a coarser time base
+            pts = self._last_time + 1  # two frames fall into one unit of a coarser time base
         self._last_time = pts
         picture = from_rgb(_even(frame.pixels), self._info.color, self._codec.pixel_format)
         picture.pts, picture.time_base = pts, self._time_base
@@ -179,7 +180,7 @@ class SegmentWriter:
         self._count, self._last = self._count + 1, frame.pts
 
     def end_segment(self) -> None:
-        """Finish the segment under way, if there is one, so that a later run goes on behind it."""
+        """Finish the current segment, if there is one, so that a later run can resume after it."""
         if self._segment is None:
             return
         segment, self._segment = self._segment, None
@@ -192,7 +193,7 @@ class SegmentWriter:
         self.record.write(self.folder)
 
     def abandon(self) -> None:
-        """Close the segment under way and remove it; finished ones stay."""
+        """Remove the unfinished segment; finished segments stay."""
         if self._segment is not None:
             segment, self._segment = self._segment, None
             segment.close()
@@ -203,11 +204,11 @@ class SegmentWriter:
         return [self.folder / segment.file for segment in self.record.segments]
 
     def remove(self) -> None:
-        """Remove the folder of segments: the result is there."""
+        """Remove the folder with all segments, once the output is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _even(pixels: Pixels) -> Pixels:
-    """The picture with an even number of rows and columns, the last ones repeated: 4:2:0 has no others."""
+    """Repeat the last row and column where necessary: 4:2:0 needs even sizes."""
     below, right = pixels.shape[0] % 2, pixels.shape[1] % 2
     return np.pad(pixels, [(0, below), (0, right), (0, 0)], mode="edge") if below or right else pixels

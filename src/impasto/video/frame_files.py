@@ -1,4 +1,4 @@
-"""Folders and patterns of numbered frames."""
+"""Clips as folders or patterns of numbered picture files."""
 
 import glob
 import re
@@ -16,16 +16,20 @@ from impasto.video.animation import SRGB
 from impasto.video.clip import ClipInfo, Damage, Frame, Part
 
 RATE = Fraction(25)
-"""Frames a second that are assumed: files say nothing about it."""
+"""Assumed frame rate: picture files have no timestamps."""
 
 
 def is_frames(name: str) -> bool:
-    """Whether a name is a folder, or a pattern that is no file itself."""
+    """Whether a name is a folder or a glob pattern, and not the name of an existing file."""
     return Path(name).is_dir() or (not Path(name).is_file() and bool(re.search(r"[*?\[]", name)))
 
 
 class FrameFiles:
-    """Pictures in the natural order of their names (2 before 10) as a clip."""
+    """Picture files as a clip, sorted naturally by name (2 before 10).
+
+    Raises:
+        VideoError: There are no pictures, or the first cannot be read.
+    """
 
     def __init__(self, name: str, part: Part) -> None:
         self.source = Path(name) if Path(name).is_dir() else None
@@ -49,7 +53,11 @@ class FrameFiles:
         self.info = ClipInfo(width, height, 1 / RATE, RATE / part.every, len(self._paths), SRGB)
 
     def frames(self) -> Iterator[Frame]:
-        """See :class:`impasto.video.clip.Clip`; a frame that cannot be read is left out and counted."""
+        """See :class:`impasto.video.clip.Clip`. Unreadable frames are skipped and counted in ``damage``.
+
+        Raises:
+            VideoError: A frame has another size than the first.
+        """
         for number, path in self._paths:
             try:
                 pixels = load_image(path)
@@ -73,7 +81,7 @@ class FrameFiles:
 
 
 class FrameFilesWriter:
-    """Writes one PNG a frame, frame_000001.png and so on, to a folder."""
+    """Writes one PNG per frame, frame_000001.png and so on, to a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -89,10 +97,10 @@ class FrameFilesWriter:
         save_image(self._folder / f"frame_{self._count:06d}.png", frame.pixels)
 
     def finish(self) -> None:
-        """See :class:`impasto.video.clip.Writer`: every frame is in its place already."""
+        """See :class:`impasto.video.clip.Writer`. Nothing to do: each frame is a complete file."""
 
     def abandon(self) -> None:
-        """See :class:`impasto.video.clip.Writer`: what is there stays."""
+        """See :class:`impasto.video.clip.Writer`. The frames written so far stay."""
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

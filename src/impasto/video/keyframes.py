@@ -1,10 +1,10 @@
-"""Strength and mixture that change over a clip's time, from a small file.
+"""Key frames: a JSON file of strengths and style mixtures that change over a clip's time.
 
     {"strength": {"0": 0.0, "2.5": 1.0},
      "mix": {"0": {"udnie": 1}, "5": {"udnie": 0.3, "great_wave": 0.7}}}
 
-Keys are seconds from the clip's first frame. Between them values change evenly; before the first and after the last
-they stay.
+Keys are seconds from the clip's first frame. Values are interpolated linearly, and constant before the first and after
+the last key.
 """
 
 import json
@@ -17,30 +17,30 @@ from impasto.errors import UsageError
 from impasto.painting.settings import MOST_STRENGTH
 
 STEPS = 50
-"""Mixtures between two styles that are told apart: each is another set of statistics."""
+"""Number of mixtures between two styles. Mixtures are quantised, because each one resets the smoothed statistics."""
 
 
 @dataclass(frozen=True)
 class Keyframes:
-    """Values at times.
+    """The content of a file of key frames.
 
     Attributes:
         strength: Seconds -> strength, in order of time.
-        mix: Seconds -> styles and their shares, which sum to 1.
+        mix: Seconds -> styles and their shares, which sum to 1, in order of time.
     """
 
     strength: tuple[tuple[float, float], ...] = ()
     mix: tuple[tuple[float, Mapping[str, float]], ...] = field(default=())
 
     def strength_at(self, seconds: float, default: float) -> float:
-        """The strength at a time."""
+        """The strength at a time; ``default`` if the file has none."""
         if not self.strength:
             return default
         before, after, share = _around([time for time, _ in self.strength], seconds)
         return (1 - share) * self.strength[before][1] + share * self.strength[after][1]
 
     def mix_at(self, seconds: float) -> Mapping[str, float] | None:
-        """The styles and their shares at a time, in steps of 1 / `STEPS`; None where the file has none."""
+        """The styles and their shares at a time, in steps of 1 / `STEPS`; None if the file has none."""
         if not self.mix:
             return None
         before, after, share = _around([time for time, _ in self.mix], seconds)
@@ -52,10 +52,10 @@ class Keyframes:
 
 
 def read_keyframes(path: Path) -> Keyframes:
-    """The values of a file.
+    """Read a file of key frames.
 
     Raises:
-        UsageError: it cannot be read, or says something else than the module's text.
+        UsageError: The file cannot be read, or does not have the format above.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def _timed(path: Path, name: str, values: object) -> list[tuple[float, Any]]:
 
 
 def _around(times: list[float], seconds: float) -> tuple[int, int, float]:
-    """The places of the times before and after, and how far between them this time is, 0 to 1."""
+    """The indices of the key frames before and after a time, and the position between them, 0 to 1."""
     after = next((place for place, time in enumerate(times) if time > seconds), len(times))
     if after == 0:
         return 0, 0, 0.0

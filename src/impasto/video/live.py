@@ -1,4 +1,4 @@
-"""Live painting: frames come when they come, the newest is painted, and what is late is left out."""
+"""Live painting: always paints the newest frame and drops frames that arrive while another one is painted."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from impasto.video.clip import Pixels
 from impasto.video.steady import Steady
 
 SMOOTHING = 0.9
-"""Share of the earlier values in the running means of rate and latency."""
+"""Weight of the earlier values in the running means of rate and latency."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class LiveFrame:
     """A painted frame.
 
     Attributes:
-        number: Of the frame among those handed in, from 0.
-        source: The frame as it was handed in.
-        painted: The frame painted, of the same size.
-        latency: Seconds from handing in to the end of painting.
+        number: Index of the submitted frame, from 0.
+        source: The submitted frame, uint8 (H, W, 3).
+        painted: The painted frame, of the same shape and dtype.
+        latency: Seconds from submission to the end of painting.
     """
 
     number: int
@@ -35,13 +35,13 @@ class LiveFrame:
 
 @dataclass(frozen=True)
 class LiveRate:
-    """How a live stream runs, as running means.
+    """The throughput of a live stream.
 
     Attributes:
-        rate: Painted frames a second.
-        latency: Seconds from handing in to the end of painting.
-        received: Frames handed in.
-        dropped: Frames that were replaced by a newer one before they were painted.
+        rate: Painted frames per second, running mean.
+        latency: Seconds from submission to the end of painting, running mean.
+        received: Number of submitted frames.
+        dropped: Number of frames that a newer one replaced before they were painted.
     """
 
     rate: float
@@ -51,11 +51,11 @@ class LiveRate:
 
 
 class Live:
-    """Paints a stream of frames in a thread of its own. One frame waits at most: a newer one takes its place.
+    """Paints a stream of frames in a background thread. At most one frame waits; a newer frame replaces it.
 
     Args:
-        stylizer: What paints.
-        settings: How.
+        stylizer: Paints each frame.
+        settings: How the style is applied; None for the defaults.
         steady: See :class:`impasto.video.steady.Steady`.
         use_flow: See :class:`impasto.video.steady.Steady`.
     """
@@ -76,10 +76,10 @@ class Live:
         self._thread.start()
 
     def submit(self, frame: Pixels) -> int:
-        """Hand in a frame, uint8 (H, W, 3), which must not be changed afterwards; returns its number.
+        """Submit a frame, uint8 (H, W, 3), which must not be changed afterwards. Returns its number.
 
         Raises:
-            ImpastoError: the stream is closed, or an earlier frame could not be painted.
+            ImpastoError: The stream is closed, or an earlier frame could not be painted.
         """
         with self._changed:
             self._check()
@@ -90,22 +90,22 @@ class Live:
             return number
 
     def restyle(self, stylizer: Stylizer, settings: Settings | None = None) -> None:
-        """Paint with another style or other settings from the next frame on."""
+        """Use another style or other settings from the next frame on."""
         with self._changed:
             self._style = stylizer, settings
 
     def latest(self, after: int = -1, timeout: float | None = None) -> LiveFrame | None:
-        """The newest painted frame with a number above ``after``; waits for one, ``timeout`` seconds at most.
+        """Wait for a painted frame with a number above ``after``, and return the newest.
 
         Args:
-            after: Number of the frame that the caller has already; -1 for none.
-            timeout: Seconds; None waits until there is one or the stream is closed.
+            after: Number of the last frame that the caller has; -1 for none.
+            timeout: Seconds to wait; None waits until a frame is painted or the stream is closed.
 
         Returns:
-            The frame, or None after the time is over or the stream is closed.
+            The frame, or None after the timeout or if the stream is closed.
 
         Raises:
-            ImpastoError: a frame could not be painted.
+            ImpastoError: A frame could not be painted.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._is_newer(after) or self._closed or self._error is not None, timeout)
@@ -115,13 +115,13 @@ class Live:
 
     @property
     def rate(self) -> LiveRate:
-        """How the stream runs."""
+        """The current throughput."""
         with self._changed:
             rate = 1 / self._period if self._period else 0.0
             return LiveRate(rate, self._latency, self._received, self._dropped)
 
     def close(self) -> None:
-        """End the thread; the frame that waits is left out."""
+        """End the thread. A frame that still waits is discarded."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

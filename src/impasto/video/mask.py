@@ -1,4 +1,4 @@
-"""Where a clip is painted."""
+"""Masks that limit the painting of a clip to a region."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,12 @@ from impasto.video.reader import open_clip
 
 
 class Mask:
-    """Where a clip is painted: everywhere, by a picture, or by another clip, frame by frame."""
+    """A mask for the frames of a clip: white is painted, black keeps the source.
+
+    Args:
+        path: A picture for all frames, or a clip with one mask per frame; None paints everywhere.
+        part: The part of a mask clip to read.
+    """
 
     def __init__(self, path: Path | None, part: Part) -> None:
         self._fixed: NDArray[np.uint8] | None = None
@@ -30,13 +35,13 @@ class Mask:
             self._fixed = load_mask(path)
 
     def applied(self, painted: Pixels, frame: Pixels) -> Pixels:
-        """The painted frame within the mask, the frame itself elsewhere."""
+        """Blend a painted frame with its source frame by the mask; all uint8 (H, W, 3). Advances a mask clip."""
         if self._fixed is None and self._frames is None:
             return painted
         mask = self._fixed
         if self._frames is not None:
             following = next(self._frames, None)
-            if following is not None:  # a mask that is shorter stays as it ends
+            if following is not None:  # a shorter mask clip keeps its last frame
                 self._last = np.rint(following.pixels.mean(axis=2)).astype(np.uint8)
             mask = self._last
         assert mask is not None

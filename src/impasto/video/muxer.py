@@ -1,4 +1,4 @@
-"""The result's file: painted segments joined, with the sound, subtitles, chapters and metadata of the source."""
+"""Joins painted segments into the output file, with the source's audio, subtitles, chapters and metadata."""
 
 import heapq
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from impasto.video.clip import pyav
 from impasto.video.codecs import Container, container_of
 
 _NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time"}
-"""Metadata of a file itself, not of what it shows."""
+"""Metadata about the source file itself, not about its content."""
 
 
 def join(
@@ -24,18 +24,18 @@ def join(
     end: Fraction | None = None,
     with_audio: bool = True,
 ) -> list[str]:
-    """Write the result; returns what could not be copied as it was, one sentence each.
+    """Write the output file. Returns one note for each stream that was re-encoded or left out.
 
     Args:
         output: The file to write; it appears whole or not at all.
         segments: Files of :class:`impasto.video.encoder.SegmentWriter`.
         source: The clip whose other streams are copied; None for none.
-        begin: Seconds of the source's time that become 0.
-        end: Seconds of the source's time at which its other streams are cut; None for their end.
-        with_audio: Whether sound is copied.
+        begin: Source time, in seconds, that becomes time 0.
+        end: Source time, in seconds, at which the other streams are cut; None for their end.
+        with_audio: Whether to copy audio.
 
     Raises:
-        VideoError: it cannot be written.
+        VideoError: The file cannot be written.
     """
     av = pyav()
     container = container_of(output)
@@ -65,7 +65,7 @@ def _segment_packets(segments: list[Path], stream: Any, begin: Fraction) -> Iter
     for path in segments:
         with av.open(str(path)) as segment:
             for packet in segment.demux(segment.streams.video[0]):
-                if packet.pts is None:  # the end
+                if packet.pts is None:  # PyAV's flush packet at the end
                     continue
                 packet.dts = packet.pts  # there are no B-frames
                 _shift(packet, begin)
@@ -84,7 +84,7 @@ def _seconds(packet: Any) -> float:
 
 
 class _Others:
-    """The streams of the source besides its video, on their way to the result."""
+    """Copies the source's other streams (audio, subtitles) and its metadata to the output."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class _Others:
     ) -> None:
         self.notes: list[str] = []
         self._begin, self._end = begin, end
-        # A container without times cannot begin before 0: an encoder's priming samples are left out.
+        # A container without timestamps cannot start before 0, so the encoder's priming samples are left out.
         self._from_zero = bool(begin) or container.fixed_rate
         self._copies: dict[int, Any] = {}
         self._encoded: dict[int, tuple[Any, Any]] = {}
@@ -117,7 +117,7 @@ class _Others:
         if chapters and not begin and end is None:
             result.set_chapters(chapters)
         elif chapters:
-            self.notes.append("chapters are left out of a part of a clip")
+            self.notes.append("chapters are not copied if only part of a clip is painted")
 
     def _add(self, result: Any, stream: Any, encoder: str) -> None:
         name = stream.codec_context.name if stream.codec_context is not None else "unknown"
@@ -138,7 +138,7 @@ class _Others:
         copy.disposition = stream.disposition
 
     def packets(self) -> Iterator[Any]:
-        """Packets in the order in which they lie in the source."""
+        """The output's packets, in the order of the source file."""
         if self._source is None or not (self._copies or self._encoded):
             return
         streams = [s for s in self._source.streams if s.index in self._copies or s.index in self._encoded]
@@ -193,7 +193,7 @@ class _Encoder:
         self._errors = av.error
 
     def encode(self, packet: Any, begin: Fraction) -> Iterator[Any]:
-        """Packets for the result; what cannot be decoded is left out."""
+        """Packets for the output; packets that cannot be decoded are skipped."""
         try:
             frames = packet.decode()
         except (self._errors.FFmpegError, ValueError):

@@ -1,4 +1,4 @@
-"""A clip painted: decoding, painting and encoding overlap, and a run that is cut short can go on."""
+"""Paints a clip. Decoding, painting and encoding overlap, and an interrupted run can be resumed."""
 
 import hashlib
 import sys
@@ -32,32 +32,32 @@ from impasto.video.threads import Ahead, Behind
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions:
-    """How a clip is read, painted and written.
+    """Options for reading, painting and writing a clip.
 
     Raises:
         UsageError: A value is out of range, or two options contradict each other.
     """
 
-    start: float = opt(0.0, "begin this many seconds after the first frame", least=0)
+    start: float = opt(0.0, "start this many seconds after the first frame", least=0)
     end: float | None = opt(None, "end this many seconds after the first frame; default: the clip's end", least=0)
-    every: int = opt(1, "paint only every so many frames", least=1)
-    size: int | None = opt(None, "short side of the result, pixels; default: the clip's own", least=16)
+    every: int = opt(1, "paint every n-th frame only", least=1)
+    size: int | None = opt(None, "short side of the output, pixels; default: the clip's own", least=16)
     steady: float = opt(
         0.5,
-        "how still the result holds: 0 paints each frame by itself, 1 follows the frames before most",
+        "temporal smoothing: 0 paints each frame independently, 1 smooths most",
         least=0,
         most=1,
     )
     flow: bool | None = opt(None, "follow motion by optical flow; default: if OpenCV is installed (impasto[flow])")
     real_time: bool = opt(
-        False, "paint smaller frames and enlarge them, as far as painting then keeps up with the clip's own speed"
+        False, "paint frames at a reduced size and enlarge them, so that painting keeps up with the clip's frame rate"
     )
-    codec: str = opt("auto", f"video codec: {', '.join(CODECS)}, or auto: the usual one of the file's suffix")
+    codec: str = opt("auto", f"video codec: {', '.join(CODECS)}, or auto, the default for the file's suffix")
     quality: int = opt(75, "quality of the encoding, 0 to 100", least=0, most=100)
-    audio: Literal["copy", "none"] = opt("copy", "sound: copy it as it is, or none")
+    audio: Literal["copy", "none"] = opt("copy", "audio: copy the source's, or none")
     keyframes: Path | None = opt(None, "JSON file of strength and mixture over time, see the documentation")
-    force: bool = opt(False, "replace a file that exists")
-    resume: bool = opt(False, "go on with a run that was cut short")
+    force: bool = opt(False, "replace an existing file")
+    resume: bool = opt(False, "resume an interrupted run")
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -70,36 +70,36 @@ class VideoOptions:
 
     @property
     def part(self) -> Part:
-        """Which part of the clip is read, at what size."""
+        """The part of the clip to read, and the frame size."""
         return Part(start=self.start, end=self.end, every=self.every, short_side=self.size)
 
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """Where a run stands."""
+    """The progress of a run."""
 
     frames: int
     total: int | None
     seconds: float
     rate: float
-    """Frames a second."""
+    """Frames per second."""
     seconds_left: float | None
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What was painted.
+    """The result of :func:`paint_video`.
 
     Attributes:
-        output: The result; "-" for standard output.
-        frames: Painted in this run.
-        resumed: Frames that an earlier run had painted.
-        finished: False where Ctrl-C ended the run: the result holds what was painted.
-        damaged: Packets or frames of the source that could not be read.
-        notes: What was converted, left out or wrong, one sentence each.
-        seconds: Of this run.
-        painting_seconds: Of these, in which a frame was being painted.
-        cuts: How many changes of shot were found.
+        output: The output file or folder; "-" for standard output.
+        frames: Number of frames painted in this run.
+        resumed: Number of frames from an earlier run.
+        finished: False if Ctrl-C ended the run; the output then contains the frames painted so far.
+        damaged: Number of packets or frames of the source that could not be read.
+        notes: One sentence for each conversion, omission and problem.
+        seconds: Duration of this run.
+        painting_seconds: Time spent on painting, in seconds.
+        cuts: Number of cuts detected.
     """
 
     output: str
@@ -123,21 +123,21 @@ def paint_video(
     mask: Path | None = None,
     progress: Callable[[VideoProgress], None] = lambda progress: None,
 ) -> VideoResult:
-    """Paint a clip and write the result, with the source's sound, timing and metadata.
+    """Paint a clip and write it, with the source's audio, timing and metadata.
 
     Args:
         source: A clip, see :func:`impasto.video.reader.open_clip`.
-        output: A video file, an animated GIF, WebP or PNG, a folder (a name without suffix) for a PNG a frame, or "-"
-            for a YUV4MPEG2 stream on standard output.
-        stylizer: What paints.
+        output: A video file; an animated GIF, WebP or PNG; a folder (a name without suffix), which gets one PNG per
+            frame; or "-" for a YUV4MPEG2 stream on standard output.
+        stylizer: Paints each frame.
         settings: How the style is applied.
         options: How the clip is read and written.
-        mask: Where to paint: a picture, white for fully, or a clip whose frames are masks.
+        mask: A picture or clip that limits the painting: white is painted, black keeps the source.
         progress: Called after every frame, from the calling thread.
 
     Raises:
-        VideoError: the clip cannot be read, or the result not written.
-        UsageError: the output is there already, or the options do not fit the output.
+        VideoError: The clip cannot be read, or the output cannot be written.
+        UsageError: The output exists already, or the options do not fit the output.
     """
     settings, options = settings or Settings(), options or VideoOptions()
     with ExitStack() as stack:
@@ -188,12 +188,12 @@ def _writer(
     )
 
 
-_OF_THE_RUN = {"force", "resume", "audio", "keyframes"}
-"""Options that do not change a painted frame, or are compared by themselves."""
+_NOT_COMPARED = {"force", "resume", "audio", "keyframes"}
+"""Options that do not change the painted frames, or are compared separately."""
 
 
 def _identity(source: Path | None) -> list[object]:
-    """What tells one source file from another."""
+    """Values that identify a source file."""
     if source is None or not source.is_file():
         return [str(source)]
     stat = source.stat()
@@ -201,14 +201,14 @@ def _identity(source: Path | None) -> list[object]:
 
 
 def _fingerprint(stylizer: Stylizer) -> str:
-    """What tells one network and style from another."""
+    """A hash of the network and the style."""
     style = stylizer.style
     content = stylizer.info.to_json().encode() + (b"" if style is None else style.parameters.tobytes())
     return hashlib.sha256(content).hexdigest()
 
 
 def _json(value: Any) -> Any:
-    """The value with what JSON has not as text."""
+    """The value, with types that JSON lacks as text."""
     if isinstance(value, Mapping):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -217,7 +217,7 @@ def _json(value: Any) -> Any:
 
 
 class _Run:
-    """One clip on its way through decoder, painter and encoder."""
+    """The state of one run: a clip passes through decoder, painter and encoder."""
 
     def __init__(self, clip: Clip, mask: "Mask", stylizer: Stylizer, settings: Settings, options: VideoOptions) -> None:
         self._clip, self._mask = clip, mask
@@ -303,7 +303,7 @@ class _Run:
         return VideoProgress(resumed + count, total, seconds, rate, left)
 
     def _frame(self, frame: Frame) -> Pixels:
-        """One frame painted, where the mask says."""
+        """Paint one frame inside the mask."""
         begun = time.monotonic()
         assert self._first is not None
         self._restyle(float(frame.time - self._first.time))
@@ -319,7 +319,7 @@ class _Run:
         return painted
 
     def _choose_size(self, pixels: Pixels, painted: Pixels) -> None:
-        """Find the working size at which painting keeps up, from the time that this frame takes once more."""
+        """Choose the largest working size that paints in real time, by painting this frame again and timing it."""
         begun = time.monotonic()
         self._steady(pixels)
         taken = time.monotonic() - begun

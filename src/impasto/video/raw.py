@@ -1,4 +1,4 @@
-"""Raw video (YUV4MPEG2) on standard output, for any other program's standard input."""
+"""Raw video (YUV4MPEG2) on standard output, to be piped into other programs."""
 
 from typing import Any, BinaryIO
 
@@ -10,7 +10,7 @@ STANDARD_OUTPUT = "-"
 
 
 class RawWriter:
-    """Writes frames as YUV4MPEG2, 4:4:4, at a fixed rate: the format has no times."""
+    """Writes YUV4MPEG2, 4:4:4, at a constant frame rate: the format stores no timestamps."""
 
     def __init__(self, stream: BinaryIO, info: ClipInfo) -> None:
         self._av = pyav()

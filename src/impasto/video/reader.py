@@ -1,4 +1,4 @@
-"""Clips in: video files, animations, folders of frames, and raw video on standard input."""
+"""Reading clips: video files, animations, folders of frames, and raw video on standard input."""
 
 import itertools
 import sys
@@ -17,21 +17,21 @@ from impasto.video.color import color_of, to_rgb, written_color
 
 STANDARD_INPUT = "-"
 MOST_PIXELS = 64_000_000
-"""Of one frame."""
+"""Largest accepted frame, width times height."""
 MOST_DAMAGED = 1000
-"""Packets in a row that cannot be decoded before a stream is given up."""
+"""Reading stops after this many undecodable packets in a row."""
 
 
 def open_clip(source: str | Path, part: Part = WHOLE) -> Clip:
-    """A clip, ready to read.
+    """Open a clip for reading.
 
     Args:
         source: A video file; an animated GIF, WebP or PNG; a folder of frames, or a pattern of their names
             (``shot_*.png``); or "-" for a YUV4MPEG2 stream on standard input.
-        part: Which part of it.
+        part: The part to read, and the frame size.
 
     Raises:
-        VideoError: it does not exist, holds no video, or cannot be decoded.
+        VideoError: The source does not exist, contains no video, or cannot be decoded.
     """
     name = str(source)
     if name == STANDARD_INPUT:
@@ -134,10 +134,10 @@ class FileClip:
         return self._container.duration / 1_000_000 if self._container.duration else None
 
     def frames(self) -> Iterator[Frame]:
-        """The frames in order of presentation; can be called once."""
+        """See :class:`impasto.video.clip.Clip`."""
         part = self._part
         decoded = self._pending
-        assert decoded is not None, "a clip is read once"
+        assert decoded is not None, "a clip can be read once"
         self._pending = None
         begin = self._first_time + part.start
         if part.start > 2 and self.source is not None:
@@ -165,7 +165,7 @@ class FileClip:
         return np.ascontiguousarray(np.rot90(pixels, self._turns)) if self._turns else pixels
 
     def _decoded(self) -> Iterator[Any]:
-        """Decoded frames, each with a presentation time; what cannot be decoded is counted in ``damage``."""
+        """Decoded frames, each with a presentation time. Decoding errors are counted in ``damage``."""
         errors = self._av.error
         step = max(1, round(1 / (Fraction(self._stream.average_rate or 25) * Fraction(self._stream.time_base))))
         last, failures = None, 0
@@ -195,7 +195,7 @@ class FileClip:
                 yield frame
 
     def _deinterlaced(self, frames: Iterator[Any]) -> Iterator[Any]:
-        """One whole frame for each pair of fields (FFmpeg's filter bwdif)."""
+        """Combine each pair of fields into one frame (FFmpeg's filter bwdif)."""
         graph = self._av.filter.Graph()
         source = graph.add_buffer(template=self._stream)
         combine, sink = graph.add("bwdif", "mode=send_frame"), graph.add("buffersink")
@@ -223,10 +223,10 @@ class FileClip:
 
 
 _ATTACHED_PICTURE = 0x0400
-"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC: a cover, no video."""
+"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC: cover art, not video."""
 
 
 def _reason(cause: Exception) -> str:
-    """An FFmpeg error in a few words, without the file's name."""
+    """The first line of an FFmpeg error, without the file's name, at most 120 characters."""
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return str(text).splitlines()[0][:120]

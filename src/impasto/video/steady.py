@@ -1,16 +1,17 @@
-"""Painting the frames of a film so that they hold still.
+"""Temporal smoothing: paints the frames of a clip without flicker.
 
-Painted one by one, frames flicker: noise changes what a network paints, and its instance normalisations follow every
-change of the picture's statistics. :class:`Steady` takes four means against that, all scaled by one number:
+Frames that are painted one by one flicker: sensor noise changes the network's output, and instance normalisation
+follows every change of the frame's statistics. :class:`Steady` reduces flicker in four ways. One number scales the
+first, second and fourth:
 
-1. **noise**: where a frame differs from the one before by no more than a sensor's noise, it is averaged with it before
-   it is painted (a recursive filter per pixel, along the optical flow where OpenCV is installed);
-2. **statistics**: those of the instance normalisations are measured every few frames, smoothed, and given to the
-   network as inputs (Chen et al. 2022 freeze them for tiles);
-3. **the network's own noise z** is the same in every frame;
-4. **mixing**: the painted frame before, moved along the flow, is mixed in where the frames agree.
+1. **noise**: a recursive filter averages each input pixel with the previous frame's, if the two differ by no more than
+   sensor noise. It follows the optical flow if OpenCV is installed.
+2. **statistics**: the instance normalisation statistics are measured every few frames, smoothed, and passed to the
+   network as inputs (Chen et al. 2022 freeze them for tiles).
+3. **z**: the network's noise input is the same in every frame.
+4. **mixing**: the previous output, warped by the flow, is blended into the output where the two frames agree.
 
-At a cut all of it begins anew.
+A cut resets all of them.
 """
 
 import importlib
@@ -32,28 +33,28 @@ from impasto.pictures.picture import check_picture
 from impasto.video.clip import Pixels
 
 Statistics = dict[str, NDArray[np.float32]]
-"""Of a network's instance normalisations, as :meth:`impasto.painting.network.Network.measure` returns them."""
+"""Instance normalisation statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
 
 NOISE = 10
-"""Levels of 255: two frames that differ by less, after a blur of 3 x 3 pixels, show the same thing."""
+"""Levels of 255. Two frames agree at a pixel if they differ by less than this after a 3 x 3 box blur."""
 MEASURE_EVERY = 10
 """Frames between two measurements of the statistics."""
 CUT = 0.14
-"""Mean difference of two frames, of the range, above which they are of different shots ..."""
+"""A cut is detected if the mean difference of two frames exceeds this share of the value range ..."""
 CUT_RATIO = 4.0
-"""... if it is also so many times the mean difference of the frames before."""
+"""... and this multiple of the running mean of earlier differences."""
 THUMBNAIL = 32
-"""Side, pixels, of the pictures that cuts are looked for in."""
+"""Side of the thumbnails that cuts are detected in, pixels."""
 
 
 @dataclass(frozen=True)
-class Means:
-    """How strongly each means is used, 0 to 1.
+class Smoothing:
+    """The strength of each method, 0 (off) to 1.
 
     Attributes:
-        noise: Share of the earlier frames in a pixel that has not changed.
-        statistics: Share of the earlier statistics that is left after a measurement; 0: statistics of each frame.
-        mixing: Share of the painted frame before, moved along the flow, where frames agree.
+        noise: Weight of the earlier frames in an unchanged input pixel.
+        statistics: Weight that the earlier statistics keep after a measurement; 0 uses each frame's own statistics.
+        mixing: Weight of the previous output, warped by the flow, where frames agree.
     """
 
     noise: float
@@ -61,11 +62,11 @@ class Means:
     mixing: float
 
     @classmethod
-    def of(cls, steady: float) -> "Means":
-        """All means at this strength, 0 to 1.
+    def scaled(cls, steady: float) -> "Smoothing":
+        """All methods, scaled by one number from 0 to 1.
 
         Raises:
-            UsageError: it is out of range.
+            UsageError: The number is out of range.
         """
         if not isinstance(steady, int | float) or isinstance(steady, bool) or not 0 <= steady <= 1:
             raise UsageError(f"steady must be from 0 (frame by frame) to 1, not {steady}")
@@ -73,41 +74,41 @@ class Means:
 
 
 class Steady:
-    """Paints the frames of one film, in order.
+    """Paints the frames of one clip, in order.
 
     Args:
-        stylizer: What paints.
-        settings: How.
-        means: A number from 0 to 1, or each means by itself.
-        use_flow: Whether optical flow is used; None: where OpenCV is installed.
+        stylizer: Paints each frame.
+        settings: How the style is applied; None for the defaults.
+        smoothing: One number from 0 (off) to 1, or the strength of each method.
+        use_flow: Whether to use optical flow; None uses it if OpenCV is installed.
 
     Raises:
-        UsageError: a value out of range, or flow is wanted and OpenCV is missing.
+        UsageError: A value is out of range, or ``use_flow`` is True and OpenCV is missing.
     """
 
     def __init__(
         self,
         stylizer: Stylizer,
         settings: Settings | None = None,
-        means: float | Means = 0.5,
+        smoothing: float | Smoothing = 0.5,
         *,
         use_flow: bool | None = None,
     ) -> None:
         self.stylizer = stylizer
         self.settings = settings or Settings()
-        self.means = means if isinstance(means, Means) else Means.of(means)
+        self.smoothing = smoothing if isinstance(smoothing, Smoothing) else Smoothing.scaled(smoothing)
         self._motion = _motion_of(use_flow)
         self.reset()
 
     def reset(self) -> None:
-        """Forget the frames so far."""
+        """Discard all state, as before the first frame."""
         self._forget()
         self._thumbnail: NDArray[np.float32] | None = None
         self._usual = 0.0
         self.cuts = 0
 
     def _forget(self) -> None:
-        """Forget what the frames so far showed."""
+        """Discard the state that depends on the current shot."""
         self._clean: Pixels | None = None
         self._painted: Pixels | None = None
         self._tracks: dict[tuple[int, ...], _Track] = {}
@@ -120,15 +121,15 @@ class Steady:
             self._painted = None
 
     def __call__(self, frame: Pixels) -> Pixels:
-        """The frame painted: uint8 (H, W, 3) in, a new array of the same size out.
+        """Paint the next frame: uint8 (H, W, 3) in, a new array of the same shape and dtype out.
 
         Raises:
-            ImageError: ``frame`` is no such array.
+            ImageError: ``frame`` has another shape or dtype.
         """
         check_picture(frame)
         if frame.dtype != np.uint8:
             raise ImageError(f"expected a frame of uint8, not {frame.dtype}")
-        if self.means == Means(0, 0, 0):
+        if self.smoothing == Smoothing(0, 0, 0):
             return self.stylizer(frame, self.settings)
         if self._is_cut(frame):
             self._forget()
@@ -138,27 +139,27 @@ class Steady:
             move = self._motion(frame, self._clean)
             before = move(self._clean)
             agree = _sameness(frame, before) * move.inside
-            clean = _mixed(frame, before, np.float32(self.means.noise) * agree)
+            clean = _mixed(frame, before, np.float32(self.smoothing.noise) * agree)
         painted = self._paint(clean)
-        if agree is not None and move is not None and self._painted is not None and self.means.mixing:
-            painted = _mixed(painted, move(self._painted), np.float32(self.means.mixing) * agree)
+        if agree is not None and move is not None and self._painted is not None and self.smoothing.mixing:
+            painted = _mixed(painted, move(self._painted), np.float32(self.smoothing.mixing) * agree)
         self._clean, self._painted = clean, painted
         return painted
 
     def _paint(self, frame: Pixels) -> Pixels:
-        if not self.means.statistics or not self.stylizer.network.reach or not self.settings.strength:
+        if not self.smoothing.statistics or not self.stylizer.network.reach or not self.settings.strength:
             return self.stylizer(frame, self.settings)
         self.stylizer.check(self.settings)
         return paint_strokes(frame, self.settings, self._paint_at_own_size)
 
     def _paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
-        """The picture painted with the smoothed statistics of pictures of its size."""
+        """Paint an image with the smoothed statistics of its size."""
         network = self.stylizer.network
         if image.shape[0] * image.shape[1] > WHOLE_PIXELS:
             return self.stylizer.paint_at_own_size(image, settings)
         inputs = network.image_inputs(image, settings.seed)
         style = network.style_inputs(self.stylizer.style, settings.strength)
-        track = self._tracks.setdefault(image.shape, _Track(self.means.statistics))
+        track = self._tracks.setdefault(image.shape, _Track(self.smoothing.statistics))
         if track.is_due():
             inside = network.image_inputs(image[picture_area(image)], settings.seed)
             painted, statistics = network.measure({**inside, **style})
@@ -168,7 +169,7 @@ class Steady:
         return faded(to_pixels(finished, image), image)
 
     def _is_cut(self, frame: Pixels) -> bool:
-        """Whether this frame begins another shot; the first frame does not."""
+        """Whether this frame starts a new shot; False for the first frame."""
         rows, columns = (max(1, size // THUMBNAIL) for size in frame.shape[:2])
         thumbnail = frame[rows // 2 :: rows, columns // 2 :: columns].astype(np.float32).mean(axis=2) / 255
         before, self._thumbnail = self._thumbnail, thumbnail
@@ -183,10 +184,10 @@ class Steady:
 
 
 class _Track:
-    """Statistics that follow those measured now and then.
+    """Statistics that move smoothly towards the latest measurement.
 
     Args:
-        inertia: Share of the earlier statistics that is left half a period after a measurement.
+        inertia: Weight that the earlier statistics keep half a measuring period after a measurement.
     """
 
     def __init__(self, inertia: float) -> None:
@@ -201,7 +202,7 @@ class _Track:
         return self._current is None or self._since >= MEASURE_EVERY
 
     def aim(self, measured: Statistics, match: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
-        """Move towards these statistics from now on, and finish pictures by ``match``."""
+        """Set the statistics to move towards. The first call also sets ``match``, which adjusts the colors."""
         self._target, self._since = measured, 0
         if self._current is None:
             self._current, self.match = measured, match
@@ -217,7 +218,7 @@ class _Track:
 
 
 def _sameness(frame: Pixels, before: Pixels) -> NDArray[np.float32]:
-    """Where two frames show the same thing, 0 to 1, float32 (H, W, 1)."""
+    """How well two frames agree at each pixel: 0 to 1, float32 (H, W, 1)."""
     difference = np.abs(frame.astype(np.int16) - before).max(axis=2).astype(np.float32)
     padded = np.pad(difference, 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
@@ -227,7 +228,7 @@ def _sameness(frame: Pixels, before: Pixels) -> NDArray[np.float32]:
 
 
 def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
-    """``frame`` with this share, (H, W, 1), of ``before``."""
+    """``(1 - share) * frame + share * before``, uint8 (H, W, 3); ``share`` is float32 (H, W, 1)."""
     difference = before.astype(np.float32) - frame
     difference *= share
     difference += frame
@@ -236,18 +237,18 @@ def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
 
 
 class _Still:
-    """No motion: what was at a place before is there still."""
+    """No motion: the identity warp."""
 
     inside: "NDArray[np.float32] | np.float32" = np.float32(1)
-    """1 where the frame before shows what this one does, 0 outside it; (H, W, 1) or one number."""
+    """1 at pixels whose source lies inside the previous frame, else 0: (H, W, 1), or one number for all."""
 
     def __call__(self, picture: Pixels) -> Pixels:
-        """A picture of the frame before, where things are now."""
+        """Warp an image of the previous frame to the current frame."""
         return picture
 
 
 class _Moved(_Still):
-    """Motion by optical flow."""
+    """A warp along the optical flow, float32 (H, W, 2)."""
 
     def __init__(self, cv2: Any, flow: NDArray[np.float32]) -> None:
         height, width = flow.shape[:2]
@@ -265,7 +266,10 @@ class _Moved(_Still):
 
 
 def _motion_of(use_flow: bool | None) -> Callable[[Pixels, Pixels], _Still]:
-    """A function of a frame and the one before: by dense inverse search (Kroeger et al. 2016), OpenCV's, or none."""
+    """The function that estimates the motion from the previous frame to the current one.
+
+    It is OpenCV's dense inverse search (Kroeger et al. 2016), or no motion; see :class:`Steady`.
+    """
     if use_flow is False:
         return lambda frame, before: _Still()
     try:

@@ -1,4 +1,4 @@
-"""Threads that decode ahead of the painter, and encode behind it."""
+"""Background threads: one decodes frames ahead of the painter, one encodes them behind it."""
 
 import queue
 import threading
@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from impasto.video.clip import Frame, Writer
 
 AHEAD = 4
-"""Frames that wait between decoding and painting, and between painting and encoding."""
+"""Capacity of the queue between decoding and painting, and of that between painting and encoding, in frames."""
 
 
 class Ahead:
-    """Frames decoded by a thread of their own, a few ahead of who iterates."""
+    """An iterable of frames, which a background thread decodes in advance.
+
+    Iterating re-raises an error of the decoder.
+    """
 
     def __init__(self, frames: Iterator[Frame]) -> None:
         self._queue: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
@@ -44,13 +47,13 @@ class Ahead:
             yield item
 
     def stop(self) -> None:
-        """End the thread; nothing is decoded after this."""
+        """End the thread. Frames in the queue are discarded."""
         self._stopped.set()
         self._thread.join()
 
 
 class Behind:
-    """Frames handed to a writer by a thread of its own."""
+    """A queue of frames, which a background thread passes to a writer."""
 
     def __init__(self, writer: Writer) -> None:
         self._queue: queue.Queue[Frame | None] = queue.Queue(AHEAD)
@@ -62,26 +65,26 @@ class Behind:
     def _write(self) -> None:
         while (frame := self._queue.get()) is not None:
             if self._error is not None:
-                continue  # what waits is thrown away
+                continue  # after an error, the remaining frames are discarded
             try:
                 self._writer.write(frame)
             except BaseException as error:
                 self._error = error
 
     def put(self, frame: Frame) -> None:
-        """Hand over a frame; raises what the writer raised at an earlier one."""
+        """Queue a frame. If the writer failed on an earlier frame, its error is raised here."""
         if self._error is not None:
             raise self._error
         self._queue.put(frame)
 
     def close(self) -> None:
-        """Wait until all is written; raises what the writer raised."""
+        """Wait until all frames are written. If the writer failed, its error is raised."""
         self.stop()
         if self._error is not None:
             raise self._error
 
     def stop(self) -> None:
-        """End the thread after the frames that wait."""
+        """Write the queued frames and end the thread. Errors are not raised."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
