@@ -1,1 +1,1 @@
-"""Model and style files, the shipped styles, and the forms of a model's graph."""
+"""Model and style files, the shipped styles, and transformations of a model's graph."""

@@ -1,4 +1,4 @@
-"""The styles that come with the package: a file of a few KB each, for each of two networks that all styles share."""
+"""The shipped styles. All styles share two networks; for each network, a style is a file of a few KB."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ NETWORK = "network.onnx"
 """The name of a network's model file, beside the style files that fit it."""
 
 Variant = Literal["best", "fast"]
-"""A shipped network: "best" paints better, "fast" takes half the time. Every shipped style exists for both."""
+"""A shipped network: "best" has the better quality, "fast" takes half the time. Every shipped style exists for both."""
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -37,15 +37,15 @@ def shipped_network(variant: Variant = "best") -> Path:
 def compiled_folder(network: Path) -> Path | None:
     """The user's cache folder, where engines may store compiled graphs; None for networks that are not shipped."""
     if network not in map(shipped_network, VARIANTS):
-        return None  # the cache would keep every model that was ever used
+        return None  # the cache would grow with every model that is used
     return cache_folder()
 
 
 def cache_folder() -> Path | None:
     """The user's cache folder.
 
-    The environment variable IMPASTO_CACHE names another folder; if it is empty, nothing is stored: None. None as well
-    where the folder is not writeable.
+    The environment variable IMPASTO_CACHE sets another folder. Returns None if the variable is empty or the folder is
+    not writeable; then nothing is cached.
     """
     named = os.environ.get("IMPASTO_CACHE")
     if named == "":
@@ -59,7 +59,7 @@ def cache_folder() -> Path | None:
 
 
 def shipped_names(variant: Variant = "best") -> tuple[str, ...]:
-    """The names of the shipped styles, in alphabetical order; no style is read.
+    """The names of the shipped styles, in alphabetical order. No style file is opened.
 
     Raises:
         UsageError: There is no such variant.
@@ -87,26 +87,28 @@ def _shipped_style(path: Path) -> Style:
 
 
 def styles(variant: Variant = "best") -> tuple[StyleInfo, ...]:
-    """The descriptions of the shipped styles: name, title, artist, year, licence and how each was made."""
+    """The descriptions of the shipped styles: name, title, artist, year, licence and training."""
     return tuple(style.info for style in shipped(variant).values())
 
 
 def variant_of(network: str) -> Variant:
-    """The shipped network of this hash (`network_hash`); "best" if there is none."""
+    """The shipped network with this hash (`network_hash`); "best" if there is none."""
     return next((variant for variant in VARIANTS if _shipped_hash(variant) == network), "best")
 
 
 def _shipped_hash(variant: Variant) -> str:
-    """The network's hash, from one of its style files: that takes less time than to compute it."""
+    """The network's hash, read from one of its style files, which is faster than hashing the network."""
     path = next(iter(_style_paths(shipped_network(variant).parent).values()))
     return _shipped_style(path).info.network
 
 
 def is_style(name_or_path: str | os.PathLike[str]) -> bool:
-    """Whether this means a style, and not a model file: a shipped name, a style file, or nothing that exists.
+    """Whether the argument is a style and not a model file.
+
+    True for a shipped name, a style file, and a name that does not exist (the error message then suggests styles).
 
     Raises:
-        UsageError: It is a picture or a settings file; a picture has to be learnt first.
+        UsageError: It is a picture, which has to be learnt first, or a settings file.
     """
     name = os.fspath(name_or_path)
     suffix = Path(name).suffix
@@ -119,12 +121,12 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def is_file(name: str) -> bool:
-    """Whether this means a file and not a shipped style, whose name may be misspelt."""
+    """Whether the argument is a path, and not the (possibly misspelt) name of a shipped style."""
     return name not in shipped_names() and (Path(name).suffix.lower() in (".onnx", SUFFIX) or exists(name))
 
 
 def exists(name: str) -> bool:
-    """Whether there is a file or folder of this name; False for names that no file can have."""
+    """Whether a file or folder with this name exists; False for invalid file names."""
     return os.path.exists(name)  # noqa: PTH110 (Path.exists raises for names that are too long)
 
 
@@ -132,9 +134,9 @@ def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
     """A style and its network's model file.
 
     Args:
-        name_or_path: A shipped style's name, or a style file. A file's network is a shipped one, or the file
-            `network.onnx` beside it.
-        variant: The network of shipped styles; a file ignores it.
+        name_or_path: The name of a shipped style, or a style file. The network of a style file is a shipped one, or
+            `network.onnx` in the same folder.
+        variant: The network for shipped styles; ignored for a style file.
 
     Raises:
         UsageError: No shipped style has this name (the message offers similar ones), or there is no such variant.
@@ -153,7 +155,7 @@ def find_style(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
 
 
 def network_of(style: StyleInfo, path: Path) -> Path | None:
-    """The model file of the network that a style fits: a shipped one, or the one beside the style's file ``path``."""
+    """The model file of a style's network: a shipped one, or `network.onnx` beside the style file ``path``."""
     for variant in VARIANTS:
         if _shipped_hash(variant) == style.network:
             return shipped_network(variant)
@@ -162,7 +164,7 @@ def network_of(style: StyleInfo, path: Path) -> Path | None:
 
 
 def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") -> Style:
-    """A style, whether its network is there or not; arguments and errors as :func:`find_style`."""
+    """A style, without looking for its network. Arguments and errors are those of :func:`find_style`."""
     name = os.fspath(name_or_path)
     if name in shipped_names(variant):
         return _shipped_style(_style_paths(shipped_network(variant).parent)[name])
@@ -176,7 +178,7 @@ def read_named(name_or_path: str | os.PathLike[str], variant: Variant = "best") 
 
 
 def _hint(path: Path) -> str:
-    """What a name that nothing has may mean."""
+    """A suggestion for a name that does not exist; "" if there is none."""
     from difflib import get_close_matches
 
     if path.suffix.lower() in READABLE_SUFFIXES:

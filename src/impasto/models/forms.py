@@ -1,11 +1,11 @@
-"""A network's graph in other forms: with statistics as outputs or inputs, in 8 bits, and in channels-last layout.
+"""Rewrites a network's graph: statistics as outputs or inputs, 8-bit convolutions, channels-last layout.
 
-Instance normalisation of a channel is y = a x + b, with a and b computed from the whole picture. The *measuring* form
-returns them besides the picture. The *frozen* form takes them as inputs: no layer depends on the whole picture then, so
-that it can be painted in tiles, and frames of a video with statistics that change slowly (Chen et al. 2022, "thumbnail
-instance normalization"). In the form *frozen by position* a and b may differ from pixel to pixel.
+Instance normalisation computes y = a x + b for each channel, with a and b from the whole picture. The *measuring* form
+has a and b as additional outputs. The *frozen* form has them as inputs, so no layer depends on the whole picture. It
+paints pictures in tiles, and video frames with slowly changing statistics (Chen et al. 2022, "thumbnail instance
+normalization"). In the form *frozen by position*, a and b may differ at every pixel.
 
-`rewrite` makes all forms. It takes milliseconds; `LazyGraph` saves them where an engine has the compiled graph already.
+`rewrite` makes all forms in some milliseconds. `LazyGraph` skips this if an engine has cached the compiled graph.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from impasto.models.onnx_file import Model, Node, Tensor, Value, attribute, pars
 Array = NDArray[np.float32]
 
 Form = Literal["plain", "measuring", "frozen", "frozen_by_position"]
-"""Which inputs and outputs a graph has, see above; "plain" has those of the file."""
+"""The inputs and outputs of a graph, see above; "plain" has those of the file."""
 
 VERSION = 1
-"""Raise it with every change of what `rewrite` returns: compiled graphs in caches are then made anew."""
+"""Increment it with every change to the output of `rewrite`: this invalidates cached compiled graphs."""
 
 _GLOBAL = {"ReduceMean", "GlobalAveragePool", "ReduceSum"}
-"""Operators that make a layer depend on the whole picture, besides instance normalisation."""
+"""Operators, apart from instance normalisation, whose output depends on the whole picture."""
 _CHANNEL_WISE = {"Mul", "Add", "Sub", "Max", "Min"}
-"""Operators that combine features with one number per channel."""
+"""Operators that may combine features with one value per channel."""
 _SMALLEST_STEP = np.float32(1e-12)
 
 
@@ -41,12 +41,12 @@ class Norm:
 
     input: str
     factor: str
-    """What the normalised values are multiplied by, (C,)."""
+    """The scale input, (C,), by which normalised values are multiplied."""
     output: str
     low: str = ""
-    """Its output is clipped below at this, (C, 1, 1), and ..."""
+    """The lower limit to which its output is clipped, (C, 1, 1); empty if it is not clipped."""
     high: str = ""
-    """... above at this; both empty where it is not clipped."""
+    """The upper limit, likewise."""
 
     @property
     def scale(self) -> str:
@@ -71,28 +71,28 @@ def rewrite(
     ranges: Mapping[str, Sequence[float]] | None = None,
     channels_last: bool = False,
 ) -> bytes:
-    """The same network in another form.
+    """Rewrite a network in another form.
 
-    In every form but the file's own, inputs have no defaults (`strength` has one): OpenVINO takes those for constants.
+    Rewritten graphs have no default values for inputs such as `strength`, because OpenVINO treats them as constants.
 
     Args:
         content: A model file's content.
-        form: Which inputs and outputs the graph has.
+        form: The inputs and outputs of the graph.
 
-            "measuring" has five more outputs for each of `norms`, in order: the smallest and largest x and y, each
-            float32 (1, C, 1, 1), and the factor of y, (C,); where y is clipped, `Norm.low` and `Norm.high` follow.
-            `statistics` takes them all. The picture is the last output: OpenVINO computes outputs in order, and would
-            keep all features for those that follow it.
+            "measuring" adds five outputs for each of `norms`, in order: the minimum and maximum of x and of y, each
+            float32 (1, C, 1, 1), and the scale, (C,); `Norm.low` and `Norm.high` follow if y is clipped. Pass all of
+            them to `statistics`. The picture is the last output: OpenVINO computes outputs in order, and would keep
+            all features in memory for outputs after the picture.
 
-            "frozen" has the inputs that `Norm` names; "frozen_by_position" the same of size (1, C, h, w), that of the
-            features (`ModelInfo.feature_sizes`).
-        ranges: By the name of a convolution's kernel, the smallest and largest number of its input
-            (`ModelInfo.ranges`): these convolutions are computed in 8 bits, see `_quantized`. None: all in float32.
-        channels_last: In the layout that suits OpenVINO, see `_channels_last`; ONNX Runtime is slower with it.
+            "frozen" has the inputs that `Norm` names. "frozen_by_position" has the same inputs with the size of the
+            features, (1, C, h, w) (`ModelInfo.feature_sizes`).
+        ranges: Kernel name -> minimum and maximum of the convolution's input (`ModelInfo.ranges`). These convolutions
+            are quantised to 8 bits, see `_quantized`. None keeps all in float32.
+        channels_last: Use the layout in which OpenVINO is fastest, see `_channels_last`; it slows ONNX Runtime down.
 
     Raises:
-        ModelError: The content is damaged; a kernel of `ranges` is missing; or another form than "plain" is wanted of
-            a graph that depends on the whole picture by more than instance normalisation.
+        ModelError: The content is damaged; a kernel of `ranges` is missing; or the form is not "plain" and the graph
+            has other global operators than instance normalisation.
     """
     if form == "plain" and ranges is None and not channels_last:
         return content
@@ -110,7 +110,7 @@ def rewrite(
 
 @dataclass(frozen=True)
 class LazyGraph:
-    """A network's graph in a form that is made when an engine asks for it. See `rewrite` for the attributes."""
+    """A graph that is rewritten when an engine first needs its bytes. See `rewrite` for the attributes."""
 
     content: bytes = field(repr=False)
     form: Form = "plain"
@@ -119,12 +119,12 @@ class LazyGraph:
 
     @cached_property
     def key(self) -> str:
-        """A hash that equal forms of equal networks share: engines store compiled graphs under it."""
+        """A hash of content and form: the cache key for compiled graphs."""
         made_with = (VERSION, self.form, sorted(self.ranges.items()) if self.ranges else None, self.channels_last)
         return hashlib.sha256(hashlib.sha256(self.content).digest() + repr(made_with).encode()).hexdigest()
 
     def encoded(self) -> bytes:
-        """The content of an ONNX file; ModelError as `rewrite`."""
+        """The content of an ONNX file. Raises ModelError as `rewrite` does."""
         return rewrite(self.content, self.form, ranges=self.ranges, channels_last=self.channels_last)
 
 
@@ -132,13 +132,13 @@ def norms(content: bytes) -> tuple[Norm, ...]:
     """The instance normalisations of a model, in the graph's order.
 
     Raises:
-        ModelError: The graph depends on the whole picture in another way as well, or the content is damaged.
+        ModelError: The graph has other global operators as well, or the content is damaged.
     """
     return _norms(parse_model(content))
 
 
 def statistics(norms: Sequence[Norm], outputs: Sequence[Array]) -> dict[str, Array]:
-    """The frozen form's inputs, by name, from the measuring form's outputs but for the last, the picture."""
+    """The frozen form's inputs by name, from all outputs of the measuring form except the last, the picture."""
     found, results = {}, iter(outputs)
     for norm in norms:
         found[norm.scale], found[norm.shift] = affine(*(next(results) for _ in range(5)))
@@ -150,9 +150,9 @@ def statistics(norms: Sequence[Norm], outputs: Sequence[Array]) -> dict[str, Arr
 def affine(
     x_smallest: Array, x_largest: Array, y_smallest: Array, y_largest: Array, factor: Array
 ) -> tuple[Array, Array]:
-    """The a and b of y = a x + b, each (1, C, 1, 1), from two points of each line and the sign of its slope.
+    """The a and b of y = a x + b, each (1, C, 1, 1), from the minima and maxima of x and y.
 
-    A channel that is constant has a = 0.
+    The sign of a is that of ``factor``. A constant channel has a = 0.
     """
     x_range, y_range = x_largest.astype(np.float64) - x_smallest, y_largest.astype(np.float64) - y_smallest
     falls = factor.reshape(y_smallest.shape) < 0
@@ -229,12 +229,12 @@ def _frozen(model: Model, *, by_position: bool) -> Model:
 
 
 def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
-    """The model with these convolutions in 8 bits (Jacob et al. 2018); what is between them stays float32.
+    """Quantise these convolutions to 8 bits (Jacob et al. 2018); all other operators stay in float32.
 
-    A convolution's input is rounded to 256 levels of its range (symmetrical about 0 where it has negative numbers), and
-    clipped to it; each filter of its kernel to 255 levels, symmetrical about 0. What is added to features after a
-    residual block are the rounded ones too: a quarter of the bytes. Every engine computes this form, if only as
-    float32; OpenVINO multiplies the 8-bit numbers and sums them exactly.
+    A convolution's input is clipped to its range and quantised to 256 levels (symmetric about 0 if it has negative
+    values). Each filter of its kernel is quantised to 255 levels, symmetric about 0. A residual block's skip connection
+    carries the quantised features as well, which takes a quarter of the memory. Every engine can run this form;
+    OpenVINO multiplies the 8-bit integers with exact sums, others may compute in float32.
     """
     missing = ranges.keys() - model.constants.keys()
     if missing:
@@ -242,7 +242,7 @@ def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
     added: dict[str, Tensor] = {}
     for name, (low, high) in ranges.items():
         added |= _levels(model.constants[name], low, high)
-    # Rounded before they are padded, features take fewer bytes to copy; borders of rounded numbers are rounded.
+    # Features are quantised before padding, so that padding copies fewer bytes.
     kernel_of = {
         node.inputs[0]: node.inputs[1] for node in model.nodes if node.operator == "Conv" and node.inputs[1] in ranges
     }
@@ -280,7 +280,7 @@ def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
 
 
 def _levels(kernel: Tensor, low: float, high: float) -> dict[str, Tensor]:
-    """A kernel in 8 bits, its steps filter by filter, and step and zero of its input's range: constants by name."""
+    """Constants by name: the 8-bit kernel, the scale of each filter, and scale and zero point of the input."""
     values, name = kernel.floats(), kernel.name
     if values.ndim != 4 or not values.size:
         raise ModelError(f"has a range for {name}, which is not a kernel; export it again")
@@ -297,15 +297,14 @@ def _levels(kernel: Tensor, low: float, high: float) -> dict[str, Tensor]:
 
 
 def _channels_last(model: Model) -> Model:
-    """The model in the form that OpenVINO is fastest with; it paints the same picture.
+    """Make OpenVINO keep all features channels-last, in which it is fastest. The output does not change.
 
-    OpenVINO's convolutions keep features channels-last. Scales and shifts that are not constants are computed from a
-    vector, which OpenVINO keeps channels-first. It then reorders the features to match, all of them, and back again for
-    the next convolution. A convolution's output is channels-last: so these few numbers pass a 1 x 1 convolution that
-    multiplies by one.
+    OpenVINO's convolutions produce channels-last features. Scales and shifts computed from the style input are
+    channels-first, so OpenVINO would reorder all features to match, and back again for the next convolution. Therefore
+    scales and shifts pass through a 1 x 1 identity convolution, whose output is channels-last.
     """
     constants = dict(model.constants)
-    known = set(constants)  # constants, and what is computed from constants alone
+    known = set(constants)  # constants, and values computed from constants only
     features = {value.name for value in model.inputs if value.shape and not isinstance(value.shape[-1], int)}
     channels: dict[str, int] = {}
     nodes: list[Node] = []
@@ -360,11 +359,11 @@ def _channels_last(model: Model) -> Model:
 
 
 def _node(operator: str, inputs: tuple[str, ...], output: str, attributes: bytes = b"") -> Node:
-    """A node with one output, after which it is named."""
+    """A node with one output; the node has the output's name."""
     return Node(operator, inputs, (output,), attributes, output)
 
 
 def _channels_of(convolution: Node, constants: Mapping[str, Tensor]) -> int:
-    """The channels of a convolution's output, from its bias; 0 where that is not known."""
+    """The number of a convolution's output channels, from its bias; 0 if it is unknown."""
     bias = constants.get(convolution.inputs[2]) if len(convolution.inputs) > 2 else None
     return bias.floats().size if bias else 0

@@ -1,4 +1,4 @@
-"""Telling pictures, styles, models and settings apart, so that a wrong file is answered with what to do instead."""
+"""Detects whether a file is a picture, style, model or settings file, so that errors can say what to do instead."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ _NOUNS: dict[FileKind, str] = {
 
 
 def kind_of(path: str | os.PathLike[str]) -> FileKind | None:
-    """What a file is, by its first bytes, or by its extension if they say nothing; None if it is unknown."""
+    """The kind of a file, by its first bytes, else by its extension; None if it is unknown."""
     from impasto.pictures.formats import READABLE_SUFFIXES
     from impasto.pictures.plugins import format_of_data
 
@@ -46,9 +46,9 @@ def kind_of(path: str | os.PathLike[str]) -> FileKind | None:
 
 
 def check_kind(path: str | os.PathLike[str], wanted: FileKind) -> None:
-    """Raise UsageError if a file exists and is of another kind than ``wanted``; the message says what to do.
+    """Raise UsageError if a file exists and has another kind than ``wanted``; the message says what to do.
 
-    Files of unknown kind pass: their reader names what is wrong with them.
+    Files of unknown kind pass: their reader reports the problem.
     """
     found = kind_of(path)
     if found is not None and found != wanted:

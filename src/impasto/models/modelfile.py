@@ -1,7 +1,7 @@
 """The model file: a standard ONNX file with a description.
 
-Any ONNX runtime can run it. What Impasto needs to know besides the graph, a `ModelInfo`, is one JSON object in the
-file's metadata, under the key `impasto`. Reading it needs neither onnx, numpy nor an engine.
+Any ONNX runtime can run it. The description, a `ModelInfo`, is a JSON object in the file's metadata under the key
+`impasto`. Reading it needs neither onnx, numpy nor an engine.
 
 The contract of the graph, opset 17 or later (N, H and W are dynamic):
 
@@ -34,10 +34,10 @@ from impasto.models.protobuf import Field
 from impasto.models.records import RecordError, from_mapping, parse_object, to_json
 
 FORMATS = (1,)
-"""The format versions this code reads. It writes the last."""
+"""The supported format versions. The last one is written."""
 
 ARCHITECTURES = ("texture", "residual", "light")
-"""The generators this code knows, see `impasto.nn.generators`."""
+"""The known generators, see `impasto.nn.generators`."""
 
 _KEY = "impasto"
 _LARGEST = 2**31
@@ -59,7 +59,7 @@ class ModelInfo:
     arguments: dict[str, Any]
     """All of the generator's constructor arguments."""
     styles: tuple[str, ...]
-    """Names of the styles it was trained for: one, or those whose style files were made with it."""
+    """Names of the styles it was trained on: one, or all styles that share it."""
     multiple_of: int = 1
     """Heights and widths must be divisible by this."""
     minimum_size: int = 16
@@ -69,24 +69,25 @@ class ModelInfo:
     noise_stride: int = 1
     """Pixels between two values of the `noise` input: it has ceil(H / noise_stride) rows."""
     noise_scales: tuple[int, ...] = ()
-    """For each channel of `noise`, the spacing of the normally distributed values that it interpolates, in values of
-    the input (`impasto.painting.noise`); empty: uniform in [0, 1), independent at every pixel."""
+    """For each channel of `noise`, the grid spacing of the normal noise that is interpolated bilinearly, in values of
+    the input (`impasto.painting.noise`). If empty, noise is uniform in [0, 1) and independent at every pixel."""
     reach: int = 0
-    """With fixed statistics, the largest distance in pixels from an output pixel to an input pixel that affects it,
-    rounded up to a multiple of 16; 0 where the graph cannot paint in tiles."""
+    """The radius of the receptive field with fixed statistics, in pixels, rounded up to a multiple of 16; 0 if the
+    graph cannot paint in tiles."""
     strides: tuple[int, ...] = ()
-    """Pixels per feature at each instance normalisation, in the graph's order; empty where `reach` is 0. Features of
-    stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
+    """The stride of the features at each instance normalisation, in the graph's order; empty if `reach` is 0.
+    Features of stride s have ceil(H / c) * c / s rows, where c is the largest stride so far: strided convolutions
+    round up."""
     style_size: int = 0
     """Length of the graph's `style` input; 0 when the one style is part of the graph."""
     late_size: int = 0
-    """How many of its last elements determine the colours: at a strength beyond 1 they stay at the style's."""
+    """Number of the last elements of `style`, which determine the colors and are not extrapolated beyond strength 1."""
     strength: bool = False
     """Whether the graph has the input `strength`."""
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By the name of a convolution's kernel, the smallest and largest number of its input, for computing in 8 bits."""
+    """Kernel name -> minimum and maximum of the convolution's input, for 8-bit quantisation."""
     training: dict[str, Any] = field(default_factory=dict)
-    """How it was made: preset, steps, seconds, seed, content set, objective reached, code version."""
+    """Training record: preset, steps, seconds, seed, content set, final objective, code version."""
     style_title: str = ""
     """Title and maker of the style picture."""
     licence: str = ""
@@ -152,8 +153,8 @@ class ModelInfo:
         Empty where `reach` is 0.
 
         Args:
-            height: Of the graph's `image` input.
-            width: Of the graph's `image` input.
+            height: Height of the graph's `image` input.
+            width: Width of the graph's `image` input.
         """
         sizes, coarsest = [], 1
         for stride in self.strides:
@@ -178,7 +179,7 @@ class ModelFile:
 
 
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
-    """A model file: its description and its content, from one reading.
+    """Read a model file: its description and its content.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short, not ONNX, another project's ONNX, or of an
@@ -199,14 +200,14 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
 
 
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:
-    """The description in a model file; ModelError as :func:`read_model`."""
+    """Read the description in a model file. Raises ModelError as :func:`read_model` does."""
     return read_model(path).info
 
 
 def network_hash(path: str | os.PathLike[str]) -> str:
-    """The SHA-256, in hexadecimal, of a model file without Impasto's description: it names a network in style files.
+    """The hexadecimal SHA-256 of a model file without Impasto's description. Style files identify their network by it.
 
-    A network that gets another description keeps its hash, and so its styles.
+    A change of the description does not change the hash, so the network's styles stay valid.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
@@ -217,7 +218,7 @@ def network_hash(path: str | os.PathLike[str]) -> str:
 
 
 def read_onnx(path: str | os.PathLike[str]) -> bytes:
-    """The content of an ONNX file of any project; engines report damage in many lines of their own.
+    """Read and check an ONNX file of any project; engines would report damage in many lines.
 
     Raises:
         ModelError: The file is missing, a folder, empty, cut short or not ONNX.
@@ -232,9 +233,9 @@ def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -
     """Write a model file, whole or not at all.
 
     Args:
-        path: Where to; an existing file is replaced.
-        content: A serialised ONNX model that keeps the contract above. An Impasto description already in it is
-            replaced, all else is kept byte for byte.
+        path: The file to write; an existing file is replaced.
+        content: A serialised ONNX model that follows the contract above. An existing Impasto description is replaced;
+            all other bytes are kept.
         info: The description.
 
     Raises:
@@ -247,7 +248,7 @@ def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -
         first, *others = _without_description(content)
     except ModelError as reason:
         raise ModelError(f"{path}: not written, the ONNX model {reason}") from None
-    # The description is second, after ONNX's version number and before the graph: so a file cut short still has it.
+    # The description follows ONNX's version number and precedes the graph, so that truncated files still have it.
     # Protobuf allows any order.
     with replacing(Path(path), ModelError) as part:
         part.write_bytes(b"".join((first, metadata_entry(_KEY, text), *others)))
@@ -260,7 +261,7 @@ def _without_description(content: bytes) -> list[memoryview]:
 
 
 def _entry(content: bytes, item: Field) -> tuple[str, str]:
-    """Key and value if this top-level field is an entry of the metadata; else two empty strings."""
+    """Key and value if this top-level field is a metadata entry; else two empty strings."""
     return parse_entry(content[item.body : item.stop]) if item.number == METADATA else ("", "")
 
 

@@ -1,7 +1,7 @@
-"""Reading and writing ONNX files without the `onnx` package, whose import takes longer than all of this.
+"""Reads and writes ONNX files without the `onnx` package, which is slow to import.
 
-An ONNX file is one protobuf message (onnx.proto) of messages. What the classes here do not name is kept as bytes and
-written back unchanged.
+An ONNX file is a protobuf message (onnx.proto) with nested messages. Fields that the classes below do not represent are
+kept as bytes and written back unchanged.
 """
 
 import math
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# The fields of each message in onnx.proto: number -> wire type. Fields of other numbers are refused.
+# The fields of each message in onnx.proto: number -> wire type. Other field numbers are rejected.
 _MODEL = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _GRAPH = {1: 2, 2: 2, 5: 2, 10: 2, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2}
 _NODE = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 2}
@@ -38,14 +38,14 @@ _VALUE, _TYPE, _TENSOR_TYPE = {1: 2, 2: 2, 3: 2, 4: 2}, {1: 2, 4: 2, 5: 2, 6: 2,
 _SHAPE, _SIZE = {1: 2}, {1: 0, 2: 2, 3: 2}
 
 IR_VERSION, GRAPH, OPSET_IMPORT, METADATA = 1, 7, 8, 14
-"""Numbers of fields of a model."""
+"""Field numbers of ModelProto."""
 
 DATA_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7}
-"""numpy's name of an element type -> its number in ONNX."""
+"""NumPy dtype name -> ONNX data type number."""
 _ITEM_SIZES = {1: 4, 2: 1, 3: 1, 7: 8}
 
 _LEAST_INPUTS = {"Conv": 2, "InstanceNormalization": 3}
-"""Inputs that an operator has at least: with fewer an engine may crash."""
+"""Minimum number of inputs of an operator; engines may crash with fewer."""
 _DAMAGED = "is damaged, or not a model that Impasto wrote; export it again"
 
 
@@ -109,7 +109,7 @@ class Node:
     attributes: bytes = b""
     """The message's other fields, encoded."""
     name: str = ""
-    """What engines call it in messages; "" for none."""
+    """The node's name in engines' error messages; "" for none."""
 
     @property
     def output(self) -> str:
@@ -132,21 +132,21 @@ class Tensor:
     data_type: int
     """One of `DATA_TYPES`, or another of ONNX's numbers."""
     data: Bytes
-    """The elements, little-endian, in C order; empty where the message holds them in another way."""
+    """The elements, little-endian, in C order; empty if the message stores them in another field."""
     message: Bytes = field(default=b"", repr=False)
-    """The whole message where it was read from a file."""
+    """The encoded message, if it was read from a file."""
 
     @classmethod
     def from_array(cls, name: str, array: "NDArray[Any]") -> "Tensor":
-        """A constant of these elements, of one of `DATA_TYPES`."""
+        """A constant from an array whose dtype is in `DATA_TYPES`."""
         data = array.astype(array.dtype.newbyteorder("<")).tobytes()
         return cls(name, array.shape, DATA_TYPES[array.dtype.name], data)
 
     def floats(self) -> "NDArray[np.float32]":
-        """The elements of a float32 constant; not writeable.
+        """The elements of a float32 constant, as a read-only array.
 
         Raises:
-            ModelError: It is of another type, or its elements are not there.
+            ModelError: The constant has another type, or no elements.
         """
         import numpy as np
 
@@ -173,7 +173,7 @@ class Value:
     shape: tuple[int | str | None, ...]
     """Sizes; a dynamic size is a name, or None."""
     message: Bytes = field(default=b"", repr=False)
-    """The whole message where it was read from a file; else it is a float32 tensor."""
+    """The encoded message, if it was read from a file; else the value is a float32 tensor."""
 
     def encoded(self) -> Bytes:
         """The message (ValueInfoProto)."""
@@ -187,10 +187,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Model:
-    """An ONNX model: its graph, and the rest as bytes."""
+    """An ONNX model: its graph, and all other fields as bytes."""
 
     nodes: tuple[Node, ...]
-    """In an order in which every node comes after those whose outputs it takes."""
+    """The nodes in topological order."""
     constants: Mapping[str, Tensor]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -215,8 +215,8 @@ def parse_model(content: bytes) -> Model:
     """The model in an ONNX file's content.
 
     Raises:
-        ModelError: The content is damaged: not ONNX, a value has two sources or none, a node takes what only a later
-            one makes (so that there may be a circle), or a constant has not as many elements as its shape says.
+        ModelError: The content is damaged: it is not ONNX, a value has two producers or none, the nodes are not in
+            topological order, or the number of a constant's elements does not match its shape.
     """
     try:
         return _parsed(memoryview(content))
@@ -346,7 +346,7 @@ def new_model(
     opset: int,
     ir_version: int,
 ) -> Model:
-    """A model of ONNX's own operators, in this version of them and of the format."""
+    """A model of standard ONNX operators, with this operator set version and format version."""
     rest = integer_field(IR_VERSION, ir_version) + text_field(2, "impasto")
     rest += bytes_field(OPSET_IMPORT, text_field(1, "") + integer_field(2, opset))
     return Model(tuple(nodes), constants, tuple(inputs), tuple(outputs), text_field(2, "impasto"), rest)

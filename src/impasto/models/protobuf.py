@@ -1,7 +1,7 @@
-"""The wire format of protobuf: the bytes of a message as a sequence of fields.
+"""Protobuf's wire format: a message as a sequence of fields.
 
-Each field starts with a varint, `number << 3 | wire type`. Wire type 0 is a varint, 2 a length and that many bytes. Of
-the others, of eight and of four bytes, `float_field` writes one; no message that is read here has any.
+Each field starts with a varint, `number << 3 | wire type`. Wire type 0 is a varint, 2 is a length and that many bytes.
+The fixed-size types (8 and 4 bytes) are not read; `float_field` writes one of 4 bytes.
 """
 
 import struct
@@ -23,7 +23,7 @@ class TruncatedError(WireError):
 
 
 class Field(NamedTuple):
-    """One field of a message: where it lies in the buffer, and for a varint its value."""
+    """The position of one field in a buffer, and the value of a varint."""
 
     number: int
     start: int
@@ -37,10 +37,10 @@ class Field(NamedTuple):
 
 
 def fields(buffer: Bytes, wire_types: Mapping[int, int]) -> Iterator[Field]:
-    """The fields of the one message that fills a buffer, in order.
+    """Iterate over the fields of a message that fills the buffer.
 
     Raises:
-        WireError: The message has a field that the table does not list, or a varint of more than 64 bits.
+        WireError: The message has a field that ``wire_types`` does not list, or a varint of more than 64 bits.
         TruncatedError: The buffer ends inside a field.
     """
     place, end = 0, len(buffer)
@@ -58,7 +58,7 @@ def fields(buffer: Bytes, wire_types: Mapping[int, int]) -> Iterator[Field]:
 
 
 def _varint_at(buffer: Bytes, place: int) -> tuple[int, int]:
-    """The varint at this place, and the place after it."""
+    """The varint at this offset, and the offset after it."""
     value = 0
     for shift in range(0, 70, 7):  # 64 bits take at most ten bytes of seven
         if place >= len(buffer):
@@ -77,7 +77,7 @@ def bytes_field(number: int, content: Bytes) -> bytes:
 
 
 def length_header(number: int, length: int) -> bytes:
-    """What precedes the content of a field of wire type 2."""
+    """The bytes before the content of a field of wire type 2: its tag and length."""
     return _varint(number << 3 | LENGTH) + _varint(length)
 
 
@@ -97,7 +97,7 @@ def float_field(number: int, value: float) -> bytes:
 
 
 def text(content: Bytes) -> str:
-    """What `text_field` encoded."""
+    """Decode a string that `text_field` encoded."""
     return bytes(content).decode(errors="surrogateescape")
 
 

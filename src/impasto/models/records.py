@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON objects and back, with the type of every value checked."""
+"""Converts frozen dataclasses to JSON objects and back, and checks the type of every value."""
 
 import functools
 import json
@@ -20,7 +20,7 @@ class RecordError(ValueError):
 
 
 def to_json(record: "DataclassInstance", *, indent: int | None = None) -> str:
-    """The record as a JSON object with sorted keys: equal records give equal texts.
+    """Serialise a dataclass as a JSON object with sorted keys: equal instances give equal texts.
 
     Lone surrogates, which stand for undecodable bytes in file names, are escaped; `parse_object` restores them.
 
@@ -35,7 +35,7 @@ def to_json(record: "DataclassInstance", *, indent: int | None = None) -> str:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """The JSON object in a text.
+    """Parse a JSON object.
 
     Raises:
         RecordError: The text is not JSON, not an object, has a key twice, or holds NaN or an infinity.
@@ -52,7 +52,7 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def from_mapping(kind: type[Record], values: Mapping[str, Any]) -> Record:
-    """An instance of a dataclass from a parsed JSON object; absent fields have their defaults.
+    """Make an instance of a dataclass from a parsed JSON object; absent fields have their defaults.
 
     Fields may be declared as `bool`, `int`, `float` (an integer is accepted), `str`, `None`, `Any`, a `Literal`, a
     union, `list[X]`, `tuple[X, ...]` or a tuple of fixed length (arrays in JSON), `dict[str, X]` or `Mapping[str, X]`
@@ -73,7 +73,7 @@ def from_mapping(kind: type[Record], values: Mapping[str, Any]) -> Record:
 
 
 def from_json(kind: type[Record], text: str) -> Record:
-    """`parse_object` and `from_mapping` in one: an instance of a dataclass from the text that `to_json` made."""
+    """Make an instance of a dataclass from the output of `to_json`. Raises RecordError as `from_mapping` does."""
     return from_mapping(kind, parse_object(text))
 
 

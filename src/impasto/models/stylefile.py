@@ -1,8 +1,8 @@
 """The style file: one style of a shared network, a few KB.
 
-A network with a `style` input paints in any style whose scales and shifts it is given. A style file contains one style
-as safetensors, two float32 vectors of the network's `style_size`: `style`, and `photo`, with which the same network
-reproduces the photo, so that a style can be painted in any strength. A `StyleInfo` is one JSON object in the metadata,
+A network with a `style` input paints the style whose scales and shifts it receives. A style file is a safetensors file
+with two float32 vectors of length `style_size`: `style`, and `photo`, with which the network reproduces the photo.
+Interpolating between the two varies the strength. The description, a `StyleInfo`, is a JSON object in the metadata
 under the key `impasto`.
 """
 
@@ -23,7 +23,7 @@ Vector = NDArray[np.float32]
 SUFFIX = ".safetensors"
 _FORMAT = 1
 _LARGEST = 16_000_000
-"""Bytes; larger files are not read."""
+"""Largest accepted file, bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +33,17 @@ class StyleInfo:
     format: int = _FORMAT
     """Version of the file format."""
     name: str
-    """The name on the command line."""
+    """The style's name, as used on the command line."""
     network: str
-    """The network that the vectors fit, see `impasto.models.modelfile.network_hash`."""
+    """The hash of the style's network, see `impasto.models.modelfile.network_hash`."""
     title: str = ""
-    """Of the style picture, as the next four."""
+    """The title of the style picture. The next four fields describe the picture, too."""
     artist: str = ""
     year: str = ""
     licence: str = ""
     source: str = ""
     training: dict[str, Any] = field(default_factory=dict)
-    """How it was made: see `impasto.models.modelfile.ModelInfo`."""
+    """Training record, see `impasto.models.modelfile.ModelInfo`."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Style:
     parameters: Vector
     """The style's scales and shifts, layer by layer, float32 (style_size,)."""
     photo: Vector
-    """Those with which the network reproduces the photo, float32 (style_size,)."""
+    """The scales and shifts with which the network reproduces the photo, float32 (style_size,)."""
 
 
 def read_style(path: str | os.PathLike[str]) -> Style:
-    """The style in a file.
+    """Read a style file.
 
     Raises:
         ModelError: The file is missing, damaged, not a style file, or of an unknown format version.
