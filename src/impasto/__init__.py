@@ -1,4 +1,4 @@
-"""Impasto learns the look of one picture and repaints photos with it, on an ordinary CPU.
+"""Impasto learns the style of one picture and repaints photos in it, on an ordinary CPU.
 
     import impasto
 

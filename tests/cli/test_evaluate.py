@@ -21,9 +21,9 @@ def test_evaluate_compares_with_gatys_past_unreadable_photos(
     words = ["--style", str(style_file), "--content", str(photos), "--size", "64", "--gatys", "1", "--json"]
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "model.onnx"), *words]) == 0
-    said = capsys.readouterr()
-    assert "left out" in said.err
-    (equal,) = json.loads(said.out)["gatys"]
+    captured = capsys.readouterr()
+    assert "left out" in captured.err
+    (equal,) = json.loads(captured.out)["gatys"]
     assert (equal["photo"], equal["size"]) == ("b.jpg", 64)
 
 

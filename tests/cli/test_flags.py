@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pytest
 from cyclopts import App, CycloptsError, Parameter
 
-from impasto.cli.flags import FilePath, file_or_name, flags_of, given
+from impasto.cli.flags import FilePath, file_or_name, flags_of, flags_set
 from impasto.cli.main import COMMANDS, main
 from impasto.errors import UsageError
 from impasto.options import check_ranges, opt
@@ -33,7 +33,7 @@ def parse(*words, negatives=True):
 
     @app.default
     def command(options: Annotated[flags | None, Parameter(name="*")] = None):
-        return given(options)
+        return flags_set(options)
 
     return app(list(words), exit_on_error=False, print_error=False)
 

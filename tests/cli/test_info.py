@@ -46,7 +46,7 @@ def test_info_of_a_model_that_cannot_run_here_says_the_rest_and_why(here, capsys
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n" * 100, INVERT, INVERT[:-5], b"\xff" * 1000])
-def test_info_of_what_is_no_model_of_ours(here, capsys, content):
+def test_info_of_what_is_not_a_model(here, capsys, content):
     (here / "other.onnx").write_bytes(content)
     assert "other.onnx: is " in fails(capsys, 1, "info", "other.onnx")
 

@@ -37,7 +37,7 @@ def test_one_picture_to_a_file_in_a_new_folder_or_into_an_existing_one(here):
     assert (here / "old/a.png").is_file()
 
 
-def test_an_older_result_is_replaced_only_when_told(here, capsys):
+def test_an_older_result_is_replaced_only_with_force(here, capsys):
     paints("a.png", "-o", "b.png")
     before = (here / "b.png").stat().st_ino
     message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "c.png", "--save-settings", "b.png")
@@ -55,9 +55,9 @@ def test_resume_leaves_out_what_is_done(here, capsys):
     before = (here / "out/a.png").stat().st_ino
     capsys.readouterr()
     paints("a.png", "c.png", "-o", "out", "--resume")
-    said = capsys.readouterr()
-    assert said.out.startswith("1/1 out/c.png")
-    assert said.err == "impasto: 1 of 2 results exist and are skipped\n"
+    captured = capsys.readouterr()
+    assert captured.out.startswith("1/1 out/c.png")
+    assert captured.err == "impasto: 1 of 2 results exist and are skipped\n"
     assert (here / "out/a.png").stat().st_ino == before
 
 
@@ -117,14 +117,14 @@ def test_failures_are_named_at_the_end(here, capfd):
     assert "is not a picture" in last["error"]
 
 
-def test_a_folder_that_cannot_be_made_is_said_once_and_before_any_work(here, capsys):
+def test_a_folder_that_cannot_be_made_is_named_once_and_before_any_work(here, capsys):
     save_image("c.png", make_photo(1))
     Path("file").touch()
     message = fails(capsys, 1, "stylize", "a.png", "c.png", "-m", "m.onnx", "-o", "file/out")
     assert "file/out: cannot make this folder" in message
 
 
-def test_a_folder_that_cannot_be_written_is_said_once_and_before_any_work(here, capsys, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_named_once_and_before_any_work(here, capsys, monkeypatch):
     save_image("c.png", make_photo(1))
     Path("out").mkdir()
     write = Path.touch
@@ -145,12 +145,12 @@ def test_a_wrong_model_leaves_no_folder_behind(here, capsys):
     assert not Path("out").exists()
 
 
-def test_a_name_that_is_too_long_is_said_with_the_name(here, capsys):
+def test_a_name_that_is_too_long_is_an_error_with_the_name(here, capsys):
     long = 300 * "x" + ".png"
     assert f"{long}: cannot be the name of a file" in fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", long)
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(here, capsys):
+def test_a_dry_run_prints_what_would_be_done_and_does_nothing(here, capsys):
     save_image("c.png", make_photo(1))
     paints("a.png", "c.png", "-o", "out", "--dry-run")
     assert capsys.readouterr().out.split() == ["out/a.png", "out/c.png"]
@@ -172,12 +172,12 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(here, capsys):
 )
 def test_a_dry_run_finds_what_is_wrong(here, capsys, arguments, message):
     assert main(["stylize", *arguments, "-o", "o.png", "--dry-run"]) in (1, 2)
-    said = capsys.readouterr()
-    assert message in said.err
-    assert not said.out
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert not captured.out
 
 
-def test_after_an_interruption_it_is_said_how_to_go_on(here, capsys, monkeypatch):
+def test_an_interruption_is_answered_with_how_to_continue(here, capsys, monkeypatch):
     save_image("c.png", make_photo(1))
 
     def interrupted(*_):
@@ -188,11 +188,11 @@ def test_after_an_interruption_it_is_said_how_to_go_on(here, capsys, monkeypatch
     assert "with --resume to continue" in capsys.readouterr().err
 
 
-def test_the_sheet_of_strengths_is_told_as_any_picture(here, capsys):
+def test_the_sheet_of_strengths_is_reported_like_any_picture(here, capsys):
     assert main(["stylize", "a.png", "-s", "udnie", "--grid", "-o", "g.png", "--json", "--size", "64"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["output"] == "g.png"
-    assert (told["height"], told["width"]) == load_image("g.png").shape[:2]
+    record = json.loads(capsys.readouterr().out)
+    assert record["output"] == "g.png"
+    assert (record["height"], record["width"]) == load_image("g.png").shape[:2]
 
 
 def test_the_sheet_of_a_transparent_photo_is_on_white(here):
@@ -250,7 +250,7 @@ def test_the_cameras_record_stays_unless_it_is_stripped(here):
             assert image.getexif().get(ExifTags.Base.Make) == made
 
 
-def test_of_an_animation_the_first_frame_is_painted_and_said(here, capsys):
+def test_of_an_animation_the_first_frame_is_painted_with_a_note(here, capsys):
     frames = [Image.fromarray(make_photo(number)) for number in (1, 2)]
     frames[0].save("b.gif", save_all=True, append_images=frames[1:])
     paints("b.gif", "-o", "c.png")
@@ -290,11 +290,11 @@ def test_a_model_of_its_own_keeps_to_its_mask(here):
         assert (load_image(name)[~painted] == photo[~painted]).all()
 
 
-def test_settings_are_kept_and_taken_again(here, capsys):
+def test_settings_are_saved_and_read_again(here, capsys):
     write_test_model("m.onnx", NOISE, noise_channels=3)
-    paints("a.png", "-o", "b.png", "--seed", "7", "--save-settings", "look.json")
-    assert main(["stylize", "a.png", "-o", "c.png", "--settings", "look.json"]) == 0
-    assert main(["stylize", "a.png", "-o", "d.png", "--settings", "look.json", "--seed", "8"]) == 0
+    paints("a.png", "-o", "b.png", "--seed", "7", "--save-settings", "settings.json")
+    assert main(["stylize", "a.png", "-o", "c.png", "--settings", "settings.json"]) == 0
+    assert main(["stylize", "a.png", "-o", "d.png", "--settings", "settings.json", "--seed", "8"]) == 0
     assert (load_image("b.png") == load_image("c.png")).all()
     assert (load_image("b.png") != load_image("d.png")).any()
     for content, message in [
@@ -316,9 +316,9 @@ def test_settings_are_kept_and_taken_again(here, capsys):
         ('{"impasto": 1, "style": {"udnie": 1e10}}', "shares of styles must be at most 1e+09"),
         ('{"impasto": 1, "style": {"ud\\u0000nie": 1}}', "names of styles and models must not contain a null"),
     ]:
-        (here / "look.json").write_text(content)
-        error = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "e.png", "--settings", "look.json")
-        assert f"look.json: {message}" in error
+        (here / "settings.json").write_text(content)
+        error = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "e.png", "--settings", "settings.json")
+        assert f"settings.json: {message}" in error
 
 
 def test_folders_keep_their_structure(here):
@@ -376,7 +376,7 @@ def test_a_link_that_leads_nowhere_is_named(here, capsys):
     assert [path.name for path in Path("out").iterdir()] == ["x.png"]
 
 
-def test_a_folder_is_no_result(here, capsys):
+def test_a_folder_is_not_a_result(here, capsys):
     Path("out/a.png").mkdir(parents=True)
     for more in ([], ["--resume"], ["--force"]):
         assert "out/a.png: is a folder" in fails(capsys, 1, "stylize", "a.png", "-m", "m.onnx", "-o", "out", *more)
@@ -400,14 +400,14 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done(here, cap
     assert [path.name for path in Path("out").rglob("*.png")] == ["x.png"]
 
 
-def test_what_a_format_cannot_hold_is_told_before_it_is_painted(here, capsys, monkeypatch):
+def test_what_a_format_cannot_hold_is_refused_before_it_is_painted(here, capsys, monkeypatch):
     save_image("long.png", np.zeros((2, 16_400, 3), np.uint8))
     monkeypatch.setattr(Stylizer, "__call__", lambda *_: pytest.fail("painted"))
     message = fails(capsys, 1, "stylize", "long.png", "-m", "m.onnx", "-o", "b.webp")
     assert "16400 x 2 pixels are more than such a file can have" in message
 
 
-def test_names_are_told_as_they_are(here, capsys):
+def test_names_are_printed_as_they_are(here, capsys):
     Path("two  spaces.png").write_text("no picture")
     assert "two  spaces.png: is not" in fails(capsys, 1, "stylize", "two  spaces.png", "-m", "m.onnx", "-o", "b.png")
     odd = os.fsdecode(b"\xff.png")
@@ -496,7 +496,7 @@ def test_a_dry_run_finds_a_place_that_cannot_be_written(here, capsys):
     assert not Path("new").exists()
 
 
-def test_a_link_that_leads_to_itself_is_told(here, capsys):
+def test_a_link_that_leads_to_itself_is_named(here, capsys):
     Path("loop.png").symlink_to("loop.png")
     for words in (
         ["loop.png", "-o", "b.png"],
@@ -506,7 +506,7 @@ def test_a_link_that_leads_to_itself_is_told(here, capsys):
         assert "loop.png: " in fails(capsys, 2, "stylize", "-m", "m.onnx", *words)
 
 
-def test_a_photo_too_long_for_a_sheet_is_told(here, capsys):
+def test_a_photo_too_long_for_a_sheet_is_an_error(here, capsys):
     save_image("long.png", np.zeros((2, 600, 3), np.uint8))
     assert "are too long for a sheet" in fails(capsys, 1, "stylize", "long.png", "-s", "udnie", "-o", "b.png", "--grid")
 
@@ -657,7 +657,7 @@ def test_strip_removes_all_metadata(here):
     assert b"mine" not in Path("e.jpg").read_bytes()
 
 
-def test_what_is_skipped_in_a_folder_is_said_once(here, capsys):
+def test_what_is_skipped_in_a_folder_is_printed_once(here, capsys):
     Path("in").mkdir()
     save_image("in/a.png", make_photo(1))
     for name in ("b.nef", "c.txt", "d.txt"):
@@ -667,7 +667,7 @@ def test_what_is_skipped_in_a_folder_is_said_once(here, capsys):
     assert line.startswith("impasto: in: 3 files were skipped, not pictures by their extension (2 .txt, 1 .nef)")
 
 
-def test_a_cut_out_subject_as_a_mask_is_said(here, capsys):
+def test_a_cut_out_subject_as_a_mask_gives_a_note(here, capsys):
     subject = np.dstack([make_photo(0), np.zeros(make_photo(0).shape[:2], np.uint8)])
     subject[:, :20, 3] = 255
     Image.fromarray(subject).save("cut.png")
@@ -759,10 +759,10 @@ def test_json_stays_valid_when_something_fails(here, capsys, words, code):
     Path("bad.jpg").write_text("no picture")
     model = [] if "-s" in words else ["-m", "m.onnx"]
     assert main(["stylize", *words, *model, "--json"]) == code
-    said = capsys.readouterr()
-    records = [json.loads(line) for line in said.out.splitlines()]
+    captured = capsys.readouterr()
+    records = [json.loads(line) for line in captured.out.splitlines()]
     assert "error" in records[-1]
-    assert records[-1]["error"] in said.err
+    assert records[-1]["error"] in captured.err
 
 
 def test_a_reader_that_stops_ends_the_command_quietly(here):

@@ -20,11 +20,11 @@ from tests.cli.commands import QUICK, error_of
 
 def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
     assert train("--title", "Stripes", "--licence", "CC0-1.0", "--seed", "5") == 0
-    said = capsys.readouterr()
-    assert "learnt after 3 steps" in said.out
-    assert f"model: {tmp_path / 'model.onnx'}" in said.out
-    assert "impasto stylize PHOTO --model" in said.out
-    assert "objective" in said.err  # progress, as plain lines where there is no terminal
+    captured = capsys.readouterr()
+    assert "learnt after 3 steps" in captured.out
+    assert f"model: {tmp_path / 'model.onnx'}" in captured.out
+    assert "impasto stylize PHOTO --model" in captured.out
+    assert "objective" in captured.err  # progress, as plain lines where there is no terminal
     assert main(["stylize", str(photo_folder), "-m", str(tmp_path / "model.onnx"), "-o", str(tmp_path / "out")]) == 0
     assert len([*(tmp_path / "out").rglob("*.*")]) == 14
     capsys.readouterr()
@@ -51,24 +51,25 @@ def test_the_end_of_a_run_says_how_good_it_is_and_how_to_use_it(
     words = ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK[:-2]]
     words += ["--preset", "fast"]  # half the work
     assert main(["train", *styles, "-o", str(made), *words]) == 0
-    said = capsys.readouterr().out.splitlines()
+    captured = capsys.readouterr().out.splitlines()
     number = r"\d+\.\d\d"
     result = f"content error {number}, style error {number}, objective {number} on held-out photos"
-    assert re.fullmatch(rf"learnt after 3 steps in \d+ s from the shared network: {result}", said[0])
+    assert re.fullmatch(rf"learnt after 3 steps in \d+ s from the shared network: {result}", captured[0])
     count = r"(about \d+|more than \d+)"
     assert re.fullmatch(
-        rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)", said[1]
+        rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)",
+        captured[1],
     )
     found = "none found" if clean else "a grid; lone spots: check the preview, and train longer"
-    assert said[2] == f"check for artefacts: {found}"
-    assert said[3] == f"preview: {run_folder(made) / 'preview.jpg'}"
+    assert captured[2] == f"check for artefacts: {found}"
+    assert captured[3] == f"preview: {run_folder(made) / 'preview.jpg'}"
     what, flag = {"model.onnx": ("model", "--model"), "mine.safetensors": ("style", "--style")}.get(
         output, ("styles", "--style")
     )
-    assert said[4] == f"{what}: {made}"
+    assert captured[4] == f"{what}: {made}"
     used = made if output != "both" else made / f"{style_file.stem}.safetensors"
-    assert said[5] == f"use it: impasto stylize PHOTO {flag} {used} --output painted.jpg"
-    use = said[5].removeprefix("use it: impasto ").split()
+    assert captured[5] == f"use it: impasto stylize PHOTO {flag} {used} --output painted.jpg"
+    use = captured[5].removeprefix("use it: impasto ").split()
     use[use.index("PHOTO")], use[use.index("painted.jpg")] = str(photo_folder / "2.JPG"), str(tmp_path / "painted.jpg")
     assert main(use) == 0
     if output == "both":

@@ -111,7 +111,7 @@ def _plain(value: Any) -> str:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def given(flags: Any) -> dict[str, Any]:
+def flags_set(flags: Any) -> dict[str, Any]:
     """The flags of :func:`flags_of` that were on the command line, by the field's name."""
     if flags is None:  # none of them was given
         return {}

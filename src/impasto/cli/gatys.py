@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, given
+from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set
 from impasto.cli.train import ObjectiveFlags, find_preset
 from impasto.files import check_absent
 from impasto.optimize.gatys import Evaluated, GatysConfig, curve_file, paint
@@ -40,8 +40,8 @@ def gatys(
     """
     for picture in (content, style):
         check_picture(picture)
-    terms = replace(find_preset(preset).objective, **given(objective))
-    config = GatysConfig(objective=terms, **given(settings))
+    terms = replace(find_preset(preset).objective, **flags_set(objective))
+    config = GatysConfig(objective=terms, **flags_set(settings))
     if not force:
         check_absent([output, curve_file(output)])
     with progress_bar("optimising", config.evaluations) as bar:

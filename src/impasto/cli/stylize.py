@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import check_standard_output, complain, has_terminal, note, progress_bar
-from impasto.cli.flags import PaintingFlags, Switch, given
+from impasto.cli.flags import PaintingFlags, Switch, flags_set
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.files import check_absent, check_writable
@@ -55,7 +55,7 @@ def stylize(
     style, region = style or StyleFlags(), region or MaskFlags()
     extra, engine = extra or ExtraFlags(), engine or PaintingFlags()
     _check_names([*inputs, output], style, region, extra)
-    request = read_request(style, given(settings), region, extra, given(files))
+    request = read_request(style, flags_set(settings), region, extra, flags_set(files))
     workers = 1 if extra.refine or extra.grid else 1 + min(engine.threads or cores(), 2)
     request = replace(request, files=replace(request.files, workers=workers))
     to_standard = Path(output) == STANDARD
@@ -230,8 +230,8 @@ def _check_names(names: Sequence[str], style: StyleFlags, region: MaskFlags, ext
             raise UsageError(
                 f"unknown option {name}: {hint}`impasto stylize --help` lists all; a file of that name is ./{name}"
             )
-    given = [style.model, style.settings, style.save_settings, extra.picture, *(region.mask or [])]
-    for path in map(Path, [*names, *(name for name in given if name is not None)]):
+    others = [style.model, style.settings, style.save_settings, extra.picture, *(region.mask or [])]
+    for path in map(Path, [*names, *(name for name in others if name is not None)]):
         try:
             path.stat()
         except (FileNotFoundError, NotADirectoryError):

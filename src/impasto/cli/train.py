@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, given
+from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import complaints
 from impasto.evaluation.held_out import MOST_EVALUATIONS
@@ -62,10 +62,10 @@ def train(
         raise UsageError("--resume and --restart exclude each other: give one")
     for picture in styles:
         check_picture(picture)
-    chosen = given(run)
+    chosen = flags_set(run)
     if "steps" in chosen and "minutes" not in chosen:
         chosen["minutes"] = None
-    changed = _recipe(preset, given(recipe), given(objective), set_ or {})
+    changed = _recipe(preset, flags_set(recipe), flags_set(objective), set_ or {})
     config = TrainConfig(styles=tuple(styles), output=output, recipe=changed, preset=preset, **chosen)
     # With torchrun, the first process prints.
     speaks = os.environ.get("RANK", "0") == "0"

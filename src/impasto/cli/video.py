@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import note, progress_bar
-from impasto.cli.flags import FilePath, PaintingFlags, file_or_name, flags_of, given
+from impasto.cli.flags import FilePath, PaintingFlags, file_or_name, flags_of, flags_set
 from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.options import opt
@@ -63,8 +63,8 @@ def video(
     if (output is None) == (other.preview is None):
         raise UsageError("give a result, -o FILE, or --preview PICTURE to paint the first frame alone")
     source, output = file_or_name(source), None if output is None else file_or_name(output)
-    request = read_request(style, given(settings), MaskFlags(), ExtraFlags(), {})
-    options = VideoOptions(**given(clip))
+    request = read_request(style, flags_set(settings), MaskFlags(), ExtraFlags(), {})
+    options = VideoOptions(**flags_set(clip))
     saved = request.saved
     stylizer = load(
         saved.style or str(saved.model),
