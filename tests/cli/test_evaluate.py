@@ -43,9 +43,14 @@ def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_fo
     # The same graph, measured as another project's: it takes and returns 0..1.
     assert main(["evaluate", str(model), *words, "--json", "--range", "1"]) == 0
     theirs = json.loads(capsys.readouterr().out)
+    assert theirs["style_distance"] == pytest.approx(ours["style_distance"], rel=1e-3)
     assert theirs["objective"] == pytest.approx(ours["objective"], rel=1e-3)
     assert main(["evaluate", str(model), *words]) == 0
-    assert "content + 4 x style" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert ours["words"] in said
+    for name in ("style distance", "broad", "fine", "form", "sharp", "contrast", "noise", "repeat"):
+        assert any(line.startswith(name) for line in said.splitlines()), name
+    assert "content + 4 x style" in said
 
 
 def test_evaluate_wants_the_style_picture_and_not_a_style(capsys):

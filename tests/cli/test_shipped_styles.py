@@ -77,7 +77,8 @@ def test_the_list_names_picture_artist_year_licence_and_training(capsys):
     printed = capsys.readouterr().out
     for style in impasto.styles():
         assert f"{style.title}, {style.artist}, {style.year}; {style.licence}" in printed
-        assert f"{style.training['photos']} photos; objective {style.training['objective']['objective']:.2f}" in printed
+        steps = style.training["steps"] + style.training.get("steps_before", 0)
+        assert f"{style.training['words']} {steps:,} steps, {style.training['photos']} photos" in printed
 
 
 def test_a_style_without_its_network_is_described_all_the_same(tmp_path, capsys):

@@ -52,9 +52,10 @@ def test_the_end_of_a_run_says_how_good_it_is_and_how_to_use_it(
     words += ["--preset", "fast"]  # half the work
     assert main(["train", *styles, "-o", str(made), *words]) == 0
     captured = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"learnt after 3 steps in \d+ s from the shared network", captured[0])
     number = r"\d+\.\d\d"
-    result = f"content error {number}, style error {number}, objective {number} on held-out photos"
-    assert re.fullmatch(rf"learnt after 3 steps in \d+ s from the shared network: {result}", captured[0])
+    words = rf"Style: [a-z, ]+\. Subject: [a-z ]+\..* \(style distance {number}, form {number}\)"
+    assert re.fullmatch(f"on held-out photos: {words}", captured.pop(1))
     count = r"(about \d+|more than \d+)"
     assert re.fullmatch(
         rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from impasto.evaluation.artefacts import LIMITS, Artefacts, complaints, mean, measure
+from impasto.evaluation.artefacts import LIMITS, Artefacts, complaints, mean, measure, repetition, sharpness
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from tests.test_demo import EXAMPLES
@@ -33,7 +33,7 @@ def spoilt(clean, change):
 
 def test_a_photo_has_none(photo):
     droplets = measure(photo, photo).droplets
-    assert measure(photo, photo) == Artefacts(grid=0, droplets=droplets, border=0, pattern=0, weave=0)
+    assert measure(photo, photo) == Artefacts(lattice=0, droplets=droplets, border=0, repeat=0)
     assert names(measure(photo, photo)) == []
 
 
@@ -45,7 +45,7 @@ def test_a_clean_painting_has_none(photo, clean):
 def test_a_grid_is_found(photo, clean, period):
     rows, columns = np.indices(clean.shape[:2])
     change = 8.0 * ((rows % period < period / 2) ^ (columns % period < period / 2))
-    assert "grid" in names(measure(spoilt(clean, change[:, :, None]), photo))
+    assert "lattice" in names(measure(spoilt(clean, change[:, :, None]), photo))
 
 
 def test_droplets_are_found(photo, clean):
@@ -72,48 +72,73 @@ def test_a_frame_is_found(photo, clean):
     assert "border" in names(measure(spoilt(clean, change[:, :, None]), photo))
 
 
-def test_a_pattern_on_flat_places_is_found():
-    flat = np.full((256, 320, 3), 128, np.uint8)
-    rows, columns = np.indices(flat.shape[:2])
-    change = 30 * np.sin(rows / 2) * np.sin(columns / 2.5)
-    assert "pattern" in names(measure(spoilt(flat, change[:, :, None]), flat))
-    brush = np.random.default_rng(0).normal(0, 10, flat.shape[:2])
-    assert "pattern" not in names(measure(spoilt(flat, brush[:, :, None]), flat))
+def stamped(motif, height=256, width=320, seed=None):
+    """A motif printed on a grid, or at random places."""
+    plane = np.zeros((height, width))
+    source = np.random.default_rng(seed)
+    for row in range(0, height - 24, 24):
+        for column in range(0, width - 30, 30):
+            top, left = (row, column) if seed is None else source.integers(0, (height - 24, width - 24))
+            plane[top : top + len(motif), left : left + len(motif)] = motif
+    return plane
 
 
-def test_a_pattern_on_soft_shadows_is_found_and_the_photos_own_is_not():
-    """Between a dark and a light place nothing is of one level, and yet there is nothing to be seen but shade."""
-    rows, columns = np.indices((256, 320))
-    shade = (60 + 0.5 * columns)[:, :, None].repeat(3, 2).astype(np.uint8)
-    woven = spoilt(shade, (30 * np.sin(rows / 2) * np.sin(columns / 2.5))[:, :, None])
-    assert "pattern" in names(measure(woven, shade))
-    faint = spoilt(shade, (9 * np.sin(rows / 2) * np.sin(columns / 2.5))[:, :, None])
-    assert measure(faint, shade).pattern > 2
-    assert measure(faint, faint).pattern == 0
-    assert 0 < measure(woven, faint).pattern < measure(woven, shade).pattern
+CURL = np.random.default_rng(2).normal(0, 40, (12, 12))
 
 
-@pytest.mark.parametrize(("period", "slant"), [(8, 4), (12, 0), (12, 8)])
-def test_a_mesh_on_the_networks_grid_is_found(period, slant):
-    """One tile over and over, each row of tiles moved to the side: its shifts are multiples of 4."""
-    flat = np.full((256, 320, 3), 128, np.uint8)
-    tile = np.random.default_rng(1).normal(0, 12, (period, period))
-    rows, columns = np.indices(flat.shape[:2])
-    woven = spoilt(flat, tile[rows % period, (columns - rows // period * slant) % period, None])
-    assert measure(woven, flat).weave > 5 * LIMITS.weave
-    assert measure(woven, woven).weave == 0  # the photo's own
+def test_a_motif_printed_over_and_over_is_found():
+    even = np.full((256, 320, 3), 128, np.uint8)
+    printed = spoilt(even, stamped(CURL)[:, :, None])
+    assert measure(printed, even).repeat > 2 * LIMITS.repeat
+    assert measure(printed, printed).repeat == 0  # the photo's own
 
 
-def test_strokes_are_no_mesh():
-    flat = np.full((256, 320, 3), 128, np.uint8)
-    noise = np.random.default_rng(0).normal(0, 200, flat.shape[:2]).astype(np.float32)
+def test_strokes_and_noise_repeat_nothing():
+    even = np.full((256, 320, 3), 128, np.uint8)
+    noise = np.random.default_rng(0).normal(0, 200, even.shape[:2]).astype(np.float32)
     strokes = np.asarray(Image.fromarray(noise).resize((320 * 4, 256), Image.Resampling.BICUBIC))[:, :320]
-    assert measure(spoilt(flat, strokes[:, :, None]), flat).weave < LIMITS.weave
+    assert measure(spoilt(even, strokes[:, :, None]), even).repeat < LIMITS.repeat
+    assert measure(spoilt(even, noise[:, :, None] / 10), even).repeat < LIMITS.repeat
+
+
+def test_what_can_hardly_be_seen_counts_little():
+    even = np.full((256, 320, 3), 128, np.uint8)
+    faint = measure(spoilt(even, stamped(CURL)[:, :, None] / 20), even).repeat
+    assert faint < measure(spoilt(even, stamped(CURL)[:, :, None]), even).repeat / 2
+
+
+def test_repetition_is_its_definition_by_brute_force():
+    """Correlations at every shift by sums over the overlap, the window's mean taken out."""
+    side = 24
+    patch = np.random.default_rng(3).normal(0, 20, (side, side)) + 15 * np.sin(np.arange(side) * 2 * np.pi / 8)
+    fine = patch - patch.mean()
+    energy = (fine**2).sum() / side**2 + 16.0
+
+    def correlation(down, across):
+        one = fine[max(0, -down) : side - max(0, down), max(0, -across) : side - max(0, across)]
+        other = fine[max(0, down) : side - max(0, -down), max(0, across) : side - max(0, -across)]
+        return (one * other).sum() / (side - abs(down)) / (side - abs(across)) / energy
+
+    best = 0.0
+    for down in range(-12, 13):
+        for across in range(-12, 13):
+            if 6 <= np.hypot(down, across) <= 12:
+                halfway = correlation(int(np.rint(down / 2)), int(np.rint(across / 2)))
+                best = max(best, correlation(down, across) - max(0, halfway))
+    assert repetition(patch.astype(np.float32)) == pytest.approx(best, rel=1e-4)
+
+
+def test_sharpness_is_that_of_neighbouring_pixels():
+    even = np.full((40, 40, 3), 100, np.uint8)
+    assert sharpness(even) == 0
+    stripes = spoilt(even, (20 * (np.arange(40) % 2))[:, None])
+    assert sharpness(stripes) == pytest.approx(10, rel=1e-5)
+    assert sharpness(spoilt(even, (20 * (np.arange(40) // 2 % 2))[:, None])) == pytest.approx(0, abs=1e-4)
 
 
 def test_means_and_words():
-    one, other = (Artefacts(grid=x, droplets=0, border=x, pattern=0, weave=0) for x in (2.0, 100.0))
-    assert mean([one, other]).grid == 51
+    one, other = (Artefacts(lattice=x, droplets=0, border=x, repeat=0) for x in (2.0, 100.0))
+    assert mean([one, other]).lattice == 51
     assert len(complaints(other)) == 2
     assert "grid" in complaints(other)[0]
     assert complaints(one) == []

@@ -39,7 +39,7 @@ def test_a_run_writes_a_model_and_reports_how_it_went(config):
     assert lines[-1]["crop"] == 48
     info = read_info(result.model)
     assert info.training["steps"] == 12
-    assert info.training["objective"]["objective"] == pytest.approx(result.objective, abs=1e-3)
+    assert info.training["objective"]["objective"] == pytest.approx(result.evaluation.objective, abs=1e-3)
     assert info.styles == ("stripes",)
     assert info.strength
     photo = impasto.load_image(next(config.content.glob("*.JPG")))
@@ -47,7 +47,9 @@ def test_a_run_writes_a_model_and_reports_how_it_went(config):
     picture = stylizer(photo)
     assert picture.shape == photo.shape
     assert (stylizer(photo, Settings(strength=0.3)) != picture).any()  # after so few steps not yet nearer to the photo
-    assert result.objective == pytest.approx(result.content_error + 4 * result.style_error, rel=1e-4)
+    found = result.evaluation
+    assert found.objective == pytest.approx(found.content_error + 4 * found.style_error, rel=1e-4)
+    assert info.training["words"] == found.words
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_training_lowers_the_objective(config, tmp_path, style, steps, photo_eve
         same = replace(config, recipe=recipe, precision=precision, seed=seed)
         before = train(replace(same, steps=1, output=tmp_path / f"before{seed}.onnx"))
         after = train(replace(same, steps=steps, output=tmp_path / f"after{seed}.onnx"))
-        ratios.append(after.objective / before.objective)
+        ratios.append(after.evaluation.objective / before.evaluation.objective)
     assert np.mean(ratios) < 0.85, ratios
 
 

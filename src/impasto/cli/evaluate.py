@@ -36,7 +36,7 @@ def evaluate(
     gatys: Annotated[int, whole_number(0)] = 0,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Measure a model on held-out photos: content, style, objective, LPIPS, contrast, seconds and artefacts.
+    """Measure a model on held-out photos: how near the style, how much of the subject, how steady, which artefacts.
 
     Args:
         model: A shipped style, a style or model file; or another project's ONNX, with --range.
@@ -75,7 +75,7 @@ def evaluate(
     readable = [path for path in photos if str(path) not in found.unreadable]
     equal = equal_evaluations(stylizer, style, readable[:gatys], size=min(size, COMPARED_SIZE)) if gatys else ()
     if as_json:
-        print(json.dumps({**asdict(found), "gatys": [asdict(one) for one in equal]}))
+        print(json.dumps({**asdict(found), "words": found.words, "gatys": [asdict(one) for one in equal]}))
     else:
         _print(found, equal)
     return 0
@@ -95,16 +95,23 @@ def _load(model: str, value_range: float | None, *, fast: bool, engine: EngineFl
 
 def _print(found: Evaluation, equal: Sequence[Equal]) -> None:
     print(f"{found.model} on {len(found.photos)} photos at {found.size} px, style {found.style}")
+    print(found.words)
     rows = {
-        "content error": f"{found.content_error:.3f}",
-        "style error": f"{found.style_error:.3f}",
-        "objective": f"{found.objective:.3f}  (content + 4 x style)",
-        "LPIPS": f"{found.lpips:.3f}  (distance from the photo)",
+        "style distance": f"{found.style_distance:.3f}  (0: the style, 1: the photo)",
+        "broad": f"{found.broad:.3f}  (of it, large strokes and shapes)",
+        "fine": f"{found.fine:.3f}  (of it, contrast, edges and grain)",
+        "form": f"{found.form:.3f}  (0: the photo's form, 1: nothing left of it)",
+        "sharp": f"{found.sharp:.2f}  (1: as crisp as the style picture)",
         "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
-        "seconds": f"{found.seconds:.3f}  (per photo, median)",
+        "noise": f"{found.noise_change:.2f}/255  (change when the photo has noise of 2/255)",
     }
     for name, value in asdict(found.artefacts).items():
         rows[name] = f"{value:.1f}  (limit {getattr(LIMITS, name):g}: {WORDS[name]})"
+    rows["seconds"] = f"{found.seconds:.3f}  (per photo, median)"
+    rows["content error"] = f"{found.content_error:.3f}  (the papers' terms, with the next two)"
+    rows["style error"] = f"{found.style_error:.3f}"
+    rows["objective"] = f"{found.objective:.3f}  (content + 4 x style)"
+    rows["LPIPS"] = f"{found.lpips:.3f}  (distance from the photo)"
     for name, text in rows.items():
         print(f"{name:14} {text}")
     for fault in complaints(found.artefacts):

@@ -73,7 +73,7 @@ def _paint_sheet(photo: Path, output: Path, names: list[str], variant: Variant, 
 def _record(training: dict[str, Any]) -> str:
     """How a shipped style was trained and how good it is, in one line."""
     steps = training["steps"] + training.get("steps_before", 0)
-    text = f"{steps:,} steps, {training['photos']} photos; objective {training['objective']['objective']:.2f}"
+    text = f"{training['words']} {steps:,} steps, {training['photos']} photos"
     for equal in training.get("equal_evaluations", ())[:1]:
         counts = ("more" if equal[key] is None else equal[key] for key in ("from_content", "from_noise"))
         text += "; equals {} iterations of Gatys' method from the photo, {} from noise".format(*counts)

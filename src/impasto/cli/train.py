@@ -129,16 +129,18 @@ def _print_result(config: TrainConfig, result: TrainResult) -> None:
     start = "the shared network" if result.from_base else "nothing"
     print(
         f"{'learnt' if result.finished else 'stopped'} after {result.steps} steps in {result.seconds:.0f} s "
-        f"from {start}: content error {result.content_error:.2f}, style error {result.style_error:.2f}, "
-        f"objective {result.objective:.2f} on held-out photos"
+        f"from {start}"
     )
+    if (found := result.evaluation) is not None:
+        print(f"on held-out photos: {found.words} (style distance {found.style_distance:.2f}, form {found.form:.2f})")
     if result.equal_evaluations is not None:
         more = math.isinf(result.equal_evaluations)
         equal = f"more than {MOST_EVALUATIONS}" if more else f"about {result.equal_evaluations:.0f}"
         print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
-    faults = complaints(result.artefacts)
-    advice = "; ".join(faults) + ": check the preview, and train longer"
-    print(f"check for artefacts: {advice if faults else 'none found'}")
+    if found is not None:
+        faults = complaints(found.artefacts)
+        advice = "; ".join(faults) + ": check the preview, and train longer"
+        print(f"check for artefacts: {advice if faults else 'none found'}")
     print(f"preview: {result.preview}")
 
 

@@ -118,9 +118,12 @@ class StyleMeasure:
         self.style = {place: Gaussian.of(features) for place, features in self._features(style).items()}
         self.roots = {place: gaussian.root() for place, gaussian in self.style.items()}
 
-    def reference(self, photo: Tensor) -> Reference:
-        """What pictures of ``photo``, (1, 3, H, W) in [0, 1], are compared with."""
-        features = self._features(photo)
+    def reference(self, photo: Tensor, full: dict[str, Tensor] | None = None) -> Reference:
+        """What pictures of ``photo``, (1, 3, H, W) in [0, 1], are compared with.
+
+        ``full`` are its features at (at least) :data:`LAYERS`, where they are known.
+        """
+        features = self._features(photo, full)
         count = features[1, FORM_LAYER][0, 0].numel()
         order = torch.from_numpy(np.random.default_rng(0).permutation(count)).to(photo.device)
         positions = order[:POSITIONS]
@@ -129,9 +132,9 @@ class StyleMeasure:
         shuffled = difference(similarity, self_similarity(features[1, FORM_LAYER], positions[exchange]))
         return Reference(self._distances(features), positions, similarity, shuffled)
 
-    def compare(self, picture: Tensor, reference: Reference) -> StyleScores:
-        """The scores of a picture, (1, 3, H, W) in [0, 1], of the photo's size."""
-        features = self._features(picture)
+    def compare(self, picture: Tensor, reference: Reference, full: dict[str, Tensor] | None = None) -> StyleScores:
+        """The scores of a picture, (1, 3, H, W) in [0, 1], of the photo's size; ``full`` as in :meth:`reference`."""
+        features = self._features(picture, full)
         found = self._distances(features)
         shares = {place: found[place] / max(reference.distances[place], 1e-12) for place in found}
         similarity = self_similarity(features[1, FORM_LAYER], reference.positions)
@@ -143,14 +146,17 @@ class StyleMeasure:
         )
 
     @torch.no_grad()
-    def _features(self, image: Tensor) -> dict[Place, Tensor]:
-        """The features at all scales and layers."""
+    def _features(self, image: Tensor, full: dict[str, Tensor] | None = None) -> dict[Place, Tensor]:
+        """The features at all scales and layers; ``full`` are those at full size."""
         found = {}
         for scale in SCALES:
             if scale > 1 and min(image.shape[2:]) / scale < LEAST_SIDE:
                 continue
-            smaller = image if scale == 1 else _smaller(image, scale)
-            found.update({(scale, layer): x for layer, x in self.network(smaller, LAYERS).items()})
+            if scale == 1:
+                features = full or self.network(image, LAYERS)
+            else:
+                features = self.network(_smaller(image, scale), LAYERS)
+            found.update({(scale, layer): features[layer] for layer in LAYERS})
         return found
 
     def _distances(self, features: dict[Place, Tensor]) -> dict[Place, float]:

@@ -7,17 +7,21 @@ during its training (:mod:`impasto.evaluation.held_out`).
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from impasto.errors import ImageError, UsageError
-from impasto.evaluation.artefacts import Artefacts, measure
+from impasto.evaluation.artefacts import Artefacts, measure, sharpness
 from impasto.evaluation.artefacts import mean as mean_artefacts
-from impasto.nn.losses import YARDSTICK, PerceptualLoss
+from impasto.evaluation.measures import LAYERS, StyleMeasure
+from impasto.evaluation.words import describe
+from impasto.nn.losses import YARDSTICK, LossTerms, PerceptualLoss
 from impasto.nn.lpips import Lpips
 from impasto.nn.tensors import to_tensor
 from impasto.nn.vgg import VGGFeatures
@@ -34,30 +38,62 @@ Paint = Callable[[Pixels], Pixels]
 
 CONTRAST = 0.25
 """The photo's contrast is cut to this, about mid-grey, to measure how much the picture changes."""
+NOISE = 2.0
+"""Levels of 255: the noise of the photo, in measuring how much the picture changes."""
 LEAST_SIZE = 64
 """Short side of the photos that are measured on, pixels."""
 
 
+QUALITY = ("style_distance", "broad", "fine", "form", "sharp", "contrast_change", "noise_change")
+"""The measures of how good a picture is, in the order of reports."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What is measured of a picture, or means over several.
+    """What is measured of a picture, or means over several; defined on the page docs/measures.md.
 
-    content_error: mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3; above some 1.4 the photo is lost.
-    style_error: relative squared distance of Gram matrices, mean over four layers.
-    objective: content_error + 4 * style_error.
-    lpips: LPIPS v0.1 (VGG) from the photo to the picture; a distance, not a fault.
-    contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
-    seconds: to paint one photo.
-    artefacts: faults of painting networks, see :mod:`impasto.evaluation.artefacts`.
+    Attributes:
+        style_distance: 0 the style, 1 as far from it as the unstyled photo: Gaussian Wasserstein-2 distance of VGG
+            features, over five layers and three scales.
+        broad: of large strokes and shapes alone.
+        fine: of contrast, edges and grain alone.
+        form: 0 the photo's form, 1 nothing left of it: change of the self-similarity of VGG features.
+        sharp: finest octave relative to the style picture's; 1 is as crisp as that.
+        contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
+        noise_change: the same when the photo has noise of 2 levels.
+        artefacts: faults of painting networks, see :class:`impasto.evaluation.artefacts.Artefacts`.
+        content_error: the papers' mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3.
+        style_error: the papers' relative squared distance of Gram matrices, mean over four layers.
+        objective: content_error + 4 * style_error.
+        lpips: LPIPS v0.1 (VGG) from the photo to the picture.
+        seconds: to paint one photo.
     """
 
+    style_distance: float
+    broad: float
+    fine: float
+    form: float
+    sharp: float
+    contrast_change: float
+    noise_change: float
+    artefacts: Artefacts
     content_error: float
     style_error: float
     objective: float
     lpips: float
-    contrast_change: float
     seconds: float
-    artefacts: Artefacts
+
+    @property
+    def words(self) -> str:
+        """The style and form measures in one or two sentences."""
+        return describe(
+            style_distance=self.style_distance,
+            broad=self.broad,
+            form=self.form,
+            sharp=self.sharp,
+            noise_change=self.noise_change,
+            contrast_change=self.contrast_change,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +112,17 @@ class Evaluation(Scores):
     size: int
     photos: tuple[PhotoScores, ...]
     unreadable: dict[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """What a model file keeps: ``quality``, ``words``, ``artefacts``, the papers' ``objective``, rounded."""
+        objective = {"content": self.content_error, "style": self.style_error, "objective": self.objective}
+        return {
+            "quality": {name: round(getattr(self, name), 3) for name in QUALITY},
+            "words": self.words,
+            "held_out_photos": len(self.photos),
+            "artefacts": {name: round(value, 2) for name, value in asdict(self.artefacts).items()},
+            "objective": {name: round(value, 4) for name, value in objective.items()},
+        }
 
 
 class Evaluator:
@@ -99,10 +146,17 @@ class Evaluator:
         self.size = size
         self.network = network or load_loss_network()[0]
         self.device = self.network.mean.device
-        target = to_tensor(resize_short_side(style, size)).to(self.device)
-        self.loss = PerceptualLoss(loss_network or self.network, YARDSTICK, target)
+        self.picture = resize_short_side(style, size)
+        self.loss = PerceptualLoss(loss_network or self.network, YARDSTICK, self._tensor(self.picture))
+        self.style_sharpness = max(sharpness(self.picture), 1e-6)
         self.lpips = Lpips(self.network)
 
+    @cached_property
+    def style(self) -> StyleMeasure:
+        """Compares with the style picture; made when it is first used, which takes seconds."""
+        return StyleMeasure(self._tensor(self.picture), self.network)
+
+    @torch.no_grad()
     def scores(self, paint: Paint, photo: Pixels, name: str = "") -> PhotoScores:
         """The scores of what ``paint`` makes of one photo, which is brought to :attr:`size` first."""
         photo = resize_short_side(photo, self.size)
@@ -110,27 +164,42 @@ class Evaluator:
         begun = time.perf_counter()
         picture = paint(photo)
         seconds = time.perf_counter() - begun
-        faded = paint(_faded(photo))
-        x, y = (to_tensor(each).to(self.device) for each in (photo, picture))
-        terms = self.objective(photo, picture)
-        distance = float(self.lpips(x, y))
+        x, y = self._tensor(photo), self._tensor(picture)
+        layers = {*LAYERS, *self.lpips.LAYERS, *self.loss.layers}  # the network sees each picture once at full size
+        photo_features, features = self.network(x, layers), self.network(y, layers)
+        found = self.style.compare(y, self.style.reference(x, photo_features), features)
+        if self.loss.network is self.network:
+            terms = self._terms(self.loss.compare(features, y, self.loss.content_target_of(photo_features)))
+        else:
+            terms = self.objective(photo, picture)
         return PhotoScores(
             photo=name,
             content_error=terms["content"],
             style_error=terms["style"],
             objective=terms["objective"],
-            lpips=distance,
-            contrast_change=float(np.abs(picture.astype(np.float32) - faded.astype(np.float32)).mean()),
-            seconds=seconds,
+            style_distance=found.style_distance,
+            broad=found.broad,
+            fine=found.fine,
+            form=found.form,
+            sharp=sharpness(picture) / self.style_sharpness,
+            contrast_change=_change(picture, paint(_faded(photo))),
+            noise_change=_change(picture, paint(_noisy(photo))),
             artefacts=measure(picture, photo),
+            lpips=float(self.lpips.compare(photo_features, features)),
+            seconds=seconds,
         )
 
+    @torch.no_grad()
     def objective(self, photo: Pixels, picture: Pixels) -> dict[str, float]:
         """Content, style and objective alone, of a picture painted from ``photo`` at its own size."""
-        with torch.no_grad():
-            target = self.loss.content_target(to_tensor(photo).to(self.device))
-            terms = self.loss(to_tensor(picture).to(self.device), target)
+        return self._terms(self.loss(self._tensor(picture), self.loss.content_target(self._tensor(photo))))
+
+    @staticmethod
+    def _terms(terms: LossTerms) -> dict[str, float]:
         return {"content": float(terms.content), "style": float(terms.style), "objective": float(terms.total)}
+
+    def _tensor(self, picture: Pixels) -> Tensor:
+        return to_tensor(picture).to(self.device)
 
 
 def evaluate(
@@ -200,11 +269,7 @@ def summary(
         model=model,
         style=style,
         size=size,
-        content_error=mean("content_error"),
-        style_error=mean("style_error"),
-        objective=mean("objective"),
-        lpips=mean("lpips"),
-        contrast_change=mean("contrast_change"),
+        **{name: mean(name) for name in (*QUALITY, "content_error", "style_error", "objective", "lpips")},
         seconds=statistics.median(score.seconds for score in scores),
         artefacts=mean_artefacts([score.artefacts for score in scores]),
         photos=scores,
@@ -255,6 +320,18 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
 
         found.append(Equal(path.name, size, reached, evaluations("content"), evaluations("noise")))
     return tuple(found)
+
+
+def _change(picture: Pixels, other: Pixels) -> float:
+    """Mean absolute difference, of 255."""
+    return float(np.abs(picture.astype(np.float32) - other.astype(np.float32)).mean())
+
+
+def _noisy(photo: Pixels) -> Pixels:
+    """The photo with normal noise of deviation :data:`NOISE`, the same at every call, rounded to 8 bits."""
+    noise = np.random.default_rng(0).normal(0, NOISE, photo.shape)
+    noisy: Pixels = np.rint(photo + noise).clip(0, 255).astype(np.uint8)
+    return noisy
 
 
 def _faded(photo: Pixels) -> Pixels:

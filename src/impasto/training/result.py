@@ -1,14 +1,13 @@
 """The end of a run: measure what was learnt, write it, and tell how it went."""
 
 import contextlib
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from impasto import __version__
-from impasto.evaluation.artefacts import Artefacts
+from impasto.evaluation.scores import Evaluation
 from impasto.pictures.write import save_image
 from impasto.training.environment import interruptible, seeded
 from impasto.training.export import write_result
@@ -30,10 +29,8 @@ class TrainResult:
         seconds: time spent learning.
         finished: False after an interruption; the run can be resumed.
         from_base: whether it started from a shared network.
-        content_error: content error on held-out photos at 512 px, as ``impasto evaluate`` defines it; lower is better.
-        style_error: style error, likewise.
-        objective: content error plus four times the style error.
-        artefacts: measured artefacts on held-out photos.
+        evaluation: how good the result is on held-out photos at 512 px, see :func:`impasto.evaluate`; None under
+            torchrun in all processes but the first.
         equal_evaluations: how many evaluations of Gatys' optimisation reach the same objective on one held-out photo;
             inf for more than the tried number, None for an unfinished run or an interrupted comparison.
         unreadable: pictures that could not be read, with the reason.
@@ -46,10 +43,7 @@ class TrainResult:
     seconds: float
     finished: bool
     from_base: bool
-    content_error: float
-    style_error: float
-    objective: float
-    artefacts: Artefacts
+    evaluation: Evaluation | None
     equal_evaluations: float | None
     unreadable: dict[Path, str]
 
@@ -65,30 +59,26 @@ def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> Trai
         announce: called with a line for the user before the work.
     """
     if not run.world.first:
-        nan = float("nan")
-        nothing = Artefacts(**{field.name: nan for field in fields(Artefacts)})
-        return _result(run, finished, dict.fromkeys(("content", "style", "objective"), nan), nothing, None)
+        return _result(run, finished, None, None)
     generator = run.learner.generator
     with interruptible() as interrupted:  # one Ctrl-C does not interrupt the writing
         announce("measuring the result, up to a minute more" if finished else "writing what there is")
         run.write_checkpoint(finished=False)
         save_image(run.preview, run.held_out.sheet(run.paint))
-        found = run.held_out.evaluate(run.paint)
-        measured = {"content": found.content_error, "style": found.style_error, "objective": found.objective}
-        artefacts = found.artefacts
+        evaluation = run.held_out.evaluate(run.paint)
         crops = [run.pool.cut(i, run.config.recipe.crop).to(run.world.device) for i in range(RANGE_CROPS)]
         with seeded(run.config.seed):
-            write_result(generator, run.config, _record(run, measured, artefacts), run.base, crops)
+            write_result(generator, run.config, _record(run, evaluation), run.base, crops)
         if finished:  # only now: if the export fails, resuming repeats it
             run.write_checkpoint(finished=True)
     equal = None
     if finished and not interrupted():
         with contextlib.suppress(KeyboardInterrupt):  # everything is written: this comparison may be skipped
             equal = run.held_out.equal_evaluations(run.paint)
-    return _result(run, finished, measured, artefacts, equal)
+    return _result(run, finished, evaluation, equal)
 
 
-def _record(run: Run, measured: dict[str, float], artefacts: Artefacts) -> dict[str, Any]:
+def _record(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     """How the result was trained, for the model file."""
     config, state = run.config, run.learner.state
     return {
@@ -102,15 +92,12 @@ def _record(run: Run, measured: dict[str, float], artefacts: Artefacts) -> dict[
         "photos": run.photos,
         "crops": config.recipe.pool or state.step * config.recipe.batch,
         "loss_network": run.loss_record,
-        "objective": {name: round(value, 4) for name, value in measured.items()},
-        "artefacts": {name: round(value, 2) for name, value in asdict(artefacts).items() if math.isfinite(value)},
+        **evaluation.record(),
         "impasto": __version__,
     }
 
 
-def _result(
-    run: Run, finished: bool, measured: dict[str, float], artefacts: Artefacts, equal: float | None
-) -> TrainResult:
+def _result(run: Run, finished: bool, evaluation: Evaluation | None, equal: float | None) -> TrainResult:
     return TrainResult(
         model=run.config.output,
         folder=run.folder,
@@ -119,10 +106,7 @@ def _result(
         seconds=run.learner.state.seconds,
         finished=finished,
         from_base=run.learner.from_base,
-        content_error=measured["content"],
-        style_error=measured["style"],
-        objective=measured["objective"],
-        artefacts=artefacts,
+        evaluation=evaluation,
         equal_evaluations=equal,
         unreadable={**run.held_out.unreadable, **run.pool.unreadable},
     )
