@@ -14,7 +14,6 @@ Prints a Markdown table, and writes MODELS/quality.json and MODELS/sheet.jpg.
 import argparse
 import json
 import os
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 
 from impasto.errors import TrainingError
 from impasto.evaluation.artefacts import Artefacts
-from impasto.evaluation.scores import Evaluation, evaluate
+from impasto.evaluation.scores import QUALITY, Evaluation, evaluate
 from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo
 from impasto.painting.engine import Array, Runner
@@ -74,7 +73,7 @@ def nearest(data: Path, photo: Path, picture: str) -> dict[str, Stylizer]:
     Which pictures it learnt is known of two.
     """
     file = data / "styles" / f"{picture}.jpg"
-    found = [evaluate(one_of_many(data, k), file, [photo], size=256).objective for k in range(26)]
+    found = [evaluate(one_of_many(data, k), file, [photo], size=256).style_distance for k in range(26)]
     best = int(np.argmin(found))
     return {f"multistyle26, style {best} (nearest)": one_of_many(data, best)}
 
@@ -113,18 +112,7 @@ def main() -> None:
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
     faults = [field.name for field in fields(Artefacts)]
-    header = [
-        "style",
-        "model",
-        "content",
-        "style",
-        "objective",
-        "median objective",
-        "LPIPS",
-        "contrast",
-        *faults,
-        "s",
-    ]
+    header = ["style", "model", *QUALITY, *faults, "content", "style", "objective", "LPIPS", "s"]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
     for name in options.styles:
@@ -150,13 +138,13 @@ def main() -> None:
 
 
 def line(found: Evaluation) -> str:
-    return (
-        f"{found.content_error:.3f} | {found.style_error:.3f} | {found.objective:.3f} | "
-        f"{statistics.median(photo.objective for photo in found.photos):.3f} | "
-        f"{found.lpips:.3f} | "
-        f"{found.contrast_change:.1f} | "
-        + " | ".join(f"{value:.1f}" for value in asdict(found.artefacts).values())
-        + f" | {found.seconds:.2f}"
+    papers = (found.content_error, found.style_error, found.objective, found.lpips, found.seconds)
+    return " | ".join(
+        [
+            *(f"{getattr(found, name):.2f}" for name in QUALITY),
+            *(f"{value:.1f}" for value in asdict(found.artefacts).values()),
+            *(f"{value:.2f}" for value in papers),
+        ]
     )
 
 
