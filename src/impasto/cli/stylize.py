@@ -46,8 +46,8 @@ def stylize(
 
     Args:
         inputs: Pictures and folders (all pictures in them and in their subfolders); - is standard input.
-        output: A file for one picture, or - for standard output (PNG, or --format); a folder, made if necessary, for several
-            pictures or a folder, whose structure is kept. With a / at its end it is always a folder.
+        output: A file for one picture, or - for standard output (PNG, or --format); a folder, made if necessary, for
+            several pictures or a folder, whose structure is kept. With a / at its end it is always a folder.
         dry_run: Only print what would be done.
         as_json: Print one JSON object for each picture.
     """
