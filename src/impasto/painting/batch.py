@@ -23,7 +23,7 @@ from impasto.pictures.write import check_saving, check_size, encode_picture, sav
 from impasto.processor import cores
 
 Painter = Stylizer | Sequence[tuple[Stylizer, Mask]] | Callable[[Pixels, Settings], Pixels]
-"""What repaints a picture: a stylizer, regions as for :func:`impasto.paint_regions`, or any function."""
+"""Repaints a picture: a stylizer, regions as for :func:`impasto.paint_regions`, or any function."""
 PicturePainter = Callable[[Picture, Settings], Picture]
 
 
@@ -38,9 +38,9 @@ class Painted:
     depth: int
     """Bits per sample."""
     seconds: float
-    """From reading to writing."""
+    """Seconds from the start of reading to the end of writing."""
     notes: tuple[str, ...] = ()
-    """What the user should know, one line each: the file holds several pictures, for example."""
+    """Messages for the user, one line each: that the file contains several pictures, for example."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class BatchProgress:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of each input."""
+    """The outcome of a batch."""
 
     painted: tuple[Painted, ...]
     skipped: tuple[Job, ...]
-    """Results that existed (``resume``)."""
+    """Jobs whose result existed already (``resume``)."""
     failed: tuple[Failure, ...]
     ignored: tuple[Path, ...] = ()
     """Files in input folders that are not pictures by their extension; hidden files do not count."""
@@ -83,14 +83,14 @@ def paint_files(
         inputs: Pictures, folders (all pictures in them and in their subfolders) and patterns (``*.jpg``); or one.
         output: A file for one picture; a folder, made if necessary, for several or with a ``/`` at its end. The
             structure of input folders is kept.
-        stylizer: What repaints each picture: a stylizer, pairs of stylizer and mask as for
+        stylizer: Repaints each picture: a stylizer, pairs of stylizer and mask as for
             :func:`impasto.paint_regions`, or any function from (pixels, settings) to pixels.
         settings: How the style is applied.
-        options: How pictures are read, and where and how results are written.
+        options: Options for reading pictures and writing results.
         progress: Called in the calling thread after each result.
 
     Returns:
-        The results that were painted, those that existed and the inputs that failed.
+        The painted results, the skipped results and the failed inputs.
 
     Raises:
         UsageError: The output does not suit the inputs, a result exists, or the model cannot apply the settings.
@@ -131,8 +131,8 @@ def paint_plan(
 ) -> BatchResult:
     """Carry out a plan of :func:`plan_files`; see :func:`paint_files`.
 
-    ``paint`` may be a future: then the first pictures are read while the network is loaded elsewhere. If loading fails,
-    its error is raised and nothing is written.
+    ``paint`` may be a future: the first pictures are then read while another thread loads the network. If loading
+    fails, its error is raised and nothing is written.
     """
     options = options or FileOptions()
     batch = _Batch(settings, options)
@@ -177,11 +177,11 @@ def _check_output(jobs: Sequence[Job]) -> None:
 
 
 class _Batch:
-    """What all jobs of one batch share."""
+    """The state that all jobs of a batch share."""
 
     def __init__(self, settings: Settings, options: FileOptions) -> None:
         self.painter: Future[PicturePainter] = Future()
-        """What repaints the pictures, when it is loaded and the output is known to be writable."""
+        """Repaints the pictures; set once the network is loaded and the output is known to be writable."""
         self._settings = settings
         self._options = options
 
@@ -204,7 +204,7 @@ class _Batch:
         return Painted(job.source, job.target, width, height, 8 * picture.pixels.itemsize, seconds, notes)
 
     def _read(self, job: Job) -> tuple[Picture, tuple[str, ...]]:
-        """The picture, at the wanted size and a depth that its result can have, and what to say about it."""
+        """The picture, at the requested size and a bit depth that its output format supports, and notes about it."""
         options = self._options
         depth = options.depth if holds_16_bits(self._name(job)) else 8
         if job.source == STANDARD:
@@ -217,7 +217,7 @@ class _Batch:
         return picture, tuple(f"{job.source}: {note}" for note in picture.notes)
 
     def _name(self, job: Job) -> Path:
-        """The name whose extension is the result's format."""
+        """A file name whose extension is that of the output format."""
         if job.target != STANDARD:
             return job.target
         format = self._options.format

@@ -1,4 +1,4 @@
-"""The choice of engine and precision by measurement: once for a network, a computer and a number of threads."""
+"""Chooses engine and precision by a benchmark, which runs once per network, computer and number of threads."""
 
 import contextlib
 import hashlib
@@ -30,14 +30,14 @@ from impasto.processor import has_int8, processor_identity
 _log = logging.getLogger(__name__)
 
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "int8"]
-"""A precision, or "auto": the fastest of those in which pictures are near those in float32, by measurement."""
+"""A precision, or "auto": the fastest precision whose output is close to float32's, by a benchmark."""
 SIDE = 192
-"""Side of the picture that is painted to measure, pixels."""
+"""Side of the benchmark picture, pixels."""
 ROUNDS = 2
 FASTER = 0.9
-"""Share of the time of a more exact precision that another may take at most, to be chosen."""
+"""A less exact option is chosen only if it takes less than this share of the time of a more exact one."""
 MOST_LEVELS = 4.0
-"""Mean difference from float32, levels of 255, beyond which a precision is not used: the engine is wrong."""
+"""Largest accepted mean difference from float32, levels of 255. A larger one means that the engine is wrong."""
 _FORMAT = 1
 
 
@@ -54,20 +54,21 @@ class Option(NamedTuple):
 def choose(
     graph: ModelGraph, style: Style | None, backend: str, precision: PrecisionChoice, folder: Path | None
 ) -> ModelGraph:
-    """The graph with the engine and the precision that are wanted, or for "auto" with the fastest ones.
+    """The graph with the requested engine and precision; "auto" selects the fastest.
 
-    The first time for a network, a computer, versions and a number of threads, each option paints a small picture; the
-    times are kept.
+    The first call for a network, computer, set of package versions and number of threads runs a benchmark: each option
+    paints a small picture. The times are cached.
 
     Args:
-        graph: The graph; its engine and precision do not count.
-        style: The style to paint with; its own range of values decides whether int8 suits.
+        graph: The graph; its engine and precision are ignored.
+        style: The style to benchmark with, as the error of int8 depends on the style; None for a network without
+            style input.
         backend: An engine's name, or "auto".
         precision: A precision, or "auto".
-        folder: Where to keep times; None keeps them for this process.
+        folder: The folder to cache times in; None caches them in this process only.
 
     Raises:
-        UsageError: No such backend or precision.
+        UsageError: The backend or precision is unknown.
         BackendError: The engine is missing or broken, or does not support the precision; or the model or the processor
             does not.
     """
@@ -84,14 +85,14 @@ def choose(
 
 
 def check_precision(precision: object) -> None:
-    """Raise UsageError unless it is a precision or "auto"."""
+    """Raise UsageError unless ``precision`` is a precision or "auto"."""
     known = get_args(PrecisionChoice)
     if precision not in known:
         raise UsageError(f"unknown precision {precision!r}; use one of {', '.join(known)}")
 
 
 def fastest(speeds: Mapping[Option, float]) -> Option:
-    """The fastest option; a less exact precision only if it takes less than `FASTER` of the time."""
+    """The fastest option; a less exact precision only if it takes less than `FASTER` times as long."""
     exact = {option: seconds for option, seconds in speeds.items() if option.precision == "float32"}
     best = min(exact or speeds, key=speeds.__getitem__)
     for precision in ("bfloat16", "int8"):
@@ -135,7 +136,7 @@ def _check_support(info: ModelInfo, backend: str, precision: Precision) -> None:
 
 @dataclass(frozen=True)
 class _Record:
-    """What is kept of a measurement."""
+    """The cached times of a benchmark."""
 
     milliseconds: dict[str, float]
 
@@ -178,7 +179,7 @@ def _works(backend: str) -> bool:
 
 
 def _measure(graph: ModelGraph, style: Style | None, options: Sequence[Option]) -> dict[Option, float]:
-    """Milliseconds that each option takes to paint a small picture, the least of `ROUNDS`; without those that fail."""
+    """The time of each option for a small picture, in milliseconds, the minimum of `ROUNDS`; omits those that fail."""
     failures: dict[Option, Exception] = {}
 
     def load(option: Option) -> Network | None:
@@ -194,7 +195,7 @@ def _measure(graph: ModelGraph, style: Style | None, options: Sequence[Option]) 
     networks = {option: network for option, network in zip(options, loaded, strict=True) if network is not None}
     painted: dict[Option, Array] = {}
     speeds: dict[Option, float] = {}
-    for turn in range(1 + ROUNDS):  # the first time allocates; then they take turns, as other work may slow all down
+    for turn in range(1 + ROUNDS):  # the first is a warm-up; options alternate, as other load may slow all down
         for option, network in [*networks.items()]:
             inputs = {**network.image_inputs(_picture()), **network.style_inputs(style, 1.0)}
             start = time.perf_counter()
@@ -228,7 +229,7 @@ def _picture() -> Pixels:
 
 
 def _read(file: Path | None, options: Sequence[Option]) -> dict[Option, float]:
-    """The times in a record; none if there is no sound one."""
+    """The times in a cache file; empty if it is missing or damaged."""
     if file is None:
         return {}
     try:
@@ -241,7 +242,7 @@ def _read(file: Path | None, options: Sequence[Option]) -> dict[Option, float]:
 
 
 def _write(file: Path | None, speeds: Mapping[Option, float]) -> None:
-    """Keep a record, if the folder can be written."""
+    """Write the cache file, if the folder is writeable."""
     if file is None:
         return
     record = _Record({str(option): round(time, 3) for option, time in speeds.items()})

@@ -1,4 +1,4 @@
-"""What every inference engine is and raises. The engines themselves: :mod:`impasto.painting.engines`."""
+"""The interface of the inference engines, and their errors. See :mod:`impasto.painting.engines` for the engines."""
 
 import contextlib
 import sys
@@ -17,7 +17,7 @@ from impasto.models.forms import LazyGraph
 
 Array = NDArray[np.float32]
 Precision = Literal["float32", "bfloat16", "int8"]
-"""The arithmetic of convolutions. Statistics of normalisations are float32 in each."""
+"""The precision of convolutions. Normalisation statistics are always computed in float32."""
 
 
 class OutOfMemory(ModelError):
@@ -34,7 +34,7 @@ class Runner(ABC):
         """The graph's first output for these inputs, float32; see :mod:`impasto.models.modelfile`.
 
         Raises:
-            ModelError: The graph fails on these inputs; :class:`OutOfMemory` if memory was too small.
+            ModelError: The graph fails on these inputs; :class:`OutOfMemory` if there is not enough memory.
         """
         return self.run_all(inputs)[0]
 
@@ -43,21 +43,21 @@ class Runner(ABC):
         """All outputs of the graph; see `run`."""
 
     def release(self) -> None:  # noqa: B027 (a runner without such memory has nothing to do)
-        """Free the memory that is kept for the next call."""
+        """Free the memory that is kept for reuse by the next call."""
 
 
 class Engine(Runner):
     """An inference engine with a graph loaded.
 
     Args:
-        graph: The graph, whose bytes are only made if they are needed.
-        name: What messages call the model.
+        graph: The graph; its bytes are computed only if they are needed.
+        name: The model's name in messages.
         threads: The number of threads that one call may use, at least 1.
-        precision: The arithmetic, one that the class supports. "int8" means that the graph has 8-bit operators.
-        cache: A folder to keep the compiled graph in, for engines that can.
+        precision: A precision that the class supports. "int8" means that the graph has 8-bit operators.
+        cache: A folder in which to cache the compiled graph, for engines that can.
 
     Raises:
-        ModelError: The graph is damaged or uses operators that this engine does not know.
+        ModelError: The graph is damaged, or uses operators that this engine does not support.
         BackendError: The engine is missing or broken, or the processor does not support the precision.
     """
 
@@ -66,9 +66,9 @@ class Engine(Runner):
     channels_last: ClassVar[bool]
     """Whether the engine is fastest with features in channels-last layout, see :mod:`impasto.models.forms`."""
     bfloat16: ClassVar[bool]
-    """Whether the engine can compute in bfloat16, on processors that can."""
+    """Whether the engine supports bfloat16, on processors that do."""
     int8: ClassVar[bool]
-    """Whether the engine has 8-bit convolutions, on processors that do."""
+    """Whether the engine supports 8-bit convolutions, on processors that do."""
 
     @abstractmethod
     def __init__(
@@ -92,7 +92,7 @@ class Engine(Runner):
     @property
     @abstractmethod
     def inputs(self) -> dict[str, list[int | str | None]]:
-        """The graph's inputs: name -> shape, in which a dynamic size is a name or None."""
+        """The graph's inputs: name -> shape. A dynamic size is a name or None."""
 
 
 def installed_version(package: str) -> str:
@@ -105,7 +105,7 @@ def installed_version(package: str) -> str:
 
 
 def brief(error: BaseException) -> str:
-    """An engine's message, often many lines of source positions, as one line of at most 200 characters."""
+    """An engine's error message, shortened to one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:200] + " ..."
 

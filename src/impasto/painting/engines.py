@@ -15,15 +15,15 @@ _log = logging.getLogger(__name__)
 Backend = Literal["auto", "openvino", "onnxruntime"]
 
 ENGINES: dict[str, type[Engine]] = {"openvino": OpenVINOEngine, "onnxruntime": OnnxRuntimeEngine}
-"""The inference engines by name, in the order in which "auto" tries them. Names are those of their packages."""
+"""The inference engines by package name, in the order in which "auto" tries them."""
 
 
 def choose_engine(backend: str) -> str:
-    """The name of an engine that works: ``backend`` itself, or for "auto" the first of :data:`ENGINES`.
+    """The name of a working engine: ``backend`` itself, or for "auto" the first of :data:`ENGINES` that works.
 
     Raises:
-        UsageError: There is no such backend.
-        BackendError: It is not installed, or broken.
+        UsageError: The backend is unknown.
+        BackendError: The backend is not installed, or broken.
     """
     if backend == "auto":
         return _first_that_works()
@@ -40,7 +40,7 @@ def known_engine(backend: str) -> str:
 
 @functools.cache
 def _first_that_works() -> str:
-    """The first engine that can be loaded. One that is installed and broken is reported, once."""
+    """The first engine that can be loaded. Engines that are installed but broken are reported once."""
     *preferred, last = ENGINES
     for name in preferred:
         try:

@@ -1,4 +1,4 @@
-"""From a network's output to pixels: color and contrast for weak strengths, rounding, checks."""
+"""Turns a network's output into pixels: color matching for strengths below 1, rounding, checks."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,19 @@ from impasto.painting.engine import Array
 from impasto.pictures.picture import Pixels, white
 
 NEAR_PHOTO = 0.2
-"""Strength below which pixels of the photo replace those that the network blurs."""
+"""Below this strength the photo's own pixels are mixed in, as the network would blur them."""
 
 
 def color_match(painted: Array, photo: Array, strength: float) -> Callable[[Array], Array]:
     """A function that moves the colors and contrast of painted pictures towards the photo's for strengths below 1.
 
-    Normalisation drops them. Each channel's mean and deviation move by 1 - strength of the way.
+    Instance normalisation removes both. Each channel's mean and standard deviation are interpolated with the photo's,
+    which has the weight 1 - strength.
 
     Args:
         painted: The painted picture, float32 (1, 3, H, W), or a sample of it.
-        photo: The photo in the same place.
-        strength: The strength that it was painted in.
+        photo: The same region of the photo, float32 (1, 3, H, W).
+        strength: The strength of the painted picture.
     """
     if strength >= 1:
         return lambda picture: picture
@@ -38,9 +39,9 @@ def color_match(painted: Array, photo: Array, strength: float) -> Callable[[Arra
 
 
 def restore_detail(painted: Array, photo: Array, strength: Array | np.float32) -> Array:
-    """The painted picture, with the photo's own pixels where the strength is near 0.
+    """Mix the photo's own pixels into the painted picture where the strength is near 0.
 
-    There the network returns the photo, slightly blurred.
+    At strength 0 the network returns a slightly blurred photo.
 
     Args:
         painted: float32 (1, 3, h, w).
@@ -57,7 +58,7 @@ def restore_detail(painted: Array, photo: Array, strength: Array | np.float32) -
 
 
 def to_pixels(output: Array, image: Pixels) -> Pixels:
-    """The output (1, 3, h, w), in [0, 1], cropped to the size of ``image`` (H, W, 3) and rounded to its type.
+    """Crop the output (1, 3, h, w), in [0, 1], to the size of ``image`` (H, W, 3), and round it to the same dtype.
 
     Raises:
         ModelError: The output has another shape, is too small, or is not finite.

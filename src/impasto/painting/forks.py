@@ -1,4 +1,4 @@
-"""Forks: engines take locks of their own, which a forked process would find locked for ever."""
+"""Makes forking safe: a lock that an engine holds during a fork would stay locked in the child process."""
 
 import contextlib
 import os
@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 TASKS = Path("/proc/self/task")
-"""Where Linux describes the threads of this process."""
+"""The folder in which Linux lists the threads of this process."""
 MOST_SECONDS = 1.0
 
 
 def wait_for_workers() -> None:
-    """Wait until the threads that engines have started sleep, a second at most.
+    """Wait until the engines' threads sleep, for at most a second.
 
-    For some microseconds after a call they hold locks of their own; OpenVINO's would hang in the forked process.
+    For some microseconds after a call they still hold locks, on which OpenVINO would hang in the forked process.
     """
     if not TASKS.exists():
         return
     deadline, asleep = time.monotonic() + MOST_SECONDS, 0
     ours = {str(thread.native_id) for thread in threading.enumerate()}
-    while asleep < 3 and time.monotonic() < deadline:  # seen asleep three times: not just waiting for a lock
+    while asleep < 3 and time.monotonic() < deadline:  # three observations: not merely waiting for a lock
         asleep = asleep + 1 if all(_is_asleep(task) for task in TASKS.iterdir() if task.name not in ours) else 0
         time.sleep(0.001)
 
@@ -29,13 +29,13 @@ def wait_for_workers() -> None:
 def _is_asleep(task: Path) -> bool:
     try:
         state = (task / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):  # it has ended
+    except (OSError, IndexError):  # the thread has ended
         return True
     return state == "S"
 
 
 class ForkGate:
-    """Lets a fork happen only while no thread is in a passage."""
+    """Delays forks while any thread is inside a `passage`."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -44,7 +44,7 @@ class ForkGate:
 
     @contextlib.contextmanager
     def passage(self) -> Iterator[None]:
-        """Work during which there must be no fork. Any number of threads may do such work at the same time."""
+        """A context in which the process must not fork. Any number of threads may be inside at the same time."""
         with self._changed:
             self._changed.wait_for(lambda: not self._closed)
             self._inside += 1
@@ -56,7 +56,7 @@ class ForkGate:
                 self._changed.notify_all()
 
     def guard_forks(self, in_child: Callable[[], None]) -> None:
-        """Make forks wait from now on, and call ``in_child`` in each forked process. Call it once."""
+        """Delay forks from now on, and call ``in_child`` in each forked process. Call this once."""
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
             def in_forked() -> None:

@@ -1,8 +1,7 @@
-"""Borders that are not part of a picture, and pictures with next to nothing in them.
+"""Detects plain borders and blank pictures, which would distort instance normalisation.
 
-Instance normalisation divides by the picture's own contrast. Black bars and white borders would change the statistics
-of the picture between them, and a blank page has a contrast of zero, which normalisation turns into the strongest
-contrast there is.
+Instance normalisation divides by the standard deviation of the features. Black bars and white borders would change the
+statistics of the picture inside. In a blank picture it would amplify invisible noise to full contrast.
 """
 
 import numpy as np
@@ -14,21 +13,21 @@ Area = tuple[slice, slice]
 """Rows and columns of a picture."""
 
 SAME = 3.0
-"""Levels of 255: standard deviation of a row or column that is a border, and the difference between such rows."""
+"""Levels of 255: largest standard deviation of a border row or column, and largest difference between such rows."""
 LEAST_BORDER = 0.02
-"""Share of the height or width that a pair of borders takes at least."""
+"""Smallest share of the height or width for a pair of borders."""
 LEAST_INSIDE = 0.2
-"""Share of the height or width between borders at least: with less there may be no picture at all."""
+"""Smallest share of the height or width between the borders: with less, there may be no picture at all."""
 BLANK, PLAIN = 1.0, 4.0
-"""Levels of 255: pictures of a lower standard deviation than the first are not painted, above the second wholly."""
+"""Levels of 255. Pictures with a standard deviation below the first are not painted, above the second fully."""
 SAMPLED = 256
-"""Rows and columns that are looked at, at most, for the contrast of a picture."""
+"""Largest number of rows and of columns that the contrast of a picture is computed from."""
 
 
 def picture_area(image: Pixels) -> Area:
-    """The rows and columns of a picture between plain borders: letterbox bars, or a frame of one color.
+    """The rows and columns of a picture inside plain borders: letterbox bars, or a frame of one color.
 
-    Borders come in pairs of one color, above and below or on the left and right; a plain sky on one side is none.
+    Only pairs of borders with one color count, above and below or left and right. A plain sky on one side does not.
 
     Args:
         image: uint8 or uint16 (H, W, 3).
@@ -39,12 +38,12 @@ def picture_area(image: Pixels) -> Area:
 
 
 def is_framed(image: Pixels, area: Area) -> bool:
-    """Whether an area is less than the whole picture."""
+    """Whether an area is smaller than the whole picture."""
     return image[area].shape != image.shape
 
 
 def presence(image: Pixels) -> float:
-    """How much there is to paint in a picture, 0 for a blank page to 1: a matter of its standard deviation."""
+    """The opacity of the painting on a picture, from 0 for a blank one to 1, by its standard deviation."""
     rows, columns = (max(1, size // SAMPLED) for size in image.shape[:2])
     sample = image[::rows, ::columns].astype(np.float32) * np.float32(255 / white(image))
     deviation = float(sample.std(axis=(0, 1)).max())
@@ -53,7 +52,7 @@ def presence(image: Pixels) -> float:
 
 
 def faded(painted: Pixels, image: Pixels) -> Pixels:
-    """The painted picture, or as much less of it as the photo has next to no contrast; see :func:`presence`."""
+    """Blend the painted picture with a photo that has almost no contrast; see :func:`presence`."""
     share = presence(image[picture_area(image)])
     if share == 1:
         return painted

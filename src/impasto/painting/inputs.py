@@ -1,4 +1,4 @@
-"""What users give in place of an array: files and Pillow images; and what to do with other arrays."""
+"""Converts the input pictures of the Python interface (files, Pillow images) to arrays, and checks arrays."""
 
 import io
 import os
@@ -18,12 +18,13 @@ _WANTED = "uint8 or uint16 (H, W, 3), RGB, from 0 to white"
 
 
 def as_array(image: Input) -> Pixels:
-    """The picture as an array, uint8 or uint16 (H, W, 3), sRGB; an array of that kind is returned as it is.
+    """Convert a picture to an array, uint8 or uint16 (H, W, 3), sRGB. Such an array is returned unchanged.
 
-    Files and Pillow images are turned upright, converted to sRGB and laid on white, as by :func:`impasto.load_image`.
+    Files and Pillow images are rotated upright, converted to sRGB and composited on white, as by
+    :func:`impasto.load_image`.
 
     Raises:
-        ImageError: It is none of these; the message says how to make one of it.
+        ImageError: The argument is no picture; the message says how to convert it.
     """
     if isinstance(image, np.ndarray):
         return _checked(image)
@@ -41,7 +42,7 @@ def as_array(image: Input) -> Pixels:
 
 
 def _checked(array: Pixels) -> Pixels:
-    """The array itself, in native byte order, if it is a picture."""
+    """The array in native byte order, if it is a picture; else raise ImageError."""
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         array = array.astype(np.uint16, copy=False)
     shape = array.shape
@@ -66,7 +67,7 @@ def _checked(array: Pixels) -> Pixels:
 
 
 def _from_pillow(image: Image.Image) -> Pixels:
-    """A Pillow image as its file would be read: upright, in sRGB, on white."""
+    """A Pillow image as an array: upright, in sRGB, composited on white."""
     try:
         image = ImageOps.exif_transpose(image)
         profile = image.info.get("icc_profile")
@@ -76,6 +77,6 @@ def _from_pillow(image: Image.Image) -> Pixels:
             image = image.convert("RGBA")
         stream = io.BytesIO()
         image.save(stream, "TIFF", icc_profile=profile)
-    except (OSError, ValueError, KeyError) as cause:  # what it was opened from is damaged, or of a mode without a file
+    except (OSError, ValueError, KeyError) as cause:  # its file is damaged, or no format can store its mode
         raise ImageError(f"this Pillow image cannot be read ({cause}); give one of mode RGB") from cause
     return load_image(stream.getvalue())

@@ -1,4 +1,4 @@
-"""Loading styles and models: from a name or a file to a stylizer."""
+"""Loads styles and models as stylizers."""
 
 import os
 from collections.abc import Mapping
@@ -29,29 +29,28 @@ def load(
     threads: int | None = None,
     precision: PrecisionChoice = "auto",
 ) -> Stylizer:
-    """A style or a model file, ready to paint.
+    """Load a style or a model file.
 
-    Stylizers of equal model files and options share their network.
+    Stylizers with equal model files and options share their network.
 
     Args:
         name_or_path: The name of a shipped style (`impasto.styles`), a style file or a model file, both made by
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
-        variant: The network that paints shipped styles: "best", or "fast", which takes half the time. A file
-            has a network of its own, and ignores this.
+        variant: The network for shipped styles: "best", or "fast", which takes half the time. Ignored for files.
         backend: "onnxruntime", "openvino", or "auto": the faster of those that are installed and work.
         threads: The number of threads that one call may use; None for all cores.
-        precision: "float32", which gives the same on every computer but for rounding; "bfloat16"; "int8"; or "auto",
-            the fastest on this computer, see :mod:`impasto.painting.choice`. The result is within 2 levels of 255 of
-            float32's, on average (up to 4 at twice the strength).
+        precision: "float32", whose results are equal on all computers except for rounding; "bfloat16"; "int8"; or
+            "auto", the fastest on this computer, see :mod:`impasto.painting.choice`. On average, its results differ
+            from float32's by less than 2 levels of 255 (up to 4 at strength 2).
 
     Raises:
-        ModelError: No such file, not a model, or damaged; styles of different networks.
-        BackendError: A backend that is not installed or broken, or one that does not support the precision.
-        UsageError: An unknown backend, variant or precision, no shipped style of that name, shares that are not numbers
-            of 0 or more, or ``threads`` is less than 1.
+        ModelError: The file does not exist, is damaged or not a model; or the styles have different networks.
+        BackendError: The backend is not installed, is broken, or does not support the precision.
+        UsageError: The backend, variant, precision or name of a shipped style is unknown, a share is not a number of 0
+            or more, or ``threads`` is less than 1.
     """
     _check_options(threads, precision)
-    shipped_network(variant)  # refuses unknown ones
+    shipped_network(variant)  # raises UsageError for unknown variants
     if not isinstance(name_or_path, str | os.PathLike | Mapping) or name_or_path == "":
         raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name_or_path!r}")
     style: Style | None = None
@@ -81,13 +80,14 @@ def load_foreign(
     threads: int | None = None,
     precision: Precision = "float32",
 ) -> Stylizer:
-    """Another project's ONNX model, ready to paint, to be measured beside ours.
+    """Load another project's ONNX model, for comparison.
 
-    The picture is padded by reflection to a multiple of 8, which three halvings need, and the result cropped. The
-    stylizer's `info` has the architecture "foreign".
+    The picture is padded by reflection to a multiple of 8, for networks that downsample three times, and the result is
+    cropped. The architecture in the stylizer's `info` is "foreign".
 
     Args:
-        path: An ONNX file with one input, (N, 3, H, W) RGB of any size, and such an output, at least as large.
+        path: An ONNX file with one input, (N, 3, H, W) RGB of any size, and one output of the same format, at least as
+            large.
         value_range: The value of white in the model's input and output: 255 or 1.
         backend: See `load`.
         threads: See `load`.
@@ -139,7 +139,7 @@ class ForeignGraph(Graph):
 
 
 class ScaledRunner(Runner):
-    """Another project's graph, with our input's name and value range."""
+    """Adapts another project's graph to Impasto's input name and value range."""
 
     def __init__(self, runner: Runner, name: str, value_range: float) -> None:
         self._runner = runner
@@ -156,7 +156,7 @@ class ScaledRunner(Runner):
 
 
 def _check_options(threads: int | None, precision: str) -> None:
-    """Raise UsageError for options that no engine has."""
+    """Raise UsageError for options that no engine supports."""
     if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
         raise UsageError(f"the number of threads must be a whole number of 1 or more, not {threads!r}")
     check_precision(precision)

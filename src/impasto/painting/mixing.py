@@ -12,15 +12,15 @@ from impasto.models.stylefile import Style
 
 
 def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Path]:
-    """The mixture of styles in these shares, which are scaled to sum to 1, and the model file of their network.
+    """Mix styles, and find the model file of their network.
 
     Args:
-        shares: By a shipped style's name or a style file, its share, 0 or more.
-        variant: The network of the shipped styles.
+        shares: Name of a shipped style, or style file -> its share, 0 or more. Shares are scaled to sum to 1.
+        variant: The network for shipped styles.
 
     Raises:
-        UsageError: No style, shares that are not numbers of 0 or more, or no shipped style of that name.
-        ModelError: No such style file, a damaged one, or styles of different networks.
+        UsageError: There is no style, a share is not a number of 0 or more, or a shipped style's name is unknown.
+        ModelError: A style file is missing or damaged, or the styles have different networks.
     """
     try:
         sound = all(0 <= share < float("inf") for share in shares.values()) and sum(shares.values()) > 0
@@ -45,6 +45,6 @@ def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Pa
 
 
 def check_fit(style: Style, info: ModelInfo, network: Path) -> None:
-    """Raise ModelError unless the style has as many parameters as its network takes."""
+    """Raise ModelError unless the number of the style's parameters is that of its network."""
     if len(style.parameters) != info.style_size:
         raise ModelError(f"the style {style.info.name} does not fit its network {network}; make it again")

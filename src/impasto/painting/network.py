@@ -1,4 +1,4 @@
-"""A network that is ready to run: its graph in an engine, and the other forms of the graph that tiles need."""
+"""A network that is ready to run: its graph in an engine, in the forms that tiles and regions need."""
 
 import ctypes
 import hashlib
@@ -26,23 +26,23 @@ from impasto.pictures.picture import Pixels, white
 
 
 class Graph(ABC):
-    """Where a network gets its engines from. To be shared, graphs must be hashable; to be pickled, picklable."""
+    """Makes the engines of a network. Graphs must be hashable to be shared, and picklable to be pickled."""
 
     @abstractmethod
     def runner(self, form: Form) -> Runner:
-        """An engine with the graph in this form."""
+        """Load the graph in this form into an engine."""
 
     @property
     def norms(self) -> tuple[forms.Norm, ...]:
-        """The graph's instance normalisations, in order; ModelError if it has other statistics as well."""
+        """The graph's instance normalisations, in order. Raises ModelError if it has other global statistics."""
         raise ModelError("this graph cannot be painted in tiles")
 
 
 @dataclass(frozen=True)
 class ModelGraph(Graph):
-    """The graph of a model file, whose bytes are read once: every form is made from the same bytes.
+    """The graph of a model file, which is read once for all forms.
 
-    Two are equal when content and options are.
+    Two are equal if their content and options are equal.
     """
 
     content: bytes = field(repr=False)
@@ -50,7 +50,7 @@ class ModelGraph(Graph):
     info: ModelInfo = field(compare=False)
     """The file's description of the model."""
     name: str
-    """What messages call it."""
+    """The model's name in messages."""
     threads: int
     backend: str = "onnxruntime"
     """The name of an engine, one of `impasto.painting.engines.ENGINES`."""
@@ -58,7 +58,7 @@ class ModelGraph(Graph):
     cache: Path | None = None
     """A folder for compiled graphs."""
     speeds: tuple[tuple[tuple[str, Precision], float], ...] = field(default=(), compare=False)
-    """If backend and precision were chosen by measurement: each option, and its milliseconds for a small picture."""
+    """The benchmark by which backend and precision were chosen: options, and milliseconds for a small picture."""
 
     @cached_property
     def digest(self) -> str:
@@ -66,7 +66,7 @@ class ModelGraph(Graph):
         return hashlib.sha256(self.content).hexdigest()
 
     def runner(self, form: Form) -> Runner:
-        """See `Graph.runner`. The measuring form is float32: differences of its results are taken."""
+        """See `Graph.runner`. The measuring form is always float32, because `affine` subtracts its results."""
         kind = ENGINES[self.backend]
         precision: Precision = "float32" if form == "measuring" else self.precision
         graph = forms.LazyGraph(
@@ -86,26 +86,26 @@ class ModelGraph(Graph):
 class Network:
     """A network that is ready to run. Safe to use from several threads, and after a fork.
 
-    A pickled network is loaded again where it is unpickled, once in a process for equal ones that follow each other. In
-    a forked process each form is loaded again when it is first used: threads of engines do not survive a fork.
+    Unpickling loads the network again; a process keeps recently unpickled networks, so that equal ones are loaded once.
+    After a fork, the child process loads each form again on first use, because the engines' threads do not survive.
 
     Attributes:
         info: The model file's description.
-        graph: Where its engines come from.
+        graph: Makes its engines.
     """
 
     def __init__(self, info: ModelInfo, graph: Graph) -> None:
         self.info = info
         self.graph = graph
         self._runners: dict[Form, Runner] = {}
-        self._lock = threading.Lock()  # several threads may need the same form at the same time
+        self._lock = threading.Lock()  # several threads may load the same form at the same time
         with _gate.passage():
             _loaded.add(self)
             self._runner("plain")
 
     @staticmethod
     def of(info: ModelInfo, graph: Graph) -> "Network":
-        """The network of this graph; the same one for an equal graph, as long as that is in use."""
+        """The network of this graph. Equal graphs share one network while it is in use."""
         with _shared.lock:
             network = _shared.networks.get(graph)
             if network is None:
@@ -117,28 +117,28 @@ class Network:
 
     @property
     def reach(self) -> int:
-        """The distance, in pixels, of the farthest input pixel that an output pixel depends on; a multiple of 16.
+        """The radius of the receptive field with fixed statistics, in pixels, a multiple of 16.
 
-        Statistics do not count. 0 when it is unknown, or when there are other statistics than instance normalisation's:
-        then the network can only paint a picture as a whole.
+        0 if it is unknown, or if the graph has other global statistics than instance normalisation's. The network can
+        then only paint a picture as a whole.
         """
         return self.info.reach
 
     @property
     def takes_strength(self) -> bool:
-        """Whether the network paints in any strength."""
+        """Whether the network supports strengths other than 1."""
         return self.info.strength or self.info.style_size > 0
 
     def image_inputs(self, image: Pixels, seed: int = 0, origin: tuple[int, int] = (0, 0)) -> dict[str, Array]:
-        """The graph's inputs for a picture (H, W, 3) of any size: image, and noise if the graph takes it.
+        """The graph's inputs for a picture (H, W, 3) of any size: ``image``, and ``noise`` if the graph has it.
 
-        A size that the graph does not take is enlarged by reflecting the picture at its right and lower edge. Of a part
-        of a picture, ``origin`` is its upper left corner, in multiples of the noise's stride: its noise is the part's.
+        If the graph does not support the size, the picture is padded by reflection, right and below. For a tile of a
+        picture, ``origin`` is the tile's upper left corner in pixels, a multiple of the noise stride.
         """
         multiple_of = self.info.multiple_of
         wanted = [-(-max(size, self.info.minimum_size) // multiple_of) * multiple_of for size in image.shape[:2]]
         padding = [(0, size - there) for size, there in zip(wanted, image.shape[:2], strict=True)]
-        # Beyond the first reflection numpy goes on reflecting, and a single row or column is repeated.
+        # numpy reflects repeatedly if necessary, and repeats a single row or column.
         padded = np.pad(image, [*padding, (0, 0)], mode="reflect") if np.any(padding) else image
         batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
         batch /= np.float32(white(image))
@@ -155,47 +155,47 @@ class Network:
         return smooth_noise(scales, rows, columns, seed, top=top, left=left)
 
     def style_inputs(self, style: Style | None, strength: float) -> dict[str, Array]:
-        """The graph's inputs for a style in this strength: style or strength, or none."""
+        """The graph's inputs for a style in this strength: ``style`` or ``strength``, or none."""
         if self.info.strength:
             return {"strength": np.array([strength], np.float32)}
         if style is None:
             return {}
         parameters, photo = style.parameters, style.photo
         way = np.full(len(parameters), strength, np.float32)
-        way[len(parameters) - self.info.late_size :] = min(strength, 1.0)  # beyond, colours would only wash out
+        way[len(parameters) - self.info.late_size :] = min(strength, 1.0)  # extrapolated colors would wash out
         return {"style": photo + way * (parameters - photo)}
 
     def run(self, inputs: Mapping[str, Array]) -> Array:
-        """The painted picture, float32 (1, 3, H, W), of these inputs.
+        """Run the plain form; returns the painted picture, float32 (1, 3, H, W).
 
         Raises:
-            ModelError: The graph fails; `OutOfMemory` if memory was too small.
+            ModelError: The graph fails; `OutOfMemory` if there is not enough memory.
         """
         return self._run("plain", inputs)[0]
 
     def measure(self, inputs: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        """The painted picture of these inputs, and its statistics, as inputs of :meth:`run_frozen`."""
+        """Run the measuring form; returns the painted picture and its statistics, as inputs of :meth:`run_frozen`."""
         *outputs, picture = self._run("measuring", inputs)
         return picture, forms.statistics(self.graph.norms, outputs)
 
     def run_frozen(self, inputs: Mapping[str, Array]) -> Array:
-        """The painted picture of these inputs, which include statistics."""
+        """Run the frozen form, with statistics among the inputs; returns the painted picture."""
         return self._run("frozen", inputs)[0]
 
     def run_frozen_by_position(self, inputs: Mapping[str, Array]) -> Array:
-        """The painted picture of these inputs, which include statistics for every place, see :meth:`blend`."""
+        """Run the form frozen by position, with statistics from :meth:`blend`; returns the painted picture."""
         return self._run("frozen_by_position", inputs)[0]
 
     def blend(self, each: Sequence[Mapping[str, Array]], weights: Array) -> dict[str, Array]:
-        """Weighted means of statistics at every place, as inputs of :meth:`run_frozen_by_position`.
+        """Weighted means of statistics at every position, as inputs of :meth:`run_frozen_by_position`.
 
         Args:
-            each: Statistics, as :meth:`measure` returns them.
-            weights: The weight of each, float32 (len(each), H, W), of the size of the picture that is painted with
-                them, summing to 1 at every place.
+            each: Statistics from :meth:`measure`.
+            weights: Their weights at each pixel of the picture, float32 (len(each), H, W), which sum to 1 over the
+                first axis.
 
         Raises:
-            ModelError: The graph does not have the normalisations that its description promises.
+            ModelError: The graph's normalisations differ from those in its description.
         """
         norms = self.graph.norms
         sizes = self.info.feature_sizes(*weights.shape[1:])
@@ -211,7 +211,7 @@ class Network:
         return blended
 
     def release(self, *which: Form) -> None:
-        """Free the memory that engines keep for the next call: those of these forms, or all that are loaded."""
+        """Free the memory that engines keep for reuse, for these forms or all that are loaded."""
         for form in which or tuple(self._runners):
             if form in self._runners:
                 self._runners[form].release()
@@ -221,9 +221,9 @@ class Network:
             return self._runner(form).run_all(inputs)
 
     def forget_runners(self) -> None:
-        """Load each form again when it is next used, and leave the engines that are loaded alone, in a forked process.
+        """In a forked process: abandon the loaded engines, so that each form is loaded again on next use.
 
-        They cannot even be freed: they would wait for their threads, which the process does not have.
+        The engines are not freed, because they would wait for threads that do not exist in this process.
         """
         for runner in self._runners.values():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(runner))
@@ -238,13 +238,13 @@ class Network:
 
 
 class _Shared:
-    """Networks that are in use, by their graphs."""
+    """The networks in use, by graph."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.networks: WeakValueDictionary[Graph, Network] = WeakValueDictionary()
         self.unpickled: deque[Network] = deque(maxlen=2)
-        """The last ones, kept: a pool unpickles its function for each task, and drops it after each."""
+        """The most recent ones, kept alive: a process pool unpickles its function anew for each task."""
 
 
 _shared = _Shared()
@@ -260,7 +260,7 @@ def _unpickled(info: ModelInfo, graph: Graph) -> Network:
 
 
 def _after_fork() -> None:
-    """In the forked process."""
+    """Called in the forked process."""
     _shared.lock = threading.Lock()
     for network in tuple(_loaded):
         network.forget_runners()

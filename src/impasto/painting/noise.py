@@ -1,4 +1,4 @@
-"""The noise input of networks: a function of seed and position, so that a picture's parts have the whole's noise."""
+"""The noise input of networks. It depends only on seed and position, so tiles have the noise of the whole picture."""
 
 import functools
 
@@ -15,24 +15,24 @@ def uniform_noise(channels: int, height: int, width: int, seed: int) -> Array:
 
 @functools.lru_cache(maxsize=1)  # frames of a video have the same noise
 def smooth_noise(scales: tuple[int, ...], rows: int, columns: int, seed: int, *, top: int = 0, left: int = 0) -> Array:
-    """Standard normal noise on a grid of ``scales[k]`` values for channel k, enlarged bilinearly.
+    """Standard normal noise; channel k is drawn on a grid of spacing ``scales[k]`` and interpolated bilinearly.
 
-    It is what `impasto.nn.generator.Generator.draw_noise` describes, from other random numbers: each depends on the
-    seed, the channel and its position in the grid alone.
+    The distribution is that of `impasto.nn.generator.Generator.draw_noise`. The random numbers differ: each depends
+    only on the seed, the channel and its position in the grid.
 
     Args:
-        scales: The spacing of each channel's grid, in values.
+        scales: The grid spacing of each channel, in values.
         rows: The number of rows.
         columns: The number of columns.
-        seed: Of the random numbers.
-        top: Where in the whole picture's noise the first row lies.
-        left: Where the first column lies.
+        seed: The seed of the random numbers.
+        top: The position of the first row in the whole picture's noise.
+        left: The position of the first column.
 
     Returns:
-        float32 (1, len(scales), rows, columns); it cannot be changed.
+        A read-only array, float32 (1, len(scales), rows, columns).
     """
     noise = np.empty((1, len(scales), rows, columns), np.float32)
-    spare: dict[int, Array] = {}  # random numbers come in pairs: the second for the next channel of the same scale
+    spare: dict[int, Array] = {}  # numbers are drawn in pairs: the second is for the next channel of the same scale
     for number, scale in enumerate(scales):
         (first_y, above, share_y), (first_x, before, share_x) = (
             _between(*x, scale) for x in ((top, rows), (left, columns))
@@ -53,14 +53,14 @@ def smooth_noise(scales: tuple[int, ...], rows: int, columns: int, seed: int, *,
 
 
 def _between(start: int, count: int, scale: int) -> tuple[int, NDArray[np.int64], Array]:
-    """For values from ``start`` on: the first grid point, the one before each value, counted from it, and the share."""
+    """For values from ``start`` on: the first grid point, and each value's preceding grid point and fraction."""
     place = np.maximum((np.arange(start, start + count) + 0.5) / scale - 0.5, 0.0)
     before = np.floor(place).astype(np.int64)
     return int(before[0]), before - before[0], (place - before).astype(np.float32)
 
 
 def _normal(seed: int, channel: int, top: int, rows: int, left: int, columns: int) -> tuple[Array, Array]:
-    """Two independent fields of standard normal values at these grid points: their positions hashed, and Box-Muller."""
+    """Two independent arrays of standard normal values at these grid points, by hashing positions and Box-Muller."""
     key = _mixed(np.array([seed % 2**64], np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(channel + 1))
     y = _mixed(np.arange(top, top + rows, dtype=np.uint64) + key)
     bits = _mixed(y[:, None] + np.arange(left, left + columns, dtype=np.uint64) * np.uint64(0xD1342543DE82EF95))

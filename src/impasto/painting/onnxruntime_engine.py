@@ -11,17 +11,17 @@ from impasto.models.forms import LazyGraph
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken
 
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
-"""The environment variable that keeps ONNX Runtime from sending usage data to its maker, and from keeping a database of
-it in the user's cache folder: both since version 1.29, unless it is set at the import (see its Privacy.md)."""
+"""The environment variable that disables ONNX Runtime's telemetry. If it is not set at import, versions from 1.29 on
+send usage data and keep a database of it in the user's cache folder (see its Privacy.md)."""
 
 LARGE = 1_500_000
-"""Numbers in the inputs above which the memory of a call is given back at its end: half a megapixel."""
+"""Number of input values above which a call frees its memory at the end: half a megapixel."""
 
 _importing = threading.Lock()
 
 
 class OnnxRuntimeEngine(Engine):
-    """ONNX Runtime on the CPU. See :class:`Engine` for the arguments; it has float32 only."""
+    """ONNX Runtime on the CPU, in float32 only. See :class:`Engine` for the arguments."""
 
     title = "ONNX Runtime"
     channels_last = False
@@ -35,11 +35,11 @@ class OnnxRuntimeEngine(Engine):
             raise BackendError("ONNX Runtime computes in float32 only; use OpenVINO (pip install 'impasto[openvino]')")
         onnxruntime = _imported()
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # errors are raised, and need no second message on stderr
+        options.log_severity_level = 4  # errors are raised; do not log them on stderr, too
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Features are freed as early as possible. In the default order the statistics of the measuring form come last,
-        # and all features are kept for them: 4 times the memory.
+        # Free features as early as possible. The default order computes the statistics of the measuring form last and
+        # keeps all features for them, which takes 4 times the memory.
         options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         self._freeing = onnxruntime.RunOptions()
         self._freeing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
@@ -81,7 +81,7 @@ class OnnxRuntimeEngine(Engine):
 
 
 def _imported() -> ModuleType:
-    """The package, imported without its telemetry: no connection, no file, no thread for it."""
+    """Import the package without its telemetry: without its connections, files and threads."""
     with _importing:
         before = os.environ.get(NO_TELEMETRY)
         os.environ[NO_TELEMETRY] = "1"

@@ -18,16 +18,16 @@ from impasto.models.forms import LazyGraph
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken, without_module
 
 TELEMETRY = "openvino_telemetry"
-"""The package by which OpenVINO reports its imports to its maker; it does without where that is missing."""
+"""The package with which OpenVINO reports imports to Intel. OpenVINO works without it."""
 INSTALL = "pip install 'impasto[openvino]'"
 DIGEST = hashlib.sha256().digest_size
-"""Bytes of the SHA-256 before a cached graph: OpenVINO itself does not notice a damaged one."""
+"""Length of the SHA-256 at the start of a cache file, bytes. OpenVINO itself does not detect damage."""
 
 
 class OpenVINOEngine(Engine):
     """OpenVINO on the CPU. See :class:`Engine` for the arguments.
 
-    The cache saves compiling the graph, a third of a cold start.
+    The cache avoids compiling the graph, which takes a third of a cold start.
     """
 
     title = "OpenVINO"
@@ -40,9 +40,9 @@ class OpenVINOEngine(Engine):
     ) -> None:
         openvino = _imported()
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-        # Otherwise it keeps kernels for every size of picture that it has seen, some 300 KB each.
+        # Otherwise OpenVINO caches kernels for every picture size, some 300 KB each.
         config["CPU_RUNTIME_CACHE_CAPACITY"] = 0
-        # Without a hint OpenVINO takes bfloat16 where it is native, and on ARM float16, in which statistics overflow.
+        # By default OpenVINO uses bfloat16 where it is native, and float16 on ARM, in which statistics overflow.
         config["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
         try:
             with _keeping_the_signal_stack():
@@ -54,7 +54,7 @@ class OpenVINOEngine(Engine):
         if precision == "bfloat16" and self._model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
             raise BackendError("this processor has no bfloat16; use precision float32, or auto")
         self._name = name
-        self._lock = threading.Lock()  # a compiled model has one request, which its calls share
+        self._lock = threading.Lock()  # all calls share one inference request
 
     @classmethod
     def check(cls) -> None:
@@ -76,7 +76,7 @@ class OpenVINOEngine(Engine):
 
     def run_all(self, inputs: Mapping[str, Array]) -> list[Array]:
         """See `Engine.run_all`."""
-        # For a missing input it may read whatever is in memory, or return nothing. An input may have several names.
+        # Without an input, OpenVINO may read uninitialised memory or return nothing. An input may have several names.
         missing = [item.get_any_name() for item in self._model.inputs if item.get_names().isdisjoint(inputs)]
         if missing:
             raise ModelError(f"{self._name}: OpenVINO cannot run the graph: no value for {', '.join(missing)}")
@@ -88,7 +88,7 @@ class OpenVINOEngine(Engine):
             if "alloc" in str(cause):
                 raise OutOfMemory(self._name) from cause
             raise ModelError(f"{self._name}: OpenVINO cannot run the graph: {brief(cause)}") from cause
-        if not all(result.size for result in found):  # without enough memory it returns nothing, and raises nothing
+        if not all(result.size for result in found):  # OpenVINO returns empty results if there is not enough memory
             raise OutOfMemory(self._name)
         return found
 
@@ -99,7 +99,7 @@ class OpenVINOEngine(Engine):
 
 
 def _imported() -> ModuleType:
-    """The package, imported without its telemetry: no connection, no file, no process for it."""
+    """Import the package without its telemetry: without its connections, files and processes."""
     try:
         with without_module(TELEMETRY):
             import openvino
@@ -119,10 +119,10 @@ def _check_plugin() -> None:
 
 
 def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None) -> Any:
-    """The compiled graph, from the cache if it is there; else it is compiled and put there.
+    """The compiled graph, from the cache; else compile the graph and cache it.
 
-    OpenVINO's own cache (CACHE_DIR) is written in place and mapped into memory: processes that start at the same time
-    break it for each other.
+    OpenVINO's own cache (CACHE_DIR) is written in place and memory-mapped, so processes that start at the same time
+    can corrupt it for each other.
     """
     openvino = _imported()
     core = openvino.Core()
@@ -134,7 +134,7 @@ def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None) -> A
         found = kept.read_bytes()
         if hashlib.sha256(found[DIGEST:]).digest() == found[:DIGEST]:
             return core.import_model(found[DIGEST:], "CPU", config)
-    except Exception:  # not there, or not what this OpenVINO reads
+    except Exception:  # missing, or not readable by this version of OpenVINO
         pass
     made = core.compile_model(core.read_model(graph.encoded()), "CPU", config)
     with contextlib.suppress(OSError, BackendError), replacing(kept, BackendError) as part:
@@ -152,11 +152,11 @@ class _SignalStack(ctypes.Structure):
 
 @contextlib.contextmanager
 def _keeping_the_signal_stack() -> Iterator[None]:
-    """Restore this thread's stack for signal handlers after the block.
+    """Restore this thread's alternate signal stack after the block.
 
-    OpenVINO's CPU plug-in gives the thread a stack that it frees with the engine, and then restores the one before. Of
-    two engines freed in the order in which they were made, the second restores the first's, which is freed already: the
-    next signal, a Ctrl-C, would be a segmentation fault.
+    OpenVINO's CPU plug-in sets a signal stack for each engine, and restores the previous one when the engine is freed.
+    If two engines are freed in the order of their creation, the second restores the freed stack of the first. The next
+    signal, such as Ctrl-C, would then cause a segmentation fault.
     """
     sigaltstack = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "sigaltstack", None)
     before = _SignalStack()

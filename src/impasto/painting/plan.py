@@ -1,4 +1,4 @@
-"""Which pictures are painted, and where each result goes."""
+"""Plans a batch: the pictures to paint, and the output file of each."""
 
 import glob
 import itertools
@@ -29,14 +29,14 @@ from impasto.pictures.read import check_source
 from impasto.pictures.sources import local_name
 
 STANDARD = Path("-")
-"""Stands for standard input or standard output."""
+"""The path that stands for standard input or standard output."""
 
 AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """How pictures are read, and where and how results are written.
+    """Options for reading pictures and writing results.
 
     Raises:
         UsageError: A value is out of range, or two options contradict each other.
@@ -57,7 +57,7 @@ class FileOptions:
     force: bool = opt(False, "replace files that exist")
     resume: bool = opt(False, "skip pictures whose result exists")
     workers: int | None = opt(
-        None, "pictures that are processed at the same time; default: one more than cores, at most 3", least=1
+        None, "number of pictures to process at the same time; default: one more than cores, at most 3", least=1
     )
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Job(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An input that could not be painted, and why."""
+    """An input that could not be painted, and the error."""
 
     source: Path
     error: ImpastoError
@@ -87,18 +87,18 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do."""
+    """The jobs of a batch, and the inputs without a job."""
 
     jobs: tuple[Job, ...]
-    """Results to make, in order."""
+    """The results to paint, in order."""
     skipped: tuple[Job, ...] = ()
-    """Results that exist and are kept (``resume``)."""
+    """Jobs whose result exists and is kept (``resume``)."""
     failures: tuple[Failure, ...] = ()
-    """Inputs that cannot be read at all."""
+    """Inputs that cannot be opened."""
     ignored: tuple[Path, ...] = ()
     """Files in input folders that are not pictures by their extension; hidden files do not count."""
     notes: tuple[str, ...] = ()
-    """What the user should know, one line each."""
+    """Messages for the user, one line each."""
 
 
 def plan_files(
@@ -108,20 +108,20 @@ def plan_files(
     *,
     protected: Mapping[Path, str] | None = None,
 ) -> Plan:
-    """Find the pictures to paint and the file that each result goes to. Nothing is written.
+    """Find the pictures to paint, and choose an output file for each. Nothing is written.
 
     Args:
         inputs: Pictures, folders (all pictures in them and in their subfolders), patterns such as ``*.jpg``, and ``-``
             for standard input.
         output: A file; a folder, for several pictures or with a ``/`` at its end; or ``-`` for standard output.
-            In a folder, a result has the name of its picture, and a result of another format the whole name and an
-            extension: IMG_2.jpg becomes IMG_2.jpg, and IMG_2.heic becomes IMG_2.heic.jpg. So the name of a result
-            does not depend on other pictures.
-        options: How results are written.
-        protected: Files that no result may replace, and why. Inputs are always protected.
+            In a folder, a result has its picture's name. If the format differs, the new extension is appended:
+            IMG_2.jpg becomes IMG_2.jpg, and IMG_2.heic becomes IMG_2.heic.jpg. Thus a result's name never depends on
+            other pictures.
+        options: Options for writing results.
+        protected: File -> reason. No result may replace these files. Inputs are always protected.
 
     Raises:
-        UsageError: The output does not suit the inputs, two pictures would become one file, or a result exists.
+        UsageError: The output does not suit the inputs, two results would have the same name, or a result exists.
         ImageError: The only input does not exist, and the output is not a picture.
     """
     options = options or FileOptions()
@@ -153,7 +153,7 @@ def plan_files(
 
 
 def check_protected(written: Sequence[Path], protected: Mapping[Path, str]) -> None:
-    """Raise UsageError if one of the files to be written is protected; the mapping says why."""
+    """Raise UsageError if one of the files to be written is protected; ``protected`` maps files to reasons."""
     reasons = {path.resolve(): reason for path, reason in protected.items()}
     for path in written:
         if reason := reasons.get(path.resolve()):
@@ -161,7 +161,7 @@ def check_protected(written: Sequence[Path], protected: Mapping[Path, str]) -> N
 
 
 def check_readable(plan: Plan) -> Iterator[tuple[Job, ImpastoError | None]]:
-    """For a dry run: each job, and the reason if its input cannot be opened.
+    """For a dry run: each job, and the error if its input cannot be opened.
 
     Raises:
         ImageError: The output folder cannot be made or written to.
@@ -179,7 +179,7 @@ def check_readable(plan: Plan) -> Iterator[tuple[Job, ImpastoError | None]]:
 
 
 def _check_place(folder: Path) -> None:
-    """Raise ImageError unless this folder can be written to, or made."""
+    """Raise ImageError unless this folder is writeable or can be made."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         what = "cannot be written to" if there.is_dir() else "is not a folder"
@@ -188,18 +188,18 @@ def _check_place(folder: Path) -> None:
 
 @dataclass
 class _Found:
-    """The inputs, before names are made unique and existing results are looked at."""
+    """The pictures found in the inputs, before output names are checked."""
 
     jobs: list[Job] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
-    """Pictures in the output folder, which lies in an input folder."""
+    """Pictures that are not painted because they are in the output folder, which is inside an input folder."""
     ignored: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def _local(path: AnyPath) -> str:
-    """The path with ~ expanded, with a / at its end if it had one; UsageError for an address."""
+    """Expand ~ and keep a trailing /. Raises UsageError for a URL."""
     try:
         return local_name(path)
     except ImageError as reason:
@@ -207,7 +207,7 @@ def _local(path: AnyPath) -> str:
 
 
 def _check_user(where: str) -> None:
-    """Raise UsageError rather than make a folder that is called ~name."""
+    """Raise UsageError for ~name if there is no such user, so that no folder of this name is made."""
     first = Path(where).parts[:1]
     if where.startswith("~") and not Path(*first).exists():
         raise UsageError(f"{where}: there is no user {first[0][1:]}; for a file of that name give ./{where}")
@@ -243,11 +243,11 @@ def _find(names: Sequence[str], where: str, options: FileOptions) -> _Found:
 
 
 def _is_folder(where: str, names: Sequence[str], inputs: Sequence[tuple[Path, Path]], variants: int) -> bool:
-    """Whether the output is a folder; UsageError if the output does not suit the inputs."""
+    """Whether the output is a folder. Raises UsageError if the output does not suit the inputs."""
     output = Path(where)
     is_folder = output.is_dir() or where.endswith(("/", os.sep))
     several = len(inputs) > 1 or any(path.is_dir() for path, _ in inputs)
-    # The number of files that match a pattern is not known beforehand, so one match goes into a folder as well.
+    # Users do not know how many files match a pattern, so the output of a pattern is always a folder.
     is_folder |= not output.suffix and output != STANDARD and any(map(_is_pattern, names))
     if output == STANDARD:
         if several or variants > 1:
@@ -271,12 +271,12 @@ def _is_folder(where: str, names: Sequence[str], inputs: Sequence[tuple[Path, Pa
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path lies inside this folder, at any depth; the folder itself does not."""
+    """Whether a path is inside this folder, at any depth. False for the folder itself."""
     return folder.resolve() in path.resolve().parents
 
 
 def _check_format(output: Path, source: Path, format: OutputFormat | None) -> None:
-    """Raise UsageError if a format is asked for that is not the one of the output's extension."""
+    """Raise UsageError if the requested format is not that of the output's extension."""
     if format is not None:
         wanted = format_of(f"x{result_suffix(source, format)}")
         if format_of(output) != wanted:
@@ -284,10 +284,10 @@ def _check_format(output: Path, source: Path, format: OutputFormat | None) -> No
 
 
 def _result_name(source: Path, name: Path, format: OutputFormat | None) -> Path:
-    """The name, below the output folder, of the result for a picture of this name below the input folder.
+    """The result's path relative to the output folder, for a picture's path relative to the input folder.
 
-    Different names have different results, whatever else there is: a result that keeps its picture's extension keeps
-    the name, unless that already ends in two extensions of pictures, as those of other results do.
+    Different pictures always get different names. A result in its picture's format keeps the name, unless the name ends
+    in two picture extensions, as converted results do.
     """
     if name == STANDARD:
         return Path(f"stdin{result_suffix(Path('-'), format)}")
@@ -298,7 +298,7 @@ def _result_name(source: Path, name: Path, format: OutputFormat | None) -> Path:
 
 
 def _with_variants(jobs: Sequence[Job], variants: int) -> list[Job]:
-    """The same jobs, one for each variant."""
+    """Repeat each job for each variant."""
     if variants == 1:
         return [*jobs]
     return [
@@ -309,7 +309,7 @@ def _with_variants(jobs: Sequence[Job], variants: int) -> list[Job]:
 
 
 def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
-    """The source of each resolved target; UsageError if two jobs have one target."""
+    """Resolved target -> source. Raises UsageError if two jobs have the same target."""
     sources: dict[Path, Path] = {}
     spellings: dict[str, Job] = {}
     for job in jobs:
@@ -330,8 +330,8 @@ def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
 
 
 def _ignores_case(folder: Path) -> bool:
-    """Whether this folder, or the one it would be made in, takes names that differ by case only for one file."""
-    import tempfile  # needed seldom
+    """Whether file names are case-insensitive in this folder, or its nearest existing parent."""
+    import tempfile  # rarely needed
 
     there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
@@ -342,7 +342,7 @@ def _ignores_case(folder: Path) -> bool:
 
 
 def _check_replacing(jobs: Sequence[Job], strange: Sequence[Path], *, force: bool) -> None:
-    """Raise UsageError if a result exists, unless it may be replaced."""
+    """Raise UsageError if a result exists and may not be replaced."""
     targets = [job.target for job in jobs if job.target != STANDARD]
     if not force:
         check_absent(targets, ", or --resume to skip it")
@@ -354,7 +354,7 @@ def _check_replacing(jobs: Sequence[Job], strange: Sequence[Path], *, force: boo
 
 
 def _check_16_bits(jobs: Sequence[Job]) -> None:
-    """Raise UsageError unless all results can have 16 bits."""
+    """Raise UsageError unless the formats of all results support 16 bits."""
     for job in jobs:
         if job.target != STANDARD and not holds_16_bits(job.target):
             raise UsageError(f"{job.target}: has 8 bits in this format: use .png or .tif for --depth 16")
@@ -363,11 +363,11 @@ def _check_16_bits(jobs: Sequence[Job]) -> None:
 
 
 def _expanded(name: str, output: Path) -> list[tuple[Path, Path]]:
-    """An input, or the files that match a pattern (*.jpg); each with its relative name in the output folder."""
+    """An input, or the files that match a pattern (*.jpg), each with its path relative to the output folder."""
     path = Path(name)
     if not _is_pattern(name):
         return [(path, path if path == STANDARD else Path(path.name))]
-    # Path.glob refuses patterns that begin at the root.
+    # Path.glob does not accept absolute patterns.
     found = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
     found = [match for match in found if not is_inside(match, output)] or found  # without earlier results
     if "**" not in path.parts or ".." in path.parts:

@@ -1,4 +1,4 @@
-"""Regions: parts of one picture, each in a style of its own, given by masks."""
+"""Paints regions of one picture, given by masks, in different styles."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,30 +19,34 @@ from impasto.pictures.picture import Pixels, white
 from impasto.pictures.resize import resize_mask
 
 TILE_BY_POSITION = 512
-"""Side of a tile, pixels, where statistics differ from place to place: they take as much memory as the features."""
+"""Side of a tile with statistics at every position, pixels. These statistics take as much memory as the features."""
 OVERLAP = 16
-"""Pixels over which a style fades beyond a hard edge of its mask, in the features: four of the coarsest cells."""
+"""Width of the fade-out of a style's statistics outside a hard mask edge, pixels: four positions at stride 4."""
 LEAST_SHARE = 1e-3
-"""Two styles meet where both have at least this share: it is less than a mask's 1/255, and more than rounding."""
+"""Two styles overlap where both have at least this share: less than a mask's 1/255, more than a rounding error."""
 
 Mask = NDArray[np.uint8]
-"""Where to paint: uint8 (h, w), from 0 (not at all) to 255 (wholly)."""
+"""The opacity of a style: uint8 (h, w), from 0 (transparent) to 255 (opaque)."""
 
 
 def paint_regions(image: Input, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
-    """The picture with each region in a style of its own; what no mask covers stays as it is.
+    """Paint each region of a picture in its own style. Pixels outside all masks do not change.
 
-    Styles of one network blend in its features: at every place all layers normalise with statistics between those of
-    the styles, so that a soft edge is painted as one. Different networks blend in pixels.
+    Styles of one network are blended in feature space: at every position, all layers normalise with a weighted mean of
+    the styles' statistics, so a soft mask edge becomes a gradual change of style. Styles of different networks are
+    blended as pixels.
 
     Args:
         image: The picture, as for :meth:`Stylizer.__call__`.
-        regions: Stylizers, each with a mask: uint8 (h, w) of any size, 255 for wholly and 0 for not at all. Where
-            masks overlap, each style has its share.
+        regions: Pairs of a stylizer and its mask, uint8 (h, w) of any size, from 0 (transparent) to 255 (opaque).
+            Overlapping masks are normalised where they sum to more than 255.
         settings: How the styles are applied.
 
+    Returns:
+        A new array with the shape and dtype of the picture.
+
     Raises:
-        ImageError: As :meth:`Stylizer.__call__`, or a mask that is not such an array.
+        ImageError: As :meth:`Stylizer.__call__`, or a mask has another shape or dtype.
         ModelError: As :meth:`Stylizer.__call__`.
         UsageError: As :meth:`Stylizer.__call__`, or there is no region.
     """
@@ -84,14 +88,14 @@ def check_mask(mask: Mask) -> None:
 
 
 def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, settings: Settings) -> Pixels:
-    """Regions of one network, blended in its features; ``weights``: float32 (regions, H, W), summing to 1 at most."""
+    """Blend regions of one network in feature space; ``weights`` is float32 (regions, H, W), with a sum of at most 1."""
     network, strength = stylizers[0].network, settings.strength
-    # The photo itself is one more style, with the share that the masks leave. Statistics are measured on the whole
-    # picture, or its sample, in each style; how much a place is painted is decided by its shares, not by these.
+    # The photo is one more style, which gets the remaining share. Each style's statistics are measured on the whole
+    # picture or its sample; the shares at a position only determine how they are blended there.
     covered = weights.sum(axis=0)
     weights = _overlapping(weights)
     shares = np.concatenate([1 - weights.sum(axis=0, keepdims=True), weights])
-    # Beyond a hard edge the style goes on, unseen: features next to the photo's would make a dark rim.
+    # Statistics extend beyond a hard mask edge: without that, the photo's features next to it would cause a dark rim.
     visible = covered / np.maximum(weights.sum(axis=0), np.float32(1e-6))
     styles = [
         network.style_inputs(stylizers[0].style, 0.0),
@@ -125,15 +129,15 @@ def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array
         finished = restore_detail(mixed, photo, np.float32(strength) * (1 - local[0]))
         finished = photo + visible[tile.outer] * (finished - photo)
         painted[tile.inner] = to_pixels(finished, image[tile.outer])[tile.kept]
-    network.release("frozen_by_position")  # enlarging needs the memory
+    network.release("frozen_by_position")  # resizing needs the memory
     return painted
 
 
 def _pairs(shares: Array) -> list[tuple[int, int]]:
-    """The mixtures to measure, as pairs of styles: each style with itself, and every two that meet somewhere.
+    """The mixtures to measure, as pairs of styles: each style with itself, and every two that overlap somewhere.
 
-    Half-way between two styles the statistics are not half-way between theirs, since the inputs of each layer have
-    changed as well.
+    The statistics of a half-and-half mixture are not the mean of both styles' statistics, because the inputs of each
+    layer differ as well. Hence they are measured.
     """
     count = len(shares)
     meeting = [
@@ -146,9 +150,10 @@ def _pairs(shares: Array) -> list[tuple[int, int]]:
 
 
 def _parts(shares: Array, pairs: Sequence[tuple[int, int]]) -> Array:
-    """The weight of each pair at every place, summing to 1: on a line between two styles, the parabola through three.
+    """The weight of each pair at every position, with a sum of 1: quadratic interpolation between the mixtures.
 
-    These are the shape functions of a quadratic simplex. ``shares``: float32 (regions + 1, H, W).
+    These are the shape functions of a quadratic simplex; between two styles they give the parabola through the three
+    measurements. ``shares`` is float32 (regions + 1, H, W).
     """
     return np.stack(
         [
@@ -159,7 +164,7 @@ def _parts(shares: Array, pairs: Sequence[tuple[int, int]]) -> Array:
 
 
 def _shares(masks: Sequence[Mask], image: Pixels) -> Array:
-    """The share of each mask at each place of a picture, float32 (masks, H, W), summing to 1 at most."""
+    """The share of each mask at each pixel of a picture, float32 (masks, H, W), with a sum of at most 1."""
     height, width = image.shape[:2]
     fitted = [mask if mask.shape == (height, width) else resize_mask(mask, width, height) for mask in masks]
     shares = np.stack(fitted).astype(np.float32) / np.float32(255)
@@ -168,13 +173,13 @@ def _shares(masks: Sequence[Mask], image: Pixels) -> Array:
 
 
 def _overlapping(weights: Array) -> Array:
-    """Shares (regions, H, W) that go on beyond their edges where there is no other, falling to 0 over `OVERLAP` pixels.
+    """Extend shares (regions, H, W) beyond hard edges into unpainted areas, with a fade-out over `OVERLAP` pixels.
 
-    A share that falls more slowly by itself stays as it is.
+    Softer edges do not change.
     """
     more = weights.copy()
     step = np.float32(1 / OVERLAP)
-    for along in (more.transpose(1, 0, 2), more.transpose(2, 0, 1)):  # rows, then columns: views, so in place
+    for along in (more.transpose(1, 0, 2), more.transpose(2, 0, 1)):  # rows, then columns; views, changed in place
         for way in (along, along[::-1]):
             for here, next_one in pairwise(way):
                 np.maximum(next_one, here - step, out=next_one)
@@ -186,7 +191,7 @@ def _overlapping(weights: Array) -> Array:
 
 
 def _blend_pixels(pictures: Sequence[Pixels], weights: Array, image: Pixels) -> Array:
-    """Painted pictures and the photo, mixed in pixels by their shares: float32 (1, 3, H, W), 0 to 1."""
+    """Blend painted pictures and the photo as pixels by their shares: float32 (1, 3, H, W) in [0, 1]."""
     rest = 1 - weights.sum(axis=0)
     mixed = rest[..., np.newaxis] * image.astype(np.float32)
     for picture, weight in zip(pictures, weights, strict=True):

@@ -1,4 +1,4 @@
-"""How a style is applied: every choice a user has without training, and its default."""
+"""The settings of stylising, with their defaults, and files of settings."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from impasto.pictures.colors import METHODS, Method
 
 MOST_STRENGTH = 2.0
 MOST_SHARE = 1e9
-"""Of a style in a file of settings, beside the others'."""
+"""Largest share of a style in a settings file."""
 STROKES_AT = 512
-"""Short side, pixels, of the pictures that styles are learnt on."""
+"""The working size (short side, pixels) for stroke size 1, close to that of training."""
 STROKE_SIZES = (0.01, 8.0)
 _FORMAT = 1
 
@@ -73,27 +73,27 @@ class Settings:
 
 
 AS_IT_IS = Settings(stroke_size=0)
-"""The network's own strokes: a picture is painted at its own size, whatever that is. For measuring networks."""
+"""The settings that paint every picture at its own size, with the network's own strokes. For evaluating networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedSettings:
-    """A style or model, and how it is applied: what `impasto stylize --save-settings` keeps."""
+    """The content of a settings file (`impasto stylize --save-settings`): a style or model, and its settings."""
 
     style: Mapping[str, float] = field(default_factory=dict)
-    """Styles and their shares, as :func:`impasto.load` takes them; empty with a model."""
+    """Styles and their shares, as for :func:`impasto.load`; empty if there is a model."""
     model: str | None = None
-    """A model file, instead of styles."""
+    """The path of a model file, instead of styles."""
     variant: Variant = "best"
-    """The network of shipped styles, as :func:`impasto.load` takes it."""
+    """The network for shipped styles, as for :func:`impasto.load`."""
     settings: Settings = field(default_factory=Settings)
 
 
 def write_settings(path: str | os.PathLike[str], saved: SavedSettings) -> None:
-    """Write them as JSON, whole or not at all; styles in their order, in which masks are given.
+    """Write a settings file, JSON, whole or not at all. The order of styles, by which masks are assigned, is kept.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: The file cannot be written.
     """
     given = {"style": dict(saved.style), "model": saved.model, "variant": saved.variant}
     record = {"impasto": _FORMAT, **given, **asdict(saved.settings)}
@@ -102,10 +102,10 @@ def write_settings(path: str | os.PathLike[str], saved: SavedSettings) -> None:
 
 
 def read_settings(path: str | os.PathLike[str]) -> SavedSettings:
-    """The settings in a file that :func:`write_settings` wrote; absent entries have their defaults.
+    """Read a settings file. Absent entries have their defaults.
 
     Raises:
-        UsageError: There is no such file, it is not a settings file, or an entry is unknown or out of range.
+        UsageError: The file does not exist or is not a settings file, or an entry is unknown or out of range.
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""One photo in many looks, on one sheet."""
+"""Contact sheets that show one photo in several styles or strengths."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,17 +23,20 @@ def style_sheet(
     size: int = 384,
     columns: int = 4,
 ) -> Pixels:
-    """One picture that shows ``photo``, uint8 (H, W, 3), in shipped styles, each named.
+    """A contact sheet of one photo in several shipped styles, with captions.
 
     Args:
-        photo: The photo; it is shown first.
-        names: The shipped styles' names; all when None.
-        variant: The network that paints them, as in :func:`impasto.load`.
-        size: Short side it is painted at, pixels.
-        columns: How many pictures stand side by side.
+        photo: The photo, uint8 (H, W, 3), which is shown first.
+        names: The names of shipped styles; None for all.
+        variant: The network for shipped styles, as for :func:`impasto.load`.
+        size: Short side of each picture, pixels.
+        columns: Number of pictures in a row.
+
+    Returns:
+        The sheet, uint8 (H', W', 3).
 
     Raises:
-        UsageError: No shipped style of such a name.
+        UsageError: The name of a shipped style is unknown.
     """
     photo = resize_short_side(photo, size)
     pictures = {"photo": photo}
@@ -47,33 +50,36 @@ def style_sheet(
 
 def strength_sheet(
     photo: Pixels,
-    looks: Sequence[tuple[str, Stylizer]],
+    styles: Sequence[tuple[str, Stylizer]],
     settings: Settings = DEFAULT,
     *,
     alpha: Samples | None = None,
 ) -> Pixels:
-    """One picture that shows ``photo``, uint8 (H, W, 3), from weak to strong (:data:`STRENGTHS`), each look in a row.
+    """A contact sheet of one photo in several strengths (:data:`STRENGTHS`), with one row for each style.
 
     Args:
-        photo: The photo; each row begins with it.
-        looks: What to call each, and what paints it.
-        settings: All else; the strength in it does not count.
-        alpha: The photo's opacity, (H, W) as the photo: its pictures are laid on white. None where it is opaque.
+        photo: The photo, uint8 (H, W, 3), which is the first picture of each row.
+        styles: Pairs of a caption and a stylizer, one for each row.
+        settings: The other settings; the strength is ignored.
+        alpha: The photo's opacity, (H, W), same dtype; pictures are composited on white. None if the photo is opaque.
+
+    Returns:
+        The sheet, uint8 (H', W', 3).
 
     Raises:
         ImageError: The sheet would be too large.
-        UsageError: A model that has one strength only.
+        UsageError: A model supports only strength 1.
     """
     cell = max(photo.shape[:2])
-    if len(looks) * (1 + len(STRENGTHS)) * cell**2 > MAX_PIXELS:
+    if len(styles) * (1 + len(STRENGTHS)) * cell**2 > MAX_PIXELS:
         raise ImageError(
-            f"{photo.shape[1]} x {photo.shape[0]} pixels are too long for a sheet of {len(looks)} x {len(STRENGTHS)} "
+            f"{photo.shape[1]} x {photo.shape[0]} pixels are too long for a sheet of {len(styles)} x {len(STRENGTHS)} "
             "pictures: crop the photo, or give a smaller size"
         )
     steps = [replace(settings, strength=strength) for strength in STRENGTHS]
     rows = [
         [on_white(Picture(one, alpha)) for one in (photo, *(stylizer(photo, step) for step in steps))]
-        for _, stylizer in looks
+        for _, stylizer in styles
     ]
-    captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name, _ in looks]
+    captions = [["photo", *(f"{name} {strength:g}" for strength in STRENGTHS)] for name, _ in styles]
     return contact_sheet(rows, captions=captions, cell=cell)

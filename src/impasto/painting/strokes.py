@@ -1,6 +1,6 @@
-"""The size of strokes: a picture is painted at a working size, and enlarged to its own.
+"""Controls the stroke size: paints a picture at a working size and scales the result to the picture's size.
 
-A network paints strokes of a fixed number of pixels. Painted at a smaller size and enlarged, they are larger.
+A network paints strokes with a fixed size in pixels. Painting at a smaller size and enlarging makes them larger.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,26 +16,29 @@ from impasto.pictures.picture import Pixels, white
 from impasto.pictures.resize import resize, resize_short_side
 
 DETAIL = 0.4
-"""Share of the detail that only the large picture has, which is added after enlarging."""
+"""Weight of the photo's fine detail, lost by downscaling, that is added after enlarging."""
 LEAST_SIDE = 64
-"""Short side, pixels, below which a picture is not made smaller for its strokes."""
+"""Smallest working size to which a picture is downscaled (short side, pixels)."""
 ROWS, STRIP = 256, 2_000_000
-"""Rows, and pixels, of a picture that are computed at once at most, so that memory does not grow with the picture."""
+"""Largest number of rows, and of pixels, that are processed at once, to limit memory."""
 
 Painter = Callable[[Pixels, Settings], Pixels]
 """Paints a picture of any size at its own size."""
 Coverage = Callable[[Pixels], Array]
-"""The share that is painted at each pixel of a picture (H, W, 3): float32 (H, W), 0 to 1."""
+"""Returns the opacity of the painting at each pixel of a picture (H, W, 3): float32 (H, W), 0 to 1."""
 
 
 def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: Coverage | None = None) -> Pixels:
-    """The picture painted at its working size, enlarged, and with the photo's colors if the settings keep them.
+    """Paint a picture at its working size, enlarge the result, and keep the photo's colors if requested.
 
     Args:
         image: The picture, uint8 or uint16 (H, W, 3).
-        settings: Those that count here: stroke_size, crisp, strength and keep_colors.
+        settings: The settings; this function uses stroke_size, crisp, strength and keep_colors.
         paint: Paints a picture at its own size.
-        coverage: Where ``paint`` changes a picture; everywhere when None.
+        coverage: The region that ``paint`` changes; None for the whole picture.
+
+    Returns:
+        A new array with the shape and dtype of ``image``.
     """
     small = working_copy(image, settings)
     painted = paint(small, settings)
@@ -44,7 +47,7 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         where = None if coverage is None else coverage(larger)
         painted = _enlarged(painted, small, larger, settings, where)
         if settings.crisp and min(small.shape[:2]) < min(larger.shape[:2]):
-            # A strength beyond 1 is applied once, in the first pass.
+            # A strength above 1 is only applied in the first pass.
             painted = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
         small = larger
     if settings.keep_colors is None:
@@ -55,9 +58,9 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
 
 
 def working_copy(image: Pixels, settings: Settings) -> Pixels:
-    """The picture at the size at which the network's strokes have the wanted size.
+    """Resize the picture to the working size for the requested stroke size.
 
-    For fine strokes a small picture is enlarged, but not beyond the size that is painted as a whole.
+    Fine strokes need an enlarged picture; it is not enlarged beyond the size at which tiles become necessary.
     """
     if not settings.stroke_size:
         return image
@@ -69,7 +72,7 @@ def working_copy(image: Pixels, settings: Settings) -> Pixels:
 
 
 def _sizes(small: Pixels, image: Pixels, *, doubling: bool) -> Iterator[Pixels]:
-    """The picture at its own size, if the small copy is not that, and before it at each doubling of the copy's size."""
+    """With ``doubling``, the picture at each doubling of the small copy's size; then the picture, if it is larger."""
     short = min(small.shape[:2])
     while doubling and 2 * short < min(image.shape[:2]):
         short *= 2
@@ -79,10 +82,9 @@ def _sizes(small: Pixels, image: Pixels, *, doubling: bool) -> Iterator[Pixels]:
 
 
 def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings, where: Array | None) -> Pixels:
-    """A painted small copy at the picture's size, with a share of the detail that only the picture has.
+    """Enlarge a painted small copy to the picture's size, and add some of the detail that downscaling lost.
 
-    The less a pixel is painted, by strength or by coverage, the more of the detail it gets: all of it where it is not
-    painted.
+    The weaker a pixel is painted, by strength or coverage, the more detail is added; unpainted pixels get all of it.
     """
     height, width = image.shape[:2]
     large = np.empty_like(image, order="C")
@@ -94,6 +96,6 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
         strip, coarse = (resize(x, width, height, rows=rows).astype(np.float32) for x in (painted, small))
         share = 1 - lost if where is None else 1 - lost * where[rows, :, np.newaxis]
         large[rows] = np.rint(np.clip(strip + share * (image[rows] - coarse), 0, white(image)))
-        if where is not None:  # enlarging spreads what is painted beyond its edge
+        if where is not None:  # enlarging blurs the edge of the painted region
             large[rows][where[rows] == 0] = image[rows][where[rows] == 0]
     return large

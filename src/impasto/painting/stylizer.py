@@ -1,4 +1,4 @@
-"""The stylizer: repaints pictures with one network in one style, on a CPU and without torch."""
+"""The stylizer: repaints pictures with one network in one style, on the CPU and without torch."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ from impasto.pictures.picture import Pixels
 _log = logging.getLogger(__name__)
 
 MAX_PIXELS = 40_000_000
-"""The largest picture for a network that cannot paint in tiles: features take some 300 bytes a pixel, all at once."""
+"""The largest picture for a network that cannot paint in tiles: features take some 300 bytes per pixel."""
 DEFAULT = Settings()
 
 
@@ -35,7 +35,7 @@ class Stylizer:
 
     Args:
         network: The network.
-        style: The style, for a network that takes styles; None for one with a style of its own.
+        style: The style; None for a network without ``style`` input, whose only style is part of the graph.
 
     Attributes:
         network: The network, which several stylizers may share.
@@ -52,25 +52,28 @@ class Stylizer:
         return self.network.info
 
     def __call__(self, image: Input, settings: Settings = DEFAULT) -> Pixels:
-        """The picture repainted: a new array of the same size and type, uint8 or uint16 (H, W, 3), sRGB, in C order.
+        """Repaint a picture.
 
         Args:
-            image: The picture: an array, uint8 or uint16 (H, W, 3), sRGB, which is not changed; a Pillow image; or a
-                file: its path, its bytes or a binary stream, which give uint8. A size that the graph does not take is
-                enlarged by reflecting the picture at its right and lower edge, and the result is cropped.
+            image: An array, uint8 or uint16 (H, W, 3), sRGB, which is not changed; a Pillow image; or a file as a path,
+                bytes or a binary stream, which is read as uint8. If the network does not support the size, the picture
+                is padded by reflection, right and below, and the result is cropped.
             settings: How the style is applied.
 
+        Returns:
+            A new C-contiguous array, sRGB, with the shape and dtype of the picture.
+
         Raises:
-            ImageError: ``image`` is none of these or a damaged file, or has more than `MAX_PIXELS` pixels and the
+            ImageError: ``image`` is not a picture, is a damaged file, or has more than `MAX_PIXELS` pixels and the
                 network cannot paint in tiles.
             ModelError: The graph fails, or its output is not a picture.
-            UsageError: ``settings`` are not :class:`Settings`, or the model has one fixed strength and they another.
+            UsageError: ``settings`` is not a :class:`Settings`, or the model does not support the strength.
         """
         self.check(settings)
         return paint_strokes(as_array(image), settings, self.paint_at_own_size)
 
     def paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
-        """The picture painted at its own size, whatever the settings say of strokes and colors; see `__call__`."""
+        """Repaint an array at its own size, ignoring stroke size and color settings; otherwise as `__call__`."""
         painted = self._paint(image, settings)
         return faded(painted, image) if self.network.reach else painted
 
@@ -103,17 +106,17 @@ class Stylizer:
     def restyled(
         self, name_or_path: str | os.PathLike[str] | Mapping[str, float], *, variant: Variant | None = None
     ) -> "Stylizer":
-        """A stylizer with the same network, which is not loaded again, and another of its styles.
+        """A stylizer for another style of the same network, which is not loaded again.
 
         Args:
-            name_or_path: The name of a shipped style, a style file, or several and their shares, as in
+            name_or_path: The name of a shipped style, a style file, or several styles and their shares, as for
                 :func:`impasto.load`.
-            variant: The network that a shipped style must be of, as in :func:`impasto.load`; this one when None.
+            variant: The network for shipped styles, as for :func:`impasto.load`; None for this stylizer's.
 
         Raises:
-            ModelError: No such style file, a damaged one, or one of another network; or this network has one style
-                only.
-            UsageError: No shipped style of that name, or shares that are not numbers of 0 or more.
+            ModelError: The style file is missing, damaged or made for another network; or this network has only one
+                style.
+            UsageError: A shipped style's name is unknown, or a share is not a number of 0 or more.
         """
         if self.style is None:
             raise ModelError("this model has a style of its own, and no other; load the other style with impasto.load")
@@ -125,7 +128,7 @@ class Stylizer:
         return Stylizer(self.network, style)
 
     def check(self, settings: Settings) -> None:
-        """Raise UsageError unless this stylizer can paint with these settings."""
+        """Raise UsageError unless this stylizer supports these settings."""
         if not isinstance(settings, Settings):
             raise UsageError(f"settings must be impasto.Settings, as Settings(strength=0.5), not {settings!r:.80}")
         if settings.strength != 1 and not self.network.takes_strength:

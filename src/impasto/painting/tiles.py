@@ -1,4 +1,4 @@
-"""Painting a picture in tiles: where they lie, and the statistics that they share."""
+"""Paints a large picture in tiles that share the normalisation statistics of a sample."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,30 +12,33 @@ from impasto.painting.network import Network
 from impasto.pictures.picture import Pixels
 
 WHOLE_PIXELS = 4_200_000
-"""Larger pictures are painted in tiles: then features take memory for one tile, or the sample, at a time."""
+"""Pictures with more pixels are painted in tiles, so that memory is needed only for the features of one tile."""
 SAMPLED_PIXELS = 2_000_000
-"""Pixels of a larger picture that its statistics are measured on."""
+"""Number of pixels in the sample on which a larger picture's statistics are measured."""
 TILE = 1024
 """Side of a tile, pixels, without its margin."""
 SHORT_OF_MEMORY = 250_000, 256
-"""The sampled pixels and the tile's side after an engine ran out of memory."""
+"""The number of sampled pixels, and the tile side, after an engine ran out of memory."""
 SAMPLE = 192
-"""Side, pixels, of the squares that make up a sample."""
+"""Side of the squares that make up a sample, pixels."""
 
 
 def paint_in_tiles(
     image: Pixels, network: Network, style: dict[str, Array], strength: float, seed: int, *, sampled: int, side: int
 ) -> Pixels:
-    """The picture painted tile by tile, with statistics of a sample of what lies between its borders.
+    """Paint a picture tile by tile, with the statistics of a sample from inside its plain borders.
 
     Args:
         image: The picture, uint8 or uint16 (H, W, 3).
-        network: A network with a reach.
+        network: A network whose ``reach`` is not 0.
         style: The graph's inputs for the style.
-        strength: The strength that they stand for.
-        seed: For the noise, if the network takes noise.
-        sampled: The number of pixels that statistics are measured on.
-        side: The side of a tile, pixels, without its margin.
+        strength: The strength of these inputs.
+        seed: The seed of the noise, for networks with noise.
+        sampled: The number of pixels in the sample.
+        side: The side of a tile without its margin, pixels.
+
+    Returns:
+        A new array with the shape and dtype of ``image``.
     """
     small = network.image_inputs(sample(image[picture_area(image)], sampled), seed)
     picture, statistics = network.measure({**small, **style})
@@ -48,7 +51,7 @@ def paint_in_tiles(
         output = network.run_frozen({**inputs, **style, **statistics})
         finished = restore_detail(match(output), inputs["image"], np.float32(strength))
         painted[tile.inner] = to_pixels(finished, image[tile.outer])[tile.kept]
-    network.release("frozen")  # enlarging needs the memory
+    network.release("frozen")  # resizing needs the memory
     return painted
 
 
@@ -61,15 +64,15 @@ class Tile(NamedTuple):
 
     @property
     def origin(self) -> tuple[int, int]:
-        """The upper left corner of the part with its margin."""
+        """The upper left corner of the tile including its margin, pixels."""
         return self.outer[0].start, self.outer[1].start
 
 
 def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
-    """Tiles that cover a picture, each with a margin on the sides where the picture goes on.
+    """Tiles that cover a picture, with a margin on the sides that do not touch the picture's edge.
 
-    ``size`` and ``margin`` must be multiples of all strides of the network: then the grid of its features is the same
-    in every tile.
+    ``size`` and ``margin`` must be multiples of all strides of the network, so that all tiles have the same feature
+    grid.
     """
     for top in range(0, height, size):
         for left in range(0, width, size):
@@ -82,10 +85,10 @@ def tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
 
 
 def sample(picture: Pixels, most: int) -> Pixels:
-    """A picture with the statistics of this one: itself, or of more than ``most`` pixels, squares from all over it.
+    """A picture with similar statistics and at most ``most`` pixels: the picture itself, or a grid of squares from it.
 
-    A smaller copy would not do: at another scale a picture has other edges, and other statistics. Many small squares
-    represent a picture better than a few large ones, and their seams add little (docs/results.md, "Tiles").
+    A downscaled copy has other statistics, because its edges are sharper. Many small squares represent a picture better
+    than a few large ones, and their seams change little (docs/results.md, "Tiles").
     """
     height, width = picture.shape[:2]
     if height * width <= most:
@@ -93,7 +96,7 @@ def sample(picture: Pixels, most: int) -> Pixels:
     down, across = min(SAMPLE, height), min(SAMPLE, width)
     count = max(1, most // (down * across))
     (short, side), (long, along) = sorted([(height, down), (width, across)])
-    # At least two along the short side, so that a panorama is not represented by its middle alone.
+    # At least two along the short side, so that more than the middle of a panorama is sampled.
     few = max(1, min(max(2, round((count * short / long) ** 0.5)), count, short // side))
     many = max(1, min(count // few, long // along))
     rows, columns = (few, many) if height <= width else (many, few)
