@@ -1,1 +1,1 @@
-"""Networks and losses as pure tensor code: needs torch, touches no files."""
+"""Networks and losses. Needs torch; only `weights` reads files."""

@@ -20,9 +20,9 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 class Generator(nn.Module):
     """Base class: pixel ranges, sizes, noise and styles.
 
-    The layers see the picture as 0..255 minus the ImageNet mean, as the original networks do. This also lets instance
-    normalisation remove the picture's contrast: its eps of 1e-5 is negligible against features of that scale, while
-    with inputs in [0, 1] it would visibly damp a low-contrast picture.
+    The layers' input is the picture in 0..255 minus the ImageNet mean, as in the original networks. On this scale the
+    eps of instance normalisation, 1e-5, is negligible; with inputs in [0, 1] it would visibly reduce the contrast of a
+    low-contrast picture.
     """
 
     noise_channels: int = 0
@@ -32,13 +32,13 @@ class Generator(nn.Module):
     noise_stride: int = 1
     """Pixels between two values of the noise input, in each direction."""
     noise_scales: tuple[int, ...] = ()
-    """For each channel of smooth noise, the spacing of the random values it interpolates, in values of the input;
-    empty for noise that is independent at every pixel."""
+    """The grid spacing of each channel of smooth noise, in values of the noise input; empty for noise that is
+    independent at every pixel."""
     reach: int = 0
-    """With fixed normalisation statistics, the largest distance from an output pixel to an input pixel that affects it,
-    rounded up to a multiple of 16; 0 for a network that cannot paint in tiles."""
+    """The radius of the receptive field with fixed normalisation statistics, in pixels, rounded up to a multiple of 16;
+    0 for a network that cannot paint in tiles."""
     strides: tuple[int, ...] = ()
-    """Pixels per feature at each instance normalisation, in order of application; empty where ``reach`` is 0.
+    """The stride of the features at each instance normalisation, in order of application; empty if ``reach`` is 0.
 
     Features of stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
 
@@ -90,14 +90,14 @@ class Generator(nn.Module):
 
         h is ceil(height / noise_stride), and w likewise. Without :attr:`noise_scales` all values are independent and
         uniform in [0, 1). Otherwise channel k is standard normal noise on a grid of ``noise_scales[k]`` values,
-        interpolated bilinearly. Random numbers are from ``source``, on ``device``, or from torch's global generator.
+        interpolated bilinearly. Random numbers come from ``source``, on ``device``, or from torch's global generator.
         """
         h, w = (-(-side // self.noise_stride) for side in (height, width))
         if not self.noise_scales:
             return torch.rand(count, self.noise_channels, h, w, generator=source, device=device)
         fields = []
         for scale in self.noise_scales:
-            # One value more than there are cells: it is at the far side of the last cell.
+            # One more grid point than cells, as the last cell needs both of its ends.
             field = torch.randn(count, 1, -(-h // scale) + 1, -(-w // scale) + 1, generator=source, device=device)
             if scale > 1:
                 field = F.interpolate(field, scale_factor=float(scale), mode="bilinear", align_corners=False)
@@ -125,7 +125,7 @@ class Generator(nn.Module):
         return torch.cat([x.detach() for norm in norms for x in (norm.weight, norm.bias)], dim=1)
 
     def late_size(self) -> int:
-        """How many of the last style parameters determine the colours: those of the last two normalisations."""
+        """Number of the last style parameters, which determine the colors: those of the last two normalisations."""
         return 2 * sum(norm.weight.shape[1] for norm in self.conditional_norms()[-2:])
 
     @torch.no_grad()

@@ -58,11 +58,12 @@ class ResidualGenerator(Generator):
         output: "sigmoid", or the original's "tanh150" (150 * tanh plus the ImageNet mean).
         norm_init: initial scales of the normalisation, see :func:`impasto.nn.norm.make_norm`.
         bound: of the residual sums, see :class:`ResidualBlock`; 0, as in the original, for none.
-        negative_slope: of the (leaky) ReLU after each upsampling; 0 in the original. Where a plain ReLU is zero in all
-            of the last channels, the picture is the last layer's bias, grey, and has no gradient: flat dark areas end
-            like this.
+        negative_slope: of the (leaky) ReLU after each upsampling; 0 in the original. If a plain ReLU is 0 in all of the
+            last channels, the pixel is the last layer's bias, a grey, and has no gradient. This happens to flat dark
+            areas.
         limit: the instance normalisations after the upsampling clamp features to this many standard deviations; 0, as
-            in the original, for none. Otherwise a few large values dominate the deviation and weaken all others.
+            in the original, for no limit. Without it, a few large values dominate the standard deviation and weaken all
+            others.
     """
 
     def __init__(
@@ -126,18 +127,17 @@ class ResidualGenerator(Generator):
 
 
 class LightGenerator(Generator):
-    """Residual blocks at a quarter of the size, and no layer at any other size.
+    """Residual blocks with all layers at a quarter of the picture's size.
 
     Cells of 4 x 4 pixels become channels (space to depth), the blocks of :class:`ResidualGenerator` follow, and the
-    last convolution outputs a cell of pixels at each position (sub-pixel convolution, Shi et al. 2016). A pixel costs
-    108,300 multiplications with the defaults and 28,800 with a width of 64; :class:`ResidualGenerator` of width 16
-    takes 42,300. But all of them are on small feature maps with many channels, which processors compute fast, in 8 bits
-    too: the defaults take less time than that network.
+    last convolution outputs a cell of pixels at each position (sub-pixel convolution, Shi et al. 2016). The network
+    takes 108,300 multiplications per pixel with the defaults and 28,800 with a width of 64; :class:`ResidualGenerator`
+    of width 16 takes 42,300. Yet the defaults are faster than that network, because convolutions of small feature maps
+    with many channels are efficient, also in 8 bits.
 
-    The noise z has one value a channel for each cell. It passes a convolution and a normalisation of its own before it
-    is added to the picture's first features: so the photo's contrast does not change its share, and each style has its
-    own amount of it, by the normalisation's scales. With noise, a flat area need not repeat one pattern. It adds 432
-    multiplications a pixel.
+    The noise z has one value per channel and cell. It passes its own convolution and normalisation and is then added to
+    the first features of the picture. So the photo's contrast does not change the noise, and the normalisation's scales
+    set its amplitude for each style. Noise prevents repeated patterns in flat areas, for 432 multiplications per pixel.
 
     Args:
         width: channels.
@@ -212,8 +212,9 @@ class TextureGenerator(Generator):
     are normalised, concatenated with the coarser scale's features, and upsampled. The published network has 116,915
     parameters without noise and 118,211 with three channels of it (texture_nets, models/pyramid.lua).
 
-    The noise input (N, 2 noise, H, W) holds two fields. The finest scale uses the first. A scale downsampled by r uses
-    of the second the positions r/2 modulo r, which no other scale uses: so all scales' noise is independent.
+    The noise input (N, 2 noise, H, W) contains two sets of channels. The finest scale uses the first. A scale
+    downsampled by r uses the second at the positions r/2 modulo r, which no other scale uses, so all noise is
+    independent.
 
     Args:
         width: channels of a branch; 8 in the original.
@@ -225,8 +226,8 @@ class TextureGenerator(Generator):
         negative_slope: of the (leaky) ReLU; 0.01 in the first version, 0 later.
         output: "sigmoid", or the original's "linear".
         norm_init: initial scales of the normalisation, see :func:`impasto.nn.norm.make_norm`.
-        standardize: first scale the picture to mean 0 and standard deviation 1, so that its contrast relative to the
-            noise does not matter; the originals do not.
+        standardize: first scale the picture to mean 0 and standard deviation 1, so that its contrast does not change
+            the relative amplitude of the noise; the originals do not.
     """
 
     def __init__(
@@ -320,7 +321,7 @@ GENERATORS: dict[str, Callable[..., Generator]] = {
 
 
 def build_generator(architecture: str, arguments: dict[str, object]) -> Generator:
-    """The generator of that name, constructed with ``arguments`` as a model file records them.
+    """Construct the generator called ``architecture`` with the ``arguments`` that a model file records.
 
     Raises:
         UsageError: for an unknown name or argument.

@@ -84,10 +84,10 @@ class ConvNorm(nn.Module):
 class ResidualBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))), clamped to [-bound, bound]; without padding, x is cropped to fit.
 
-    Why a bound: no layer normalises the sum. Without one, a network makes a few positions of every picture, dark and
-    flat ones first, grow from block to block in all channels. The instance normalisations after the blocks divide by
-    a standard deviation that those positions dominate, so all other positions come out weak: a pale picture with grey
-    patches. A ``bound`` of 0 is none, as in the papers.
+    The bound is necessary because no layer normalises the sum. Without it, the features at a few positions, mostly in
+    dark and flat areas, grow from block to block. They then dominate the standard deviation in the instance
+    normalisations after the blocks, and the picture becomes pale with grey patches. A ``bound`` of 0 means no bound, as
+    in the papers.
     """
 
     def __init__(
@@ -144,9 +144,9 @@ def _is_narrow(conv: nn.Conv2d) -> bool:
 def narrow_conv(x: Tensor, conv: nn.Conv2d) -> Tensor:
     """``conv(x)`` for few output channels, computed as a convolution of stride 2 with four times the channels.
 
-    Libraries compute eight or sixteen channels at a time; with three, most of that is idle, above all in the backward
-    pass. So the kernel is placed at the four positions of a window that is larger by one, which makes the 2 x 2
-    outputs of each cell twelve channels of one strided convolution; ``pixel_shuffle`` puts them in place.
+    Libraries compute eight or sixteen channels at a time, so three channels waste most of the work, above all in the
+    backward pass. Here, the kernel is placed at the four positions of a window that is larger by one. One strided
+    convolution then computes each cell of 2 x 2 outputs as twelve channels, which ``pixel_shuffle`` rearranges.
     """
     bottom, right = ((x.shape[d] - conv.kernel_size[d - 2] + 1) % 2 for d in (2, 3))
     x = F.pad(x, [0, right, 0, bottom])

@@ -1,4 +1,4 @@
-"""What makes a good picture: the content and style terms of a loss network, and the objectives made of all terms."""
+"""The perceptual loss: content and style terms from a loss network, combined with pixel terms in an objective."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,21 +25,21 @@ Scaling = Literal["balanced", "raw"]
 
 
 GRAM_PART = 4096
-"""Positions that are summed up in less than float32."""
+"""Number of positions that are summed in the features' own precision."""
 
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrices, (N, C, H, W) -> float32 (N, C, C), divided by C * H * W (Johnson 2016, eq. 3).
 
     Gatys 2016 divides the squared difference instead, by 4 C^2 (H W)^2; for pictures of one size the two differ by a
-    constant factor. Sums are float32: those over a million positions are beyond bfloat16.
+    constant factor. Sums are accumulated in float32, as bfloat16 is too coarse for a million positions.
     """
     product: Tensor = _Gram.apply(features)  # type: ignore[no-untyped-call]  # missing in torch's annotations
     return product
 
 
 class _Gram(torch.autograd.Function):
-    """In the features' own layout and precision: copies of the large early layers cost more than their products."""
+    """Keeps the features' memory layout and precision, as copies of the large early layers would be slow."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class _Gram(torch.autograd.Function):
         by_place = features.permute(0, 2, 3, 1).reshape(n, h * w, c)  # a view, where channels are last
         product = features.new_zeros(n, c, c, dtype=torch.promote_types(features.dtype, torch.float32))
         with torch.autocast(features.device.type, enabled=False):
-            # A product of bfloat16 is rounded to it when it is done: the fewer positions in it, the less that matters.
+            # A bfloat16 product is rounded at its end, so each product covers few positions.
             for part in torch.split(by_place, h * w if product.dtype == features.dtype else GRAM_PART, dim=1):
                 product += part.transpose(1, 2) @ part
         return product / (c * h * w)
@@ -67,8 +67,8 @@ class _Gram(torch.autograd.Function):
 def covariance(features: Tensor) -> Tensor:
     """Covariance and mean of the features, (N, C, H, W) -> float32 (N, 2, C, C); the mean is on the second's diagonal.
 
-    The covariance is divided by C, as :func:`gram` is. Compared apart, the two weigh the same, where in a Gram matrix
-    the mean of many features outweighs what varies about it: the strokes.
+    The covariance is divided by C, as in :func:`gram`. Covariance and mean are compared separately with equal weights.
+    In a Gram matrix, the mean of many features outweighs their covariance, which represents the strokes.
     """
     mean = features.float().mean(dim=(2, 3))
     centred = gram(features) - mean[:, :, None] * mean[:, None, :] / features.shape[1]
@@ -88,12 +88,12 @@ def _option(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Objective:
-    """Which layers are compared, how, and with what weights.
+    """The layers, statistics and weights of a loss.
 
-    "balanced" scaling makes each term relative, so that one style weight serves every style:
-    content is mean((phi(y) - phi(x))^2) / var(phi(x)), style the mean over layers of ||S(y) - S(s)||^2 / ||S(s)||^2
-    with S the statistic (of "covariance" the mean of both parts). "raw" is the papers': mean squared differences, style
-    summed over layers.
+    With "balanced" scaling all terms are relative, so that one style weight suits every style: content is
+    mean((phi(y) - phi(x))^2) / var(phi(x)), and style is the mean over layers of ||S(y) - S(s)||^2 / ||S(s)||^2, where
+    S is the statistic (for "covariance", the mean of both parts). "raw" scaling is that of the papers: mean squared
+    differences, with the style term summed over layers.
     """
 
     scaling: Scaling = _option("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
@@ -154,12 +154,12 @@ YARDSTICK = Objective(
     content_weight=1.0,
     style_weight=4.0,
 )
-"""The measure of every report: balanced, style weight 4, no total variation; at 512 px (short side)."""
+"""The objective of all reports: balanced, style weight 4, no total variation; at 512 px (short side)."""
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The terms of an objective, each unweighted, (N,): one value a picture; and their weighted sum."""
+    """The unweighted terms of an objective, each (N,), one value per picture; and their weighted sum."""
 
     content: Tensor
     style: Tensor
@@ -169,9 +169,9 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class ContentTarget:
-    """What the content term compares with: a photo's features, and the variance of each layer's, (N,).
+    """The target of the content term: a photo's features by layer, and the variance of each, (N,).
 
-    ``photo`` itself, (N, 3, H, W), is needed for its tones, and for strengths below 1.
+    The ``photo``, (N, 3, H, W), is needed for the tone term and for strengths below 1.
     """
 
     features: dict[str, Tensor]
@@ -180,7 +180,7 @@ class ContentTarget:
 
 
 class PerceptualLoss(nn.Module):
-    """An objective against one style picture, or one of several; gives its terms for any photos.
+    """Computes the terms of an objective for one or several style pictures and any photos.
 
     Args:
         network: the loss network.
@@ -190,10 +190,10 @@ class PerceptualLoss(nn.Module):
 
     Attributes:
         layers: the layers that are compared.
-        style_colors: of the style pictures, where they were given.
+        style_colors: the colors of the style pictures; None if only ``targets`` were passed.
 
     Raises:
-        UsageError: for a layer that the network has not.
+        UsageError: for a layer that the network does not have.
     """
 
     def __init__(
@@ -223,11 +223,11 @@ class PerceptualLoss(nn.Module):
 
     @torch.no_grad()
     def content_target(self, image: Tensor) -> ContentTarget:
-        """The photo's side of the content term, for ``image`` (N, 3, H, W) in [0, 1]."""
+        """The content target of photos, (N, 3, H, W) in [0, 1]."""
         return replace(self.content_target_of(self.network(image, self.objective.content_layers)), photo=image)
 
     def content_target_of(self, features: dict[str, Tensor]) -> ContentTarget:
-        """The same, from features computed before; layers beyond the content term's are left out."""
+        """The content target from precomputed features; layers that the content term does not use are ignored."""
         features = {layer: features[layer] for layer in self.objective.content_layers}
         variance = {layer: x.float().var(dim=(1, 2, 3), correction=0) for layer, x in features.items()}
         return ContentTarget(features, variance)
@@ -245,11 +245,11 @@ class PerceptualLoss(nn.Module):
         Args:
             image: the painted pictures.
             target: of their photos.
-            style_weight: stands in for the objective's own, for a weight that changes during a run.
-            which: the number of each picture's style, or one for all.
-            strength: how much of its style each is to have, (N,), 0 to 1; None for all of it. So much the style term
-                and those of tone and colors count; the rest of the style term is
-                :func:`reconstruction_error`, all of it at 0: the picture is to be the photo.
+            style_weight: replaces the objective's weight, for one that changes during a run.
+            which: the index of each picture's style, or one for all.
+            strength: the strength of each picture's style, (N,), 0 to 1; None for 1. It weights the style, tone and
+                color terms. :func:`reconstruction_error` with the weight 1 - strength is added to the style term, so
+                that at 0 the target is the photo.
         """
         return self.compare(self.network(image, self.layers), image, target, style_weight, which, strength)
 
@@ -262,7 +262,7 @@ class PerceptualLoss(nn.Module):
         which: Sequence[int] = (0,),
         strength: Tensor | None = None,
     ) -> LossTerms:
-        """The same, from the features of ``image`` at (at least) :attr:`layers`, computed before."""
+        """As :meth:`forward`, from precomputed features of ``image`` at (at least) :attr:`layers`."""
         objective, balanced = self.objective, self.objective.scaling == "balanced"
         zero = image.new_zeros(image.shape[0])
 

@@ -1,6 +1,6 @@
-"""Loss terms computed from the pixels, for what a loss network does not see: noise, grids, tones and colours.
+"""Loss terms computed from pixels, for noise, grids, tones and colors, to which a loss network is insensitive.
 
-Pictures are (N, 3, H, W) in [0, 1]; each function returns one value a picture, (N,).
+Pictures are (N, 3, H, W) in [0, 1]. Each function returns one value per picture, (N,).
 """
 
 from dataclasses import dataclass, fields
@@ -44,9 +44,9 @@ GRID_CELLS = 16
 def grid_energy(image: Tensor, period: int = 4) -> Tensor:
     """Variance of the picture that repeats every ``period`` pixels, (N, 3, H, W) -> (N,).
 
-    In blocks of 16 x 16 periods: the mean colour at each position within a period, and the variance of these means over
-    positions, averaged over blocks and channels. Strokes average out; what repeats with that period, or with a divisor
-    of it, remains. A generator that works at 1/period of the size produces such grids by itself.
+    In each block of 16 x 16 periods, the mean color at each position within a period is computed, and the variance of
+    these means over positions. The result is averaged over blocks and channels. Strokes average out; patterns with that
+    period, or a divisor of it, remain. Generators that work at 1/period of the size tend to produce such grids.
     """
     n, c, height, width = image.shape
     block = max(period, min(GRID_CELLS * period, height, width) // period * period)
@@ -67,7 +67,7 @@ COLOR_CELL = 2
 QUANTILES = 256
 """How many quantiles of a style's distributions are kept."""
 EVEN_VARIANCE = 1e-3
-"""Variance of a photo's lightness below which it counts as flat: a flat photo is not asked for the style's contrast."""
+"""Variance of a photo's lightness at which its target has half of the style's contrast; flat photos have less."""
 MINIMUM_VARIANCE = 0.02
 """Added to the variance of a style's colours, against which errors are relative: about that of pale colours."""
 _LUMA = (0.299, 0.587, 0.114)
@@ -101,7 +101,7 @@ class StyleColors:
 
     @classmethod
     def joined(cls, each: "list[StyleColors]") -> "StyleColors":
-        """Those of several pictures, in order."""
+        """Concatenate the colors of several pictures, in order."""
         return cls(*(torch.cat([getattr(x, field.name) for x in each]) for field in fields(cls)))
 
     def __getitem__(self, indices: list[int]) -> "StyleColors":
@@ -124,12 +124,12 @@ def lightness_cells(image: Tensor) -> Tensor:
 
 
 def tone_error(image: Tensor, photo: Tensor, style: StyleColors) -> Tensor:
-    """How far light and dark are from lying as in the photo, distributed as in the style, (N, 3, H, W) twice -> (N,).
+    """Error of lightness against the photo's, mapped to the style's distribution, (N, 3, H, W) twice -> (N,).
 
-    The photo's lightness by cells is mapped to the style's distribution: by half linearly, to its mean and deviation,
-    and by half by rank, so that the darkest cells become the style's darkest. The error is the mean squared difference
-    from that, relative to the style's variance: 0 for none, about 1 for an even grey. Feature statistics and content
-    hardly see how light or dark a large area is, and eyes, windows and outlines live by it.
+    The target is the mean of two mappings of the photo's lightness by cells: a linear one to the style's mean and
+    standard deviation, and one by rank, which maps the darkest cells to the style's darkest. The error is the mean
+    squared difference from the target, relative to the style's variance: 0 for none, about 1 for a uniform grey. Style
+    and content terms are insensitive to the lightness of large areas, which makes eyes, windows and outlines readable.
     """
     drawn, painted = lightness_cells(photo), lightness_cells(image)
     variance, mean = torch.var_mean(drawn, dim=1, correction=0, keepdim=True)
@@ -144,11 +144,10 @@ def tone_error(image: Tensor, photo: Tensor, style: StyleColors) -> Tensor:
 
 
 def color_error(image: Tensor, style: StyleColors) -> Tensor:
-    """Squared Wasserstein-2 distance of small cells' colours from the style's, wherever they lie, (N, 3, H, W) -> (N,).
+    """Squared sliced Wasserstein-2 distance of the colors of small cells from the style's, (N, 3, H, W) -> (N,).
 
-    It is sliced: the mean over several directions in RGB, each relative to the style's variance along it. It keeps
-    blacks black, whites white and the palette the painting's down to outlines; feature statistics are met as well by
-    other colours of the same contrast.
+    It is the mean over several directions in RGB, each relative to the style's variance along it. It preserves black,
+    white and the painting's palette in small details, which feature statistics alone do not determine.
     """
     found = _sorted_colors(image)
     wanted = _quantiles(style.colors, found.shape[2])
@@ -158,11 +157,12 @@ def color_error(image: Tensor, style: StyleColors) -> Tensor:
 
 
 def palette_error(image: Tensor, style: StyleColors) -> Tensor:
-    """How far the colours of large areas are from the style's, wherever they lie, (N, 3, H, W) -> (N,).
+    """Distance of the colors of large areas from the style's, regardless of position, (N, 3, H, W) -> (N,).
 
     The squared Wasserstein-2 distance of two normal distributions, |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2),
-    relative to the style's variance: 0 for none, 1 for one even colour, the style's mean (less for a style that has one
-    colour from afar). Small cells' colours are met as well by fine strokes of many colours, which are grey from afar.
+    relative to the style's variance: 0 for none, 1 for a picture in the style's mean color (less for a style whose
+    large areas have one color). :func:`color_error` alone would accept fine strokes of many colors, which look grey
+    from a distance.
     """
     mean, covariance = palette(image)
     values, vectors = torch.linalg.eigh(style.covariance)

@@ -103,7 +103,7 @@ def fastest(speeds: Mapping[Option, float]) -> Option:
 
 
 def _options(info: ModelInfo, backend: str, precision: PrecisionChoice) -> list[Option]:
-    """What there is to choose from, at least one option; whether the engines work is not known yet."""
+    """The options to choose from, at least one. They are not yet known to work."""
     if backend == "auto":
         backends = [name for name in ENGINES if find_spec(name) is not None] or [choose_engine(backend)]
     else:
@@ -148,7 +148,7 @@ _measuring = threading.Lock()
 def _speeds(
     graph: ModelGraph, style: Style | None, options: Sequence[Option], backend: str, folder: Path | None
 ) -> dict[Option, float]:
-    """Milliseconds of each option that works, from the record if there is one.
+    """The time of each option that works, in milliseconds, from the cache or by a benchmark.
 
     Without a record, and if the engine that it recommends does not work any more, they are measured. If an engine does
     not work, no record is written: it may be mended.

@@ -88,7 +88,7 @@ def check_mask(mask: Mask) -> None:
 
 
 def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, settings: Settings) -> Pixels:
-    """Blend regions of one network in feature space; ``weights`` is float32 (regions, H, W), with a sum of at most 1."""
+    """Blend regions of one network in feature space; ``weights``: float32 (regions, H, W), with a sum of at most 1."""
     network, strength = stylizers[0].network, settings.strength
     # The photo is one more style, which gets the remaining share. Each style's statistics are measured on the whole
     # picture or its sample; the shares at a position only determine how they are blended there.
