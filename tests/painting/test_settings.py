@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from impasto.errors import UsageError
@@ -41,3 +42,13 @@ def test_other_files_are_refused_in_one_line(tmp_path, content):
     with pytest.raises(UsageError, match=r"a\.json: is not a settings file") as caught:
         read_settings(path)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    settings = Settings(strength=np.float32(0.5), stroke_size=np.float64(2), crisp=np.bool_(True), seed=np.int64(7))
+    assert settings == Settings(strength=0.5, stroke_size=2.0, crisp=True, seed=7)
+    assert [type(value) for value in (settings.strength, settings.crisp, settings.seed)] == [float, bool, int]
+    write_settings(tmp_path / "s.json", SavedSettings(style={"udnie": 1.0}, settings=settings))
+    assert read_settings(tmp_path / "s.json").settings == settings
+    with pytest.raises(UsageError, match="strength must be from 0"):
+        Settings(strength=np.array([0.5, 1.0]))

@@ -57,6 +57,10 @@ class Settings:
     seed: int = _option(0, "draws the noise, for models that take noise")
 
     def __post_init__(self) -> None:
+        for name in ("strength", "stroke_size", "crisp", "seed"):  # numpy's numbers are numbers, but not JSON
+            value = getattr(self, name)
+            if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+                object.__setattr__(self, name, value.item())
         if not _is_number(self.strength) or not 0 <= self.strength <= MOST_STRENGTH:
             raise UsageError(
                 f"strength must be from 0 (the photo) over 1 (the style) to {MOST_STRENGTH:g}, not {self.strength}"
