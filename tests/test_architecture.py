@@ -23,7 +23,7 @@ TORCH_FREE = {
     "video": {"errors", "files", "options", "pictures", "painting"},
 }
 MAY_IMPORT = TORCH_FREE | {
-    "nn": {"errors", "files"},
+    "nn": {"errors", "files", "options"},
     "optimize": {"errors", "files", "pictures", "nn", "training"},
     "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize"},
     "training": {"errors", "files", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},

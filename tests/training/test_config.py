@@ -31,7 +31,7 @@ def test_impossible_budgets_are_refused(config, changes, message):
         ({"arguments": {"norm": "batch"}}, "'norm' is not for --set"),
         ({"arguments": {"styles": 2}}, "'styles' is not for --set"),
         ({"crop": 8}, "crop must be 32 or more"),
-        ({"ramp": 1.5}, "ramp is a fraction, 0 to 1"),
+        ({"ramp": 1.5}, "ramp must be from 0 to 1"),
         ({"muon_rate": -1}, "muon-rate must be from 0 to 10"),
         ({"photo_from": 600}, "photo-from must be 32 or more"),
     ],

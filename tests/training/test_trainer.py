@@ -125,8 +125,9 @@ def test_stop_and_resume_equals_a_straight_run_from_the_base(config, start):
         {"norm": "batch"},
         {"generator": "texture", "arguments": {"width": 2, "levels": 3}},
         {"pool": 0},
+        {"generator": "light", "arguments": {"width": 8, "blocks": 1, "noise_scales": (1, 4)}},
     ],
-    ids=["default", "adam", "batch-norm", "texture-noise", "no-pool"],
+    ids=["default", "adam", "batch-norm", "texture-noise", "no-pool", "light-noise"],
 )
 def test_stop_and_resume_equals_a_straight_run(config, changes):
     straight = replace(config, recipe=replace(SMALL, **changes))

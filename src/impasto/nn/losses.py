@@ -19,6 +19,7 @@ from impasto.nn.pixel_terms import (
     total_variation,
 )
 from impasto.nn.vgg import VGGFeatures
+from impasto.options import opt
 
 StyleStatistic = Literal["gram", "covariance"]
 Scaling = Literal["balanced", "raw"]
@@ -82,10 +83,6 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
 """Style statistics by name: features (N, C, H, W) -> (N, parts, rows, C); each part is compared by itself."""
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True)
 class Objective:
     """The layers, statistics and weights of a loss.
@@ -96,21 +93,21 @@ class Objective:
     differences, with the style term summed over layers.
     """
 
-    scaling: Scaling = _option("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
-    content_layers: tuple[str, ...] = _option(("relu3_3",), "layers of the content term; relu3_3/2: at half the size")
-    style_layers: tuple[str, ...] = _option(
+    scaling: Scaling = opt("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
+    content_layers: tuple[str, ...] = opt(("relu3_3",), "layers of the content term; relu3_3/2: at half the size")
+    style_layers: tuple[str, ...] = opt(
         ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), "layers of the style term; relu3_3/4: at a quarter of the size"
     )
-    style_statistic: StyleStatistic = _option("gram", "what of the style's features is matched: gram or covariance")
-    content_weight: float = _option(1.0, "weight of the content term")
-    style_weight: float = _option(4.0, "weight of the style term")
-    tv_weight: float = _option(0.0, "weight of total variation")
-    grid_weight: float = _option(0.0, "weight of what repeats every 4 pixels, the light network's cells")
-    tone_weight: float = _option(
+    style_statistic: StyleStatistic = opt("gram", "what of the style's features is matched: gram or covariance")
+    content_weight: float = opt(1.0, "weight of the content term")
+    style_weight: float = opt(4.0, "weight of the style term")
+    tv_weight: float = opt(0.0, "weight of total variation")
+    grid_weight: float = opt(0.0, "weight of what repeats every 4 pixels, the light network's cells")
+    tone_weight: float = opt(
         0.0, "weight of light and dark: where the photo has them, distributed as in the style picture"
     )
-    palette_weight: float = _option(0.0, "weight of the style's colors in large areas, wherever they are")
-    color_weight: float = _option(0.0, "weight of the style's distribution of colors, down to outlines")
+    palette_weight: float = opt(0.0, "weight of the style's colors in large areas, wherever they are")
+    color_weight: float = opt(0.0, "weight of the style's distribution of colors, down to outlines")
 
     def __post_init__(self) -> None:
         if self.style_statistic not in STATISTICS:

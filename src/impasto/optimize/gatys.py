@@ -19,12 +19,13 @@ from impasto.nn.tensors import to_picture, to_tensor
 from impasto.nn.vgg import Convention, VGGFeatures
 from impasto.nn.weights import load_loss_network
 from impasto.optimize.statistics import StyleStatistics
+from impasto.options import check_ranges, opt
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.pictures.write import check_saving, save_image
-from impasto.training.config import opt
-from impasto.training.device import Device, choose_device
+from impasto.training.config import check_seed
+from impasto.training.device import DEVICE_HELP, Device, choose_device
 
 MINIMUM_SIZE = 32
 """Short side of pictures, pixels: the loss network downsamples by eight."""
@@ -41,13 +42,13 @@ class GatysConfig:
     objective: Objective = field(default=YARDSTICK, metadata={"help": "layers, statistics and weights of the loss"})
     method: Literal["lbfgs", "adam"] = opt("lbfgs", "L-BFGS with line search (the paper's choice), or Adam")
     start: Literal["content", "noise"] = opt("content", "the first picture: the photo, or white noise")
-    evaluations: int = opt(200, "evaluations of the objective (Gatys' code: 1000 iterations)")
+    evaluations: int = opt(200, "evaluations of the objective (Gatys' code: 1000 iterations)", least=1)
     goal: float | None = opt(None, "stop when the objective is this low")
     size: int = opt(512, "short side of photo and result, pixels")
     style_size: int | None = opt(None, "short side of the style picture, pixels; as the photo when absent")
     adam_rate: float = opt(0.02, "Adam's learning rate, for pixels in [0, 1]")
     seed: int = opt(0, "seed of the noise")
-    device: Device = opt("auto", "where to compute: cpu, cuda or mps; auto is cuda where there is a GPU, else cpu")
+    device: Device = opt("auto", DEVICE_HELP)
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
 
@@ -56,10 +57,8 @@ class GatysConfig:
             raise UsageError(f"unknown method '{self.method}': choose one of lbfgs, adam")
         if self.start not in ("content", "noise"):
             raise UsageError(f"unknown start '{self.start}': choose one of content, noise")
-        if self.evaluations < 1:
-            raise UsageError(f"evaluations must be 1 or more, not {self.evaluations}")
-        if not 0 <= self.seed < 2**31:
-            raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
+        check_ranges(self)
+        check_seed(self.seed)
         if not 0 < self.adam_rate < 10:
             raise UsageError(f"adam-rate must be more than 0 and less than 10, not {self.adam_rate}")
         if self.size < MINIMUM_SIZE or (self.style_size is not None and self.style_size < MINIMUM_SIZE):

@@ -69,9 +69,7 @@ def train(
         What was made and how good it is; see :class:`impasto.training.result.TrainResult`.
 
     Raises:
-        ImageError: if a style picture cannot be read.
-        TrainingError: if there is nothing to learn from, the output cannot be written, or the run cannot be resumed.
-        UsageError: for impossible settings, or if the output exists already.
+        ImpastoError: as :func:`impasto.training.trainer.train`; UsageError for impossible settings too.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")

@@ -14,14 +14,19 @@ from impasto.models.stylefile import SUFFIX
 from impasto.nn.losses import PAINTERLY, Objective
 from impasto.nn.norm import NORMS
 from impasto.nn.vgg import Convention
-from impasto.training.device import Device
+from impasto.options import check_ranges, opt
+from impasto.training.device import DEVICE_HELP, Device
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
-def opt(default: Any, help: str) -> Any:
-    """A dataclass field with a default, and a help text: meaning, unit, source."""
-    return field(default=default, metadata={"help": help})
+MAXIMUM_SEED = 2**31 - 1
+
+
+def check_seed(seed: int) -> None:
+    """Raise UsageError unless ``seed`` is from 0 to :data:`MAXIMUM_SEED`."""
+    if not 0 <= seed <= MAXIMUM_SEED:
+        raise UsageError(f"seed must be from 0 to {MAXIMUM_SEED}, not {seed}")
 
 
 @dataclass(frozen=True)
@@ -41,29 +46,41 @@ class Recipe:
         "base",
         "initial weights: base, those of the shipped network of this shape if there is one, or nothing, random ones",
     )
-    style_size: int = opt(672, "short side of the style picture, pixels; larger makes larger strokes")
-    crop: int = opt(256, "side of the crops of photos, pixels")
-    first_crop: int = opt(192, "side of the crops at the start, pixels; small crops make fast steps")
-    grow_at: float = opt(0.6, "fraction of the run after which crops have their full size")
+    style_size: int = opt(672, "short side of the style picture, pixels; larger makes larger strokes", least=32)
+    crop: int = opt(256, "side of the crops of photos, pixels", least=32)
+    first_crop: int = opt(192, "side of the crops at the start, pixels; small crops make fast steps", least=32)
+    grow_at: float = opt(0.6, "fraction of the run after which crops have their full size", least=0, most=1)
     photo_from: int = opt(272, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; results are measured at 512")
     photo_every: int = opt(
-        10,
-        "one of so many crops is learnt at a strength below 1; 0: none, unless there are several styles",
+        10, "one of so many crops is learnt at a strength below 1; 0: none, unless there are several styles", least=0
     )
-    pool: int = opt(128, "number of distinct crops, whose content features are cached; 0: every crop is new")
-    jitter: int = opt(16, "crops are shifted against the generator's grid by less than this, pixels; 0: not at all")
-    batch: int = opt(1, "crops per step, over all processes (Johnson 2016: 4; texture_nets: 1)")
-    muon_rate: float = opt(0.02, "Muon's learning rate, for inner convolutions; 0: Adam trains them")
-    adam_rate: float = opt(2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)")
-    style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts")
-    style_first: float = opt(0.1, "fraction of a run from the base in which only the scales and shifts are trained")
+    pool: int = opt(128, "number of distinct crops, whose content features are cached; 0: every crop is new", least=0)
+    jitter: int = opt(
+        16, "crops are shifted against the generator's grid by less than this, pixels; 0: not at all", least=0
+    )
+    batch: int = opt(1, "crops per step, over all processes (Johnson 2016: 4; texture_nets: 1)", least=1)
+    muon_rate: float = opt(0.02, "Muon's learning rate, for inner convolutions; 0: Adam trains them", least=0, most=10)
+    adam_rate: float = opt(
+        2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)", least=0, most=10
+    )
+    style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts", least=0, most=10)
+    style_first: float = opt(
+        0.1, "fraction of a run from the base in which only the scales and shifts are trained", least=0, most=1
+    )
     longest_gradient: float = opt(
-        2.0, "gradients are clipped to this times their mean norm: one unusual crop must not undo many; 0: never"
+        2.0,
+        "gradients are clipped to this times their mean norm: one unusual crop must not undo many; 0: never",
+        least=0,
+        most=100,
     )
-    ramp: float = opt(0.3, "fraction of the run over which the style weight rises, with random initial weights")
-    decay: float = opt(1.0, "fraction of the run, at its end, over which learning rates fall to 0")
-    decay_every: int = opt(0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never")
+    ramp: float = opt(
+        0.3, "fraction of the run over which the style weight rises, with random initial weights", least=0, most=1
+    )
+    decay: float = opt(1.0, "fraction of the run, at its end, over which learning rates fall to 0", least=0, most=1)
+    decay_every: int = opt(
+        0, "steps after which learning rates are multiplied by 0.8 (texture_nets: 2000); 0: never", least=0
+    )
 
     def __post_init__(self) -> None:
         from impasto.nn.generators import GENERATORS
@@ -74,31 +91,13 @@ class Recipe:
             raise UsageError(f"unknown norm '{self.norm}': choose one of {', '.join(NORMS)}")
         if self.start not in ("base", "nothing"):
             raise UsageError(f"unknown start '{self.start}': choose one of base, nothing")
-        for name, least in (
-            ("style_size", 32),
-            ("crop", 32),
-            ("first_crop", 32),
-            ("batch", 1),
-            ("pool", 0),
-            ("jitter", 0),
-            ("photo_every", 0),
-        ):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name.replace('_', '-')} must be {least} or more, not {getattr(self, name)}")
+        check_ranges(self)
         if self.jitter > min(self.crop, self.first_crop):
             raise UsageError(
                 f"jitter must be at most a crop's side, {min(self.crop, self.first_crop)}, not {self.jitter}"
             )
         if self.photo_every == 1:
             raise UsageError("photo-every 1 would leave no crop at full strength: give 0, or 2 or more")
-        for name in ("grow_at", "style_first", "ramp", "decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name.replace('_', '-')} is a fraction, 0 to 1, not {getattr(self, name)}")
-        for name in ("muon_rate", "adam_rate", "style_rate"):
-            if not 0 <= getattr(self, name) < 10:
-                raise UsageError(f"{name.replace('_', '-')} must be from 0 to 10, not {getattr(self, name)}")
-        if not 0 <= self.longest_gradient < 100:
-            raise UsageError(f"longest-gradient must be from 0 to 100, not {self.longest_gradient}")
         if not 32 <= self.photo_from <= self.photo_to <= 4096:
             raise UsageError(
                 f"photo-from must be 32 or more and photo-to from that to 4096, not {self.photo_from}, {self.photo_to}"
@@ -144,12 +143,12 @@ class TrainConfig:
         None, "photos to measure the result by: a folder, or a text file with names of photos in the content folder"
     )
     minutes: float | None = opt(10.0, "time to spend, minutes of wall clock")
-    steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable")
+    steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable", least=1)
     seed: int = opt(0, "seed of all random choices")
-    threads: int | None = opt(None, "processor threads; when absent, one for each core that the process may use")
-    device: Device = opt(
-        "auto", "where to compute: cpu, cuda or mps; auto is a CUDA GPU where there is one, else the CPU"
+    threads: int | None = opt(
+        None, "processor threads; when absent, one for each core that the process may use", least=1
     )
+    device: Device = opt("auto", DEVICE_HELP)
     precision: Precision = opt("auto", "arithmetic: float32, bfloat16 or auto, the faster one")
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
@@ -162,12 +161,8 @@ class TrainConfig:
             raise UsageError("give either minutes or steps, not both or neither")
         if self.minutes is not None and not 0 < self.minutes < 1e6:
             raise UsageError(f"minutes must be more than 0, not {self.minutes}")
-        if self.steps is not None and self.steps < 1:
-            raise UsageError(f"steps must be 1 or more, not {self.steps}")
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"threads must be 1 or more, not {self.threads}")
-        if not 0 <= self.seed < 2**31:
-            raise UsageError(f"seed must be from 0 to 2147483647, not {self.seed}")
+        check_ranges(self)
+        check_seed(self.seed)
         if not self.styles:
             raise UsageError("give at least one style picture")
         if len(self.styles) > 1 and (self.title or self.recipe.norm not in ("instance", "contrast")):

@@ -9,6 +9,7 @@ from impasto.processor import has_quick_bfloat16
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICE_HELP = "where to compute: cpu, cuda or mps; auto is a CUDA GPU where there is one, else the CPU"
 
 
 def choose_device(name: str, index: int = 0) -> torch.device:
