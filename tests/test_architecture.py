@@ -24,9 +24,9 @@ TORCH_FREE = {
 }
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "files", "options"},
-    "optimize": {"errors", "files", "pictures", "nn", "training"},
+    "optimize": {"errors", "files", "options", "pictures", "nn", "training"},
     "evaluation": {"errors", "files", "pictures", "painting", "nn", "optimize"},
-    "training": {"errors", "files", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},
+    "training": {"errors", "files", "options", "processor", "pictures", "models", "nn", "optimize", "evaluation", ""},
     "": {
         "errors",
         "pictures",
