@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo
             "unknown standardize 'False': choose one of True",
         ),
         (["--jitter", "40"], 2, "jitter must be at most a crop's side, 32, not 40"),
-        (["--longest-gradient", "-1"], 2, "longest-gradient must be from 0 to 100, not -1"),
+        (["--longest-gradient", "-1"], 2, "--longest-gradient. Must be >= 0"),
         (["--set.styles", "2"], 2, "'styles' is not for --set"),
         (["--seed", "-1"], 2, "seed must be from 0"),
         (["--empty-style-layers"], 2, "give at least one of each"),
