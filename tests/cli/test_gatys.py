@@ -21,7 +21,7 @@ def test_gatys_says_what_is_wrong(tmp_path, photo_folder, style_file, capsys):
     pytest.importorskip("torch")
     words = ["gatys", str(photo_folder / "0.JPG"), str(style_file), "-o", str(tmp_path / "p.png")]
     assert main([*words, "--evaluations", "0"]) == 2
-    assert "evaluations must be 1 or more" in error_of(capsys)
+    assert "--evaluations. Must be >= 1" in error_of(capsys)
     assert main([*words, "--preset", "x"]) == 2
     assert "unknown preset" in error_of(capsys)
     assert not list(tmp_path.iterdir())
