@@ -58,6 +58,8 @@ def test_fewer_positions_than_channels_are_no_harm():
     few = features(5, channels=40, height=2, width=3)
     shifted = few + 0.25
     assert squared_distance(Gaussian.of(few), Gaussian.of(shifted)) == pytest.approx(40 * 0.25**2, rel=1e-5)
+    one, other = Gaussian.of(few), Gaussian.of(features(6, channels=40, height=8, width=9))
+    assert squared_distance(one, other) == pytest.approx(squared_distance(other, one), rel=1e-6)
 
 
 def test_self_similarity_is_its_definition_by_loops():

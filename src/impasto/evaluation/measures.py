@@ -38,10 +38,12 @@ class Gaussian:
     Attributes:
         mean: (C,).
         covariance: (C, C).
+        vectors: where there are fewer positions N than channels, the centred vectors by sqrt(N), (C, N).
     """
 
     mean: Tensor
     covariance: Tensor
+    vectors: Tensor | None = None
 
     @classmethod
     def of(cls, features: Tensor) -> "Gaussian":
@@ -52,10 +54,14 @@ class Gaussian:
         for part in torch.split(vectors, 2**16, dim=1):
             centred = part.double() - mean[:, None]
             covariance += centred @ centred.T
-        return cls(mean, covariance / vectors.shape[1])
+        count = vectors.shape[1]
+        few = (vectors.double() - mean[:, None]) / count**0.5 if count < len(mean) else None
+        return cls(mean, covariance / count, few)
 
     def root(self) -> Tensor:
-        """The symmetric square root of the covariance, (C, C)."""
+        """A matrix F with F F^T the covariance: its symmetric square root, (C, C), or the vectors, (C, N), if fewer."""
+        if self.vectors is not None:
+            return self.vectors
         values, vectors = torch.linalg.eigh(self.covariance)
         root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
         return root
@@ -64,10 +70,11 @@ class Gaussian:
 def wasserstein(one: Gaussian, other: Gaussian, root: Tensor | None = None) -> float:
     """The squared Wasserstein-2 distance of two normal distributions.
 
-    |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2); ``root`` is A^1/2 where it is known.
+    |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2); ``root`` is A's where it is known. With any F for which A = F F^T,
+    F^T B F has the eigenvalues of A^1/2 B A^1/2 that are not zero.
     """
     root = one.root() if root is None else root
-    shared = torch.linalg.eigvalsh(root @ other.covariance @ root).clamp_min(0).sqrt().sum()
+    shared = torch.linalg.eigvalsh(root.T @ other.covariance @ root).clamp_min(0).sqrt().sum()
     spread = one.covariance.trace() + other.covariance.trace() - 2 * shared
     return float((one.mean - other.mean).square().sum() + spread.clamp_min(0))
 
