@@ -71,3 +71,9 @@ def test_no_color_is_respected(monkeypatch):
 def test_an_error_is_one_line(capsys):
     complain("first\n   second\n")
     assert capsys.readouterr().err == "impasto: error: first second\n"
+
+
+def test_control_characters_in_names_are_printed_escaped(capsys):
+    complain("a\x1b[31m\x07.jpg: is damaged")
+    console.note("b\nc\x9b.jpg")
+    assert capsys.readouterr().err == "impasto: error: a\\x1b[31m\\x07.jpg: is damaged\nimpasto: b\\nc\\x9b.jpg\n"

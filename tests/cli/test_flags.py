@@ -9,10 +9,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pytest
 from cyclopts import App, CycloptsError, Parameter
 
-from impasto.cli.flags import FilePath, file_or_name, flags_of, flags_set
+from impasto.cli.flags import FilePath, flags_of, flags_set
 from impasto.cli.main import COMMANDS, main
 from impasto.errors import UsageError
 from impasto.options import check_ranges, opt
+from impasto.pictures.sources import file_or_name
 from tests.cli.commands import fails
 
 

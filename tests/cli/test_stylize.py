@@ -803,3 +803,10 @@ def test_a_picture_is_not_written_to_a_terminal(here, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     message = fails(capsys, 2, "stylize", "a.png", "-m", "m.onnx", "-o", "-")
     assert "standard output is a terminal: give a file with -o, or redirect it" in message
+
+
+def test_a_name_with_a_line_break_takes_one_line(here, capsys):
+    (here / "a.png").rename(here / "two\nlines.png")
+    paints("two\nlines.png", "-o", "out/")
+    assert (here / "out/two\nlines.png").is_file()
+    assert capsys.readouterr().out.startswith("1/1 out/two\\nlines.png ")

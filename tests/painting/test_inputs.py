@@ -136,3 +136,16 @@ def test_results_are_in_c_order(shape, settings):
             assert painted.flags.c_contiguous
             assert painted.flags.writeable
             assert painted.shape == picture.shape
+
+
+@pytest.mark.parametrize("mode", ["RGBa", "La", "HSV"])
+def test_pillow_images_of_modes_without_a_file_are_read(mode):
+    plain = Image.fromarray(PICTURE).convert("L").convert("RGB")
+    image = plain.convert("LA" if mode == "La" else "RGBA").convert(mode) if mode != "HSV" else plain.convert(mode)
+    assert np.abs(as_array(image).astype(int) - np.asarray(plain)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0)])
+def test_an_empty_pillow_image_is_refused(size):
+    with pytest.raises(ImageError, match="is empty"):
+        as_array(Image.new("RGB", size))

@@ -193,3 +193,19 @@ def test_equal_loads_share_a_network_and_others_do_not(tmp_path):
     first = load(model)
     write_test_model(model, NOISE, noise_channels=3)
     assert load(model).network is not first.network
+
+
+def test_home_is_expanded_in_every_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    picture = random_picture(20, 20)
+    write_test_model(tmp_path / "m.onnx")
+    assert (load("~/m.onnx")(picture) == 255 - picture).all()
+    with pytest.raises(ModelError, match=str(tmp_path)):
+        load({"~/none.safetensors": 1.0})
+    with pytest.raises(UsageError, match="is an address"):
+        load("https://example.org/m.onnx")
+
+
+def test_engines_get_no_more_threads_than_there_are_processors(tmp_path):
+    graph = load(write_test_model(tmp_path / "m.onnx"), threads=1_000_000).network
+    assert graph is load(tmp_path / "m.onnx", threads=2_000_000).network

@@ -52,3 +52,12 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
     assert read_settings(tmp_path / "s.json").settings == settings
     with pytest.raises(UsageError, match="strength must be from 0"):
         Settings(strength=np.array([0.5, 1.0]))
+
+
+def test_home_is_expanded_and_an_address_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_settings("~/s.json", SavedSettings(style={"udnie": 1.0}))
+    assert (tmp_path / "s.json").exists()
+    assert read_settings("~/s.json").style == {"udnie": 1.0}
+    with pytest.raises(UsageError, match="is an address"):
+        read_settings("https://example.org/s.json")

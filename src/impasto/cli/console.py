@@ -58,7 +58,12 @@ def check_standard_output() -> None:
 
 def one_line(error: object) -> str:
     """The text of an error without line breaks."""
-    return re.sub(r"\s*\n\s*", " ", str(error).strip())
+    return printable(re.sub(r"\s*\n\s*", " ", str(error).strip()))
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped: a name may hold line breaks, or commands to the terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def complain(error: object) -> None:
@@ -69,7 +74,7 @@ def complain(error: object) -> None:
 
 def note(text: str) -> None:
     """Print one line to stderr, which is not an error."""
-    print(f"impasto: {text}", file=sys.stderr, flush=True)
+    print(f"impasto: {printable(text)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, check_picture, file_or_name, whole_number
+from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, check_picture, whole_number
 from impasto.errors import UsageError
 from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, LEAST_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
@@ -19,6 +19,7 @@ from impasto.models.catalogue import is_file
 from impasto.painting.load import load, load_foreign
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.folders import find_images
+from impasto.pictures.sources import file_or_name
 from impasto.training.photos import content_photos
 
 

@@ -14,7 +14,7 @@ from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.choice import PrecisionChoice
 from impasto.painting.engines import Backend
-from impasto.pictures.sources import local_name, local_path
+from impasto.pictures.sources import local_path
 
 NOT_FAST = "--fast is for the styles that come with Impasto; a file has its own network: leave it out"
 
@@ -32,18 +32,6 @@ def _path(_: Any, tokens: Sequence[Token]) -> Path:
 
 FilePath = Annotated[Path, Parameter(converter=_path)]
 """The type of every flag and argument that is a path."""
-
-
-def file_or_name(text: str) -> str:
-    """The name of a style, or a path with ~ expanded; a / at its end stays there.
-
-    Raises:
-        UsageError: It is an address.
-    """
-    try:
-        return local_name(text) if "/" in text or text.startswith("~") else text
-    except ImageError as reason:
-        raise UsageError(str(reason)) from None
 
 
 def check_picture(path: Path) -> None:

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from impasto import __version__
 from impasto.cli.engine import describe_engine, engine_record
-from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch, file_or_name
+from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch
 from impasto.errors import ImpastoError, ModelError, UsageError
 from impasto.models.catalogue import (
     VARIANTS,
@@ -34,6 +34,7 @@ from impasto.painting.engines import ENGINES, choose_engine
 from impasto.painting.load import load
 from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer
+from impasto.pictures.sources import file_or_name
 from impasto.processor import cores
 
 EXTRAS = {

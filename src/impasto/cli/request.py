@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.cli.flags import NOT_FAST, FilePath, Switch, check_picture, file_or_name, flags_of, whole_number
+from impasto.cli.flags import NOT_FAST, FilePath, Switch, check_picture, flags_of, whole_number
 from impasto.errors import UsageError
 from impasto.models.catalogue import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.plan import FileOptions
 from impasto.painting.settings import SavedSettings, Settings, read_settings
+from impasto.pictures.sources import file_or_name
 
 GRID_SIZE = 320
 """Short side, pixels, of the pictures on a sheet."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.cli.console import check_standard_output, complain, has_terminal, note, progress_bar
+from impasto.cli.console import check_standard_output, complain, has_terminal, note, printable, progress_bar
 from impasto.cli.flags import PaintingFlags, Switch, flags_set
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
@@ -160,7 +160,7 @@ class _Printer:
         return 1 if self.failures else 0
 
     def _print(self, text: str) -> None:
-        print(text, file=sys.stderr if self._to_standard else None, flush=True)
+        print(printable(text), file=sys.stderr if self._to_standard else None, flush=True)
 
 
 def _record(painted: "Painted") -> dict[str, Any]:

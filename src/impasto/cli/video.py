@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import note, progress_bar
-from impasto.cli.flags import FilePath, PaintingFlags, file_or_name, flags_of, flags_set
+from impasto.cli.flags import FilePath, PaintingFlags, flags_of, flags_set
 from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.options import opt
 from impasto.painting.load import load
 from impasto.painting.settings import write_settings
 from impasto.painting.stylizer import Stylizer
+from impasto.pictures.sources import file_or_name
 from impasto.pictures.write import check_saving, save_image
 from impasto.video.paint import VideoOptions, VideoProgress, VideoResult, paint_video
 from impasto.video.reader import open_clip

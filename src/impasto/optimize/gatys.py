@@ -23,6 +23,7 @@ from impasto.options import check_ranges, opt
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
+from impasto.pictures.sources import file_or_name
 from impasto.pictures.write import check_saving, save_image
 from impasto.training.config import check_seed
 from impasto.training.device import DEVICE_HELP, Device, choose_device
@@ -144,7 +145,8 @@ def gatys(
         seed=seed,
         device=device,
     )
-    return paint(Path(content), Path(style), Path(output), config, progress)
+    files = [Path(file_or_name(path)) for path in (content, style, output)]
+    return paint(*files, config, progress)
 
 
 def paint(

@@ -68,13 +68,17 @@ def _checked(array: Pixels) -> Pixels:
 
 def _from_pillow(image: Image.Image) -> Pixels:
     """A Pillow image as an array: upright, in sRGB, composited on white."""
+    if not image.width or not image.height:
+        raise ImageError(f"this Pillow image is {image.width} x {image.height} pixels; it is empty")
     try:
         image = ImageOps.exif_transpose(image)
         profile = image.info.get("icc_profile")
         if image.mode == "RGB" and not profile and "transparency" not in image.info:
             return np.asarray(image)
-        if "transparency" in image.info:
-            image = image.convert("RGBA")
+        if "transparency" in image.info or image.mode in ("RGBa", "La"):
+            image = image.convert("LA" if image.mode == "La" else "RGBA")
+        elif image.mode == "HSV":
+            image = image.convert("RGB")
         stream = io.BytesIO()
         image.save(stream, "TIFF", icc_profile=profile)
     except (OSError, ValueError, KeyError) as cause:  # its file is damaged, or no format can store its mode

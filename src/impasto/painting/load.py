@@ -18,6 +18,7 @@ from impasto.painting.engines import ENGINES, Backend, choose_engine
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Graph, ModelGraph, Network
 from impasto.painting.stylizer import Stylizer
+from impasto.pictures.sources import file_or_name
 from impasto.processor import cores
 
 
@@ -38,7 +39,8 @@ def load(
             `impasto train`; or several styles of one network and their shares, as {"udnie": 0.7, "great_wave": 0.3}.
         variant: The network for shipped styles: "best", or "fast", which takes half the time. Ignored for files.
         backend: "onnxruntime", "openvino", or "auto": the faster of those that are installed and work.
-        threads: The number of threads that one call may use; None for all cores.
+        threads: The number of threads that one call may use, at most one for each logical processor; None
+            for all cores.
         precision: "float32", whose results are equal on all computers except for rounding; "bfloat16"; "int8"; or
             "auto", the fastest on this computer, see :mod:`impasto.painting.choice`. On average, its results differ
             from float32's by less than 2 levels of 255 (up to 4 at strength 2).
@@ -56,10 +58,10 @@ def load(
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
         style, path = mix_styles(name_or_path, variant)
-    elif is_style(name_or_path):
-        style, path = find_style(name_or_path, variant)
+    elif is_style(name := file_or_name(name_or_path)):
+        style, path = find_style(name, variant)
     else:
-        path = Path(name_or_path)
+        path = Path(name)
     file = read_model(path)
     info = file.info
     if style is not None:
@@ -67,7 +69,7 @@ def load(
     if style is None and info.style_size:
         raise ModelError(f"{path}: is a network without a style of its own; give one of its style files")
     graph = ModelGraph(
-        content=file.content, info=info, name=str(path), threads=threads or cores(), cache=compiled_folder(path)
+        content=file.content, info=info, name=str(path), threads=_most(threads), cache=compiled_folder(path)
     )
     return Stylizer(Network.of(info, choose(graph, style, backend, precision, cache_folder())), style)
 
@@ -101,12 +103,12 @@ def load_foreign(
     if not value_range > 0:
         raise UsageError(f"the value range must be positive, 255 or 1, not {value_range}")
     _check_options(threads, precision)
-    path = Path(path)
+    path = Path(file_or_name(path))
     content = read_onnx(path)
     info = ModelInfo(architecture="foreign", arguments={}, styles=(path.stem,), multiple_of=8, minimum_size=64)
     if precision not in ("float32", "bfloat16"):
         raise BackendError(f"another project's model cannot be painted in {precision}; use float32 or bfloat16")
-    graph = ForeignGraph(content, str(path), choose_engine(backend), threads or cores(), precision, value_range)
+    graph = ForeignGraph(content, str(path), choose_engine(backend), _most(threads), precision, value_range)
     return Stylizer(Network.of(info, graph))
 
 
@@ -153,6 +155,11 @@ class ScaledRunner(Runner):
     def release(self) -> None:
         """See `Runner.release`."""
         self._runner.release()
+
+
+def _most(threads: int | None) -> int:
+    """The threads that engines get: more than there are processors only cost time, and thousands end in a stop."""
+    return min(threads, max(os.cpu_count() or 1, cores())) if threads else cores()
 
 
 def _check_options(threads: int | None, precision: str) -> None:

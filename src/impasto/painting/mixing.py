@@ -9,6 +9,7 @@ from impasto.errors import ModelError, UsageError
 from impasto.models.catalogue import Variant, find_style
 from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
+from impasto.pictures.sources import file_or_name
 
 
 def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Path]:
@@ -29,7 +30,7 @@ def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Pa
     if not sound:
         found = f", not {', '.join(f'{name}:{share}' for name, share in shares.items())}" if shares else ""
         raise UsageError(f"give at least one style, and shares of 0 or more, not all 0{found}")
-    styles = [find_style(name, variant) for name in shares]
+    styles = [find_style(file_or_name(name), variant) for name in shares]
     style, network = styles[0]
     for name, (other, path) in zip(shares, styles, strict=True):
         if other.info.network != style.info.network:

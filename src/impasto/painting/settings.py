@@ -12,6 +12,7 @@ from impasto.files import replacing
 from impasto.models.catalogue import Variant
 from impasto.models.records import from_mapping, parse_object
 from impasto.pictures.colors import METHODS, Method
+from impasto.pictures.sources import file_or_name
 
 MOST_STRENGTH = 2.0
 MOST_SHARE = 1e9
@@ -101,7 +102,7 @@ def write_settings(path: str | os.PathLike[str], saved: SavedSettings) -> None:
     """
     given = {"style": dict(saved.style), "model": saved.model, "variant": saved.variant}
     record = {"impasto": _FORMAT, **given, **asdict(saved.settings)}
-    with replacing(Path(path), UsageError) as part:
+    with replacing(Path(file_or_name(path)), UsageError) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -111,7 +112,7 @@ def read_settings(path: str | os.PathLike[str]) -> SavedSettings:
     Raises:
         UsageError: The file does not exist or is not a settings file, or an entry is unknown or out of range.
     """
-    path = Path(path)
+    path = Path(file_or_name(path))
     try:
         return _parse_settings(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from impasto.errors import ImageError
+from impasto.errors import ImageError, UsageError
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path (~ is expanded), the bytes of a file, or a stream that was opened in binary mode."""
@@ -49,6 +49,19 @@ def local_name(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     name = str(local_path(path))
     return f"{name}{os.sep}" if text.endswith(("/", os.sep)) and not name.endswith(os.sep) else name
+
+
+def file_or_name(text: str | os.PathLike[str]) -> str:
+    """The name of a style, or a path with ~ expanded; a / at its end stays there.
+
+    Raises:
+        UsageError: It is an address, or cannot be the name of a file.
+    """
+    text = os.fspath(text)
+    try:
+        return local_name(text) if "/" in text or text.startswith("~") else text
+    except ImageError as reason:
+        raise UsageError(str(reason)) from None
 
 
 def read_source(

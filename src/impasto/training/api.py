@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from impasto.errors import UsageError
+from impasto.pictures.sources import file_or_name
 from impasto.training.config import PRESETS, Precision, Recipe, TrainConfig
 from impasto.training.device import Device
 from impasto.training.progress import Progress
@@ -75,12 +76,12 @@ def train(
         raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
     styles = [style] if isinstance(style, str | os.PathLike) else style
     config = TrainConfig(
-        styles=tuple(map(Path, styles)),
-        output=Path(output),
+        styles=tuple(map(_path, styles)),
+        output=_path(output),
         recipe=PRESETS[preset] if recipe is None else recipe,
         preset=preset,
-        content=None if content is None else Path(content),
-        held_out=None if held_out is None else Path(held_out),
+        content=None if content is None else _path(content),
+        held_out=None if held_out is None else _path(held_out),
         minutes=None if steps is not None else minutes,
         steps=steps,
         seed=seed,
@@ -92,3 +93,8 @@ def train(
         source=source,
     )
     return run(config, resume=resume, restart=restart, progress=progress)
+
+
+def _path(path: StrPath) -> Path:
+    """The path with ~ expanded."""
+    return Path(file_or_name(path))
