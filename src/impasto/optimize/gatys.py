@@ -145,8 +145,8 @@ def gatys(
         seed=seed,
         device=device,
     )
-    files = [Path(file_or_name(path)) for path in (content, style, output)]
-    return paint(*files, config, progress)
+    photo, picture, result = (Path(file_or_name(path)) for path in (content, style, output))
+    return paint(photo, picture, result, config, progress)
 
 
 def paint(
