@@ -53,6 +53,11 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
     (tmp_path / "photos" / "more").mkdir(parents=True)
     for number in range(12):
         Image.fromarray(make_photo(number)).save(tmp_path / "photos" / "more" / f"{number}.jpg")
+    if "clip.mp4" in read(page):
+        pytest.importorskip("av")
+        from tests.video.clips import make_clip
+
+        make_clip(tmp_path / "clip.mp4", frames=4, size=(96, 64))
     if "model.onnx" in read(page) and "impasto train style.jpg -o model.onnx" not in read(page):
         assert main(quick("impasto train style.jpg -o model.onnx --content photos", tiny_vgg_file)[1:]) == 0
     ran = 0
