@@ -4,9 +4,9 @@ python tools/train_shared.py best PICTURES PHOTOS -o made --start tools/checkpoi
 python tools/make_styles.py made best PICTURES
 
 and with `fast` the other. tools/styles.csv has titles, artists, years and licences. The pictures are not copied, but
-the statistics of each are, for `impasto stylize --refine`. The run's style files replace the package's. Kernels are
-rounded to 10 significant bits, so that a wheel compresses them to half the size. Nothing is replaced before everything
-is made.
+the statistics of each are, for `impasto stylize --refine`; those that are there already are kept. The run's style files
+replace the package's. Kernels are rounded to 10 significant bits, so that a wheel compresses them to half the size.
+Nothing is replaced before everything is made.
 """
 
 import argparse
@@ -88,6 +88,10 @@ def main() -> None:
                 key: catalogue[name][key] for key in ("title", "artist", "year", "licence", "source")
             }
             write_style(path, replace(style, info=replace(style.info, network=sha256, training=info.training, **known)))
+            known_statistics = training_data(STATISTICS) / path.name
+            if known_statistics.exists():
+                shutil.copy(known_statistics, statistics)
+                continue
             wrong = write_statistics(network, pictures[name], statistics / path.name)
             print(f"{name}: statistics kept to {wrong:.1%}", flush=True)
         for folder in (new, statistics):
