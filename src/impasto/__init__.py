@@ -6,8 +6,8 @@
     picture = stylizer(impasto.load_image("photo.jpg"))
     impasto.save_image("painted.jpg", picture)
 
-Importing this package loads neither numpy nor an inference engine nor torch: each name below is fetched from
-its module when it is first used (PEP 562).
+Importing this package loads neither numpy nor an inference engine nor torch: each name below is imported from its
+module on first use (PEP 562).
 """
 
 from importlib import import_module

@@ -1,12 +1,12 @@
 """The errors Impasto raises on purpose.
 
     ImpastoError             catch this one to catch them all
-    ├── ImageError           a picture that cannot be read, made or written
-    ├── ModelError           a model file that is not one, not ours, or broken
-    ├── BackendError         an inference engine that is unknown, missing or refuses to work
-    ├── TrainingError        a training run that cannot start or go on
-    ├── VideoError           a clip that cannot be read or written
-    └── UsageError           a request that makes no sense; the command line exits with 2 instead of 1
+    ├── ImageError           a picture cannot be read, made or written
+    ├── ModelError           a model or style file is missing, invalid or damaged, or the model fails
+    ├── BackendError         an inference engine is missing, broken or unsuitable
+    ├── TrainingError        a training run cannot start or continue
+    ├── VideoError           a clip cannot be read or written
+    └── UsageError           an argument is invalid; the command line exits with 2 instead of 1
 
 Every message is one line that says what is wrong, where, and what to do about it. Anything else that escapes
 from Impasto (a ValueError, say) is a bug in Impasto or in the code that calls it.
@@ -14,28 +14,28 @@ from Impasto (a ValueError, say) is a bug in Impasto or in the code that calls i
 
 
 class ImpastoError(Exception):
-    """What every error below is; `str()` of it is one line for a person to read."""
+    """The base class of all errors below. `str()` of it is a message of one line."""
 
 
 class ImageError(ImpastoError):
-    """A picture that cannot be read, made or written."""
+    """A picture cannot be read, made or written."""
 
 
 class ModelError(ImpastoError):
-    """A model file that is missing, not a model, not ours, from the future, or broken."""
+    """A model or style file is missing, invalid, damaged or of an unknown format version; or the model fails."""
 
 
 class BackendError(ImpastoError):
-    """An inference engine that is unknown, not installed, or refuses to work."""
+    """An inference engine is not installed, is broken, or does not support the request."""
 
 
 class TrainingError(ImpastoError):
-    """A training run that cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class VideoError(ImpastoError):
-    """A clip that cannot be read or written."""
+    """A clip cannot be read or written."""
 
 
 class UsageError(ImpastoError):
-    """A request that makes no sense, whatever the files hold."""
+    """An argument, or a combination of arguments, is invalid regardless of the content of files."""

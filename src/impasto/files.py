@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the data that only training needs."""
+"""Atomic file writes, and access to the training data."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ TRAINING_DATA = "impasto_train_data"
 def training_data(name: str) -> Path:
     """Return the path of a file or folder of the training data.
 
-    The data has a package of its own, ``impasto-train-data``, so that an installation that only paints stays small.
+    The data is in a separate package, ``impasto-train-data``, so that installations without training stay small.
 
     Args:
         name: the path inside that package: ``"photos"``, ``"statistics/udnie.safetensors"``.
@@ -57,7 +57,7 @@ def replacing(path: str | os.PathLike[str], error: type[ImpastoError]) -> Iterat
 
 
 def check_writable(path: str | os.PathLike[str], error: type[ImpastoError]) -> None:
-    """Make sure that `replacing` could write there now, so that long work does not end in a refusal.
+    """Check before long work that `replacing` can write to ``path``.
 
     Raises:
         ImpastoError: as `replacing`.
@@ -85,7 +85,7 @@ def _remove(part: Path) -> None:
 
 
 def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) -> tuple[Path, Path]:
-    """The file that `path` means, and a temporary name beside it."""
+    """The file that `path` refers to, and a temporary path in the same folder."""
     target = Path(os.path.realpath(path))
     try:
         is_folder = target.is_dir()
@@ -97,7 +97,7 @@ def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) ->
         raise error(f"{path}: is not a regular file; give the name of a file to write")
     if not target.parent.is_dir():
         raise error(f"{path}: the folder {target.parent} does not exist; create it first")
-    # Not tempfile: its files are private (mode 0600), and the result has to have ordinary permissions.
+    # Not tempfile: its files are private (mode 0600), and the result needs default permissions.
     return target, target.parent / f".impasto-{secrets.token_hex(8)}{target.suffix}"
 
 

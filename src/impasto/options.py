@@ -1,4 +1,4 @@
-"""Dataclass fields that carry their own help text and range: one home for Python, the command line and the docs."""
+"""Dataclass fields with a help text and a range, which the Python interface and the command line share."""
 
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What this computer's processor is fast at, and how much of it this process may use."""
+"""The processor's instruction sets, and the number of cores that this process may use."""
 
 import functools
 import math
@@ -20,9 +20,9 @@ CPUS = Path("/sys/devices/system/cpu")
 def has_quick_bfloat16() -> bool:
     """Whether products in bfloat16 are faster than in float32.
 
-    With AMX they are seven times as fast, and twice on AMD's processors with AVX-512's bfloat16. Intel's with that but
-    without AMX (Cooper Lake, and virtual machines that hide AMX) take twice the time of float32 for it. False where the
-    system does not describe the processor.
+    With AMX they are seven times as fast; on AMD processors with AVX-512 BF16, twice as fast. On Intel processors with
+    AVX-512 BF16 but without AMX (Cooper Lake, and virtual machines that hide AMX), bfloat16 takes twice the time of
+    float32. False if the system does not describe the processor.
     """
     found = _description()
     flags = found.get("flags", [])
@@ -30,9 +30,9 @@ def has_quick_bfloat16() -> bool:
 
 
 def has_int8() -> bool:
-    """Whether the processor may have 8-bit products: VNNI or AMX on x86, or the system does not describe it.
+    """Whether the processor has 8-bit dot products: VNNI or AMX on x86. True if the system does not describe it.
 
-    Without them engines compute the same more slowly, and some with sums that overflow.
+    Without these instructions, int8 is slower than float32, and sums overflow in some engines.
     """
     flags = _description().get("flags")
     return flags is None or not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(flags)
@@ -62,7 +62,7 @@ def cores() -> int:
 
 
 def _allowed() -> set[int]:
-    """The logical processors that this process may run on; empty where the system does not say."""
+    """The logical processors that this process may run on; empty if the system does not report them."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 

@@ -1,4 +1,4 @@
-"""What computes, for messages and JSON."""
+"""Describes the engine of a stylizer, for messages and JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from impasto.painting.stylizer import Stylizer
 
 
 def engine_record(stylizer: Stylizer) -> dict[str, Any]:
-    """What computes: the names of engine and precision, and the number of threads."""
+    """The names of engine and precision, and the number of threads."""
     graph = stylizer.network.graph
     names = {"engine": "backend", "precision": "precision", "threads": "threads"}
     return {name: getattr(graph, attribute, None) for name, attribute in names.items()}
 
 
 def describe_engine(found: Mapping[str, Any]) -> str:
-    """What :func:`engine_record` returned in words: "OpenVINO, int8, 2 threads"."""
+    """The output of :func:`engine_record` as text: "OpenVINO, int8, 2 threads"."""
     title = ENGINES[found["engine"]].title if found["engine"] in ENGINES else found["engine"]
     return f"{title}, {found['precision']}, {found['threads']} thread{'' if found['threads'] == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Flags made from the dataclasses that hold the values, so that a default and its help text have one home."""
+"""Makes command-line flags from dataclasses, so that defaults and help texts are defined once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
@@ -23,7 +23,7 @@ Switch = Parameter(negative="")
 
 
 def _path(_: Any, tokens: Sequence[Token]) -> Path:
-    """A path with ~ expanded; addresses (https://...) are refused."""
+    """Expand ~ in a path. URLs are rejected."""
     try:
         return local_path(tokens[0].value)
     except ImageError as reason:
@@ -35,7 +35,7 @@ FilePath = Annotated[Path, Parameter(converter=_path)]
 
 
 def check_picture(path: Path) -> None:
-    """Raise UsageError if a model, a style or its name is given where a picture is wanted."""
+    """Raise UsageError if the path is a model, a style or the name of a style instead of a picture."""
     if str(path) in shipped_names() and not path.exists():
         raise UsageError(f"{path}: is the name of a style; give a picture, as the file that it was learnt from")
     check_kind(path, "picture")
@@ -100,7 +100,7 @@ def _plain(value: Any) -> str:
 
 
 def flags_set(flags: Any) -> dict[str, Any]:
-    """The flags of :func:`flags_of` that were on the command line, by the field's name."""
+    """The flags of :func:`flags_of` that are on the command line, by field name."""
     if flags is None:  # none of them was given
         return {}
     return {item.name: value for item in fields(flags) if (value := getattr(flags, item.name)) is not None}
@@ -108,7 +108,7 @@ def flags_set(flags: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineFlags:
-    """What computes, for every command that paints."""
+    """Engine options of all commands that paint."""
 
     backend: Backend = opt("auto", "inference engine; auto is OpenVINO if it is installed, otherwise ONNX Runtime")
     threads: Annotated[int | None, whole_number(1)] = opt(
@@ -118,7 +118,7 @@ class EngineFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class PaintingFlags(EngineFlags):
-    """What computes, with the precision."""
+    """Engine options, including the precision."""
 
     precision: PrecisionChoice = opt(
         "auto",

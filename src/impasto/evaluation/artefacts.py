@@ -47,7 +47,7 @@ WORDS = {
 
 
 def measure(picture: Pixels, photo: Pixels) -> Artefacts:
-    """The faults of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
+    """The artefacts of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
     painted, original = _luminance(picture), _luminance(photo)
     return Artefacts(
         lattice=max(0.0, _lattice(painted) - _lattice(original)),

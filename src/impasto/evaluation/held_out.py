@@ -1,4 +1,4 @@
-"""How a training run measures itself: by photos that it does not learn from, in numbers and as a sheet of pictures."""
+"""Evaluates a training run on held-out photos, with scores and a contact sheet."""
 
 import math
 from collections.abc import Sequence
@@ -21,27 +21,27 @@ class PaintStyle(Protocol):
     """A function that paints a photo in one of several styles."""
 
     def __call__(self, photo: Pixels, style: int) -> Pixels:
-        """Paint ``photo``, uint8 (H, W, 3), in the style of this number: a picture of the same size."""
+        """Paint ``photo``, uint8 (H, W, 3), in the style with this index; returns a picture of the same size."""
 
 
 QUICK_SIZE = 256
 SHEET_SIZE = 384
 PHOTOS = 4
 MOST_EVALUATIONS = 60
-"""Of Gatys' optimisation, when a result is compared with it: half a minute."""
+"""Largest number of evaluations of Gatys' optimisation in the comparison with a result; takes half a minute."""
 
 
 class HeldOut:
-    """Photos that a run does not learn from, and the style pictures that it learns.
+    """The held-out photos and the style pictures of a run.
 
     Args:
         styles: the style pictures, uint8 (H, W, 3).
         photos: files; the first four that can be read are used.
-        loss_network: the network that the run learns by, for content, style and objective. What else is measured is
-            measured by the package's VGG-16, so that results of all runs compare.
+        loss_network: the loss network of the run, for content, style and objective. All other measures use the
+            package's VGG-16, so that the results of all runs are comparable.
 
     Attributes:
-        unreadable: files that cannot be read, and why.
+        unreadable: files that cannot be read -> reason.
 
     Raises:
         TrainingError: if not one of the photos can be read.
@@ -80,9 +80,9 @@ class HeldOut:
         return summary(scores, model="", style="", size=YARDSTICK_SIZE, unreadable={})
 
     def equal_evaluations(self, paint: PaintStyle) -> float:
-        """The evaluations of Gatys' optimisation, from the photo, that the first style equals on one small photo.
+        """Number of evaluations after which Gatys' optimisation, started from the photo, equals the run's objective.
 
-        Infinity for more than :data:`MOST_EVALUATIONS`.
+        Measured for the first style on one small photo. Infinity for more than :data:`MOST_EVALUATIONS`.
         """
         photo = resize_short_side(self.photos[0][1], QUICK_SIZE)
         equal = evaluations_to_equal(
@@ -109,6 +109,6 @@ class HeldOut:
         return self.evaluators[style].objective(small, paint(small, style))
 
     def _pairs(self, least: int) -> list[tuple[int, int]]:
-        """Numbers of photo and style: every style, and as many photos as there are up to ``least``."""
+        """Indices of photo and style: every style, and at least ``least`` photos if there are as many."""
         count = max(least, len(self.styles))
         return [(i % len(self.photos), i % len(self.styles)) for i in range(count)]

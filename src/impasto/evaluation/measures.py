@@ -1,7 +1,7 @@
-"""How near a picture is to a style and how much of the photo's form is left, from features of a VGG network.
+"""Measures the distance to a style and the loss of the photo's form, from features of a VGG network.
 
-Defined on the page docs/measures.md. All distances are relative to the unstyled photo: 1 is as far from the style as
-the photo, 0 is the style.
+docs/measures.md has the definitions. Distances are relative to the unstyled photo: 1 is the photo's own distance from
+the style, 0 is no distance.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from impasto.nn.vgg import VGGFeatures
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SCALES = (1, 2, 4)
-"""The picture is compared at its own size and divided by these."""
+"""Factors by which the picture is downscaled for comparison."""
 BROAD = tuple(product((2, 4), ("relu4_1", "relu5_1")))
 """Scales and layers at which large strokes and shapes are compared."""
 FINE = tuple(product((1,), ("relu1_1", "relu2_1", "relu3_1")))
 """Scales and layers at which contrast, edges and grain are compared."""
 FORM_LAYER = "relu4_1"
 POSITIONS = 1000
-"""Positions whose similarities are compared, at most."""
+"""Largest number of positions whose similarities are compared."""
 LEAST_SIDE = 16
-"""Pixels: a scale at which the picture is smaller is left out, as relu5_1 then has no features."""
+"""Smallest side of a downscaled picture, pixels: relu5_1 has no features of a smaller one."""
 
 Place = tuple[int, str]
 """A scale and a layer."""
@@ -47,7 +47,7 @@ class Gaussian:
 
     @classmethod
     def of(cls, features: Tensor) -> "Gaussian":
-        """Of the vectors at all positions of (1, C, H, W)."""
+        """The mean and covariance of the vectors at all positions of (1, C, H, W)."""
         vectors = features[0].flatten(1)
         mean = vectors.mean(dim=1, dtype=torch.float64)
         covariance = mean.new_zeros(len(mean), len(mean))
@@ -81,13 +81,13 @@ def wasserstein(one: Gaussian, other: Gaussian, root: Tensor | None = None) -> f
 
 @dataclass(frozen=True)
 class Reference:
-    """What a photo's picture is compared with.
+    """The values of a photo with which its painted picture is compared.
 
     Attributes:
-        distances: the photo's own distance from the style, by scale and layer.
-        positions: numbers of the positions that are compared, (N,).
-        similarity: see :func:`self_similarity`, of the photo at these positions, (N, N).
-        shuffled: how far it is from itself with its positions exchanged at random.
+        distances: the photo's distance from the style, by scale and layer.
+        positions: indices of the positions that are compared, (N,).
+        similarity: :func:`self_similarity` of the photo at these positions, (N, N).
+        shuffled: :func:`difference` between the similarity and that of the randomly permuted positions.
     """
 
     distances: dict[Place, float]
@@ -98,12 +98,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class StyleScores:
-    """How near a picture is to the style, and how much of the photo's form is lost.
+    """The distance of a picture from the style, and the loss of the photo's form.
 
-    style_distance: mean over layers and scales; 0 the style, 1 as far as the photo.
-    broad: of large strokes and shapes alone.
-    fine: of contrast, edges and grain alone.
-    form: 0 the photo's form, 1 as much lost as by exchanging its places at random.
+    style_distance: mean over layers and scales; 0 for the style, 1 for the unstyled photo.
+    broad: the distance at large scales and deep layers: large strokes and shapes.
+    fine: the distance at full size and shallow layers: contrast, edges and grain.
+    form: 0 for the photo's form, 1 for a random permutation of its positions.
     """
 
     style_distance: float
@@ -116,7 +116,7 @@ class StyleMeasure:
     """Compares pictures with one style picture.
 
     Args:
-        style: the style picture, (1, 3, H, W) in [0, 1], at the size at which pictures are compared.
+        style: the style picture, (1, 3, H, W) in [0, 1], at the size of the pictures to compare.
         network: the VGG network.
     """
 
@@ -182,7 +182,7 @@ def self_similarity(features: Tensor, positions: Tensor) -> Tensor:
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """Of two similarities, (N, N): the mean over columns of the sum of absolute differences, 0 to 2."""
+    """The difference of two similarities, (N, N): mean over columns of the sums of absolute differences, 0 to 2."""
     return float((one - other).abs().sum(dim=0).mean())
 
 

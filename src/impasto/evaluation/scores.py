@@ -1,7 +1,7 @@
-"""How good painted pictures are, in numbers: how near the style, how much of the photo, how steady, how fast.
+"""Scores painted pictures: content and style error, LPIPS, stability, speed and artefacts.
 
-One code measures everything that paints a picture from a photo: a model, another project's network, or a generator
-during its training (:mod:`impasto.evaluation.held_out`).
+The same code evaluates models, networks of other projects, and generators during training
+(:mod:`impasto.evaluation.held_out`).
 """
 
 import statistics
@@ -37,11 +37,11 @@ Paint = Callable[[Pixels], Pixels]
 """Paints a photo, uint8 (H, W, 3): a picture of the same size."""
 
 CONTRAST = 0.25
-"""The photo's contrast is cut to this, about mid-grey, to measure how much the picture changes."""
+"""Factor by which the photo's contrast is reduced, about mid-grey, to measure how much the picture changes."""
 NOISE = 2.0
 """Levels of 255: the noise of the photo, in measuring how much the picture changes."""
 LEAST_SIZE = 64
-"""Short side of the photos that are measured on, pixels."""
+"""Smallest accepted size of photos (short side), pixels."""
 
 
 QUALITY = ("style_distance", "broad", "fine", "form", "sharp", "contrast_change", "noise_change")
@@ -59,7 +59,7 @@ class Scores:
         fine: of contrast, edges and grain alone.
         form: 0 the photo's form, 1 nothing left of it: change of the self-similarity of VGG features.
         sharp: finest octave relative to the style picture's; 1 is as crisp as that.
-        contrast_change: mean absolute change of the picture, of 255, when the photo's contrast is cut to a quarter.
+        contrast_change: mean absolute change of the picture, levels of 255, if the photo's contrast is cut to a quarter.
         noise_change: the same when the photo has noise of 2 levels.
         artefacts: faults of painting networks, see :class:`impasto.evaluation.artefacts.Artefacts`.
         content_error: the papers' mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3.
@@ -98,14 +98,14 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoScores(Scores):
-    """Of one photo."""
+    """The scores of one photo."""
 
     photo: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Scores):
-    """Means over the photos (the median, for seconds)."""
+    """The means of the scores over photos; for seconds, the median."""
 
     model: str
     style: str
@@ -131,8 +131,8 @@ class Evaluator:
     Args:
         style: the style picture, uint8 (H, W, 3).
         size: short side of photos and style picture, pixels.
-        network: the package's VGG-16, where it is loaded already.
-        loss_network: what content, style and objective are measured by, where a run learns by another network.
+        network: the package's VGG-16, if it is loaded already.
+        loss_network: another network for content, style and objective: the loss network of a run.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Evaluator:
 
     @torch.no_grad()
     def scores(self, paint: Paint, photo: Pixels, name: str = "") -> PhotoScores:
-        """The scores of what ``paint`` makes of one photo, which is brought to :attr:`size` first."""
+        """Resize one photo to :attr:`size`, paint it with ``paint``, and score the picture."""
         photo = resize_short_side(photo, self.size)
         paint(photo)  # the first pass at a new size includes an engine's planning
         begun = time.perf_counter()
@@ -191,7 +191,7 @@ class Evaluator:
 
     @torch.no_grad()
     def objective(self, photo: Pixels, picture: Pixels) -> dict[str, float]:
-        """Content, style and objective alone, of a picture painted from ``photo`` at its own size."""
+        """Content, style and objective of a picture painted from ``photo``, without resizing."""
         return self._terms(self.loss(self._tensor(picture), self.loss.content_target(self._tensor(photo))))
 
     @staticmethod
@@ -216,10 +216,10 @@ def evaluate(
     Args:
         stylizer: a model, which paints each photo at its own size; or a function that paints a picture.
         style: the style picture, or its file.
-        photos: pictures, or their files; files that cannot be read are left out and named in the result.
+        photos: pictures, or their files; unreadable files are skipped and listed in the result.
         size: short side of the photos and the style picture, pixels.
-        name: the model's, for the result.
-        progress: called before each photo with the number of photos that are done, and of all.
+        name: the model's name, for the result.
+        progress: called before each photo with the number of finished photos and the number of all photos.
 
     Raises:
         ImageError: if the style picture, or every photo, cannot be read.
@@ -250,7 +250,7 @@ def evaluate(
 
 
 def painter(stylizer: Stylizer | Paint) -> Paint:
-    """A model as a function that paints a picture at its own size."""
+    """A function that paints a picture at its own size with a model."""
     if isinstance(stylizer, Stylizer):
         return lambda photo: stylizer(photo, AS_IT_IS)
     return stylizer
@@ -279,7 +279,7 @@ def summary(
 
 @dataclass(frozen=True)
 class Equal:
-    """How many evaluations of Gatys' optimisation reach a model's objective on a photo; None is more than tried."""
+    """Number of evaluations after which Gatys' optimisation equals a model on a photo; None if above the limit."""
 
     photo: str
     size: int
@@ -289,16 +289,17 @@ class Equal:
 
 
 MOST_COMPARED = 150
-"""Evaluations of Gatys' optimisation tried to equal a model."""
+"""Largest number of evaluations of Gatys' optimisation in a comparison."""
 
 COMPARED_SIZE = 384
-"""Short side of the photos that `evaluate --gatys` compares on, pixels, or the size asked for where that is smaller."""
+"""Short side of the photos in `evaluate --gatys`, pixels, unless the requested size is smaller."""
 
 
 def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *, size: int) -> tuple[Equal, ...]:
     """Measure how many evaluations of L-BFGS a model equals on each photo, at ``size`` pixels short side.
 
-    Same objective (the yardstick's), same photo and style picture; from the photo itself and from noise. Slow.
+    The objective is the yardstick, for the same photo and style picture. L-BFGS starts from the photo and from noise.
+    This is slow.
 
     Raises:
         ImageError: if the style picture or a photo cannot be read.

@@ -31,7 +31,7 @@ from impasto.training.device import DEVICE_HELP, Device, choose_device
 MINIMUM_SIZE = 32
 """Short side of pictures, pixels: the loss network downsamples by eight."""
 YARDSTICK_SIZE = 512
-"""Short side of photo and style picture, pixels, at which results are measured in every report."""
+"""Short side of photo and style picture in all reported results, pixels."""
 FIRST_STEP = 0.01
 """Root mean square change of the pixels, in [0, 1], in the first step from a given picture."""
 
@@ -117,13 +117,13 @@ def gatys(
         content: path of the photo.
         style: path of the style picture.
         output: path of the picture to write; an existing one is replaced.
-        evaluations: of the objective; 100 to 200 take some minutes at 512 pixels on a CPU.
+        evaluations: number of evaluations of the objective; 100 to 200 take some minutes at 512 pixels on a CPU.
         size: short side of the photo and the result, pixels.
         style_size: short side of the style picture, pixels; with None, as the photo's.
         start: "content", the photo, or "noise".
         method: "lbfgs" or "adam".
-        seed: of the noise.
-        device: "cpu", "cuda", "mps" or "auto", which is a CUDA GPU where there is one and else the CPU.
+        seed: seed of the noise.
+        device: "cpu", "cuda", "mps" or "auto": a CUDA GPU if there is one, else the CPU.
         objective: layers, statistics and weights of the loss.
         progress: called after every evaluation.
 
@@ -161,7 +161,7 @@ def paint(
     Raises:
         ImpastoError: see :func:`gatys`.
     """
-    # Everything that could refuse the result is checked before the work.
+    # Check everything that could prevent writing the result before the work.
     if output.resolve() in (content.resolve(), style.resolve()):
         raise UsageError(f"{output}: is one of the inputs and would be overwritten; choose another output")
     check_saving(output)
@@ -199,8 +199,8 @@ def optimize(
         style: the style picture, uint8 (H, W, 3), or its statistics.
         config: the settings.
         progress: called after every evaluation.
-        begin: the first picture, of any size, instead of what ``config.start`` says: a good one, which L-BFGS then
-            changes in the frequency domain, see :func:`_spectrum`.
+        begin: the first picture, of any size, which replaces ``config.start``. L-BFGS then optimises the change to it
+            in the frequency domain, see :func:`_spectrum`.
         network: the loss network, on its device, instead of the one in ``config``.
 
     Raises:
@@ -238,7 +238,7 @@ def evaluations_to_equal(
     most: int,
     network: VGGFeatures | None = None,
 ) -> int | None:
-    """How many evaluations L-BFGS needs to reach an objective of :data:`YARDSTICK`; None if more than ``most``."""
+    """Number of evaluations after which L-BFGS reaches this value of :data:`YARDSTICK`; None if more than ``most``."""
     config = GatysConfig(
         objective=YARDSTICK, evaluations=most, goal=objective, start=start, size=size, style_size=YARDSTICK_SIZE
     )
@@ -339,12 +339,12 @@ def _identity(pixels: Tensor) -> Tensor:
 
 
 def _spectrum(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """A variable in which L-BFGS improves a good picture quickly, and the function from it to pixels.
+    """A variable in which L-BFGS converges quickly from a good picture, and the function from it to pixels.
 
-    The variable holds the Fourier coefficients of the change to ``start``, (1, 3, H, W), with larger weights for low
-    frequencies: the loss network's gradient is mostly high-frequency noise, and large shapes, which few coefficients
-    describe, change late when pixels are optimised. The weights' scale makes torch's first step (1 over the sum of the
-    gradient's magnitudes) a useful one; in pixels it is so short that the line search needs four or five evaluations.
+    The variable contains the Fourier coefficients of the change to ``start``, (1, 3, H, W), with larger weights for low
+    frequencies. The loss network's gradient is mostly high-frequency noise, so optimising pixels changes large shapes
+    late. The scale of the weights gives torch's first step (1 over the sum of the gradient's magnitudes) a suitable
+    length; in pixels it is so short that the line search needs four or five evaluations.
     """
     height, width = start.shape[2:]
     down = torch.fft.fftfreq(height, device=start.device)[:, None]

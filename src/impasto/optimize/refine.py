@@ -1,4 +1,4 @@
-"""Refining: Gatys' optimisation started from a network's picture."""
+"""Refines a network's picture with Gatys' optimisation."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 
 REFINED_PIXELS = 1_000_000
-"""Pixels that are optimised at once: the loss network's features take about 2 KB per pixel."""
+"""Largest number of pixels that are optimised: the loss network's features take about 2 KB per pixel."""
 
 
 def refined(
@@ -29,7 +29,7 @@ def refined(
         paint: photo to painted picture, both uint8 (H, W, 3).
         styles: the shipped styles that ``paint`` mixes, by name, with their weights.
         picture: the style picture to refine towards; with None, the picture of the one shipped style.
-        evaluations: of the objective.
+        evaluations: number of evaluations of the objective.
 
     Raises:
         UsageError: if there is no picture, and not exactly one shipped style.
@@ -58,7 +58,7 @@ def refine(
     *,
     network: VGGFeatures | None = None,
 ) -> Pixels:
-    """Continue from a network's ``picture`` of ``photo`` by optimising its pixels; uint8 (H, W, 3), the same size.
+    """Optimise the pixels of a network's ``picture`` of ``photo``, both uint8 (H, W, 3); returns the same shape.
 
     A picture of more than :data:`REFINED_PIXELS` is refined at a smaller size, and the change is enlarged.
 

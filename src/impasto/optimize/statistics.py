@@ -1,4 +1,4 @@
-"""A style's Gram matrices, stored without its picture."""
+"""Gram matrices of a style, stored without its picture."""
 
 import torch
 from safetensors.torch import load_file
@@ -14,14 +14,14 @@ STATISTICS = "statistics"
 
 
 class StyleStatistics:
-    """A style's Gram matrices by layer, G = F F^T, as the factors F, float32 (C, rank)."""
+    """The Gram matrices of a style by layer, G = F F^T, stored as the factors F, float32 (C, rank)."""
 
     def __init__(self, factors: dict[str, Tensor]) -> None:
         self.factors = factors
 
     @classmethod
     def of(cls, loss: PerceptualLoss, rank: int | None = None) -> "StyleStatistics":
-        """The statistics of the first style of ``loss``; of each matrix the ``rank`` largest eigenvalues, or all."""
+        """The statistics of the first style of ``loss``, with the ``rank`` largest eigenvalues per matrix, or all."""
         assert loss.objective.style_statistic == "gram"
         factors = {}
         for layer, gram in loss.style_targets.items():

@@ -32,11 +32,11 @@ _PRIMARIES: dict[int, Primaries] = {
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 """Exponents by the code of the transfer characteristics (H.273, table 3)."""
 _SRGB_CODES = (1, 6, 13, 14, 15)
-"""Codes that are read as sRGB: sRGB itself, and video curves, which image viewers do not tell apart from it."""
+"""Codes that are treated as sRGB: sRGB itself, and video curves, which image viewers do not distinguish from it."""
 _PQ, _HLG = 16, 18
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _ROWS = 256
-"""Rows that are converted at once: memory does not grow with the image."""
+"""Number of rows that are converted at once, to limit memory."""
 _SAME_GAMMA = 0.05
 """Share by which an exponent may differ from 2.2 and still mean sRGB; libpng's threshold."""
 
@@ -54,7 +54,7 @@ class ColorSpace:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether it holds highlights brighter than white."""
+        """Whether it can represent highlights brighter than white."""
         return self.transfer in ("pq", "hlg")
 
     @property
@@ -113,10 +113,10 @@ def from_code_points(primaries: int, transfer: int, full_range: bool = True) -> 
 
 
 def color_space_of(image: Image.Image, data: bytes) -> ColorSpace | None:
-    """The colour space that a file names, where that goes before its ICC profile; None for sRGB, or if it names none.
+    """The colour space that a file names, if it has precedence over the ICC profile; None for sRGB or none.
 
-    In a PNG cICP goes before iCCP, that before sRGB, that before gAMA and cHRM. Code points of HDR go before an ICC
-    profile in all formats; others hold where there is no profile.
+    In a PNG the order of precedence is cICP, iCCP, sRGB, gAMA and cHRM. In all formats, code points of HDR have
+    precedence over an ICC profile; other code points only count without a profile.
     """
     profile = image.info.get("icc_profile")
     space = None
@@ -137,7 +137,7 @@ def color_space_of(image: Image.Image, data: bytes) -> ColorSpace | None:
 
 
 def _from_chunks(gamma_chunk: bytes | None, primaries_chunk: bytes | None) -> ColorSpace | None:
-    """The colour space of gAMA and cHRM chunks; values that make no sense are ignored."""
+    """The colour space of gAMA and cHRM chunks; invalid values are ignored."""
     gamma, primaries = None, _SRGB
     if gamma_chunk is not None and len(gamma_chunk) == 4:
         encoded = int.from_bytes(gamma_chunk) / 100_000

@@ -27,7 +27,7 @@ _TO_XYZ = np.array(
 _TO_XYZ = (_TO_XYZ / _TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
 _FROM_XYZ = np.linalg.inv(_TO_XYZ).astype(np.float32)
 _ROWS = 256
-"""Rows that are computed at once, so that memory does not grow with the image."""
+"""Number of rows that are processed at once, to limit memory."""
 
 
 def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | None = None) -> Pixels:
@@ -128,7 +128,7 @@ def _lab(picture: Pixels) -> Floats:
 
 
 def _from_lab(lab: Floats) -> Floats:
-    """Linear RGB, outside 0 to 1 where sRGB has no such colour."""
+    """Linear RGB; values are outside 0 to 1 for colours outside sRGB."""
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389)

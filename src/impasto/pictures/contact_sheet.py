@@ -1,4 +1,4 @@
-"""Several images on one sheet."""
+"""Contact sheets."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def contact_sheet(
         labels: A heading for each column, at most as many as there are columns. A label that is too long for its
             column gets a smaller font.
         captions: For each row a text above each image, instead of headings.
-        cell: Side of that square in pixels.
+        cell: Side of the square in pixels.
 
     Raises:
         ImageError: There is no image, or there are more labels than columns.

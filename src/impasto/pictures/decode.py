@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to a picture."""
+"""Decodes the bytes of a picture file."""
 
 import contextlib
 import io
@@ -29,12 +29,12 @@ from impasto.pictures.unsupported import (
 _PACKED = ("PNG", "JPEG", "BMP", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
 _PLAIN = ("raw", "PPM")
 LARGEST_RATIO = dict.fromkeys(_PACKED, 1500) | dict.fromkeys(_PLAIN, 1)
-"""Bytes of pixels that one byte of a file can hold, by format or compression of a TIFF.
+"""Largest compression ratio (bytes of pixels per byte of the file), by format, or compression of a TIFF.
 
-Other formats have no limit: a blank page needs next to nothing in fax compression, WebP and AVIF.
+Other formats have no limit: with fax compression, WebP and AVIF, a blank page takes almost no bytes.
 """
 _MULTI_FRAME = (0x020001, 0x020002, 0x020003)
-"""Kinds of images in a JPEG that are meant to be seen: panorama, stereo, several angles."""
+"""Types of images in a multi-picture JPEG that are not previews or maps: panorama, stereo, several angles."""
 
 
 def decode_picture(
@@ -51,14 +51,14 @@ def decode_picture(
         data: The bytes of the file.
         name: The name used in error messages.
         short_side: Scale to this short side, pixels. A large JPEG is then decoded at a fraction of its size.
-        depth: 8 gives uint8, 16-bit samples rounded; 16 gives uint16; "own" what the file has. Files of 16 bits are
-            read by libvips (the extra `formats`); without it, the upper 8 bits by Pillow.
+        depth: 8 returns uint8, with 16-bit samples rounded; 16 returns uint16; "own" returns the depth of the file.
+            16-bit files are read by libvips (the extra `formats`); without it, Pillow reads the upper 8 bits.
         metadata: False leaves the metadata out.
 
     Raises:
         ImageError: The file is empty, truncated, not an image, larger than `MAX_PIXELS`, a raw photo, or in a pixel
             format without a defined range (32-bit integer, floating point).
-        UsageError: `depth` or `short_side` is none of these.
+        UsageError: `depth` or `short_side` is invalid.
     """
     if depth not in (8, 16, "own"):
         raise UsageError(f"unknown depth {depth!r}: use 8, 16 or 'own'")
@@ -156,7 +156,7 @@ def _loaded(data: bytes, kind: str, short_side: int | None) -> Image.Image:
 
 
 def _tiff_by_libvips(data: bytes, short_side: int | None, reason: str) -> Picture:
-    """The picture in a TIFF file that Pillow does not support, without its metadata; ``reason`` is why."""
+    """The picture in a TIFF file that Pillow does not support, without its metadata; ``reason`` is Pillow's error."""
     try:
         pixels, alpha = sixteen_bits.decode(data, use_profile=True, has_alpha=True)
     except ImageError:
@@ -176,9 +176,9 @@ def _with_filled_colors(pixels: Samples, alpha: Samples | None) -> tuple[Samples
 
 
 def _check_plausible(image: Image.Image, size: int) -> None:
-    """Raise ImageError if a file of ``size`` bytes claims to hold far more than its format can compress into them.
+    """Raise ImageError if the size in the header is implausible for a file of ``size`` bytes in its format.
 
-    Otherwise a damaged header, or one made for the purpose, allocates gigabytes before the decoder finds the end.
+    Otherwise a damaged or malicious header could allocate gigabytes before the decoder reaches the end of the file.
     """
     pixels = image.width * image.height
     kind = image.info.get("compression", "raw") if image.format == "TIFF" else image.format
@@ -198,7 +198,7 @@ def _scaled(picture: Picture, short_side: int) -> Picture:
 
 
 def _frames(image: Image.Image, data: bytes) -> int:
-    """The number of images in a file that are meant to be seen: previews, gain maps and depth maps do not count."""
+    """The number of images in a file, without previews, gain maps and depth maps."""
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
         frames: int = getattr(image, "n_frames", 1)
         return tiff_pages(data) if frames > 1 and image.format == "TIFF" else frames

@@ -13,7 +13,7 @@ from impasto.pictures.sources import local_path
 
 @dataclass
 class FolderScan:
-    """What a folder and its subfolders hold."""
+    """The content of a folder and its subfolders."""
 
     images: list[Path] = field(default_factory=list)
     """Files with the extension of a picture, sorted."""
@@ -23,7 +23,7 @@ class FolderScan:
     """Subfolders that cannot be read."""
 
     def skipped_summary(self) -> str:
-        """One line that counts what was skipped, by extension, or "" if nothing was."""
+        """One line with the number of skipped files by extension; "" if there are none."""
         if not self.skipped:
             return ""
         counts = Counter(path.suffix.lower() or "no extension" for path in self.skipped)
@@ -34,9 +34,9 @@ class FolderScan:
 
 
 def scan_folder(folder: str | os.PathLike[str]) -> FolderScan:
-    """The pictures in a folder and its subfolders, by extension in any case, and what else there is.
+    """Search a folder and its subfolders for pictures, by extension (case-insensitive).
 
-    Hidden files and folders are ignored (thumbnails, metadata, unfinished downloads), and so are links to folders.
+    Hidden files and folders (thumbnails, metadata, unfinished downloads) and links to folders are ignored.
 
     Raises:
         ImageError: `folder` is missing or not a folder. A folder without pictures gives an empty list.

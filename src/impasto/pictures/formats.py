@@ -1,4 +1,4 @@
-"""The image formats: their file extensions and limits, and which one a result gets."""
+"""The image formats: their file extensions and limits, and the choice of a result's format."""
 
 import os
 from importlib.util import find_spec
@@ -50,14 +50,14 @@ DEEP_FORMATS = ("PNG", "TIFF")
 """Formats that are written with 16 bits per sample."""
 
 OutputFormat = Literal["jpg", "png", "webp", "avif", "tiff", "jxl", "keep"]
-"""The format of results: one for all, or "keep" for that of each source."""
+"""The format of results: one for all, or "keep" for the format of each source."""
 _SUFFIX_OF_CHOICE = {"jpg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "tiff": ".tiff", "jxl": ".jxl"}
 _HEAD = 1 << 16
 _ALPHA_IN_HEIF = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """The format, by Pillow's name, that a result of this name is written in.
+    """The format, by Pillow's name, for an output file's extension.
 
     Raises:
         ImageError: The extension is unknown, or its plug-in is not installed.
@@ -74,20 +74,20 @@ def format_of(path: str | os.PathLike[str]) -> str:
 
 
 def holds_16_bits(path: str | os.PathLike[str]) -> bool:
-    """Whether a file of this name is written with 16 bits per sample when the pixels have them."""
+    """Whether the format of this output file supports 16 bits per sample."""
     return format_of(path) in DEEP_FORMATS
 
 
 def result_suffix(source: str | os.PathLike[str], choice: OutputFormat | None = None) -> str:
-    """The file extension of the result for a source, with its dot: a function of the source alone.
+    """The file extension, with its dot, of the result for a source. It depends only on the source.
 
-    A source whose extension already names the wanted format keeps its spelling (.JPEG stays .JPEG).
+    If the source's extension already stands for the requested format, it is kept (.JPEG stays .JPEG).
 
     Args:
-        source: The path of the source. Of WebP, AVIF and HEIC files the first bytes are read, if there is such a file.
-        choice: The format that is asked for; "keep" is that of the source, where it can be written. None is the
-            default: JPEG for sources of lossy formats (JPEG, HEIC, AVIF, JPEG 2000, JPEG XL, lossy WebP), PNG for
-            those of them that are transparent, the source's own format if it is lossless and can be written, else PNG.
+        source: The path of the source. The first bytes of existing WebP, AVIF and HEIC files are read.
+        choice: The requested format; "keep" is the source's format if it can be written. None is the default: JPEG for
+            sources in lossy formats (JPEG, HEIC, AVIF, JPEG 2000, JPEG XL, lossy WebP), or PNG if they are
+            transparent; otherwise the source's format if it can be written, else PNG.
 
     Raises:
         ImageError: `choice` is unknown.

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 REFERENCE_WHITE = 203.0
-"""Luminance of diffuse white in cd/m2 (ITU-R BT.2408): it becomes white, 1.0."""
+"""Luminance of diffuse white in cd/m2 (ITU-R BT.2408). It is mapped to white, 1.0."""
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2
 _KNEE = 0.6
-"""Light, relative to white, up to which the tone curve changes nothing."""
+"""Light, relative to white, up to which the tone curve is the identity."""
 
 
 def pq_light(signal: NDArray[np.float64]) -> Floats:
@@ -32,7 +32,7 @@ def hlg_display_light(scene: Floats, luminance: Floats) -> Floats:
 
     Args:
         scene: Scene light of red, green and blue.
-        luminance: The weights of red, green and blue in luminance.
+        luminance: The luminance weights of red, green and blue, (3,).
     """
     y = np.maximum(scene @ luminance, np.float32(1e-6))[..., np.newaxis]
     light: Floats = scene * (y ** np.float32(_HLG_GAMMA - 1)) * np.float32(_HLG_PEAK / REFERENCE_WHITE)
@@ -42,8 +42,8 @@ def hlg_display_light(scene: Floats, luminance: Floats) -> Floats:
 def compressed(light: Floats, peak: float) -> Floats:
     """Light, (..., 3), relative to white, with highlights up to `peak` compressed to at most 1.
 
-    The largest of the three channels goes through the curve and the others keep their ratio to it, so hues stay. The
-    curve is the identity up to a knee and smooth there; with a peak of at most 1 it is the identity.
+    The curve is applied to the largest of the three channels; the others keep their ratio to it, which preserves hues.
+    The curve is smooth, and the identity below a knee; with a peak of at most 1 it is the identity.
     """
     if peak <= 1:
         return light

@@ -1,4 +1,4 @@
-"""Metadata of a picture: EXIF, XMP, IPTC, text and resolution, and which of it still holds for the painted picture."""
+"""Metadata of a picture (EXIF, XMP, IPTC, text, resolution), reduced to entries that are valid for the painted one."""
 
 import contextlib
 import re
@@ -21,7 +21,7 @@ _KEPT = {
 }
 """Tags of the first EXIF directory that are kept.
 
-In a TIFF the others describe how the file stores its pixels, or hold what is not painted: layers, reduced copies.
+In a TIFF, the others describe the storage of the pixels, or contain layers and reduced copies, which are not painted.
 """
 _DROPPED = {
     *(ExifTags.Base.MakerNote, ExifTags.IFD.Interop),  # offsets into the old file
@@ -29,7 +29,7 @@ _DROPPED = {
     *(ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight),
     *(0x9214, ExifTags.Base.SubjectLocation),  # the subject's area and place, before the image was turned
 }
-"""Tags of the EXIF sub-directories that do not hold for the painted picture."""
+"""Tags of the EXIF sub-directories that are not valid for the painted picture."""
 _IPTC_IN_TIFF, _PHOTOSHOP_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 34377, 0x0404
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _EXIF_OF_TEXT = {
@@ -51,12 +51,12 @@ _TEXT_OF_IPTC = {
 }
 """Record and number of IPTC datasets, and the text keywords of the same meaning."""
 _UNTRUE_TEXT = re.compile(r"(?i)(raw profile type |thumb::|exif:|icc:|png:|xml:com\.adobe\.xmp)")
-"""Text that other fields hold, or that describes the old file."""
+"""Keywords of text that duplicates other fields or describes the old file."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about its picture. Orientation, thumbnails and colour spaces are left out."""
+    """The metadata of a picture, without orientation, thumbnails and colour spaces."""
 
     exif: bytes | None = None
     """EXIF data that begin with "Exif"."""
@@ -72,13 +72,13 @@ class Metadata:
     """Keywords and values of PNG text."""
 
     def in_exif(self, *, comment: bool, iptc: bool) -> "Metadata":
-        """The same, with text and resolution in the EXIF data as well, for formats that have no other place for them.
+        """Copy text and resolution into the EXIF data, for formats that have no other fields for them.
 
         Text that has no EXIF tag is appended to the comment, one line each.
 
         Args:
-            comment: The comment too, as the description, or as the user comment if there is a description.
-            iptc: Title, author, copyright, caption and keywords of the IPTC data too, where EXIF has none.
+            comment: Whether to copy the comment, as the description, or as the user comment if there is a description.
+            iptc: Whether to copy title, author, copyright, caption and keywords from IPTC, where EXIF has none.
         """
         exif = loaded_exif(self.exif)
         rest = []
@@ -102,14 +102,14 @@ class Metadata:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation, as far as the file has been read; 0 if there is none, or the EXIF data are damaged."""
+    """The EXIF orientation; 0 if there is none in the part that has been read, or the EXIF data are damaged."""
     with contextlib.suppress(Exception):
         return int(image.getexif().get(ExifTags.Base.Orientation, 0))
     return 0
 
 
 def read_metadata(image: Image.Image) -> Metadata | None:
-    """The metadata of a file that has been read; None if there are none. Damaged parts are left out."""
+    """The metadata of a loaded image; None if there are none. Damaged parts are omitted."""
     exif = _exif_of(image)
     texts = _texts_of(image)
     comment = _decoded(image.info.get("comment")) or texts.pop("Comment", None)
@@ -127,10 +127,10 @@ def read_metadata(image: Image.Image) -> Metadata | None:
 
 
 class _ExactText(str):
-    """The text of an ASCII tag, one letter for each byte.
+    """The text of an ASCII tag, one character per byte, which is written unchanged.
 
-    Pillow decodes the bytes as Latin-1 and writes ASCII with ? for other letters; this text is written as it was read,
-    so that UTF-8, which many programs write, is kept.
+    Pillow decodes the bytes as Latin-1, but replaces non-ASCII characters by ? on writing. This class preserves UTF-8,
+    which many programs write.
     """
 
     def encode(self, encoding: str = "latin-1", errors: str = "replace") -> bytes:
@@ -142,7 +142,7 @@ def _utf_8(text: str) -> _ExactText:
 
 
 def loaded_exif(data: bytes | None) -> Image.Exif:
-    """Metadata.exif as an object whose text Pillow writes unchanged; empty if there are none, or they are damaged."""
+    """Parse Metadata.exif, so that Pillow writes text unchanged; empty if there is none, or it is damaged."""
     exif = Image.Exif()
     with contextlib.suppress(Exception):
         exif.load(data or b"")
@@ -205,7 +205,7 @@ def _dpi_of(image: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
 
 
 def _iptc_of(image: Image.Image, texts: Mapping[str, str]) -> bytes | None:
-    """IPTC-IIM datasets from where the formats keep them."""
+    """The IPTC-IIM datasets, which each format stores in a different field."""
     with contextlib.suppress(Exception):
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             own = image.tag_v2.get(_IPTC_IN_TIFF)

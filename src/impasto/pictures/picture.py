@@ -22,25 +22,25 @@ Depth = Literal[8, 16, "own"]
 """Bits per sample; "own" means those of the file."""
 
 MAX_PIXELS = 200_000_000
-"""Larger images are refused: a small file can decompress to more memory than the computer has."""
+"""Larger images are rejected, as a small file can decompress to more memory than the computer has."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The contents of an image file: the pixels to paint, and what is kept beside them."""
+    """The contents of an image file: the pixels to paint, opacity and metadata."""
 
     pixels: Pixels
     """uint8 or uint16 (H, W, 3), sRGB. Fully transparent pixels have the colours of their visible neighbours."""
     alpha: Samples | None = None
     """Opacity, (H, W), of the same dtype as the pixels; None if the image is opaque."""
     metadata: Metadata | None = None
-    """EXIF, XMP, IPTC, text and resolution, as far as they hold for the painted picture."""
+    """EXIF, XMP, IPTC, text and resolution, as far as they are valid for the painted picture."""
     frames: int = 1
     """Number of images in the file. `pixels` is the first."""
     own_depth: int = 8
     """Bits per sample in the file: 16 or 8."""
     notes: tuple[str, ...] = ()
-    """What a user should know about how the file was read; each completes a sentence that begins with its name."""
+    """Messages for the user about reading the file; each completes a sentence that starts with the file's name."""
 
 
 def white(samples: Samples) -> int:

@@ -1,7 +1,7 @@
-"""The decoders: which class of Pillow reads a file. Only the one that is needed is imported.
+"""Selects Pillow's decoder for a file. Only the decoder that is needed is imported.
 
-`PIL.Image.open` is not used: its limit on the size of an image is a global variable, it imports all plug-ins to find
-one, and plug-ins outside Pillow have to be registered for the whole process.
+`PIL.Image.open` is not used, because its size limit is a global variable, it imports all plug-ins, and third-party
+plug-ins must be registered for the whole process.
 """
 
 import io
@@ -14,7 +14,7 @@ from impasto.errors import ImageError
 
 
 class TiffFile(TiffImagePlugin.TiffImageFile):
-    """A TIFF file without Pillow's limit on its size, which is checked by the caller."""
+    """A TIFF file without Pillow's size limit. The caller checks the size."""
 
     def load_prepare(self) -> None:
         """Allocate the image."""
@@ -62,7 +62,7 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def format_of_data(data: bytes) -> str | None:
-    """The format of a file by its first bytes, by Pillow's name; None if it is none that is read."""
+    """The format of a file, by its first bytes, as Pillow's name; None if the format is not supported."""
     for name, signature in _SIGNATURES:
         if data.startswith(signature) and not data.startswith(b"\xff\xd8\xff\xf7"):  # JPEG-LS
             return name
@@ -81,7 +81,7 @@ def format_of_data(data: bytes) -> str | None:
 
 
 def open_header(data: bytes, kind: str) -> ImageFile.ImageFile:
-    """The image of a file of this format, of which only the header has been read.
+    """Open a file of this format and read only its header.
 
     Raises:
         ImageError: The decoder is missing, or is installed but does not work.
@@ -107,15 +107,15 @@ def open_header(data: bytes, kind: str) -> ImageFile.ImageFile:
 
 
 def broken(package: str, cause: BaseException) -> str:
-    """What to say of a package that is installed but cannot be imported."""
+    """The error message for a package that is installed but cannot be imported."""
     reason = " ".join(str(cause).split()) or type(cause).__name__
     return f"{package} is installed but does not work ({reason}): reinstall it"
 
 
 def silence_decoders() -> None:
-    """Keep Pillow, libtiff and libvips from writing warnings about damaged files to stderr; errors are raised as ever.
+    """Disable warnings about damaged files by Pillow, libtiff and libvips on stderr. Errors are still raised.
 
-    This changes the whole process, so only a program calls it, never the library.
+    This changes the whole process, so only the command line calls it, never the library.
     """
     import contextlib
     import ctypes

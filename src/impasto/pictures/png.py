@@ -23,7 +23,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(file: bytes) -> Iterator[Chunk]:
-    """The chunks of a PNG file, up to where the file ends."""
+    """Iterate over the chunks of a PNG file, up to the end of the file."""
     start = len(SIGNATURE)
     while start + 12 <= len(file):
         length, kind = struct.unpack_from(">I4s", file, start)
@@ -40,7 +40,7 @@ def checksum(kind: bytes, data: bytes) -> bytes:
 
 
 def with_chunks(file: bytes, new: Iterable[tuple[bytes, bytes]], *, without: Iterable[bytes] = ()) -> bytes:
-    """The file with new chunks, pairs of type and data, behind its header, and without the chunks of some types."""
+    """Insert new chunks, pairs of type and data, after the header, and remove chunks of the types in ``without``."""
     parts = [file[:_END_OF_HEADER]]
     for kind, data in new:
         parts += [struct.pack(">I", len(data)), kind, data, checksum(kind, data)]

@@ -1,4 +1,4 @@
-"""Colour profiles (ICC): from the profile of a file to sRGB."""
+"""Converts colours from embedded ICC profiles to sRGB."""
 
 import functools
 import io
@@ -51,7 +51,7 @@ def is_srgb(profile: bytes | None) -> bool:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if not ImageCms.getProfileDescription(opened).startswith("sRGB"):
             return False
-        # The name is not enough, as there are linear profiles of that name: try shades of grey, red, green and blue.
+        # There are linear profiles with that name, too: test shades of grey, red, green and blue.
         shades = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None] * np.array([[1, 1, 1], *np.eye(3)], np.uint8)
         converted = _convert(Image.fromarray(shades), opened, ImageCms.createProfile("sRGB"))
         return bool(np.abs(np.asarray(converted, np.int16) - shades).max() <= 4)

@@ -15,12 +15,12 @@ from impasto.pictures.unsupported import unknown_format
 
 @dataclass(frozen=True)
 class Mask:
-    """Where to paint."""
+    """A mask that was read from a file."""
 
     values: NDArray[np.uint8]
-    """(H, W), 255 where to paint."""
+    """uint8 (H, W): 255 is painted, 0 is not."""
     notes: tuple[str, ...] = ()
-    """What a user should know about how the file was read; each completes a sentence that begins with its name."""
+    """Messages for the user about reading the file; each completes a sentence that starts with the file's name."""
 
 
 def load_image(source: Source, *, depth: Depth = 8) -> Pixels:
@@ -34,14 +34,14 @@ def load_image(source: Source, *, depth: Depth = 8) -> Pixels:
 
 
 def load_mask(source: Source) -> NDArray[np.uint8]:
-    """A mask, uint8 (H, W), 255 where to paint; see :func:`read_mask`."""
+    """Read a mask, uint8 (H, W): 255 is painted, 0 is not. See :func:`read_mask`."""
     return read_mask(source).values
 
 
 def read_mask(source: Source) -> Mask:
-    """The mask in a file: the opacity of an image with transparent parts, else its lightness.
+    """Read a mask: the opacity of an image with transparent parts, else its lightness.
 
-    Transparency counts if the opacity differs by an eighth or more within the image, or everything is transparent.
+    The opacity is used if it varies by an eighth or more within the image, or if everything is transparent.
     """
     picture = read_picture(source, metadata=False)
     if picture.alpha is not None and (int(np.ptp(picture.alpha)) >= 32 or not picture.alpha.any()):
@@ -51,7 +51,7 @@ def read_mask(source: Source) -> Mask:
 
 
 def check_source(source: Source) -> None:
-    """Raise ImageError unless a file can be opened and begins as a picture does; only its first bytes are looked at."""
+    """Raise ImageError unless a file can be opened and starts like a picture. Only the first bytes are read."""
     head, name = read_source(source, _check_signature, head_only=True)
     if not head:
         raise ImageError(f"{name}: is empty (0 bytes); copy or download it again")
@@ -63,11 +63,11 @@ def read_picture(source: Source, *, short_side: int | None = None, depth: Depth 
     Args:
         source: A path (~ is expanded), the bytes of a file, or a binary stream.
         short_side: As for :func:`decode_picture`.
-        depth: As there.
-        metadata: As there.
+        depth: As for :func:`decode_picture`.
+        metadata: As for :func:`decode_picture`.
 
     Raises:
-        ImageError: The file is missing, or as there.
+        ImageError: The file is missing; or see :func:`decode_picture`.
     """
     data, name = read_source(source, _check_signature)
     return decode_picture(data, name, short_side=short_side, depth=depth, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Harmless damage: files that lack an end marker or a checksum, and have all their pixels."""
+"""Repairs harmless damage: a missing end marker or a wrong checksum in a file whose pixels are complete."""
 
 import functools
 import re
@@ -19,12 +19,12 @@ BAD_METADATA = "has damaged metadata, which are left out"
 
 
 def repaired_png(data: bytes) -> tuple[bytes, str | None]:
-    """A PNG file that can be decoded, and what was wrong with it.
+    """A PNG file that can be decoded, and a note about the damage, or None.
 
-    Chunks beside the pixels are dropped if their checksum is wrong, and a missing end is added.
+    Ancillary chunks with a wrong checksum are removed, and a missing end is added.
 
     Raises:
-        ImageError: The checksum of a chunk that is needed is wrong. Pillow would ignore it and show black.
+        ImageError: The checksum of a critical chunk is wrong. Pillow would ignore this and return black pixels.
     """
     dropped, last = [], None
     for chunk in png.chunks(data):
@@ -53,18 +53,18 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
 
 
 def png_without_compressed_metadata(data: bytes) -> bytes:
-    """A PNG file without text and colour profile, which may decompress to more memory than there is."""
+    """Remove text and colour profile from a PNG file, as they may decompress to more memory than there is."""
     return png.with_chunks(data, [], without=(b"tEXt", b"zTXt", b"iTXt", b"iCCP"))
 
 
 def ended_jpeg_2000(data: bytes) -> bytes | None:
-    """A JPEG 2000 file with the end marker that it lacks; None if it has one."""
+    """Add the missing end marker to a JPEG 2000 file; returns None if it has one."""
     return None if data.endswith(_END_OF_JPEG) else data.removesuffix(b"\xff") + _END_OF_JPEG
 
 
 @functools.cache
 def _fillers() -> tuple[bytes, ...]:
-    """Bytes that look like compressed data, to stand behind the end of a truncated JPEG."""
+    """Bytes that look like compressed data, to append to a truncated JPEG."""
     noise = bytes((number * 2654435761 >> 11) % 254 + 1 for number in range(4096))  # no byte is FF
     inverse = bytes(255 - byte for byte in noise)  # so that each missing bit is wrong in one of them
     restarts = b"".join(bytes([0xFF, 0xD0 + number % 8]) + noise[:512] for number in range(16))
@@ -74,8 +74,8 @@ def _fillers() -> tuple[bytes, ...]:
 def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.Image:
     """The image of a JPEG file whose end marker is missing.
 
-    The decoder fills in missing pixels, so the file is decoded with different bytes behind its end: where pixels are
-    missing, the images differ.
+    The decoder fills in missing pixels, so the file is decoded with different bytes appended. The images differ where
+    pixels are missing.
 
     Args:
         data: The bytes of the file.
@@ -96,7 +96,7 @@ def complete_jpeg(data: bytes, decode: Callable[[bytes], Image.Image]) -> Image.
 
 
 def _has_all_scans(data: bytes) -> bool:
-    """Whether a JPEG has all coefficients of all channels: a cut between two scans leaves no gap in the pixels."""
+    """Whether a JPEG has all coefficients of all channels. A file that ends between two scans only lacks details."""
     channels: dict[int, set[str]] = {}
     progressive = False
     at = 2

@@ -1,4 +1,4 @@
-"""Images and masks at other sizes."""
+"""Resizes images and masks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from impasto.pictures.picture import MAX_PIXELS, Pixels, Samples
 
 
 def resize_short_side(array: Pixels, size: int) -> Pixels:
-    """The image enlarged or reduced so that its shorter side is `size` pixels; the aspect ratio is kept (Lanczos).
+    """Resize an image so that its shorter side has `size` pixels; keeps the aspect ratio (Lanczos).
 
     Raises:
         ImageError: `size` is below 1, or the result would have more than `MAX_PIXELS` pixels.
@@ -30,27 +30,30 @@ def resize_short_side(array: Pixels, size: int) -> Pixels:
 
 
 def resize(array: Samples, width: int, height: int, *, rows: slice | None = None) -> Samples:
-    """An image, (H, W, 3), or one channel, (H, W), at this size (Lanczos).
+    """Resize an image, (H, W, 3), or one channel, (H, W), with a Lanczos filter.
 
     Args:
         array: uint8 or uint16.
-        width: Of the result, pixels.
-        height: Of the result, pixels.
-        rows: Compute only these rows of the result; all of them when None.
+        width: Width of the result, pixels.
+        height: Height of the result, pixels.
+        rows: Compute only these rows of the result; None for all.
+
+    Returns:
+        An array with the dtype of ``array``.
     """
     if array.dtype == np.uint16 and array.ndim == 3:  # Pillow resizes 8-bit images, or one channel of floats
         return np.stack([resize(array[..., i], width, height, rows=rows) for i in range(array.shape[2])], axis=2)
     deep_channel = array.dtype == np.uint16
     image = Image.fromarray(array.astype(np.float32) if deep_channel else np.ascontiguousarray(array))
     top, bottom, _ = (rows or slice(None)).indices(height)
-    # Pillow's filter reads beyond the box, so the strips of one result fit together. That holds only if the width
-    # stays: otherwise Pillow chooses for every strip whether to scale rows or columns first, and rounds in between.
+    # Pillow's filter reads beyond the box, so the strips of one result fit together. This requires an unchanged width:
+    # otherwise Pillow decides for each strip whether to scale rows or columns first, and rounds in between.
     box = (0.0, top * array.shape[0] / height, float(array.shape[1]), bottom * array.shape[0] / height)
     scaled = np.asarray(image.resize((width, bottom - top), Image.Resampling.LANCZOS, box))
     return np.asarray(np.rint(scaled.clip(0, 65535)), np.uint16) if deep_channel else scaled
 
 
 def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """A mask, uint8 (H, W), at this size; bilinear, which never overshoots black or white."""
+    """Resize a mask, uint8 (H, W), with a bilinear filter, which does not overshoot."""
     image = Image.fromarray(np.ascontiguousarray(mask))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""The samples of a decoded image, upright and in sRGB."""
+"""Extracts the samples of a decoded image, upright and in sRGB."""
 
 import contextlib
 import io
@@ -16,13 +16,13 @@ from impasto.pictures.profiles import is_srgb, to_srgb
 from impasto.pictures.unsupported import jpeg_2000_bits
 
 _STRIP_PIXELS = 4_000_000
-"""Pixels that are copied from Pillow to numpy at once: the whole image at once needs its memory three times."""
+"""Number of pixels copied from Pillow to numpy at once. Copying the whole image takes three times its memory."""
 
 
 def pixels_of(
     image: Image.Image, data: bytes, own_depth: int, space: ColorSpace | None
 ) -> tuple[Samples, Samples | None]:
-    """Pixels and opacity, upright and in sRGB, with as many bits as can be read."""
+    """Pixels and opacity, upright and in sRGB, with the highest bit depth that can be read."""
     orientation = image.info["orientation"] or orientation_of(image)
     deep = None
     if own_depth == 16 and sixteen_bits.available():
@@ -57,7 +57,7 @@ def turned(stored: Samples, orientation: int) -> Samples:
 
 
 def _deep_hdr(image: Image.Image, data: bytes) -> tuple[Samples, Samples | None] | None:
-    """Pixels and opacity, upright, of an HDR file whose 8-bit version has too few levels; None if 8 bits must do."""
+    """Pixels and opacity of an HDR file, upright, with 16 bits to avoid banding; None if only 8 bits can be read."""
     if image.format == "HEIF":
         import pillow_heif
 

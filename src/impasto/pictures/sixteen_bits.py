@@ -1,4 +1,4 @@
-"""Images of 16 bits per sample, by libvips: Pillow has none in colour. libvips comes with the extra `formats`."""
+"""Reads and writes images of 16 bits per sample with libvips (extra `formats`); Pillow only supports them in grey."""
 
 import functools
 from types import ModuleType
@@ -14,7 +14,7 @@ from impasto.pictures.plugins import broken
 
 @functools.cache
 def missing() -> str | None:
-    """Why libvips cannot be used, and what to do about it, in one line; None if it can."""
+    """An error message of one line if libvips cannot be used; None if it can."""
     try:
         _pyvips()
     except ModuleNotFoundError as cause:
@@ -32,7 +32,7 @@ def available() -> bool:
 
 
 def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples, Samples | None]:
-    """A grey or RGB file in sRGB, not turned: pixels, (H, W, 3), and opacity, (H, W), uint16 or uint8.
+    """Decode a grey or RGB file to sRGB, ignoring its orientation: pixels, (H, W, 3), and opacity, (H, W).
 
     Args:
         data: The bytes of the file.

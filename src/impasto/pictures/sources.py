@@ -1,4 +1,4 @@
-"""Where the bytes of a picture come from: a path, bytes, or a binary stream."""
+"""Reads the bytes of a picture from a path, bytes, or a binary stream."""
 
 import os
 import re
@@ -13,7 +13,7 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path (~ is expanded), the bytes of a file, or a stream that was opened in binary mode."""
 
 _ADDRESS = re.compile(r"(?i)([a-z][a-z0-9+.-]+:/|data:image/|www\.[^/]+/)")
-"""The start of an address; Path makes one / of two. A single letter with a colon is a drive of Windows."""
+"""The start of a URL, of which Path merges slashes. A single letter with a colon is a Windows drive."""
 _HEAD = 4096
 
 
@@ -21,7 +21,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     """The path with ~ expanded.
 
     Raises:
-        ImageError: It is an address (https://...), or cannot be the name of a file.
+        ImageError: The path is a URL, or cannot be the name of a file.
     """
     try:
         text = os.fsdecode(path)
@@ -41,7 +41,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
 
 
 def local_name(path: str | os.PathLike[str]) -> str:
-    """The same as text; a / at the end, which marks a folder, stays there.
+    """As :func:`local_path`, but as text with a trailing / (which marks a folder) kept.
 
     Raises:
         ImageError: As :func:`local_path`.
@@ -71,12 +71,12 @@ def read_source(
 
     Args:
         source: A path, bytes, or a binary stream, which is read from its position to its end.
-        check: Called with the first bytes of a file before the rest is read; what it raises is passed on. So a video
-            of gigabytes is refused without being read.
+        check: Called with the first bytes of a file before the rest is read. It may raise an error, so that a video of
+            gigabytes is rejected without being read.
         head_only: Read no more than the first bytes of a file.
 
     Raises:
-        ImageError: The file does not exist or cannot be read, or the source is nothing that can be read.
+        ImageError: The file does not exist or cannot be read, or the source has an unsupported type.
     """
     if (data := _bytes_of(source)) is not None:
         return data, "bytes"

@@ -1,7 +1,7 @@
 """Writing TIFF files of 8 or 16 bits per sample with metadata.
 
-Pillow writes no RGB TIFF of 16 bits, and loses EXIF when it compresses; libvips writes no EXIF into TIFF. Pillow's
-directory writer does both, so the strips are compressed here and the directories are written by Pillow.
+Pillow cannot write 16-bit RGB TIFFs, and loses EXIF in compressed files; libvips does not write EXIF into TIFF.
+Therefore this module compresses the strips and uses Pillow only to write the directories.
 """
 
 import io
@@ -15,7 +15,7 @@ from impasto.pictures.metadata import Metadata, loaded_exif
 from impasto.pictures.picture import Samples
 
 _STRIP_BYTES = 1 << 20
-"""Size of a strip before compression, about. Strips are compressed one by one."""
+"""Approximate size of a strip before compression. Strips are compressed separately."""
 _XMP, _IPTC = 700, 33723
 _DEFLATE, _DIFFERENCES, _RGB, _UNASSOCIATED_ALPHA = 8, 2, 2, 2
 

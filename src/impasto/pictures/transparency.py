@@ -1,4 +1,4 @@
-"""Colours for transparent pixels."""
+"""Fills the colours of transparent pixels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,16 @@ from numpy.typing import NDArray
 from impasto.pictures.picture import Pixels, Samples, white
 
 _ROWS = 256
-"""Rows that are computed at once, an even number, so that memory does not grow with the image."""
+"""Number of rows that are processed at once, an even number, to limit memory."""
 
 
 def fill_hidden(pixels: Pixels, alpha: Samples) -> Pixels:
-    """The pixels, with the colours of the visible ones continued into the fully transparent ones.
+    """Extend the colours of visible pixels into fully transparent ones.
 
-    The generator spreads colours, so the hidden colours of a file would show at the edges of the painted result.
+    The network spreads colours, so a file's hidden colours would show at the edges of the painted result.
 
-    An image pyramid, weighted by opacity, is built down to one pixel; then each level fills its empty pixels from the
-    next coarser one (pull-push). The finest level is computed in strips: whole, as floats, it would need many times
-    the memory of the image.
+    The method is pull-push: an image pyramid, weighted by opacity, is built down to one pixel; then each level fills
+    its empty pixels from the next coarser one. The finest level is processed in strips, to limit memory.
     """
     height, width = alpha.shape
     half = np.empty((-(-height // 2), -(-width // 2), 4), np.float32)  # colours times opacity, and opacity

@@ -1,4 +1,4 @@
-"""Why a file cannot be read, where it is not damaged: raw photos, rare kinds of TIFF and JPEG, other formats."""
+"""Explains why an undamaged file cannot be read: raw photos, rare variants of TIFF and JPEG, other formats."""
 
 import contextlib
 import io
@@ -49,7 +49,7 @@ _RAW_COMPRESSION = (32767, 32769, 34713, 65000, 65535)  # Sony, Epson, Nikon, Ko
 _BASIC_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946)
 """TIFF compressions that every build of libtiff reads."""
 _PILLOW_FEATURES = {"AVIF": "avif", "WEBP": "webp", "JPEG2000": "jpg_2000"}
-"""Parts of Pillow that a build may lack."""
+"""Optional features of a Pillow build, by format."""
 _COMPRESSION_NAMES = {
     6: "old-style JPEG",
     9: "JBIG",
@@ -87,12 +87,12 @@ def unknown_format(data: bytes) -> str:
 
 
 def unsupported_png(data: bytes) -> str | None:
-    """Why a PNG file is refused before it is decoded: Xcode writes files that only Apple's programs can read."""
+    """Why a PNG file is rejected before decoding; None if it is not. Xcode writes files for Apple's programs only."""
     return "is a PNG in a form of Apple's own; save it as an ordinary PNG first" if data[12:16] == b"CgBI" else None
 
 
 def unsupported_tiff(data: bytes, name: str) -> str | None:
-    """Why a TIFF file is refused before it is decoded: raw photos, and samples without a defined range."""
+    """Why a TIFF file is rejected before decoding (raw photo, or samples without a range); None if it is not."""
     if PurePath(name).suffix.lower() in RAW_SUFFIXES or data[8:10] == b"CR":
         return RAW_PHOTO
     try:
@@ -112,7 +112,7 @@ def unsupported_tiff(data: bytes, name: str) -> str | None:
 
 
 def jpeg_2000_bits(data: bytes) -> tuple[int, int]:
-    """The number of channels of a JPEG 2000 file, and the most bits per sample of one; 0 and 8 if it is damaged."""
+    """The number of channels of a JPEG 2000 file, and the largest bit depth of a channel; 0 and 8 if it is damaged."""
     start = data.find(b"\xff\x4f\xff\x51")  # the codestream and its SIZ marker
     if start < 0 or len(data) < start + 43:
         return 0, 8
@@ -137,7 +137,7 @@ def tiff_orientation(data: bytes) -> int:
 
 
 def unsupported(kind: str | None, data: bytes, cause: Exception) -> str | None:
-    """Why a file that failed to decode is not damaged but of a kind that is not supported; None if it is damaged."""
+    """Why a file that failed to decode is unsupported; None if it is damaged instead."""
     text = " ".join(str(cause).split())
     if kind == "TIFF":
         try:
@@ -161,7 +161,7 @@ def unsupported(kind: str | None, data: bytes, cause: Exception) -> str | None:
 
 
 def _rare_jpeg(data: bytes) -> str | None:
-    """The kind of a JPEG that is neither baseline nor progressive, or has no 8 bits per sample."""
+    """The variant of a JPEG that is neither baseline nor progressive, or does not have 8 bits per sample."""
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])

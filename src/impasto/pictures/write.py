@@ -19,9 +19,9 @@ from impasto.pictures.sources import local_path
 from impasto.pictures.tiff import encode_tiff
 
 OPTIMIZED_PIXELS = 20_000_000
-"""JPEG files of at most this size get Huffman tables of their own."""
+"""JPEG files with at most this many pixels get optimised Huffman tables."""
 LONGEST_SEGMENT = 65_533
-"""Bytes of one kind of metadata that fit into a JPEG; longer ones are left out."""
+"""Largest size of one kind of metadata in a JPEG, bytes; larger metadata are omitted."""
 _XMP_HEADER = len(b"http://ns.adobe.com/xap/1.0/\0")
 _METRES_PER_INCH = 0.0254
 

@@ -41,24 +41,24 @@ def train(
         impasto.train("painting.jpg", "painting.onnx", minutes=10)
         stylizer = impasto.load("painting.onnx")
 
-    Ctrl-C ends the run after the current step; what was learnt is written and can be resumed. The process's torch
-    threads, random state and signal handlers are restored at the end. It may be called from any thread; Ctrl-C is only
-    seen in the main thread.
+    Ctrl-C ends the run after the current step; the result so far is written and the run can be resumed. Torch's number
+    of threads, the random state and the signal handlers are restored at the end. The function can be called from any
+    thread, but only handles Ctrl-C in the main thread.
 
     Args:
-        style: path of the style picture; or of several, which share one network and can be mixed.
+        style: path of the style picture; or paths of several, whose styles share one network and can be mixed.
         output: ``NAME.onnx``, a model; ``NAME.safetensors``, a small style file for the shared network; or a folder,
             for several pictures. ``NAME.run`` beside it holds the run's preview, log and checkpoint.
-        minutes: time to spend, of wall clock.
-        steps: steps to take, instead of ``minutes``; this makes a run repeatable.
+        minutes: duration of the run, wall-clock time.
+        steps: number of steps, instead of ``minutes``; this makes a run repeatable.
         preset: one of "impasto", "fast", "johnson2016", "ulyanov2016" and "ulyanov2017".
         recipe: hyper-parameters, instead of the preset's.
         content: folder of photos to learn from; the built-in ones when None.
         held_out: folder of photos, or text file with names of photos in ``content``, that only measure the result.
-        seed: of all random choices.
-        threads: processor threads; with None, one per core that the process may use.
-        device: "cpu", "cuda", "mps" or "auto", which is a CUDA GPU where there is one and else the CPU.
-        precision: "float32", "bfloat16" or "auto", which is the faster one.
+        seed: seed of all random choices.
+        threads: number of CPU threads; None for one per core that the process may use.
+        device: "cpu", "cuda", "mps" or "auto": a CUDA GPU if there is one, else the CPU.
+        precision: "float32", "bfloat16" or "auto", the faster one.
         title: the style picture's title, for the model file; its file name when None.
         licence: the style picture's licence, for the model file.
         source: where the style picture is from, for the model file.
@@ -67,7 +67,7 @@ def train(
         progress: called after every step, in this thread.
 
     Returns:
-        What was made and how good it is; see :class:`impasto.training.result.TrainResult`.
+        The paths of the result and its scores; see :class:`impasto.training.result.TrainResult`.
 
     Raises:
         ImpastoError: as :func:`impasto.training.trainer.train`; UsageError for impossible settings too.

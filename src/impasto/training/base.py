@@ -47,12 +47,12 @@ class Base:
 
     @torch.no_grad()
     def nearest(self, loss: PerceptualLoss, photos: Tensor, target: ContentTarget, noise: Tensor | None) -> Tensor:
-        """For each style of ``loss``, the parameters of the shared style with the lowest objective on these photos.
+        """For each style of ``loss``, the style parameters of this network with the lowest objective on the photos.
 
         Args:
-            loss: the objective against the new styles.
+            loss: the objective for the new styles.
             photos: (N, 3, H, W) in [0, 1].
-            target: their content target.
+            target: the content target of the photos.
             noise: the network's noise input, or None.
 
         Returns:
@@ -90,6 +90,6 @@ def load_base(architecture: str, arguments: dict[str, Any]) -> Base | None:
 
 
 def _same(recorded: dict[str, Any], arguments: dict[str, Any]) -> bool:
-    """Whether these are the arguments that a model file records; arguments it does not know have to be empty."""
+    """Whether the arguments equal those in a model file; arguments missing in the file must be empty."""
     known = {name: value for name, value in arguments.items() if name in recorded or value}
     return json.dumps(known, sort_keys=True) == json.dumps(recorded, sort_keys=True)

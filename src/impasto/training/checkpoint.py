@@ -29,12 +29,12 @@ def config_json(config: TrainConfig) -> str:
 
 
 def identity_of(config: TrainConfig, photos: Sequence[Path], *, network: str, loss_network: str) -> dict[str, str]:
-    """What identifies a run; a checkpoint holds it, and resuming compares it.
+    """The identity of a run, which is stored in the checkpoint and compared on resuming.
 
     Args:
-        config: the run's configuration; its style pictures are read.
-        photos: the photos to learn from; their names count.
-        network: SHA-256 of the shared network, if only a style file is made, or empty.
+        config: the run's configuration; its style pictures are hashed.
+        photos: the photos to learn from; their names are compared.
+        network: SHA-256 of the shared network if only a style file is made, else empty.
         loss_network: SHA-256 of the loss network's weights.
     """
     names = "\n".join(sorted(path.name for path in photos))
@@ -60,10 +60,10 @@ def write_checkpoint(path: Path, identity: dict[str, str], state: dict[str, Any]
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What :func:`write_checkpoint` wrote: the identity's entries, "finished" and "run". Runs no code of the file.
+    """Read a checkpoint: the identity's entries, "finished" and "run". Does not execute code from the file.
 
     Raises:
-        TrainingError: if it is damaged, no checkpoint, or of an unknown format.
+        TrainingError: if the file is damaged, not a checkpoint, or has an unknown format.
     """
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,6 +1,6 @@
-"""The configuration of a run: hyper-parameters, files and budget; and the presets, among them the papers' recipes.
+"""The configuration of a run: hyper-parameters, files and budget. Also the presets, including those of the papers.
 
-Every default is defined here only: the command line makes its flags and their help from these fields.
+The command line generates its flags and their help texts from these fields.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyper-parameters. The defaults are Impasto's own; docs/notes says how they were measured."""
+    """Hyper-parameters. The defaults are Impasto's own; docs/notes has the experiments behind them."""
 
     generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
     norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
@@ -183,12 +183,12 @@ class TrainConfig:
 
     @property
     def style_only(self) -> bool:
-        """Whether only a style file is made: scales and shifts for the shared network, whose weights stay."""
+        """Whether only a style file is made: scales and shifts for the shared network, whose weights are fixed."""
         return len(self.styles) == 1 and self.output.suffix == SUFFIX
 
 
 # The papers' recipes. Comments name the values that differ from a paper; docs/papers.md lists all differences. All use
-# crops of one size, every one new; all but the last have constant learning rates.
+# crops of one size and never repeat a crop; all but the last have constant learning rates.
 _PUBLISHED = Recipe(
     start="nothing",
     style_size=256,

@@ -1,4 +1,4 @@
-"""The square crops of photos that a run learns from. All random choices are functions of the seed and an index."""
+"""The square photo crops of a run. All random choices are functions of the seed and an index."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from impasto.pictures.resize import resize_short_side
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a crop is in its photo, independent of the crop's size."""
+    """The position of a crop in its photo, independent of the crop's size."""
 
     photo: int
     short_side: int  # the photo is scaled to this, pixels; to the crop's side if that is larger
@@ -26,13 +26,13 @@ class Crop:
 
 @dataclass
 class CropPool:
-    """The crops of a run and the order in which they come.
+    """The crops of a run, and their order.
 
     Args:
         photos: paths of the photos. Unreadable ones are skipped, see ``unreadable``.
         count: number of distinct crops, which repeat in a new order each round; 0: every crop is new.
-        short_sides: photos are scaled to a short side between these two, pixels, drawn log-uniformly.
-        seed: of all random choices.
+        short_sides: range of the short side to which photos are scaled, pixels, drawn log-uniformly.
+        seed: seed of all random choices.
 
     Attributes:
         unreadable: photos that could not be read, with the reason.
@@ -66,7 +66,7 @@ class CropPool:
         return to_tensor(self._pixels[index, size])
 
     def crop(self, index: int) -> Crop:
-        """Where crop number ``index`` is. Every photo is used once before one is used twice."""
+        """The position of crop number ``index``. Every photo is used once before any is used twice."""
         turn, place = divmod(index, len(self.photos))
         photo = int(np.random.default_rng([self.seed, 2, turn]).permutation(len(self.photos))[place])
         scale, across, down, mirror = np.random.default_rng([self.seed, 3, index]).random(4)
@@ -74,7 +74,7 @@ class CropPool:
         return Crop(photo, round(low * (high / low) ** scale), across, down, bool(mirror < 0.5))
 
     def _read(self, index: int, size: int) -> Pixels:
-        """The crop's pixels; in place of an unreadable photo, the same crop of the next readable one."""
+        """The crop's pixels. An unreadable photo is replaced by the next readable one."""
         crop = self.crop(index)
         for offset in range(len(self.photos)):
             path = self.photos[(crop.photo + offset) % len(self.photos)]

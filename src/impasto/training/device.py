@@ -1,4 +1,4 @@
-"""Where torch computes and in what arithmetic."""
+"""Selects torch's device and precision."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ DEVICE_HELP = "where to compute: cpu, cuda or mps; auto is a CUDA GPU where ther
 
 
 def choose_device(name: str, index: int = 0) -> torch.device:
-    """The torch device of that name; "auto" is a CUDA GPU where torch has one, else the CPU.
+    """The torch device called ``name``; "auto" is a CUDA GPU if torch has one, else the CPU.
 
     Args:
         name: one of :data:`DEVICES`.
-        index: which of several CUDA GPUs.
+        index: index of the CUDA GPU, if there are several.
 
     Raises:
         UsageError: for another name, or if torch does not have this device.
@@ -34,7 +34,7 @@ def choose_device(name: str, index: int = 0) -> torch.device:
 
 
 def use_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; with "auto", where that is faster than float32."""
+    """Whether to compute in bfloat16; for "auto", if it is faster than float32 on this device."""
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":

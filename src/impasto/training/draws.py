@@ -17,8 +17,8 @@ def draw_styles(
 ) -> tuple[list[int], Tensor]:
     """The style index of each item, and its strength, (N,), from 0 (the photo) to 1 (the full style).
 
-    Every style comes once before one comes again. The last of every ``photo_every`` items has a strength below 1: half
-    of these are 0 and half uniform in (0, 1), or all 0 unless ``between``.
+    Every style is drawn once before any is drawn twice. The last of every ``photo_every`` items has a strength below 1:
+    half of these are 0 and half are uniform in (0, 1). Without ``between``, all of these are 0.
     """
     which, strengths = [], []
     for item in items:
@@ -63,7 +63,7 @@ def draw_noise(
     height, width = (size, size) if isinstance(size, int) else size
     drawn = []
     for item in items:
-        # torch uses the lower 32 bits of a seed only: both numbers have to be in them.
+        # torch only uses the lower 32 bits of a seed, so they must depend on both numbers.
         source = torch.Generator().manual_seed((item + seed * 0x9E3779B1) % 2**32)
         drawn.append(generator.draw_noise(1, height, width, source=source))
     return torch.cat(drawn).to(device)

@@ -1,4 +1,4 @@
-"""What a run changes in its process, and restores at its end: torch's threads, its random numbers, signal handlers."""
+"""Context managers for process-wide state that a run changes: torch's threads and random state, signal handlers."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ _seeding = threading.RLock()
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute on ``count`` threads in the block; the previous number is restored after it."""
+    """Set torch's number of threads in the block, and restore it afterwards."""
     previous = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -24,9 +24,9 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global random numbers in the block and restore their state after it.
+    """Seed torch's global random generator in the block, and restore its state afterwards.
 
-    Blocks in other threads wait for it, so that each draws the numbers of its own seed.
+    Only one thread can be in such a block; others wait.
     """
     with _seeding, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -37,7 +37,7 @@ def seeded(seed: int) -> Iterator[None]:
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether Ctrl-C (SIGINT or SIGTERM) was received; a second one interrupts at once.
 
-    Outside the main thread, where Python allows no signal handlers, it always tells False.
+    Outside the main thread, where Python allows no signal handlers, the function always returns False.
     """
     asked = threading.Event()
 

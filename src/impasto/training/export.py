@@ -1,4 +1,4 @@
-"""What a finished run writes: a model file, a style file, or a network and the style files that were made with it."""
+"""Writes the result of a run: a model file, a style file, or a network with its style files."""
 
 import contextlib
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ from impasto.training.paths import results_of
 from impasto.training.ranges import feature_ranges
 
 TOLERANCE = 1 / 255
-"""How far ONNX Runtime's pixels may differ from torch's, in [0, 1]."""
+"""Largest accepted difference between the pixels of ONNX Runtime and torch, in [0, 1]."""
 
 
 def write_result(
     generator: Generator, config: TrainConfig, training: dict[str, Any], base: Base | None, photos: Sequence[Tensor]
 ) -> None:
-    """Write what a run learnt, at the paths that its configuration names.
+    """Write the result of a run to the paths in its configuration.
 
     Args:
         generator: The trained network.
-        config: Of the run.
+        config: The run's configuration.
         training: The record of the run, for the files' descriptions.
-        base: The network that the run began with; only a run that learnt a style file needs it.
-        photos: Float32 (1, 3, H, W); they are painted to find :func:`impasto.training.ranges.feature_ranges`.
+        base: The network that the run started from; only needed for a style file.
+        photos: Photos to measure :func:`impasto.training.ranges.feature_ranges` on, float32 (1, 3, H, W).
 
     Raises:
         ModelError: as :func:`export_generator`, or a file cannot be written.
@@ -118,7 +118,7 @@ def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
 
     Args:
         generator: The network.
-        info: The file's description. What the generator states about its sizes and its noise replaces what it says.
+        info: The file's description. Its entries about sizes and noise are replaced by those of the generator.
         path: The file to write.
 
     Raises:
@@ -138,7 +138,7 @@ def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
 
 
 def facts(generator: Generator) -> dict[str, Any]:
-    """What the generator states about its sizes and its noise, as entries of `ModelInfo`."""
+    """The generator's attributes about sizes and noise, as entries of `ModelInfo`."""
     names = ("minimum_size", "noise_channels", "noise_stride", "noise_scales", "reach", "strides")
     return {name: getattr(generator, name) for name in names}
 
@@ -158,7 +158,7 @@ def example_inputs(generator: Generator, *, height: int, width: int, batch: int 
 def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) -> float:
     """The largest difference of any pixel between ONNX Runtime and torch with these inputs, in [0, 1]."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it would warn that the default of an input cannot be folded
+    options.log_severity_level = 3  # suppresses the warning that an input with a default cannot be folded
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     arrays = {name: x.numpy() for name, x in inputs.items()}
     if "strength" in {x.name for x in session.get_overridable_initializers()}:

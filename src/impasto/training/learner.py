@@ -1,4 +1,4 @@
-"""The learner: a generator, its optimisers, and the state of its run; all that a checkpoint holds."""
+"""The learner: a generator, its optimisers, and the state of the run. A checkpoint contains all of it."""
 
 import copy
 import math
@@ -17,12 +17,12 @@ from impasto.training.environment import seeded
 from impasto.training.muon import Muon
 
 SETTLING_STEPS = 50
-"""A rise of the loss during the first steps does not count as an explosion."""
+"""Number of first steps in which a rise of the loss does not count as an explosion."""
 
 
 @dataclass
 class State:
-    """What changes during a run, besides weights and optimiser states."""
+    """The state of a run, apart from weights and optimiser states."""
 
     step: int = 0
     seconds: float = 0.0
@@ -42,8 +42,8 @@ class Learner:
         styles: number of styles to learn. They share all weights but the scales and shifts of the normalisations. With
             a further style, its last, the generator learns to reproduce the photo, if the recipe says so or there are
             several styles.
-        seed: of the initial weights.
-        device: where the generator is.
+        seed: seed of the initial weights.
+        device: the generator's device.
         style_only: train only the scales and shifts.
 
     Attributes:
@@ -79,7 +79,7 @@ class Learner:
         self.from_base = True
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to resume exactly; the tensors are not copies."""
+        """The state from which a run can be resumed exactly. The tensors are not copies."""
         return {
             "generator": self.generator.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer, _ in self.optimizers],
@@ -103,7 +103,7 @@ class Learner:
             factor *= min(1.0, (1.0 - fraction) / recipe.decay)
         if recipe.decay_every:
             factor *= 0.8 ** (self.state.step // recipe.decay_every)
-        # A single style starts with the parameters of another one: they are adapted before the other weights are.
+        # A single style starts with the parameters of another style, which are adapted before the other weights.
         style_first = self.from_base and self.styles == 1 and fraction < recipe.style_first
         for optimizer, rate in self.optimizers:
             for group in optimizer.param_groups:
@@ -112,7 +112,7 @@ class Learner:
     def style_weight(self, fraction: float) -> float:
         """The style weight at this fraction of the run.
 
-        It rises from a small value in a network trained from random weights, which first learns to keep the photo.
+        With random initial weights it rises from a small value, so that the network first learns to keep the photo.
         """
         ramp = 0.0 if self.from_base else self.recipe.ramp
         return self.recipe.objective.style_weight * (min(1.0, 0.05 + 0.95 * fraction / ramp) if ramp else 1.0)
@@ -120,9 +120,10 @@ class Learner:
     def draw_styles(self, items: range, seed: int) -> tuple[list[int], Tensor]:
         """The style and the strength of each item, see :func:`impasto.training.draws.draw_styles`.
 
-        With several styles, which always have strengths, the photo comes as often as a style does unless the recipe
-        says otherwise. Strengths between 0 and 1 need balanced terms: raw style terms differ so much in size from
-        :func:`impasto.nn.pixel_terms.reconstruction_error` that anything between would be the photo.
+        With several styles, the photo is drawn as often as each style, unless the recipe sets ``photo_every``.
+        Strengths between 0 and 1 are only drawn with balanced terms: raw style terms and
+        :func:`impasto.nn.pixel_terms.reconstruction_error` differ so much in scale that any mixture of them would give
+        the photo.
         """
         if self.generator.styles == self.styles:
             return draw_styles(items, self.styles, seed)
@@ -133,9 +134,9 @@ class Learner:
     def clip_gradients(self) -> None:
         """Scale down a gradient whose norm is more than ``longest_gradient`` times its running mean.
 
-        A single unusual crop can have a gradient three hundred times as long (one channel that hardly varies in a
-        picture of strength 0), and both optimisers accumulate it: the style error of a run from the shared network
-        doubled for about thirty steps.
+        The gradient of a single unusual crop can be three hundred times as long, for example if a channel is almost
+        constant in a picture of strength 0. Both optimisers accumulate it: in a run from the shared network, the style
+        error doubled for about thirty steps.
         """
         if not self.recipe.longest_gradient:
             return
@@ -147,8 +148,8 @@ class Learner:
     def exploded(self, content: float, style: float) -> bool:
         """Add a step's terms to the running means; True if they are not finite or the objective has exploded.
 
-        That is, its mean over about 10 steps is more than twice its mean over about 100. A single unusual photo does
-        not count: ten times the usual objective, once, at most doubles the shorter mean.
+        It has exploded if its mean over about 10 steps is more than twice its mean over about 100. A single unusual
+        photo does not trigger this: one step at ten times the usual objective at most doubles the shorter mean.
         """
         state = self.state
         if not math.isfinite(content + style):
@@ -162,15 +163,15 @@ class Learner:
         return state.step > SETTLING_STEPS and self.objective(state.content, state.style) > 2.0 * state.usual
 
     def objective(self, content: float, style: float) -> float:
-        """The weighted sum of these terms at the full style weight, without the other terms."""
+        """The weighted sum of the content and style term, at the full style weight."""
         return self.recipe.objective.content_weight * content + self.recipe.objective.style_weight * style
 
 
 def _split_parameters(generator: Generator, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
     """The generator's weights without scales and shifts: the convolution kernels for Muon, and the rest for Adam.
 
-    The last kernel is left to Adam: it makes the pixels, and an orthogonalised step does not respect their scale. All
-    other kernels are followed by a normalisation or another layer.
+    Adam trains the last kernel, because it outputs the pixels and orthogonalised steps ignore their scale. All other
+    kernels are followed by a normalisation or another layer.
     """
     inner: list[Tensor] = []
     rest: list[Tensor] = []

@@ -1,8 +1,8 @@
-"""A generator's ONNX graph, written node by node, and its weights read back.
+"""Builds a generator's ONNX graph node by node, and reads the weights back from it.
 
-The graph is not traced. So it is the same with every version of torch, takes milliseconds, has one node a layer, which
-lets engines find their fused InstanceNormalization, and can be read by a person. What tracing would guarantee is that
-the graph computes what the generator does: every export checks it (:func:`impasto.training.export.export_generator`).
+The graph is not traced. Therefore it does not depend on the version of torch, takes milliseconds to build, and has one
+readable node per layer, for which engines have fused kernels (InstanceNormalization). Every export checks that the
+graph and the generator give the same output (:func:`impasto.training.export.export_generator`).
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ IR_VERSION = 9
 FIRST_KERNEL = "first.conv.conv.weight"
 """The name of the light network's first kernel."""
 PACKED = 2
-"""Side of the squares of pixels that the residual network's last convolution computes together, in its graph."""
+"""Side of the squares of pixels that the residual network's last convolution outputs as channels in the graph."""
 
 _LARGEST_INDEX = np.iinfo(np.int64).max
 
@@ -36,9 +36,9 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
 
     Args:
         generator: The network; its normalisation is that of eval().
-        strength: The network has two styles, the second of which reproduces the photo. The graph contains both, and has
-            an input ``strength`` that mixes them, with the default 1. Beyond 1, the layers that make the colours stay
-            at the style.
+        strength: Whether to add an input ``strength``, with the default 1, to a network of two styles, the second of
+            which reproduces the photo. The graph interpolates between them. Above 1, the last normalisations, which
+            determine the colors, are not extrapolated.
     """
     graph = _Graph(generator)
     inputs = [Value("image", ("batch", 3, "height", "width"))]
@@ -69,9 +69,9 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
 
 
 def read_weights(content: bytes, generator: Generator) -> dict[str, Tensor]:
-    """The weights in a file that :func:`to_onnx` made of an equal generator, by their names in its state dict.
+    """The weights in a file that :func:`to_onnx` made from a generator of the same architecture, as a state dict.
 
-    The scales and shifts of styles are not among them where they are an input of the graph.
+    If the graph has the input ``style``, the styles' scales and shifts are missing.
 
     Raises:
         ModelError: The content is damaged.
@@ -86,10 +86,10 @@ def read_weights(content: bytes, generator: Generator) -> dict[str, Tensor]:
 
 
 def pack_kernel(kernel: Tensor) -> Tensor:
-    """A kernel of stride 1 as one of stride 2 that computes each 2 x 2 square of its outputs as channels.
+    """Convert a kernel of stride 1 to one of stride 2 that outputs each square of 2 x 2 pixels as channels.
 
     (F, C, h, w) -> (4 F, C, h + 1, w + 1): the kernel at its four positions in a window that is larger by one. Engines
-    compute 16 channels in the time of 3. (`narrow_conv` of :mod:`impasto.nn.layers` does the same in training.)
+    compute 16 channels in the time of 3. (:func:`impasto.nn.layers.narrow_conv` does the same in training.)
     """
     filters, channels, height, width = kernel.shape
     packed = kernel.new_zeros(filters, PACKED, PACKED, channels, height + PACKED - 1, width + PACKED - 1)
@@ -100,23 +100,25 @@ def pack_kernel(kernel: Tensor) -> Tensor:
 
 
 def pack_bias(bias: Tensor) -> Tensor:
-    """The bias that belongs to :func:`pack_kernel`, (F,) -> (4 F,)."""
+    """The bias for the kernel from :func:`pack_kernel`, (F,) -> (4 F,)."""
     return bias.repeat_interleave(PACKED * PACKED)
 
 
 def unpack(stored: Tensor, shape: Sequence[int]) -> Tensor:
-    """The kernel or bias of this shape that :func:`pack_kernel` or :func:`pack_bias` made ``stored`` of.
+    """The inverse of :func:`pack_kernel` and :func:`pack_bias`; ``shape`` is that of the original tensor.
 
-    A tensor that was not packed is returned as it is.
+    A tensor that is not packed is returned unchanged.
     """
-    first = stored[:: len(stored) // shape[0]]  # of each square the first pixel, whose kernel begins at the corner
+    first = stored[
+        :: len(stored) // shape[0]
+    ]  # the first pixel of each square, whose kernel starts at the corner of the window
     return first[tuple(slice(length) for length in shape)].contiguous()
 
 
 def first_layer_sees_pixels(generator: Generator) -> bool:
-    """Whether the graph subtracts the mean after the first convolution, not from the pixels.
+    """Whether the graph subtracts the mean after the first convolution instead of before.
 
-    8 bits hold pixels exactly, but not centred ones. The result is the same where the padding consists of pixels too.
+    8 bits represent pixels exactly, but not centred pixels. The results are equal if the padding consists of pixels.
     """
     return (
         isinstance(generator, LightGenerator)
@@ -131,7 +133,7 @@ class _Graph:
     def __init__(self, generator: Generator) -> None:
         self.parameter_names = {id(x): name for name, x in generator.named_parameters()}
         self.places: dict[nn.Module, int] = {}
-        """Where in the style input the scales of each normalisation begin; its shifts follow them."""
+        """The index of each normalisation's scales in the style input; its shifts follow them."""
         place = 0
         for norm in generator.conditional_norms():
             self.places[norm] = place
@@ -140,7 +142,7 @@ class _Graph:
         self._constants: dict[str, Constant] = {}
 
     def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
-        """Append a node and return its output's name; inputs are such names, or arrays and tensors: constants."""
+        """Append a node and return its output's name. Inputs are names, or arrays and tensors (as constants)."""
         names = tuple(x if isinstance(x, str) else self.constant(x) for x in inputs)
         name = f"{operator.lower()}_{len(self._nodes)}"
         encoded = b"".join(attribute(key, attributes[key]) for key in sorted(attributes))
@@ -148,14 +150,14 @@ class _Graph:
         return name
 
     def constant(self, x: Any, name: str = "") -> str:
-        """Store an array or tensor, under this name, or its own where it is a weight; returns the name."""
+        """Store an array or tensor as a constant and return its name: ``name``, or the weight's own name."""
         array = np.asarray(x.detach().cpu().float().contiguous() if isinstance(x, Tensor) else x)
         name = name or self.parameter_names.get(id(x), f"constant_{len(self._constants)}")
         self._constants[name] = Constant.from_array(name, array)
         return name
 
     def finished(self, inputs: Sequence[Value], output: Value) -> Model:
-        """The model, whose output is that of the last node."""
+        """The finished model. Its output is that of the last node."""
         *nodes, last = self._nodes
         nodes.append(Node(last.operator, last.inputs, (output.name,), last.attributes, last.name))
         return new_model(nodes, self._constants, inputs, [output], opset=OPSET, ir_version=IR_VERSION)
@@ -198,7 +200,7 @@ def _residual(graph: _Graph, net: Any, x: str, noise: str | None, style: str | N
 
 
 def _light(graph: _Graph, net: Any, x: str, noise: str | None, style: str | None) -> str:
-    """LightGenerator.paint; the activation comes before cells become pixels, so that engines fuse it."""
+    """LightGenerator.paint and the output's activation, which precedes DepthToSpace so that engines fuse it."""
     assert isinstance(net, LightGenerator)
     x = graph.add("SpaceToDepth", _whole_cells(graph, x, CELL)(x), blocksize=CELL)
     conv, norm = net.first.conv, net.first.norm
@@ -264,7 +266,7 @@ def _activated(graph: _Graph, generator: Generator, x: str) -> str:
 
 
 def _whole_cells(graph: _Graph, image: str, cell: int) -> Callable[[str], str]:
-    """A function that pads arrays of this picture's size to multiples of ``cell``, below and right, with the edge."""
+    """A function that pads arrays of the picture's size to multiples of ``cell``, right and below, with edge values."""
     sizes = graph.add("Slice", graph.add("Shape", image), _ints(2), _ints(4))
     missing = graph.add("Mod", graph.add("Neg", sizes), _ints(cell, cell))
     border = graph.add("Concat", _ints(0, 0, 0, 0, 0, 0), missing, axis=0)
@@ -333,7 +335,7 @@ def _scale_and_shift(graph: _Graph, norm: InstanceNorm | ContrastNorm, style: st
 
 
 def _clipped(graph: _Graph, y: str, scale: Any, shift: Any, limit: float) -> str:
-    """``y``, scaled and shifted already, clipped at ``limit`` standard deviations from the mean."""
+    """Clip ``y``, which is scaled and shifted already, at ``limit`` standard deviations from the mean."""
     distance = graph.add("Mul", graph.add("Abs", scale), np.float32(limit))
     low, high = (
         graph.add("Reshape", graph.add(operator, shift, distance), _ints(-1, 1, 1)) for operator in ("Sub", "Add")

@@ -1,4 +1,4 @@
-"""Where a run's files are."""
+"""The paths of a run's files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The photos of a run: which ones it learns from, and which ones are held out to measure the result."""
+"""Splits photos into those that a run learns from and held-out photos."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from impasto.files import training_data
 from impasto.pictures.folders import find_images
 
 HELD_OUT = 4
-"""Photos of a content folder that are held out when the user names none."""
+"""Number of photos of a content folder that are held out by default."""
 
 
 def built_in_photos() -> list[Path]:
@@ -22,8 +22,8 @@ def content_photos(
 
     Args:
         folder: photos of any format, subfolders included; None for the built-in photos.
-        held_out: a folder of held-out photos, or a text file with the names of some (one file name a line). With None,
-            :data:`HELD_OUT` evenly spaced ones of ``folder`` are held out.
+        held_out: a folder of held-out photos, or a text file with names of photos in ``folder``, one per line. None
+            holds out :data:`HELD_OUT` evenly spaced photos of ``folder``.
         exclude: a folder to skip, wherever it is: the run's own, which holds its preview.
 
     Raises:

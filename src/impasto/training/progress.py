@@ -1,4 +1,4 @@
-"""What a run reports while it learns, and its log."""
+"""The progress reports of a run, and its log."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ class Progress:
     Attributes:
         step: steps done.
         fraction: of the run, 0 to 1.
-        seconds: time spent learning, earlier parts of a resumed run included.
+        seconds: training time, including earlier parts of a resumed run.
         seconds_left: estimate of the time left.
         steps_per_second: mean over the run.
         content: content error, running mean over about 10 steps.

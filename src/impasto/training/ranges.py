@@ -1,4 +1,4 @@
-"""The ranges of a network's features, which computing in 8 bits needs to know."""
+"""Measures the value ranges of features for 8-bit quantisation."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,17 @@ from impasto.nn.generator import Generator
 from impasto.training.onnx_graph import FIRST_KERNEL, first_layer_sees_pixels
 
 MINIMUM_CHANNELS = 48
-"""Input channels from which a convolution is computed in 8 bits: rounding errors average out over many."""
+"""Smallest number of input channels of a quantised convolution: rounding errors average out over many channels."""
 SAMPLES = 2**14
-"""Features that are kept of each layer, picture and style."""
+"""Number of feature values that are sampled for each layer, picture and style."""
 
 
 @torch.no_grad()
 def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, tuple[float, float]]:
     """The range of each convolution's input, by the name of its kernel: `ModelInfo.ranges`.
 
-    Only convolutions of at least :data:`MINIMUM_CHANNELS` input channels have one. The ranges hold for every style, and
-    at twice its strength, which is the maximum.
+    Only convolutions with at least :data:`MINIMUM_CHANNELS` input channels have an entry. The ranges cover all styles
+    at strengths up to 2, the maximum.
 
     Args:
         generator: The network, on any device.
@@ -45,9 +45,9 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
 
 
 def best_range(features: Tensor) -> tuple[float, float]:
-    """The range that 8 bits should cover, so that clipping and rounding together change these features least.
+    """The quantisation range that minimises the error of clipping and rounding.
 
-    Changes count to the power of 1.5: squared, a few large values would make the steps too coarse for all others.
+    The error is the mean of |x|^1.5: with squares, a few large values would make the steps too coarse for all others.
 
     Returns:
         (0, x) where no feature is negative, else (-x, x).

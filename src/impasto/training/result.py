@@ -1,4 +1,4 @@
-"""The end of a run: measure what was learnt, write it, and tell how it went."""
+"""The end of a run: evaluate the generator, write the result, and return a summary."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from impasto.training.export import write_result
 from impasto.training.run import Run
 
 RANGE_CROPS = 4
-"""Crops that are painted to find the ranges of features, for 8 bits."""
+"""Number of crops on which feature ranges are measured for 8-bit quantisation."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made, and how it went.
+    """The result of a run.
 
     Attributes:
         model: the model or style file; for several styles, the folder with the network and the styles.
         folder: the run's folder: config.json, log.jsonl, preview.jpg, checkpoint.pt.
         preview: a contact sheet of style, photo and result.
         steps: steps done.
-        seconds: time spent learning.
+        seconds: training time.
         finished: False after an interruption; the run can be resumed.
         from_base: whether it started from a shared network.
         evaluation: how good the result is on held-out photos at 512 px, see :func:`impasto.evaluate`; None under
@@ -51,7 +51,7 @@ class TrainResult:
 def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> TrainResult:
     """Measure the generator and write the preview, the result and the checkpoint.
 
-    Under torchrun only the first process does; the others return a result without measures.
+    Under torchrun only the first process does this; the others return a result without scores.
 
     Args:
         run: the run after its last step.
@@ -79,7 +79,7 @@ def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> Trai
 
 
 def _record(run: Run, evaluation: Evaluation) -> dict[str, Any]:
-    """How the result was trained, for the model file."""
+    """The training record, for the model file."""
     config, state = run.config, run.learner.state
     return {
         "preset": config.preset,

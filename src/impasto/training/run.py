@@ -1,4 +1,4 @@
-"""Everything a run needs, read and checked before the first step."""
+"""Prepares a run: reads and checks all inputs before the first step."""
 
 import time
 from dataclasses import dataclass
@@ -31,9 +31,10 @@ from impasto.training.targets import ContentTargets
 
 @dataclass
 class Run:
-    """A prepared run. Its files are in ``folder``; ``pictures`` are the style pictures, ``photos`` is how many it has.
+    """A prepared run. Its files are in ``folder``; ``pictures`` are the style pictures.
 
-    ``base`` is the shared network it starts from, or None; ``loss_record`` describes the loss network.
+    ``photos`` is the number of photos to learn from.
+    ``base`` is the shared network that it starts from, or None; ``loss_record`` describes the loss network.
     """
 
     config: TrainConfig
@@ -63,7 +64,7 @@ class Run:
 
     @property
     def fraction(self) -> float:
-        """How much of the run is done, from 0 to 1 and, by a last step that takes long, beyond."""
+        """The finished fraction of the run, from 0 to 1. It can exceed 1 if the last step is slow."""
         state = self.learner.state
         if self.config.steps is not None:
             return state.step / self.config.steps
@@ -72,7 +73,7 @@ class Run:
 
     @torch.no_grad()
     def paint(self, photo: Pixels, style: int) -> Pixels:
-        """Paint a photo, uint8 (H, W, 3), in the style of this number, with the noise of seed 0."""
+        """Paint a photo, uint8 (H, W, 3), in the style with this index, with the noise of seed 0."""
         generator, device = self.learner.generator, self.world.device
         training = generator.training
         generator.eval()
@@ -144,7 +145,7 @@ def prepare(config: TrainConfig, world: World, *, resume: bool, restart: bool) -
 
 
 def _resume_or_check(run: Run, *, resume: bool, restart: bool) -> None:
-    """Restore the checkpoint; or make sure that no unfinished run and no result is lost."""
+    """Restore the checkpoint, or raise an error if an unfinished run or a result would be overwritten."""
     there = run.checkpoint.exists()
     if there and not restart:
         saved = read_checkpoint(run.checkpoint)
@@ -165,11 +166,11 @@ def _resume_or_check(run: Run, *, resume: bool, restart: bool) -> None:
 
 
 def _start(run: Run) -> None:
-    """Give the learner the weights of the shared network and the parameters of its most similar styles."""
+    """Initialise the learner with the shared network's weights and the parameters of its most similar styles."""
     if run.base is None:
         return
     begun, size = time.monotonic(), run.config.recipe.first_crop
-    # Not through the run's own targets: what is cached must not depend on whether a run was resumed.
+    # Does not use the run's targets, whose cache must not depend on whether a run was resumed.
     targets = ContentTargets(run.loss, run.pool, run.world.device)
     noise = draw_noise(run.learner.generator, range(1), size, run.config.seed, run.world.device)
     nearest = run.base.nearest(run.loss, *targets.get([run.pool.index(0)], size), noise)

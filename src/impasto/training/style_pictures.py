@@ -1,4 +1,4 @@
-"""The style pictures of a run, and what makes one unusable."""
+"""Reads and checks the style pictures of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 
 MINIMUM_SIZE = 64
-"""Short side, pixels. The deepest layers of the loss network have almost no features of a smaller picture."""
+"""Smallest short side, pixels. The deepest layers of the loss network have almost no features of a smaller picture."""
 MAXIMUM_ASPECT = 8
-"""Long side divided by short side; all pictures are scaled to one short side."""
+"""Largest ratio of long to short side; all pictures are scaled to the same short side."""
 MINIMUM_DEVIATION = 2.0
-"""Standard deviation of at least one colour channel, levels of 255."""
+"""Smallest standard deviation, which at least one color channel must have, levels of 255."""
 
 
 def read_style(path: Path, size: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""What the content term compares a painted crop with: the crop's own features, cached."""
+"""Caches the content targets, which are the crops' own features."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,14 @@ from impasto.nn.losses import ContentTarget, PerceptualLoss
 from impasto.training.crops import CropPool
 
 CACHE_BYTES = 600_000_000
-"""Memory for cached content features."""
+"""Size of the cache."""
 
 
 class ContentTargets:
-    """Crops and their content targets, by crop number; features stay in memory while they fit.
+    """Crops and their content targets, by crop number. Features are cached until the cache is full.
 
-    They are stored as float16 and rounded to it even when not stored, so that a step does not depend on the cache.
+    Features are stored in float16, and rounded to it even if they are not cached, so that the cache does not change
+    results.
     """
 
     def __init__(self, loss: PerceptualLoss, pool: CropPool, device: torch.device) -> None:

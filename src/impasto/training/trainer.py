@@ -1,7 +1,7 @@
-"""Training: one readable loop, for one process or several under torchrun.
+"""The training loop, for one process or several under torchrun.
 
-No random state is kept between steps: crops, styles and noise are functions of (seed, step). So a run that stops and
-resumes ends with the same weights as an uninterrupted one.
+Crops, styles and noise are functions of (seed, step), so there is no random state. An interrupted and resumed run ends
+with the same weights as an uninterrupted one.
 """
 
 import copy
@@ -28,11 +28,11 @@ from impasto.training.run import Run, prepare
 from impasto.training.style_pictures import warn_small
 
 REPORT_SECONDS = 60.0
-"""How often a run measures held-out photos and writes its preview and checkpoint."""
+"""Interval at which a run evaluates held-out photos and writes its preview and checkpoint."""
 LOG_STEPS = 10
-"""How often a run writes a line to its log."""
+"""Number of steps between lines of the log."""
 SNAPSHOT_STEPS = 50
-"""How often the state is copied in memory, to return to when the loss explodes."""
+"""Number of steps between snapshots of the state in memory, which are restored if the loss explodes."""
 MAXIMUM_ROLLBACKS = 5
 
 
@@ -46,13 +46,13 @@ def train(
     """Train as ``config`` says and write the model to ``config.output``.
 
     The run's folder is beside the model (``MODEL.run``): config.json, log.jsonl, preview.jpg and checkpoint.pt.
-    Ctrl-C ends the run after the current step, with everything written. Torch's number of threads, its random state and
-    the signal handlers are as before afterwards.
+    Ctrl-C ends the run after the current step and writes all files. Torch's number of threads, the random state and the
+    signal handlers are restored at the end.
 
     Args:
-        config: what to learn.
-        resume: go on with the unfinished run of this output. Its configuration must be the same, except for the budget.
-        restart: replace an unfinished run, or the result that is there.
+        config: the configuration of the run.
+        resume: continue the unfinished run of this output. Its configuration must be the same, except for the budget.
+        restart: replace an unfinished run, or an existing result.
         progress: called after every step, and once more before the result is measured, in this thread.
 
     Raises:
@@ -73,7 +73,7 @@ def _learn(run: Run, progress: Callable[[Progress], None]) -> bool:
     """Take steps until the budget is spent; returns False if interrupted before."""
     config, learner, world = run.config, run.learner, run.world
     log = Log(run.folder / "log.jsonl", append=learner.state.step > 0) if world.first else None
-    # The last two: an explosion that is not noticed yet may be in the newer one.
+    # Two snapshots, as the newer one may contain the start of an explosion.
     snapshots = deque([copy.deepcopy(learner.state_dict())], maxlen=2)
     held_out: dict[str, float] | None = None
     message = warn_small(config.styles, run.pictures, config.recipe.style_size)
@@ -110,7 +110,7 @@ def _learn(run: Run, progress: Callable[[Progress], None]) -> bool:
 
 
 def _gradients(run: Run, fraction: float, size: int) -> LossTerms:
-    """Paint this process's share of the next batch, and leave the gradient of the whole batch's objective."""
+    """Paint this process's share of the next batch, and accumulate the gradient of the whole batch's objective."""
     recipe, seed, device = run.config.recipe, run.config.seed, run.world.device
     learner, generator = run.learner, run.learner.generator
     batch = _batch(run)
@@ -133,7 +133,7 @@ def _gradients(run: Run, fraction: float, size: int) -> LossTerms:
 
 
 def _mean_terms(run: Run, terms: LossTerms) -> tuple[float, float]:
-    """The batch's content and style terms; nan where a gradient is not finite, as a step would ruin the weights."""
+    """The batch's content and style terms; nan if a gradient is not finite, as a step would destroy the weights."""
     content, style = run.world.mean_terms(terms)
     finite = all(bool(p.grad.isfinite().all()) for p in run.learner.generator.parameters() if p.grad is not None)
     return (content if finite else math.nan), style
@@ -149,7 +149,7 @@ def _update(run: Run) -> None:
 
 
 def _roll_back(run: Run, snapshots: deque[dict[str, Any]]) -> str:
-    """Return to the older snapshot at half the learning rate; the message for the user.
+    """Restore the older snapshot and halve the learning rate; returns a message for the user.
 
     Raises:
         TrainingError: if this happens too often.
@@ -167,7 +167,7 @@ def _roll_back(run: Run, snapshots: deque[dict[str, Any]]) -> str:
 
 
 def _save(run: Run) -> str | None:
-    """Write checkpoint and preview; a message if that fails, as there may be room again at the run's end."""
+    """Write checkpoint and preview. Returns a message if that fails; writing is tried again later."""
     try:
         run.write_checkpoint(finished=False)
         save_image(run.preview, run.held_out.sheet(run.paint))
