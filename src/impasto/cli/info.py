@@ -44,7 +44,7 @@ EXTRAS = {
     "av": "video",
     "torch": "training",
 }
-"""Optional packages, and what they are for."""
+"""Optional packages, and their purpose."""
 
 
 def info(
@@ -82,7 +82,7 @@ def info(
 
 
 def _measure(name: str, variant: Variant, engine: PaintingFlags) -> dict[str, Any]:
-    """What computes, and the seconds per megapixel; or the error."""
+    """The engine and the seconds per megapixel, or the error."""
     found: dict[str, Any] = {"engine": None, "precision": None, "threads": None, "seconds_per_megapixel": None}
     try:
         stylizer = load(
@@ -94,7 +94,7 @@ def _measure(name: str, variant: Variant, engine: PaintingFlags) -> dict[str, An
 
 
 def _seconds_per_megapixel(stylizer: Stylizer) -> float:
-    """The least time of three for a picture in memory, painted at its own size."""
+    """The fastest of three runs for a picture in memory, painted at its own size."""
     grey = np.full((512, 512, 3), 128, np.uint8)
     stylizer(grey, AS_IT_IS)  # compiles, allocates
     seconds = []
@@ -115,7 +115,7 @@ def _speed(found: Mapping[str, Any]) -> str:
 
 
 def _installation(engine: PaintingFlags) -> dict[str, Any]:
-    """What there is on this computer, and what it paints with."""
+    """The versions, engines and speed on this computer."""
     folder = compiled_folder(shipped_network())
     style = next(iter(shipped()))
     return {
@@ -188,7 +188,7 @@ def _file(file: str, engine: PaintingFlags, *, fast: bool) -> tuple[dict[str, An
 
 
 def _describe(file: str, variant: Variant) -> tuple[ModelInfo | StyleInfo, str, dict[str, str]]:
-    """What the file says about itself, its kind (style, model or network), and the rows to print."""
+    """The file's description, its kind (style, model or network), and the rows to print."""
     path = Path(file)
     if not is_style(file):
         model = read_info(path)

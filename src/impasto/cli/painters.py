@@ -1,4 +1,4 @@
-"""What `impasto stylize` paints with: loaded, checked, and put together from styles, masks and refinement."""
+"""Makes the painter of `impasto stylize` from styles, masks and refinement."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ Loader = Callable[[str | Mapping[str, float]], Stylizer]
 
 
 def load_painter(request: Request, engine: PaintingFlags) -> PicturePainter:
-    """What repaints a picture, or makes a sheet of it.
+    """A function that repaints a picture, or makes a contact sheet of it.
 
     Raises:
         ImpastoError: A style, model, mask or engine cannot be loaded, or the model cannot apply the settings.
@@ -40,7 +40,7 @@ def load_painter(request: Request, engine: PaintingFlags) -> PicturePainter:
 
 
 def _load(names: str | Mapping[str, float], *, variant: Variant, engine: PaintingFlags) -> Stylizer:
-    """`impasto.load`, with a line about what computes for --verbose."""
+    """`impasto.load`, which logs the engine for --verbose."""
     start = time.perf_counter()
     with without_module("openvino.tools.ovc"):  # it converts models, and takes longer to import than all the rest
         stylizer = load(
@@ -53,7 +53,7 @@ def _load(names: str | Mapping[str, float], *, variant: Variant, engine: Paintin
 
 
 def _painter(request: Request, load: Loader) -> PicturePainter:
-    """What repaints a picture, with masks and refinement."""
+    """A function that repaints a picture, with masks and refinement."""
     saved = request.saved
     masks = []
     for path in request.masks:
@@ -77,7 +77,7 @@ def _painter(request: Request, load: Loader) -> PicturePainter:
 
 
 def _refined(paint: PicturePainter, request: Request) -> PicturePainter:
-    """The same, followed by Gatys' optimisation; colours are kept at the end."""
+    """``paint``, followed by Gatys' optimisation. Colours are matched at the end."""
     from impasto.optimize.refine import refined
     from impasto.pictures.colors import keep_colors
 
@@ -99,7 +99,7 @@ def _refined(paint: PicturePainter, request: Request) -> PicturePainter:
 
 
 def _other(first: Stylizer, name: str, variant: Variant, load: Loader) -> Stylizer:
-    """Another style, on the same network if it belongs to it."""
+    """Load another style, with the network of ``first`` if it is the same."""
     try:
         return first.restyled(name, variant=variant)
     except UsageError:
@@ -109,7 +109,7 @@ def _other(first: Stylizer, name: str, variant: Variant, load: Loader) -> Styliz
 
 
 def _sheet_painter(request: Request, load: Loader) -> PicturePainter:
-    """What makes a sheet of the photo: each style in a row, from weak to strong."""
+    """A function that makes a contact sheet of a photo, with one row of strengths for each style."""
     from impasto.painting.sheets import STRENGTHS, strength_sheet
 
     saved = request.saved

@@ -1,4 +1,4 @@
-"""What `impasto stylize` is asked to do: its flags, and whether they fit together."""
+"""The flags of `impasto stylize`, and the check of their combination."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -154,7 +154,7 @@ def _check_extra(request: Request) -> None:
 
 
 def _with_paths(saved: SavedSettings) -> SavedSettings:
-    """The same with ~ expanded."""
+    """Expand ~ in all paths."""
     styles = {file_or_name(name): share for name, share in saved.style.items()}
     return replace(saved, style=styles, model=None if saved.model is None else file_or_name(saved.model))
 

@@ -147,7 +147,7 @@ class _Printer:
             complain(error)
 
     def dry_run(self, plan: Plan) -> int:
-        """What would be done; the exit code."""
+        """Print the plan without painting; returns the exit code."""
         self.failures += plan.failures
         for job, error in check_readable(plan):
             if error is not None:
@@ -178,7 +178,7 @@ def _record(painted: "Painted") -> dict[str, Any]:
 
 
 def _planned(inputs: Sequence[str], output: str, style: StyleFlags, request: Request) -> Plan:
-    """What to paint; UsageError if a result or the settings would replace a file that is needed."""
+    """Plan the batch. Raises UsageError if a result or the settings file would replace a file that is needed."""
     protected = dict.fromkeys(request.needed, "is needed to paint")
     save, options = style.save_settings, request.files
     if save is not None:
@@ -196,7 +196,7 @@ def _planned(inputs: Sequence[str], output: str, style: StyleFlags, request: Req
 
 
 def _absolute(saved: SavedSettings) -> SavedSettings:
-    """The same with absolute paths: a settings file may be used from another folder."""
+    """Make all paths absolute, so that the settings file can be used from another folder."""
     style = {
         name if name in shipped_names() else str(Path(name).resolve()): share for name, share in saved.style.items()
     }
@@ -204,7 +204,7 @@ def _absolute(saved: SavedSettings) -> SavedSettings:
 
 
 def _holds(file: Path, saved: SavedSettings) -> bool:
-    """Whether this file holds these settings."""
+    """Whether the file contains these settings."""
     try:
         found, wanted = read_settings(file), _absolute(saved)
         return found == wanted and [*found.style] == [*wanted.style]  # masks are given in the order of styles

@@ -123,7 +123,7 @@ def _terms(progress: Progress) -> str:
 
 
 def _print_result(config: TrainConfig, result: TrainResult) -> None:
-    """How good the result is."""
+    """Print the scores of the result."""
     for path, reason in result.unreadable.items():
         print(f"left out {path}: {reason}")
     start = "the shared network" if result.from_base else "nothing"
@@ -145,7 +145,7 @@ def _print_result(config: TrainConfig, result: TrainResult) -> None:
 
 
 def _print_next(config: TrainConfig, result: TrainResult) -> None:
-    """Where the result is, and the command that uses it or continues the run."""
+    """Print the path of the result, and the command that uses it or continues the run."""
     several = len(config.styles) > 1
     print(f"{'styles' if several else 'style' if config.style_only else 'model'}: {result.model}")
     if not result.finished:

@@ -30,7 +30,7 @@ else:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherFlags:
-    """What else the command takes."""
+    """Other options of the command."""
 
     mask: FilePath | None = opt(
         None, "picture that shows where to paint, white fully and black not at all; or a clip, frame by frame"

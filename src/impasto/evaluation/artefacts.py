@@ -1,7 +1,7 @@
-"""Faults of pictures painted by networks: lattices, droplets, frames and repeated motifs.
+"""Measures artefacts of painting networks: lattices, droplets, frames and repeated motifs.
 
-Each measure compares the picture with the photo it was painted from, so that a photo of a tiled wall is no fault of the
-network's. Defined on the page docs/measures.md, with pictures on both sides of each of the `LIMITS`.
+Each measure compares the picture with its photo, so that a photo of a tiled wall does not count as an artefact.
+docs/measures.md has the definitions, and pictures on both sides of each of the `LIMITS`.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Artefacts:
-    """How much of each fault there is; more is worse.
+    """The amount of each artefact, in excess of the photo's; more is worse.
 
     Attributes:
-        lattice: decibels by which the spectrum's lines at periods of 8, 4, 8/3 and 2 pixels stand above those beside
-            them, beyond the photo's own: checkerboards of strided layers.
-        droplets: lone round spots, some 6 and 12 pixels wide, in a million pixels, where the photo has none. Spots
-            among spots, such as a mosaic's stones, are a texture and do not count.
-        border: levels of 255 by which the outermost 8 pixels are darker or lighter than those within, beyond the
-            photo's own: frames made by zero padding.
-        repeat: percent by which fine detail of quiet areas repeats itself at some shift of 6 to 64 pixels, beyond the
-            photo's own: one motif printed over and over. Paintings have 8 to 11.
+        lattice: height of the spectrum's lines at periods of 8, 4, 8/3 and 2 pixels above their neighbours, decibels:
+            checkerboards of strided layers.
+        droplets: number of isolated round spots, some 6 and 12 pixels wide, per million pixels. Spots among other
+            spots, such as the stones of a mosaic, are a texture and do not count.
+        border: difference in lightness between the outermost 8 pixels and those inside, levels of 255: frames caused
+            by zero padding.
+        repeat: autocorrelation of fine detail in quiet areas at some shift of 6 to 64 pixels, percent: one motif,
+            repeated. Paintings have 8 to 11.
     """
 
     lattice: float
@@ -65,7 +65,7 @@ def mean(measured: Sequence[Artefacts]) -> Artefacts:
 
 
 def complaints(found: Artefacts) -> list[str]:
-    """Sentences about what is beyond its limit."""
+    """A description of each artefact that exceeds its limit."""
     return [
         f"{WORDS[name]} ({value:.1f}, limit {getattr(LIMITS, name):g})"
         for name, value in asdict(found).items()
@@ -79,7 +79,7 @@ def _luminance(picture: Pixels) -> Plane:
 
 
 def _lattice(plane: Plane) -> float:
-    """Decibels by which the strongest line of a lattice stands out of the spectrum."""
+    """Height of the strongest lattice line in the spectrum above its neighbours, decibels."""
     strongest = 0.0
     for axis in (0, 1):
         length = plane.shape[axis] // 8 * 8
@@ -99,7 +99,7 @@ def _lattice(plane: Plane) -> float:
 
 
 def _droplets(plane: Plane, photo: Plane) -> float:
-    """Lone round spots where the photo has none, per million pixels."""
+    """Number of isolated round spots where the photo has none, per million pixels."""
     found = 0
     for radius in (3, 6):
         painted, original = _spots(plane, radius), _spots(photo, radius)
@@ -113,7 +113,7 @@ def _droplets(plane: Plane, photo: Plane) -> float:
 
 
 def _spots(plane: Plane, radius: int) -> Plane:
-    """Levels by which each pixel is the middle of a round spot of about this radius; 0 on edges and lines."""
+    """The contrast, in levels, of a round spot of about this radius at each pixel; 0 on edges and lines."""
     smooth = _blurred(plane, radius)
     ahead = np.pad(smooth, radius, mode="edge")
     north, south = ahead[: -2 * radius, radius:-radius], ahead[2 * radius :, radius:-radius]
@@ -128,7 +128,7 @@ def _spots(plane: Plane, radius: int) -> Plane:
 
 
 def _border(plane: Plane, photo: Plane) -> float:
-    """Levels by which the edge differs from what is next to it; the greatest of the four sides."""
+    """Largest difference over the four sides between the border and the pixels next to it, levels."""
     if min(plane.shape) < 64:
         return 0.0
     greatest = 0.0
@@ -139,15 +139,15 @@ def _border(plane: Plane, photo: Plane) -> float:
 
 
 WINDOW = 128
-"""Side of the windows, half over each other, in which repetition is looked for, pixels."""
+"""Side of the windows in which repetition is measured, pixels. Windows overlap by half."""
 REPEATS = (6, 64)
-"""Least and largest shift at which a picture may repeat itself, pixels."""
+"""Smallest and largest shift at which repetition is measured, pixels."""
 FAINT = 4.0
-"""Levels of 255: detail of this deviation counts half, as what can hardly be seen repeats nothing."""
+"""Standard deviation at which detail has half its weight, levels of 255: repetition of faint detail is invisible."""
 
 
 def _repeat(picture: Plane, photo: Plane) -> float:
-    """Percent by which fine detail repeats itself beyond the photo's, mean over the photo's quietest quarter."""
+    """Repetition of fine detail in excess of the photo's, percent, mean over the quietest quarter of the photo."""
     windows = [
         np.s_[top : top + WINDOW, left : left + WINDOW]
         for top in range(0, photo.shape[0] - WINDOW + 1, WINDOW // 2)
@@ -163,8 +163,8 @@ def _repeat(picture: Plane, photo: Plane) -> float:
 def repetition(patch: Plane) -> float:
     """How strongly a square patch repeats itself at its best shift, 0 to 1.
 
-    Its correlation with itself at a shift, less that at half the shift where it is positive: a motif that comes again
-    has little in common with what lies between, a long stroke has.
+    This is the autocorrelation at a shift, minus that at half the shift if it is positive: a repeated motif differs
+    from the area between its copies, while a long stroke does not.
     """
     side, (nearest, farthest) = len(patch), REPEATS
     reach = min(farthest, side // 2)

@@ -126,9 +126,9 @@ class StyleMeasure:
         self.roots = {place: gaussian.root() for place, gaussian in self.style.items()}
 
     def reference(self, photo: Tensor, full: dict[str, Tensor] | None = None) -> Reference:
-        """What pictures of ``photo``, (1, 3, H, W) in [0, 1], are compared with.
+        """The reference for pictures painted from ``photo``, (1, 3, H, W) in [0, 1].
 
-        ``full`` are its features at (at least) :data:`LAYERS`, where they are known.
+        ``full`` are its features at (at least) :data:`LAYERS`, if they are known.
         """
         features = self._features(photo, full)
         count = features[1, FORM_LAYER][0, 0].numel()

@@ -39,34 +39,34 @@ Paint = Callable[[Pixels], Pixels]
 CONTRAST = 0.25
 """Factor by which the photo's contrast is reduced, about mid-grey, to measure how much the picture changes."""
 NOISE = 2.0
-"""Levels of 255: the noise of the photo, in measuring how much the picture changes."""
+"""Standard deviation of the noise that is added to the photo to measure how much the picture changes, levels of 255."""
 LEAST_SIZE = 64
 """Smallest accepted size of photos (short side), pixels."""
 
 
 QUALITY = ("style_distance", "broad", "fine", "form", "sharp", "contrast_change", "noise_change")
-"""The measures of how good a picture is, in the order of reports."""
+"""The measures of quality, in the order of reports."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What is measured of a picture, or means over several; defined on the page docs/measures.md.
+    """The scores of a picture, or means over several. docs/measures.md has the definitions.
 
     Attributes:
-        style_distance: 0 the style, 1 as far from it as the unstyled photo: Gaussian Wasserstein-2 distance of VGG
-            features, over five layers and three scales.
-        broad: of large strokes and shapes alone.
-        fine: of contrast, edges and grain alone.
-        form: 0 the photo's form, 1 nothing left of it: change of the self-similarity of VGG features.
-        sharp: finest octave relative to the style picture's; 1 is as crisp as that.
-        contrast_change: mean absolute change of the picture, levels of 255, if the photo's contrast is cut to a quarter.
-        noise_change: the same when the photo has noise of 2 levels.
-        artefacts: faults of painting networks, see :class:`impasto.evaluation.artefacts.Artefacts`.
+        style_distance: Gaussian Wasserstein-2 distance of VGG features from the style, over five layers and three
+            scales; 0 for the style, 1 for the unstyled photo.
+        broad: the distance for large strokes and shapes only.
+        fine: the distance for contrast, edges and grain only.
+        form: change of the self-similarity of VGG features; 0 if the photo's form is kept, 1 if it is lost.
+        sharp: energy of the finest octave relative to the style picture's; 1 is equally sharp.
+        contrast_change: mean absolute change of the picture, levels of 255, if the photo has a quarter of its contrast.
+        noise_change: the same, if the photo has additional noise of 2 levels.
+        artefacts: see :class:`impasto.evaluation.artefacts.Artefacts`.
         content_error: the papers' mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3.
         style_error: the papers' relative squared distance of Gram matrices, mean over four layers.
         objective: content_error + 4 * style_error.
         lpips: LPIPS v0.1 (VGG) from the photo to the picture.
-        seconds: to paint one photo.
+        seconds: time to paint one photo.
     """
 
     style_distance: float
@@ -114,7 +114,7 @@ class Evaluation(Scores):
     unreadable: dict[str, str]
 
     def record(self) -> dict[str, Any]:
-        """What a model file keeps: ``quality``, ``words``, ``artefacts``, the papers' ``objective``, rounded."""
+        """The entries for a model file, rounded: ``quality``, ``words``, ``artefacts``, the papers' ``objective``."""
         objective = {"content": self.content_error, "style": self.style_error, "objective": self.objective}
         return {
             "quality": {name: round(getattr(self, name), 3) for name in QUALITY},
@@ -153,7 +153,7 @@ class Evaluator:
 
     @cached_property
     def style(self) -> StyleMeasure:
-        """Compares with the style picture; made when it is first used, which takes seconds."""
+        """The measure against the style picture. It is made on first use, which takes seconds."""
         return StyleMeasure(self._tensor(self.picture), self.network)
 
     @torch.no_grad()
@@ -324,7 +324,7 @@ def equal_evaluations(stylizer: Stylizer, style: Path, photos: Sequence[Path], *
 
 
 def _change(picture: Pixels, other: Pixels) -> float:
-    """Mean absolute difference, of 255."""
+    """Mean absolute difference, levels of 255."""
     return float(np.abs(picture.astype(np.float32) - other.astype(np.float32)).mean())
 
 
