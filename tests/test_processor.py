@@ -83,14 +83,15 @@ def test_quotas_of_control_groups_version_2_limit_the_cores(linux, limits, expec
     assert processor.cores() == expected
 
 
+@pytest.mark.parametrize("named", ["cpu,cpuacct", "cpuacct,cpu"])
 @pytest.mark.parametrize("mount", ["cpu,cpuacct", "cpu"])
 @pytest.mark.parametrize(
     ("group", "quota", "expected"),
     [("docker/abc", "200000", 2), ("docker", "300000", 3), (".", "400000", 4), ("docker/abc", "-1", 16)],
 )
-def test_quotas_of_control_groups_version_1_limit_the_cores(linux, mount, group, quota, expected):
+def test_quotas_of_control_groups_version_1_limit_the_cores(linux, named, mount, group, quota, expected):
     """In a container the root is its own group, and the path that of the host."""
-    linux("cgroup", "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/docker/abc\n")
+    linux("cgroup", f"5:memory:/docker/abc\n4:{named}:/docker/abc\n1:name=systemd:/docker/abc\n")
     linux(f"cgroups/{mount}/{group}/cpu.cfs_quota_us", f"{quota}\n")
     linux(f"cgroups/{mount}/{group}/cpu.cfs_period_us", "100000\n")
     linux("cgroups/memory/docker/abc/cpu.cfs_quota_us", "100000\n")

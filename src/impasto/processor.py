@@ -84,7 +84,7 @@ def _quota() -> float | None:
         if not controllers:  # version 2
             roots, read = [CGROUPS], _quota_2
         elif "cpu" in controllers.split(","):  # version 1
-            roots, read = [CGROUPS / controllers, CGROUPS / "cpu"], _quota_1
+            roots, read = [CGROUPS / name for name in (controllers, "cpu", "cpu,cpuacct")], _quota_1
         else:
             continue
         # In a container the path may be that on the host, which cannot be seen: then the root is the container's group.

@@ -91,3 +91,23 @@ def test_presence_grows_with_contrast():
     assert values == sorted(values)
     assert values[0] == 0
     assert values[-1] == 1
+
+
+@pytest.mark.parametrize("color", [0, 255])
+@pytest.mark.parametrize("sides", [(24, 0, 0, 0), (0, 24, 0, 0), (0, 0, 30, 0), (0, 20, 0, 30)])
+def test_black_and_white_borders_may_lie_on_one_side(color, sides):
+    top, bottom, left, right = sides
+    picture = np.pad(photo(), [(top, bottom), (left, right), (0, 0)], constant_values=color)
+    assert picture_area(picture) == (slice(top, top + 120), slice(left, left + 160))
+
+
+@pytest.mark.parametrize("color", [8, 120, 247])
+def test_on_one_side_a_place_that_is_nearly_black_or_white_is_no_border(color):
+    picture = np.pad(photo(), [(24, 0), (0, 0), (0, 0)], constant_values=color)
+    assert picture_area(picture)[0] == slice(0, 144)
+
+
+def test_a_page_with_one_line_of_text_is_whole():
+    page = np.full((240, 360, 3), 255, np.uint8)
+    page[20:30, 20:180:4] = 0
+    assert picture_area(page) == (slice(0, 240), slice(0, 360))

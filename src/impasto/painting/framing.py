@@ -16,6 +16,9 @@ SAME = 3.0
 """Levels of 255: largest standard deviation of a border row or column, and largest difference between such rows."""
 LEAST_BORDER = 0.02
 """Smallest share of the height or width for a pair of borders."""
+LEAST_ALONE, EXTREME = 0.05, 1.0
+"""Share of the height or width that a border on one side only takes at least, and the levels by which it may differ
+from black or white."""
 LEAST_INSIDE = 0.2
 """Smallest share of the height or width between the borders: with less, there may be no picture at all."""
 BLANK, PLAIN = 1.0, 4.0
@@ -33,7 +36,9 @@ def picture_area(image: Pixels) -> Area:
         image: uint8 or uint16 (H, W, 3).
     """
     rows = _between(image)
-    columns = _between(image[rows].transpose(1, 0, 2))
+    columns = None if rows is None else _between(image[rows].transpose(1, 0, 2))
+    if rows is None or columns is None:
+        return slice(0, image.shape[0]), slice(0, image.shape[1])
     return rows, columns
 
 
@@ -60,8 +65,8 @@ def faded(painted: Pixels, image: Pixels) -> Pixels:
     return np.rint(mixed).astype(image.dtype)
 
 
-def _between(image: Pixels) -> slice:
-    """The rows between a pair of plain borders above and below."""
+def _between(image: Pixels) -> slice | None:
+    """The rows between plain borders above and below; None if they are too few to be a picture: a line of text, say."""
     count = len(image)
     scale = np.float32(255 / white(image))
     seen = image[:, :: max(1, image.shape[1] // 512)]
@@ -74,11 +79,16 @@ def _between(image: Pixels) -> slice:
                 return number, color
         return count, color
 
+    def alone(rows: int, color: NDArray[np.float32]) -> bool:
+        return rows >= LEAST_ALONE * count and bool((color <= EXTREME).all() or (color >= 255 - EXTREME).all())
+
     top, above = border(np.arange(count))
-    if top == 0:
+    if top == count:
         return slice(0, count)
     bottom, below = border(np.arange(count)[::-1])
-    plain = np.abs(above - below).max() <= 2 * SAME and min(top, bottom) > 0 and top + bottom >= LEAST_BORDER * count
-    if not plain or count - top - bottom < LEAST_INSIDE * count:
-        return slice(0, count)
+    pair = np.abs(above - below).max() <= 2 * SAME and min(top, bottom) > 0 and top + bottom >= LEAST_BORDER * count
+    if not pair:
+        top, bottom = top if alone(top, above) else 0, bottom if alone(bottom, below) else 0
+    if count - top - bottom < LEAST_INSIDE * count:
+        return None
     return slice(top, count - bottom)
