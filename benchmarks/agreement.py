@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 PAIRS = Path(__file__).parent / "blind_pairs.csv"
-COMBINED = ("style_distance", "broad", "fine", "form", "sharp")
+COMBINED = ("style_distance", "form")
 RIDGE = 0.1
 """Weight of the squared coefficients: measures are scaled to deviation 1 first."""
 
