@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 PAIRS = Path(__file__).parent / "blind_pairs.csv"
-COMBINED = ("style_distance", "form")
+COMBINED = (("style_distance", "broad", "fine", "form", "sharp"), ("style_distance", "form"))
+"""Combined measures, besides all. The first was chosen before any choice was seen; the second after."""
 RIDGE = 0.1
 """Weight of the squared coefficients: measures are scaled to deviation 1 first."""
 
@@ -73,9 +74,9 @@ def main() -> None:
     for number, name in enumerate(names):
         print(f"| `{name}` | {agreement(x[:, number], y):.0%} |")
     fitted = []
-    for chosen in (COMBINED, tuple(names)):
+    for chosen in (*COMBINED, tuple(names)):
         columns = [names.index(name) for name in chosen]
-        label = ", ".join(f"`{name}`" for name in chosen) if chosen is COMBINED else "all measures"
+        label = ", ".join(f"`{name}`" for name in chosen) if chosen in COMBINED else "all measures"
         print(f"| regression over {label}, pair left out | {left_out(x[:, columns], y):.0%} |")
         weights = fit(x[:, columns] / (x[:, columns].std(axis=0) + 1e-12), y)
         fitted.append(", ".join(f"`{name}` {weight:+.2f}" for name, weight in zip(chosen, weights, strict=True)))
