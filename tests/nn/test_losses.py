@@ -235,3 +235,12 @@ def test_our_own_objective_is_the_sum_of_its_terms(tiny_vgg, pictures):
         + 1.5 * color_error(painted, colors)
     )
     torch.testing.assert_close(terms.total, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_style_without_any_variation_keeps_the_style_term_finite(tiny_vgg):
+    """One position, or a plain picture, has no covariance to be relative to."""
+    objective = Objective(style_layers=("relu2_2", "relu5_1"), style_statistic="covariance")
+    for style in (torch.full((1, 3, 64, 64), 0.3), torch.rand(1, 3, 16, 16)):
+        loss = PerceptualLoss(tiny_vgg, objective, style)
+        photo = torch.rand(1, 3, 64, 64)
+        assert loss(photo, loss.content_target(photo)).style.item() < 1e5

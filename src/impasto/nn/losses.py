@@ -83,6 +83,10 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
 """Style statistics by name: features (N, C, H, W) -> (N, parts, rows, C); each part is compared by itself."""
 
 
+LEAST_SPREAD = 0.05
+"""Norm of a covariance relative to that of the squared mean, below which differences are not taken relative to it."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """The layers, statistics and weights of a loss.
@@ -275,7 +279,7 @@ class PerceptualLoss(nn.Module):
             wanted = self.style_targets[layer][list(which)]
             difference = (self.statistic(features[layer]) - wanted).square()
             if balanced:
-                share = difference.sum(dim=(2, 3)) / wanted.square().sum(dim=(2, 3)).clamp_min(1e-30)
+                share = difference.sum(dim=(2, 3)) / self._energy(wanted)
                 style = style + share.mean(dim=1) / len(objective.style_layers)
             else:
                 style = style + difference.mean(dim=(1, 2, 3))
@@ -305,3 +309,15 @@ class PerceptualLoss(nn.Module):
         if objective.color_weight:
             total = total + objective.color_weight * color_error(image, style)
         return total
+
+    def _energy(self, statistics: Tensor) -> Tensor:
+        """What squared differences from these statistics, (N, parts, rows, C), are divided by, (N, parts).
+
+        It is their squared norm. A covariance of nearly zero, as that of one position or of a plain picture, counts as
+        `LEAST_SPREAD` of the squared mean, so that a relative difference stays finite.
+        """
+        energy = statistics.square().sum(dim=(2, 3)).clamp_min(1e-30)
+        if self.objective.style_statistic != "covariance":
+            return energy
+        least = (LEAST_SPREAD * energy[:, 1] / statistics.shape[-1]).square()
+        return torch.stack([torch.maximum(energy[:, 0], least), energy[:, 1]], dim=1)
