@@ -21,6 +21,7 @@ TORCH_FREE = {
     "models": {"errors", "files", "pictures"},
     "painting": {"errors", "files", "options", "processor", "pictures", "models"},
     "video": {"errors", "files", "options", "pictures", "painting"},
+    "convert": {"errors", "files", "options", "pictures", "models", "painting"},
 }
 MAY_IMPORT = TORCH_FREE | {
     "nn": {"errors", "files", "options"},

@@ -58,6 +58,10 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
         from tests.video.clips import make_clip
 
         make_clip(tmp_path / "clip.mp4", frames=4, size=(96, 64))
+    if "mosaic-9.onnx" in read(page):
+        from tests.convert.files import zoo_onnx
+
+        (tmp_path / "mosaic-9.onnx").write_bytes(zoo_onnx())
     if "model.onnx" in read(page) and "impasto train style.jpg -o model.onnx" not in read(page):
         assert main(quick("impasto train style.jpg -o model.onnx --content photos", tiny_vgg_file)[1:]) == 0
     ran = 0
@@ -114,7 +118,7 @@ def test_every_public_name_is_in_the_reference():
 
 def test_every_command_is_in_the_reference():
     named = set(re.findall(r"`impasto (\w+)", read("docs/reference/commands.md")))
-    assert named >= {"stylize", "styles", "info", "train", "gatys", "evaluate"}
+    assert named >= {"stylize", "styles", "info", "train", "gatys", "evaluate", "convert"}
 
 
 def test_every_folder_of_the_package_is_on_the_architecture_page():

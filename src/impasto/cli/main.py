@@ -41,6 +41,7 @@ COMMANDS = {
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
     "gatys": ("impasto.cli.gatys:gatys", "Repaint one photo by optimising its pixels."),
     "evaluate": ("impasto.cli.evaluate:evaluate", "Measure a model on held-out photos."),
+    "convert": ("impasto.cli.convert:convert", "Convert another project's model to a model file."),
 }
 """Each command's function, imported when it is used, and its line in `impasto --help`."""
 for _name, (_function, _help) in COMMANDS.items():

@@ -36,10 +36,13 @@ from impasto.models.records import RecordError, from_mapping, parse_object, to_j
 FORMATS = (1,)
 """The supported format versions. The last one is written."""
 
-ARCHITECTURES = ("texture", "residual", "light")
-"""The known generators, see `impasto.nn.generators`."""
+CONVERTED = "converted"
+"""The architecture of a model that `impasto convert` made from another project's: its graph is not one of ours."""
+ARCHITECTURES = ("texture", "residual", "light", CONVERTED)
+"""The known generators, see `impasto.nn.generators`; and `CONVERTED`."""
 
-_KEY = "impasto"
+METADATA_KEY = "impasto"
+"""The key of the description in the metadata of an ONNX file."""
 _LARGEST = 2**31
 """Bytes: protobuf's own limit."""
 
@@ -191,10 +194,11 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
         text = None
         for item in top_level(content):
             key, value = _entry(content, item)
-            text = value if key == _KEY else text
+            text = value if key == METADATA_KEY else text
         if text is None:
             raise ModelError(
-                "is another project's ONNX, without Impasto's description; `impasto evaluate` measures it with --range"
+                "is another project's ONNX, without Impasto's description: `impasto convert` makes a model of it, and "
+                "`impasto evaluate` measures it with --range"
             )
         return ModelFile(path, ModelInfo.from_json(text), content)
 
@@ -251,13 +255,13 @@ def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -
     # The description follows ONNX's version number and precedes the graph, so that truncated files still have it.
     # Protobuf allows any order.
     with replacing(Path(path), ModelError) as part:
-        part.write_bytes(b"".join((first, metadata_entry(_KEY, text), *others)))
+        part.write_bytes(b"".join((first, metadata_entry(METADATA_KEY, text), *others)))
 
 
 def _without_description(content: bytes) -> list[memoryview]:
     """The top-level fields, encoded, without Impasto's description."""
     view = memoryview(content)
-    return [view[item.start : item.stop] for item in top_level(content) if _entry(content, item)[0] != _KEY]
+    return [view[item.start : item.stop] for item in top_level(content) if _entry(content, item)[0] != METADATA_KEY]
 
 
 def _entry(content: bytes, item: Field) -> tuple[str, str]:

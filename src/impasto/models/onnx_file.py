@@ -142,6 +142,11 @@ class Tensor:
         data = array.astype(array.dtype.newbyteorder("<")).tobytes()
         return cls(name, array.shape, DATA_TYPES[array.dtype.name], data)
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether the elements are in another file (external data)."""
+        return any(item.number == 13 or (item.number == 14 and item.value) for item in fields(self.message, _TENSOR))
+
     def floats(self) -> "NDArray[np.float32]":
         """The elements of a float32 constant, as a read-only array.
 

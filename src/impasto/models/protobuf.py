@@ -1,7 +1,7 @@
 """Protobuf's wire format: a message as a sequence of fields.
 
-Each field starts with a varint, `number << 3 | wire type`. Wire type 0 is a varint, 2 is a length and that many bytes.
-The fixed-size types (8 and 4 bytes) are not read; `float_field` writes one of 4 bytes.
+Each field starts with a varint, `number << 3 | wire type`. Wire type 0 is a varint, 2 is a length and that many bytes,
+1 and 5 are 8 and 4 bytes.
 """
 
 import struct
@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 Bytes = bytes | memoryview
 
-VARINT, LENGTH, _FOUR_BYTES = 0, 2, 5
+VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
 """Wire types."""
+_FIXED = {EIGHT_BYTES: 8, FOUR_BYTES: 4}
 
 
 class WireError(ValueError):
@@ -33,7 +34,7 @@ class Field(NamedTuple):
     stop: int
     """First byte after the field."""
     value: int
-    """The varint, or the content's length."""
+    """The varint, or the content's length; 0 for a fixed size."""
 
 
 def fields(buffer: Bytes, wire_types: Mapping[int, int]) -> Iterator[Field]:
@@ -45,20 +46,29 @@ def fields(buffer: Bytes, wire_types: Mapping[int, int]) -> Iterator[Field]:
     """
     place, end = 0, len(buffer)
     while place < end:
-        tag, body = _varint_at(buffer, place)
+        tag, body = varint_at(buffer, place)
         number, wire_type = tag >> 3, tag & 7
         if wire_types.get(number) != wire_type:
             raise WireError(f"no field {number} of wire type {wire_type}")
-        value, body = _varint_at(buffer, body)
-        stop = body + value if wire_type == LENGTH else body
+        value = 0
+        if wire_type in _FIXED:
+            stop = body + _FIXED[wire_type]
+        else:
+            value, body = varint_at(buffer, body)
+            stop = body + value if wire_type == LENGTH else body
         if stop > end:
             raise TruncatedError("the last field is longer than what is left")
         yield Field(number, place, body, stop, value)
         place = stop
 
 
-def _varint_at(buffer: Bytes, place: int) -> tuple[int, int]:
-    """The varint at this offset, and the offset after it."""
+def varint_at(buffer: Bytes, place: int) -> tuple[int, int]:
+    """The varint at this offset, and the offset after it.
+
+    Raises:
+        WireError: It has more than 64 bits.
+        TruncatedError: The buffer ends inside it.
+    """
     value = 0
     for shift in range(0, 70, 7):  # 64 bits take at most ten bytes of seven
         if place >= len(buffer):
@@ -93,7 +103,7 @@ def integer_field(number: int, value: int) -> bytes:
 
 def float_field(number: int, value: float) -> bytes:
     """A float of 32 bits."""
-    return _varint(number << 3 | _FOUR_BYTES) + struct.pack("<f", value)
+    return _varint(number << 3 | FOUR_BYTES) + struct.pack("<f", value)
 
 
 def text(content: Bytes) -> str:

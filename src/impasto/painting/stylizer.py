@@ -8,7 +8,7 @@ import numpy as np
 
 from impasto.errors import ImageError, ModelError, UsageError
 from impasto.models.catalogue import Variant, variant_of
-from impasto.models.modelfile import ModelInfo
+from impasto.models.modelfile import CONVERTED, ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
@@ -132,6 +132,8 @@ class Stylizer:
         if not isinstance(settings, Settings):
             raise UsageError(f"settings must be impasto.Settings, as Settings(strength=0.5), not {settings!r:.80}")
         if settings.strength != 1 and not self.network.takes_strength:
+            if self.info.architecture == CONVERTED:
+                raise UsageError("this model has one strength: another project trained it to paint its style alone")
             raise UsageError(
                 "this model has one strength: it has not learnt to return the photo (`impasto train --photo-every`)"
             )

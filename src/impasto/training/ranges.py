@@ -7,11 +7,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from impasto.models.ranges import MINIMUM_CHANNELS, best_range
 from impasto.nn.generator import Generator
 from impasto.training.onnx_graph import FIRST_KERNEL, first_layer_sees_pixels
 
-MINIMUM_CHANNELS = 48
-"""Smallest number of input channels of a quantised convolution: rounding errors average out over many channels."""
 SAMPLES = 2**14
 """Number of feature values that are sampled for each layer, picture and style."""
 
@@ -38,29 +37,10 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
                 noise = generator.draw_noise(1, *photo.shape[2:], source=source).to(photo.device)
             for mixture in mixtures:
                 generator(photo, noise, mixture.to(photo.device) if generator.styles > 1 else None)
-    ranges = {name: best_range(torch.cat(samples)) for name, samples in seen.items()}
+    ranges = {name: best_range(torch.cat(samples).numpy()) for name, samples in seen.items()}
     if first_layer_sees_pixels(generator) and FIRST_KERNEL in ranges:
         ranges[FIRST_KERNEL] = (0.0, 255.0)  # 8-bit pixels are whole numbers in it: nothing is rounded
     return ranges
-
-
-def best_range(features: Tensor) -> tuple[float, float]:
-    """The quantisation range that minimises the error of clipping and rounding.
-
-    The error is the mean of |x|^1.5: with squares, a few large values would make the steps too coarse for all others.
-
-    Returns:
-        (0, x) where no feature is negative, else (-x, x).
-    """
-    sizes, levels = features.abs(), 255 if float(features.min()) >= 0 else 127
-    limits = [max(float(sizes.max()), 0.01) * share / 64 for share in range(1, 65)]
-    rounded = float((sizes > 0).float().mean()) / 2.5  # the mean of |u|^1.5 over half a step, u from 0 to 1
-    changes = [
-        float((sizes - limit).clamp_min(0).pow(1.5).mean()) + rounded * (limit / (2 * levels)) ** 1.5
-        for limit in limits
-    ]
-    limit = round(limits[changes.index(min(changes))], 4)
-    return 0.0 if levels == 255 else -limit, limit
 
 
 @contextmanager

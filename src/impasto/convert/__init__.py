@@ -1,0 +1,1 @@
+"""Converts other projects' models to model files, without unpickling and without torch."""

@@ -1,0 +1,399 @@
+"""Reads another project's ONNX file of a stylising network, and rewrites it in the operators that Impasto uses.
+
+Exporters of torch differ: sizes and scales may be constants, nodes or computed from the picture's size; paddings may be
+attributes or inputs. Constants are computed once, by ONNX Runtime. How much a resizing node enlarges is measured, by
+running the network on a small picture. Each operator that remains must be one of `_READERS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.convert.attributes import attributes_of
+from impasto.convert.graph import PIXELS, Body, GraphBuilder
+from impasto.errors import ModelError
+from impasto.models.forms import LazyGraph
+from impasto.models.modelfile import METADATA_KEY
+from impasto.models.onnx_file import METADATA, OPSET_IMPORT, Model, Node, Value, parse_entry, parse_model, top_level
+from impasto.models.protobuf import LENGTH, VARINT, fields, text, text_field
+from impasto.painting.engine import Array
+from impasto.painting.onnxruntime_engine import OnnxRuntimeEngine
+
+Constant = NDArray[Any]
+
+LEAST_OPSET = 7
+"""The first operator set whose arithmetic broadcasts as today's."""
+PROBE_SIDE = 64
+"""Height and width of the small picture, unless the file prescribes a size."""
+ZOO = "ONNX model zoo fast_neural_style"
+ZOO_NAMES = ("input1", "output1")
+"""The input and output of the model zoo's files."""
+_LARGEST_CONSTANT = 2**27
+_FOLDED = {
+    *("Constant", "ConstantOfShape", "Identity", "Cast", "Shape", "Concat", "Gather", "Slice", "Reshape", "Transpose"),
+    *("Unsqueeze", "Squeeze", "Add", "Sub", "Mul", "Div", "Floor", "Neg"),
+}
+"""Operators that exporters use to compute constants."""
+_SIZES = {"Shape", "Size"}
+"""Operators whose result depends on the picture's size alone."""
+_LICENCES = ("license", "licence", "model_license")
+_OPSET = {1: LENGTH, 2: VARINT}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file's graph, its constants, and the sizes that its input takes."""
+
+    model: Model
+    input: Value
+    side: tuple[int, int]
+    """Height and width to run it with."""
+    fixed: bool
+    constants: Mapping[str, Constant]
+
+    def run(self, outputs: Sequence[str], pixels: Array) -> list[Array]:
+        """These values for a picture."""
+        shown = tuple(map(_inferred, outputs))
+        return _engine(replace(self.model, outputs=shown)).run_all({self.input.name: pixels})
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A foreign network in Impasto's operators, and the original to compare it with."""
+
+    body: Body
+    only_size: tuple[int, int] | None
+    """The only height and width that the original takes; None for any."""
+    run: Callable[[Array], Array]
+    """Runs the original on pixels (1, 3, H, W) in its own range and order of colours."""
+
+
+def read_foreign(content: bytes, *, white: float, bgr: bool) -> Foreign:
+    """Read another project's network.
+
+    Args:
+        content: The file's content.
+        white: The value of white in its input and output.
+        bgr: Whether its colours are blue, green, red.
+
+    Raises:
+        ModelError: The file is damaged, or the graph is not one of a stylising network that can be converted.
+    """
+    source = _source(content)
+    graph, output = _rewritten(source)
+    metadata = _metadata(content)
+    is_zoo = (source.input.name, source.model.outputs[0].name) == ZOO_NAMES
+    licence = next((value for key, value in metadata.items() if key.lower() in _LICENCES), "").strip()
+    body = Body(
+        graph.nodes,
+        graph.constants,
+        output,
+        project=ZOO if is_zoo else f"an ONNX file of {metadata.get('producer') or 'an unknown program'}",
+        licence=licence.splitlines()[0] if licence else "BSD-3-Clause" if is_zoo else "",
+        source="https://github.com/onnx/models" if is_zoo else "",
+        white=white,
+        bgr=bgr,
+    )
+    whole = _engine(source.model)
+
+    def original(pixels: Array) -> Array:
+        return whole.run_all({source.input.name: pixels})[0]
+
+    return Foreign(body, source.side if source.fixed else None, original)
+
+
+def _inferred(name: str) -> Value:
+    """An output whose type and shape ONNX Runtime infers."""
+    return Value(name, (), message=text_field(1, name))
+
+
+def _engine(model: Model) -> OnnxRuntimeEngine:
+    return OnnxRuntimeEngine(LazyGraph(model.encoded()), "the original", threads=1)
+
+
+# ---- the file ------------------------------------------------------------------------------------------------------
+
+
+def _source(content: bytes) -> _Source:
+    try:
+        model = parse_model(content)
+    except ModelError:
+        raise ModelError("is damaged, or has tensors of a kind that cannot be converted; export it again") from None
+    if _opset(content) < LEAST_OPSET:
+        raise ModelError(f"is of operator set {_opset(content)}; export it again with opset 9 or later")
+    inputs = [value for value in model.inputs if value.name not in model.constants]
+    if len(inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"has {len(inputs)} inputs and {len(model.outputs)} outputs; only networks of one style, from a picture to "
+            "a picture, can be converted"
+        )
+    (value,) = inputs
+    if len(value.shape) != 4 or value.shape[1] not in (3, None):
+        raise ModelError(f"has an input of shape {value.shape}; only pictures as (N, 3, H, W) are supported")
+    sizes = [size if isinstance(size, int) and size > 0 else 0 for size in value.shape[2:]]
+    if any(size > 4096 for size in sizes):
+        raise ModelError(f"takes pictures of {sizes[1]} x {sizes[0]} pixels alone; export it with dynamic sizes")
+    side = (sizes[0] or PROBE_SIDE, sizes[1] or PROBE_SIDE)
+    return _Source(model, value, side, fixed=any(sizes), constants=_constants(model))
+
+
+def _opset(content: bytes) -> int:
+    versions = [0]
+    for item in top_level(content):
+        if item.number == OPSET_IMPORT:
+            body = content[item.body : item.stop]
+            parts = {part.number: part for part in fields(body, _OPSET)}
+            domain = body[parts[1].body : parts[1].stop] if 1 in parts else b""
+            if domain in (b"", b"ai.onnx") and 2 in parts:
+                versions.append(parts[2].value)
+    return max(versions)
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The file's metadata, and its producer's name."""
+    found = {}
+    for item in top_level(content):
+        body = content[item.body : item.stop]
+        if item.number == METADATA:
+            key, value = parse_entry(body)
+            found[key] = value
+        elif item.number == 2:
+            found["producer"] = text(body)[:60]
+    if METADATA_KEY in found:
+        raise ModelError("is a model of Impasto already; use it with --model")
+    return found
+
+
+def _constants(model: Model) -> dict[str, Constant]:
+    """The values that do not depend on the picture: constants, and what nodes compute from constants alone."""
+    if sum(len(tensor.message) for tensor in model.constants.values()) > _LARGEST_CONSTANT:
+        raise ModelError("has more than 128 MB of weights; it is not one of the networks that can be converted")
+    for tensor in model.constants.values():
+        if tensor.is_outside:
+            raise ModelError("has its weights in another file; export it again as one file")
+    known, nodes = {"", *model.constants}, []
+    for node in model.nodes:
+        if node.operator in _FOLDED and known.issuperset(node.inputs):
+            known.update(node.outputs)
+            nodes.append(node)
+    made = [Node("Identity", (name,), (f"{name} value",)) for name in model.constants]
+    names = [*model.constants, *(node.output for node in nodes)]
+    shown = [node.output for node in (*made, *nodes)]
+    if not shown:
+        return {}
+    folded = replace(
+        model,
+        nodes=(*made, *nodes),
+        inputs=tuple(value for value in model.inputs if value.name in model.constants),
+        outputs=tuple(map(_inferred, shown)),
+    )
+    return dict(zip(names, _engine(folded).run_all({}), strict=True))
+
+
+# ---- nodes ---------------------------------------------------------------------------------------------------------
+
+
+def _rewritten(source: _Source) -> tuple[GraphBuilder, str]:
+    """The graph in Impasto's operators, and the value with the painted picture."""
+    graph = GraphBuilder()
+    made = {source.input.name: PIXELS}
+    sizes: set[str] = set()
+    growth = _growth(source)
+    for node in source.model.nodes:
+        if node.output in source.constants:
+            continue
+        if not node.inputs:
+            raise ModelError(f"has a node {node.operator} without an input; export it again")
+        if node.operator in _SIZES or (sizes.intersection(node.inputs) and node.inputs[0] not in made):
+            sizes.update(node.outputs)
+            continue
+        reader = _READERS.get(node.operator)
+        if reader is None:
+            raise ModelError(
+                f"has the operator {node.operator}, which the networks that can be converted do not use; "
+                "`impasto evaluate` measures it with --range"
+            )
+        reading = _Reading(graph, source, node, made, growth)
+        made[node.output] = reader(reading)
+    output = source.model.outputs[0].name
+    if output not in made or made[output] == PIXELS:
+        raise ModelError("does not paint its input; it is not a stylising network")
+    return graph, made[output]
+
+
+def _growth(source: _Source) -> dict[str, int]:
+    """How many times each resizing node enlarges, by its output's name."""
+    resizing = [node for node in source.model.nodes if node.operator in ("Resize", "Upsample")]
+    if not resizing:
+        return {}
+    pixels = np.zeros((1, 3, *source.side), np.float32)
+    names = [name for node in resizing for name in (node.inputs[0], node.output)]
+    unique = [*dict.fromkeys(names)]
+    values = dict(zip(unique, source.run(unique, pixels), strict=True))
+    found = {}
+    for node in resizing:
+        before, after = (values[name].shape[2:] for name in (node.inputs[0], node.output))
+        factors = {new // old for old, new in zip(before, after, strict=True) if new % old == 0}
+        if len(factors) != 1 or (factor := factors.pop()) not in (2, 4):
+            raise ModelError(f"resizes features from {before} to {after}; only enlarging by 2 or 4 is supported")
+        found[node.output] = factor
+    return found
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One node, and what is known before it."""
+
+    graph: GraphBuilder
+    source: _Source
+    node: Node
+    made: Mapping[str, str]
+    """Value of the source -> value of the new graph."""
+    growth: Mapping[str, int]
+
+    def features(self, place: int = 0) -> str:
+        """The new name of an input that is features."""
+        name = self.node.inputs[place]
+        if name not in self.made:
+            raise self.unusual("takes an input that is not computed from the picture")
+        return self.made[name]
+
+    def constant(self, place: int) -> Constant | None:
+        """An input that is a constant; None if it is left out."""
+        name = self.node.inputs[place] if len(self.node.inputs) > place else ""
+        if name and name not in self.source.constants:
+            raise self.unusual("takes a computed input")
+        return self.source.constants[name] if name else None
+
+    def weights(self, place: int) -> Constant | None:
+        """A constant, as float32."""
+        found = self.constant(place)
+        if found is not None and found.dtype.kind != "f":
+            raise self.unusual(f"has weights of type {found.dtype}")
+        return None if found is None else found.astype(np.float32)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The node's attributes."""
+        return attributes_of(self.node)
+
+    def unusual(self, what: str) -> ModelError:
+        """The error for a node that cannot be converted."""
+        return ModelError(f"has a node {self.node.operator} that {what}; export it again, with torch.onnx")
+
+
+def _conv(reading: _Reading) -> str:
+    kernel, bias, found = reading.weights(1), reading.weights(2), reading.attributes
+    if kernel is None or kernel.ndim != 4:
+        raise reading.unusual("has no kernel")
+    if found.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in found or found.get("group", 1) != 1:
+        raise reading.unusual("has auto_pad, output_shape or groups")
+    if any(step != 1 for step in found.get("dilations", ())):
+        raise reading.unusual("has dilations")
+    outputs = kernel.shape[0] if reading.node.operator == "Conv" else kernel.shape[1]
+    kept = {key: list(found[key]) for key in ("strides", "pads", "output_padding") if key in found}
+    name = reading.graph.constant(kernel, f"kernel.{reading.node.inputs[1]}")
+    shift = np.zeros(outputs, np.float32) if bias is None else bias
+    x = reading.features()
+    return reading.graph.add(reading.node.operator, x, name, shift, kernel_shape=list(kernel.shape[2:]), **kept)
+
+
+def _norm(reading: _Reading) -> str:
+    scale, shift = reading.weights(1), reading.weights(2)
+    if scale is None or shift is None or scale.ndim != 1 or scale.shape != shift.shape:
+        raise reading.unusual("has no scales or shifts")
+    epsilon = float(reading.attributes.get("epsilon", 1e-5))
+    return reading.graph.add("InstanceNormalization", reading.features(), scale, shift, epsilon=epsilon)
+
+
+def _pad(reading: _Reading) -> str:
+    found = reading.attributes
+    edges = found["pads"] if "pads" in found else reading.constant(1)
+    mode, value = found.get("mode", "constant"), reading.constant(2) if "pads" not in found else None
+    numbers = [] if edges is None else [int(edge) for edge in np.asarray(edges).reshape(-1)]
+    if (
+        len(numbers) != 8
+        or any(numbers[place] for place in (0, 1, 4, 5))
+        or min(numbers) < 0
+        or len(reading.node.inputs) > 3
+    ):
+        raise reading.unusual("does not enlarge pictures")
+    if (
+        mode not in ("reflect", "edge", "constant")
+        or float(found.get("value", 0))
+        or (value is not None and value.any())
+    ):
+        raise reading.unusual(f"has the mode {mode}")
+    return reading.graph.add("Pad", reading.features(), np.array(numbers), mode=mode)
+
+
+def _resize(reading: _Reading) -> str:
+    if reading.attributes.get("mode", "nearest") != "nearest":
+        raise reading.unusual(f"has the mode {reading.attributes['mode']}")
+    x = reading.features()
+    for _ in range(reading.growth[reading.node.output] // 2):
+        x = reading.graph.doubled(x)
+    return x
+
+
+def _clip(reading: _Reading) -> str:
+    found = reading.attributes
+    limits = []
+    for place, key in ((1, "min"), (2, "max")):
+        value = reading.constant(place)
+        limits.append(float(value.reshape(())) if value is not None else found.get(key))
+    low, high = (np.array(x, np.float32) if x is not None else "" for x in limits)
+    return reading.graph.add("Clip", reading.features(), low, high)
+
+
+def _arithmetic(reading: _Reading) -> str:
+    """Features with features, or with one number, or with one for each channel."""
+    inputs: list[str | Constant] = []
+    for place, name in enumerate(reading.node.inputs):
+        if name in reading.made:
+            inputs.append(reading.made[name])
+            continue
+        value = reading.weights(place)
+        assert value is not None
+        if value.size != 1 and value.shape[-2:] != (1, 1):
+            raise reading.unusual(f"takes a constant of shape {value.shape}")
+        inputs.append(value)
+    if not any(isinstance(item, str) for item in inputs):
+        raise reading.unusual("has no features")
+    return reading.graph.add(reading.node.operator, *inputs)
+
+
+def _cast(reading: _Reading) -> str:
+    if reading.attributes.get("to") != 1:
+        raise reading.unusual("makes another type than float32")
+    return reading.features()
+
+
+def _activation(reading: _Reading) -> str:
+    alpha = {"alpha": float(reading.attributes.get("alpha", 0.01))} if reading.node.operator == "LeakyRelu" else {}
+    return reading.graph.add(reading.node.operator, reading.features(), **alpha)
+
+
+_READERS: dict[str, Callable[[_Reading], str]] = {
+    "Conv": _conv,
+    "ConvTranspose": _conv,
+    "InstanceNormalization": _norm,
+    "Pad": _pad,
+    "Upsample": _resize,
+    "Resize": _resize,
+    "Clip": _clip,
+    "Relu": _activation,
+    "LeakyRelu": _activation,
+    "Tanh": _activation,
+    "Sigmoid": _activation,
+    "Add": _arithmetic,
+    "Sub": _arithmetic,
+    "Mul": _arithmetic,
+    "Div": _arithmetic,
+    "Identity": _Reading.features,
+    "Dropout": _Reading.features,
+    "Cast": _cast,
+}
