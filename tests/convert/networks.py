@@ -36,7 +36,8 @@ class ExamplesBlock(nn.Module):
         self.in1, self.in2 = (nn.InstanceNorm2d(width, affine=True) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.in2(self.conv2(torch.relu(self.in1(self.conv1(x)))))
+        y: Tensor = self.in2(self.conv2(torch.relu(self.in1(self.conv1(x)))))
+        return x + y
 
 
 class Examples(nn.Module):
