@@ -62,7 +62,7 @@ lock: $(INSTALLED)
 # The stamp makes a second call quick, and a change of the requirements installs again.
 $(INSTALLED): pyproject.toml $(DATA_PACKAGE)/pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e $(DATA_PACKAGE) -e '.[train,openvino,formats,video,flow,eval,docs,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e $(DATA_PACKAGE) -e '.[train,openvino,formats,video,flow,serve,eval,docs,dev]'
 	touch $@
 
 bench-video: $(INSTALLED)

@@ -40,6 +40,7 @@ COMMANDS = {
     "info": ("impasto.cli.info:info", "Describe a model or style, and measure its speed on this computer."),
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
     "gatys": ("impasto.cli.gatys:gatys", "Repaint one photo by optimising its pixels."),
+    "serve": ("impasto.cli.serve:command", "Open a page that paints, films and learns in the browser."),
     "evaluate": ("impasto.cli.evaluate:evaluate", "Measure a model on held-out photos."),
     "convert": ("impasto.cli.convert:convert", "Convert another project's model to a model file."),
 }
@@ -47,7 +48,13 @@ COMMANDS = {
 for _name, (_function, _help) in COMMANDS.items():
     app.command(_function, name=_name, help=_help)
 
-EXTRAS = {"torch": "train", "onnx": "train", "av": "video", "cv2": "flow"}
+EXTRAS = {
+    "torch": "train",
+    "onnx": "train",
+    "av": "video",
+    "cv2": "flow",
+    **dict.fromkeys(("starlette", "uvicorn", "python_multipart", "websockets"), "serve"),
+}
 """The extra of pyproject.toml that installs a module."""
 
 

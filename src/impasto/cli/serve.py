@@ -1,0 +1,74 @@
+"""The command `impasto serve`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from cyclopts import Parameter
+
+from impasto.cli.console import note
+from impasto.cli.flags import FilePath, Switch, whole_number
+from impasto.options import opt
+from impasto.web.guard import Access, is_loopback
+from impasto.web.server import Server, listen, serve
+
+PORT = 8020
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeFlags:
+    """Where the server listens, and what it keeps."""
+
+    host: str = opt(
+        "127.0.0.1", "address to listen on; any but a loopback address is open to others, who then need a token"
+    )
+    port: Annotated[int, whole_number(0, 65535)] = opt(PORT, "port to listen on; 0 for any that is free")
+    allow_host: Annotated[list[str] | None, Parameter(negative="")] = opt(
+        None, "another name by which browsers reach this server, as behind a proxy"
+    )
+    folder: FilePath | None = opt(
+        None,
+        "folder for the styles learnt in the page, and for photos and results while their session lasts; "
+        "default: in the user's data folder",
+    )
+    open: Annotated[bool, Switch] = opt(False, "open the page in the browser")
+
+
+def command(*, flags: Annotated[ServeFlags | None, Parameter(name="*")] = None) -> int:
+    """Open a page in the browser that paints photos, films and the camera, and learns styles, on this computer.
+
+    The server runs until Ctrl-C. Nothing leaves this computer. Photos and results are deleted with their session, an
+    hour after its last request, or when the server ends; styles that were learnt stay.
+    """
+    flags = flags or ServeFlags()
+    folder = flags.folder or default_folder()
+    access = Access.on(flags.host, tuple(flags.allow_host or ()))
+    found = listen(flags.host, flags.port)
+    address = url_of(flags.host, found.getsockname()[1], access.token)
+
+    def ready(server: Server) -> None:
+        print(address, flush=True)
+        note("Ctrl-C ends the server")
+        if not is_loopback(flags.host):
+            note("other computers can reach this server: who has the address above can use it")
+        if flags.open:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    with found:
+        serve(found, folder, access, verbose="--verbose" in sys.argv, ready=ready)
+    return 0
+
+
+def default_folder() -> Path:
+    """Where styles that are learnt in the page are kept."""
+    return platformdirs.user_data_path("impasto", appauthor=False) / "page"
+
+
+def url_of(host: str, port: int, token: str | None) -> str:
+    """The address to open."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
