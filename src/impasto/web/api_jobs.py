@@ -55,7 +55,7 @@ async def paint(request: Request) -> Response:
             if job.state == "running":
                 job.progressed(number + 1)
 
-    job = Job("paint", len(photos), session.key, work, lambda job: page.background.kill())
+    job = Job("paint", len(photos), session.key, work, lambda job: page.background.kill() if not job.settled else None)
     return JSONResponse({"job": page.board.add(job).id})
 
 
@@ -80,7 +80,7 @@ async def _paint_one(
     name = result_name(photo.name, format)
     result = Result(new_id(), name, target, reply.values["width"], reply.values["height"], size, MEDIA_TYPES[format])
     session.results[result.id] = result
-    job.results.append(result)
+    page.board.add_result(job, result)
 
 
 async def list_jobs(request: Request) -> Response:

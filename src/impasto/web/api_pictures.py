@@ -1,6 +1,5 @@
 """Requests about photos: upload, preview, gallery, masks, and painting one picture for another program."""
 
-import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from impasto.pictures.formats import FORMAT_OF_SUFFIX
 from impasto.web.limits import Refusal
-from impasto.web.page import found_session, known_session, page_of, session_of, with_cookie
+from impasto.web.page import found_session, known_session, page_of, session_of
 from impasto.web.sessions import Photo, Session, new_id
 from impasto.web.uploads import check_disk, read_file, read_form, read_json, shown_name
 
@@ -52,7 +51,8 @@ async def add_photos(request: Request) -> Response:
         photo = Photo(new_id(), upload.name, upload.path, size["width"], size["height"], upload.bytes)
         session.photos[photo.id] = photo
         records.append(photo.record())
-    return with_cookie(request, JSONResponse(records))
+    page.remember(session)
+    return JSONResponse(records)
 
 
 async def list_photos(request: Request) -> Response:
@@ -64,7 +64,7 @@ async def list_photos(request: Request) -> Response:
 async def show_photo(request: Request) -> Response:
     """A photo as a JPEG without metadata."""
     photo = known_session(request).photo(request.path_params["id"])
-    arguments = {"path": str(photo.path), "name": photo.name, "side": _side(request.query_params.get("side"), 512)}
+    arguments = {"path": str(photo.path), "name": photo.name, "side": side_of(request.query_params.get("side"), 512)}
     reply = await page_of(request).ask("view", arguments, priority=UPLOAD)
     return _picture(reply.block)
 
@@ -74,7 +74,9 @@ async def delete_photo(request: Request) -> Response:
     session = known_session(request)
     photo = session.photo(request.path_params["id"])
     del session.photos[photo.id]
-    photo.path.unlink(missing_ok=True)
+    for path in [photo.path, *session.folder.glob(f"{photo.path.stem}.*")]:
+        path.unlink(missing_ok=True)
+    page_of(request).remember(session)
     return JSONResponse({})
 
 
@@ -93,7 +95,7 @@ async def add_mask(request: Request) -> Response:
     session.masks[mask.id] = mask
     for old in list(session.masks)[: -page.limits.files]:
         session.masks.pop(old).path.unlink(missing_ok=True)
-    return with_cookie(request, JSONResponse({"id": mask.id}))
+    return JSONResponse({"id": mask.id})
 
 
 async def preview(request: Request) -> Response:
@@ -103,7 +105,7 @@ async def preview(request: Request) -> Response:
     photo, look = session.photo(body.get("photo")), page.styles.look(body, session)
     session.previews += 1
     mine = session.previews
-    arguments = {"path": str(photo.path), "name": photo.name, "look": look, "side": _side(body.get("side"), 512)}
+    arguments = {"path": str(photo.path), "name": photo.name, "look": look, "side": side_of(body.get("side"), 512)}
     reply = await page.ask("preview", arguments, priority=PREVIEW, wanted=lambda: session.previews == mine)
     return _picture(reply.block)
 
@@ -112,7 +114,7 @@ async def gallery(request: Request) -> Response:
     """Server-sent events with the photo in every style. A new request ends the older one."""
     page, body = page_of(request), await read_json(request)
     session = known_session(request)
-    photo, side = session.photo(body.get("photo")), _side(body.get("side"), 256)
+    photo, side = session.photo(body.get("photo")), side_of(body.get("side"), 256)
     session.galleries += 1
     mine = session.galleries
 
@@ -135,22 +137,24 @@ async def gallery(request: Request) -> Response:
 async def show_thumbnail(request: Request) -> Response:
     """A photo in one style, as the gallery shows it."""
     session = known_session(request)
-    photo, side = session.photo(request.path_params["id"]), _side(request.query_params.get("side"), 256)
+    photo, side = session.photo(request.path_params["id"]), side_of(request.query_params.get("side"), 256)
     path = await thumbnail(request, session, photo, request.path_params["name"], side)
-    return _picture(path.read_bytes(), cached=True)
+    return _picture(path.read_bytes())
 
 
 async def thumbnail(request: Request, session: Session, photo: Photo, name: str, side: int) -> Path:
     """The file of a photo in one style, which is painted if it is not there."""
     page = page_of(request)
     look = page.styles.look({"styles": {name: 1}}, session)
-    path = photo.path.with_suffix(f".{side}.{name}.jpg")
+    stamp = page.styles.stamp(name)
+    path = photo.path.with_suffix(f".{side}.{name}{stamp}.jpg")
     if not path.is_file():
+        session.check_room(page.limits)
         arguments = {"path": str(photo.path), "name": photo.name, "look": look, "side": side}
         reply = await page.ask("preview", arguments, priority=BATCH)
-        check_disk(session.folder, page.limits)
         if session.photos.get(photo.id) is photo:
             path.write_bytes(reply.block)
+            session.thumbnails += len(reply.block)
     return path
 
 
@@ -241,17 +245,11 @@ def event_stream(events: AsyncIterator[str]) -> StreamingResponse:
     )
 
 
-async def closing(page_closing: asyncio.Event) -> None:
-    """Wait until the server closes."""
-    await page_closing.wait()
+def _picture(block: bytes) -> Response:
+    return Response(block, media_type="image/jpeg")
 
 
-def _picture(block: bytes, *, cached: bool = False) -> Response:
-    headers = {"cache-control": "private, max-age=3600" if cached else "no-store"}
-    return Response(block, media_type="image/jpeg", headers=headers)
-
-
-def _side(value: object, default: int) -> int:
+def side_of(value: object, default: int) -> int:
     """A short side of previews, pixels."""
     if value is None:
         return default

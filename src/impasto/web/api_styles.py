@@ -20,18 +20,13 @@ from impasto.web.uploads import read_json
 async def info(request: Request) -> Response:
     """What the server can do, and its limits."""
     limits = page_of(request).limits
-    features = {
-        "train": find_spec("torch") is not None and find_spec(TRAINING_DATA) is not None,
-        "video": find_spec("av") is not None,
-        "camera": True,
-    }
     limited = {
         "bytes": limits.picture_bytes,
         "pixels": limits.pixels,
         "files": limits.files,
         "video_bytes": limits.video_bytes,
     }
-    record = {"version": __version__, "limits": limited, "features": features, "formats": formats()}
+    record = {"version": __version__, "limits": limited, "features": features(), "formats": formats()}
     return JSONResponse({**record, "defaults": asdict(Settings())})
 
 
@@ -88,6 +83,12 @@ async def command(request: Request) -> Response:
     body = await read_json(request)
     look = page_of(request).styles.look(body, found_session(request))
     return JSONResponse({"command": command_of(look)})
+
+
+def features() -> dict[str, bool]:
+    """What this installation can do."""
+    train = find_spec("torch") is not None and find_spec(TRAINING_DATA) is not None
+    return {"train": train, "video": find_spec("av") is not None, "camera": True}
 
 
 def title_of(value: object) -> str:

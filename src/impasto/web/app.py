@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from impasto.web import api_jobs, api_pictures, api_styles
+from impasto.web import api_jobs, api_live, api_pictures, api_styles, api_train, api_videos, openapi
 from impasto.web.guard import Access, Guard
 from impasto.web.limits import Limits, Refusal
-from impasto.web.page import Page, found_session, page_of
+from impasto.web.page import NEW_SESSION, Page, found_session, page_of
 from impasto.web.sessions import COOKIE, is_cookie
 
 STATIC = Path(__file__).parent / "static"
@@ -33,28 +31,26 @@ def make_app(folder: Path, access: Access, limits: Limits | None = None, *, verb
     page = Page(folder, limits or Limits(), verbose=verbose)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: object) -> AsyncIterator[None]:
         await page.start()
         try:
             yield
         finally:
             await page.close()
 
-    app = Starlette(
-        routes=routes(), lifespan=lifespan, exception_handlers={Refusal: _refused, HTTPException: _not_found}
-    )
-    app.state.page = page
-    return Guard(app, page, access, verbose=verbose)
+    # A bare router: Starlette's own application would answer errors before the guard sees them.
+    return Guard(Router(routes(), lifespan=lifespan, redirect_slashes=False), page, access, verbose=verbose)
 
 
 def routes() -> list[BaseRoute]:
     """All routes."""
-    photos, styles, jobs = api_pictures, api_styles, api_jobs
+    photos, styles, jobs, videos, train = api_pictures, api_styles, api_jobs, api_videos, api_train
     return [
         Route("/", index),
         Route("/live", live),
         Route("/api/session", delete_session, methods=["DELETE"]),
         Route("/api/info", styles.info),
+        Route("/api/openapi.json", openapi.show),
         Route("/api/styles", styles.list_styles),
         Route("/api/styles/{name}", styles.rename_style, methods=["PATCH"]),
         Route("/api/styles/{name}", styles.delete_style, methods=["DELETE"]),
@@ -77,8 +73,18 @@ def routes() -> list[BaseRoute]:
         Route("/api/jobs/{id}", jobs.cancel_job, methods=["DELETE"]),
         Route("/api/jobs/{id}/events", jobs.follow_job),
         Route("/api/jobs/{id}/zip", jobs.zip_job),
+        Route("/api/jobs/{id}/stop", train.stop, methods=["POST"]),
+        Route("/api/jobs/{id}/preview", train.show_preview),
         Route("/api/results/{id}", jobs.show_result),
-        Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
+        Route("/api/train", train.add, methods=["POST"]),
+        Route("/api/videos", videos.add, methods=["POST"]),
+        Route("/api/videos", videos.show_all),
+        Route("/api/videos/{id}", videos.delete, methods=["DELETE"]),
+        Route("/api/videos/{id}/frame", videos.frame),
+        Route("/api/video-preview", videos.preview, methods=["POST"]),
+        Route("/api/video", videos.paint, methods=["POST"]),
+        WebSocketRoute("/api/live", api_live.stream),
+        *([Mount("/static", StaticFiles(directory=STATIC))] if STATIC.is_dir() else []),
     ]
 
 
@@ -104,21 +110,6 @@ async def delete_session(request: Request) -> Response:
 def _page(request: Request, name: str) -> Response:
     if not (STATIC / name).is_file():
         raise Refusal(404, "this installation has no page; the HTTP interface works")
-    response = FileResponse(STATIC / name, media_type="text/html; charset=utf-8")
     if not is_cookie(request.cookies.get(COOKIE)):
-        response.set_cookie(COOKIE, secrets.token_urlsafe(32), httponly=True, samesite="strict", path="/")
-    return response
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    headers = {"retry-after": "2"} if error.status in (429, 503) else {}
-    if error.status in (408, 413):
-        raise error  # the guard ends the connection
-    return JSONResponse({"error": error.text}, error.status, headers)
-
-
-async def _not_found(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    text = {404: "there is no such address", 405: "this address does not take such requests"}
-    return JSONResponse({"error": text.get(error.status_code, str(error.detail))}, error.status_code, error.headers)
+        request.scope[NEW_SESSION] = secrets.token_urlsafe(32)
+    return FileResponse(STATIC / name, media_type="text/html; charset=utf-8")

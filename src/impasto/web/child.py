@@ -14,6 +14,8 @@ import threading
 import traceback
 from typing import Any, BinaryIO
 
+from impasto.web.failures import kind_of, text_of
+
 HEAD = struct.Struct("<II")
 
 
@@ -69,8 +71,10 @@ def run(*, verbose: bool) -> None:
         except OSError:  # the server is gone
             os._exit(0)
 
+    from impasto.pictures.plugins import silence_decoders
     from impasto.web.tasks import Tasks
 
+    silence_decoders()  # the process is ours
     tasks = Tasks(stop.is_set, lambda event: send({"event": event}))
     while True:
         request, block = waiting.get()
@@ -82,24 +86,6 @@ def run(*, verbose: bool) -> None:
             if verbose:
                 traceback.print_exc()
             send({"error": text_of(error), "kind": kind_of(error)})
-
-
-def kind_of(error: BaseException) -> str:
-    """The name of the closest class of `impasto.errors`, "OSError" or "MemoryError"; "bug" for other errors."""
-    known = ("ImageError", "ModelError", "BackendError", "TrainingError", "VideoError", "UsageError", "OSError")
-    names = [kind.__name__ for kind in type(error).__mro__]
-    return next((name for name in (*known, "MemoryError", "KeyboardInterrupt") if name in names), "bug")
-
-
-def text_of(error: BaseException) -> str:
-    """One line about an error."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory: choose a smaller size"
-    if isinstance(error, OSError):
-        return f"cannot read or write a file: {error.strerror or error}; check the disk"
-    if kind_of(error) == "bug":
-        return f"an internal error ({type(error).__name__}: {error!s:.200}); please report it".replace("\n", " ")
-    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

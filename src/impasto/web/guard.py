@@ -22,15 +22,18 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.web.limits import MB, Limits, Refusal
-from impasto.web.page import Page
+from impasto.web.page import NEW_SESSION, Page
+from impasto.web.sessions import COOKIE
 
 _log = logging.getLogger(__name__)
 
 TOKEN_COOKIE = "impasto_token"
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+_HTTP_ERRORS = {404: "there is no such address", 405: "this address does not take such requests"}
 DRAIN_SECONDS, DRAIN_BYTES = 1.0, 16 * MB
 """A refused body is read this far, so that the sender sees the reason instead of a broken connection."""
 HEADERS = {
@@ -115,6 +118,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
+        scope["impasto.page"] = self.page
+        scope.setdefault("app", self)  # so that the router raises an error for an address that does not exist
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -128,7 +133,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if (there := self._with_token(scope)) is not None:
-            await _redirect(send, there, f"{TOKEN_COOKIE}={self._access.token}; HttpOnly; SameSite=Strict; Path=/")
+            await _redirect(send, there, _cookie(TOKEN_COOKIE, self._access.token or ""))
             return
         await self._run(scope, receive, send)
 
@@ -145,6 +150,8 @@ class Guard:
                 for name, value in HEADERS.items():
                     found[name] = value
                 found.setdefault("cache-control", "no-store" if api else "no-cache")
+                if (cookie := scope.get(NEW_SESSION)) is not None:
+                    found.append("set-cookie", _cookie(COOKIE, cookie))
             await send(message)
 
         body = _Body(receive, self._limits, self._limits.body_bytes(scope["path"]))
@@ -153,6 +160,9 @@ class Guard:
         except Refusal as refusal:
             if not begun:
                 await self._refuse(scope, receive, send, refusal)
+        except HTTPException as error:
+            reason = _HTTP_ERRORS.get(error.status_code, str(error.detail))
+            await self._refuse(scope, receive, send, Refusal(error.status_code, reason))
         except Exception as error:
             _log.error("impasto: %s %s failed: %r", scope["method"], scope["path"], error, exc_info=self._verbose)
             if not begun:
@@ -165,6 +175,8 @@ class Guard:
         if len(hosts) != 1 or not self._access.knows(hosts[0]):
             name = hosts[0][:100] if hosts else ""
             raise Refusal(403, f"this server is not called {name!r}; add --allow-host {name or 'NAME'} if it is yours")
+        if "\0" in scope["path"]:
+            raise Refusal(404, "there is no such address")
         websocket = scope["type"] == "websocket"
         changes = websocket or scope["method"] in CHANGING
         origin = headers.get("origin")
@@ -215,6 +227,8 @@ class Guard:
             head["connection"] = "close"
         if refusal.status in (429, 503):
             head["retry-after"] = "2"
+        if (cookie := scope.get(NEW_SESSION)) is not None:
+            head["set-cookie"] = _cookie(COOKIE, cookie)
         named = [(name.encode(), value.encode()) for name, value in (HEADERS | head).items()]
         await send({"type": "http.response.start", "status": refusal.status, "headers": named})
         await send({"type": "http.response.body", "body": body, "more_body": refusal.status == 413})
@@ -271,6 +285,10 @@ async def _redirect(send: Send, where: str, cookie: str) -> None:
     named = [(name.encode(), value.encode("latin-1", "ignore")) for name, value in head.items()]
     await send({"type": "http.response.start", "status": 303, "headers": named})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _cookie(name: str, value: str) -> str:
+    return f"{name}={value}; HttpOnly; SameSite=Strict; Path=/"
 
 
 def _query_token(scope: Scope) -> str:

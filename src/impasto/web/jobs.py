@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from impasto.web.limits import Limits, Refusal
-from impasto.web.sessions import Result, new_id
+from impasto.web.sessions import Result, Session, new_id
 from impasto.web.worker import TaskError
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Job:
         total: Number of pictures, frames or steps; 0 if unknown.
         session: Key of the session that owns it; None for one that everybody sees.
         work: Does it. It changes the job and calls :meth:`changed`.
-        cancelled: Called when a running job is cancelled.
+        cancelled: Called when it is cancelled.
         id: Its name in the interface.
     """
 
@@ -47,6 +47,8 @@ class Job:
     failures: list[dict[str, str]] = field(default_factory=list)
     training: dict[str, Any] | None = None
     begun: float | None = None
+    settled: bool = False
+    """Whether the work has ended; after cancelling, it may still write what there is."""
     version: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
 
@@ -85,7 +87,7 @@ class Job:
         while True:
             if self.version != seen:
                 seen = self.version
-                ended = self.has_ended
+                ended = self.has_ended and self.settled
                 yield self.record()
                 if ended:
                     return
@@ -96,11 +98,21 @@ class Job:
                     yield None
 
 
-class Board:
-    """All jobs. Those of one queue run one after another."""
+async def _nothing(job: Job) -> None:
+    """The work of a job that has ended."""
 
-    def __init__(self, limits: Limits) -> None:
+
+class Board:
+    """All jobs. Those of one queue run one after another.
+
+    Args:
+        limits: The limits of the server.
+        remember: Called when a job begins or ends, and when it has a new result.
+    """
+
+    def __init__(self, limits: Limits, remember: Callable[[Job], None] = lambda job: None) -> None:
         self._limits = limits
+        self._remember = remember
         self._jobs: dict[str, Job] = {}
         self._queues: dict[str, deque[Job]] = {"paint": deque(), "train": deque()}
         self._added = {name: asyncio.Event() for name in self._queues}
@@ -141,7 +153,25 @@ class Board:
             del self._jobs[id]
         self._queues[queue].append(job)
         self._added[queue].set()
+        self._remember(job)
         return job
+
+    def add_result(self, job: Job, result: Result) -> None:
+        """A job has made a result."""
+        job.results.append(result)
+        self._remember(job)
+
+    def revive(self, session: Session, records: list[dict[str, Any]]) -> None:
+        """Take over the jobs of a session from an earlier server; those that ran then have failed."""
+        for record in records:
+            done = [session.results[found["id"]] for found in record["results"] if found["id"] in session.results]
+            job = Job(record["kind"], record["total"], session.key, _nothing, id=record["id"], state=record["state"])
+            job.done, job.message, job.failures = record["done"], record["message"], record["failures"]
+            job.results, job.settled = done, True
+            if not job.has_ended:
+                kept = f"; the {len(done)} results from before are kept" if done else ""
+                job.state, job.message = "failed", f"the server was ended while this job ran{kept}; start it again"
+            self._jobs[job.id] = job
 
     def list(self, session: str | None) -> list[Job]:
         """The jobs that a session sees, oldest first."""
@@ -161,9 +191,9 @@ class Board:
         running = job.state == "running"
         if job in (queue := self._queues["train" if job.kind == "train" else "paint"]):
             queue.remove(job)
-        job.changed(state="cancelled", message="cancelled")
-        if running:
-            job.cancelled(job)
+        job.changed(state="cancelled", message="cancelled", settled=not running)
+        job.cancelled(job)
+        self._remember(job)
 
     def forget(self, session: str) -> None:
         """Cancel and forget all jobs of a session."""
@@ -178,6 +208,7 @@ class Board:
             while queue:
                 job = queue.popleft()
                 job.changed(state="running", begun=time.monotonic(), message="")
+                self._remember(job)
                 try:
                     await job.work(job)
                 except (TaskError, Refusal) as error:
@@ -189,4 +220,6 @@ class Board:
                 if job.state == "running":
                     lost = job.failures and not job.results
                     job.changed(state="failed" if lost else "done", seconds_left=None)
+                job.changed(settled=True)
+                self._remember(job)
             await added.wait()

@@ -3,21 +3,22 @@
 import asyncio
 import contextlib
 import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
 
-from impasto.web.jobs import Board
+from impasto.web.jobs import Board, Job
 from impasto.web.limits import Limits, Refusal
 from impasto.web.sessions import COOKIE, Session, Sessions, is_cookie
 from impasto.web.styles import Styles
+from impasto.web.trainings import Trainings
 from impasto.web.worker import Reply, TaskError, Worker
 
 JANITOR_SECONDS = 60.0
+NEW_SESSION = "impasto.cookie"
+"""Where a request's scope holds the cookie of a session that it began."""
 STATUS = {"ImageError": 422, "UsageError": 422, "VideoError": 422, "ModelError": 409, "BackendError": 503}
 """The HTTP status of each kind of error of a task; 503 for others that the server may recover from, 500 for bugs."""
 
@@ -34,6 +35,8 @@ class Page:
     def __init__(self, folder: Path, limits: Limits, *, verbose: bool = False) -> None:
         self.limits = limits
         self.folder = folder
+        self.closing = asyncio.Event()
+        """Set when the server ends."""
         for name in ("sessions", "styles", "training"):
             place = folder / name
             if place.is_symlink():
@@ -41,19 +44,23 @@ class Page:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.sessions = Sessions(folder / "sessions", limits)
         self.styles = Styles(folder / "styles")
-        self.board = Board(limits)
+        self.board = Board(limits, self._remember)
         self.painter = Worker(verbose=verbose)
         """Paints what somebody waits for."""
         self.background = Worker(background=True, verbose=verbose)
         """Paints jobs."""
         self.trainer = Worker(background=True, verbose=verbose)
+        self.trainings = Trainings(folder / "training", self.board, self.styles, self.closing)
+        self.cameras = 0
         self.examples: dict[str, bytes] = {}
-        self.closing = asyncio.Event()
         self._janitor: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to run jobs and to delete idle sessions."""
+        for session, records in self.sessions.revived():
+            self.board.revive(session, records)
+        self.trainings.resume(self.trainer)
         self.board.start()
         self._janitor = asyncio.create_task(self._clean())
 
@@ -73,6 +80,15 @@ class Page:
                 busy = any(job.session == session.key and not job.has_ended for job in self.board.list(session.key))
                 if not busy and not session.streams:
                     self.delete(session)
+
+    def remember(self, session: Session) -> None:
+        """Write down what a session holds, so that it survives a server that is killed."""
+        self.sessions.save(session, [job.record() for job in self.board.list(session.key) if job.session])
+
+    def _remember(self, job: Job) -> None:
+        session = self.sessions.of_key(job.session)
+        if session is not None:
+            self.remember(session)
 
     def delete(self, session: Session) -> None:
         """Delete a session, with its jobs and files."""
@@ -121,7 +137,7 @@ def refusal_of(error: TaskError) -> Refusal:
 
 def page_of(connection: HTTPConnection) -> Page:
     """The server's state."""
-    page: Page = connection.app.state.page
+    page: Page = connection.scope["impasto.page"]
     return page
 
 
@@ -132,10 +148,10 @@ def found_session(connection: HTTPConnection) -> Session | None:
 
 
 def session_of(request: Request) -> Session:
-    """The session of a request. Without a valid cookie a new one is made; :func:`with_cookie` sends it."""
+    """The session of a request. Without a valid cookie a new one is made, which the guard sends."""
     cookie = request.cookies.get(COOKIE)
     if cookie is None or not is_cookie(cookie):
-        cookie = request.scope.setdefault("impasto.cookie", secrets.token_urlsafe(32))
+        cookie = request.scope.setdefault(NEW_SESSION, secrets.token_urlsafe(32))
     return page_of(request).sessions.open(cookie)
 
 
@@ -145,17 +161,3 @@ def known_session(request: HTTPConnection) -> Session:
     if session is None:
         raise Refusal(404, "this session holds nothing; it was deleted, or the server was started again")
     return session
-
-
-def with_cookie(request: Request, response: Response) -> Response:
-    """The response, with the cookie of a session that the request began."""
-    cookie = request.scope.get("impasto.cookie")
-    if cookie is not None:
-        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
-    return response
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder of our own, if it is there."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(path)

@@ -2,18 +2,24 @@
 
 import contextlib
 import hashlib
+import json
+import os
 import re
 import secrets
 import shutil
+import stat
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from impasto.errors import ImpastoError
+from impasto.files import replacing
 from impasto.web.limits import Limits, Refusal
 from impasto.web.uploads import check_disk
 
 COOKIE = "impasto_session"
+STATE = "session.json"
 _COOKIE_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -105,13 +111,17 @@ class Session:
     seen: float = field(default_factory=time.monotonic)
     previews: int = 0
     galleries: int = 0
+    thumbnails: int = 0
+    """Size of all thumbnails."""
     streams: int = 0
 
     @property
     def bytes(self) -> int:
         """The size of all that is stored."""
         sent = [*self.photos.values(), *self.masks.values(), *self.clips.values()]
-        return sum(photo.bytes for photo in sent) + sum(result.bytes for result in self.results.values())
+        return (
+            self.thumbnails + sum(photo.bytes for photo in sent) + sum(result.bytes for result in self.results.values())
+        )
 
     def file(self, suffix: str) -> Path:
         """A path for a new file of this session."""
@@ -154,7 +164,7 @@ class Sessions:
     """All sessions, by their cookies.
 
     Args:
-        folder: An existing folder of our own; what an earlier server left there is deleted.
+        folder: An existing folder of our own. Sessions of an earlier server that was killed go on; the rest is deleted.
         limits: The limits of the server.
     """
 
@@ -162,8 +172,31 @@ class Sessions:
         self._folder = folder
         self._limits = limits
         self._sessions: dict[str, Session] = {}
+        self._revived: list[tuple[Session, list[dict[str, Any]]]] = []
         for left in folder.iterdir():
-            _remove(left)
+            found = _loaded(left, limits.idle_seconds)
+            if found is None:
+                _remove(left)
+            else:
+                self._revived.append(found)
+                self._sessions[left.name] = found[0]
+
+    def revived(self) -> list[tuple[Session, list[dict[str, Any]]]]:
+        """The sessions of an earlier server, and the records of their jobs."""
+        return self._revived
+
+    def of_key(self, key: str | None) -> Session | None:
+        """The session with this key."""
+        return self._sessions.get(key or "")
+
+    def save(self, session: Session, jobs: list[dict[str, Any]]) -> None:
+        """Write down what a session holds, so that it survives a server that is killed; not, if the disk is full."""
+        stored = {
+            name: [{**asdict(item), "path": item.path.name} for item in getattr(session, name).values()]
+            for name in _STORED
+        }
+        with contextlib.suppress(OSError, ImpastoError), replacing(session.folder / STATE, ImpastoError) as part:
+            part.write_text(json.dumps({**stored, "jobs": jobs}), encoding="utf-8")
 
     def find(self, cookie: str | None) -> Session | None:
         """The session of a cookie, if it has stored anything."""
@@ -212,6 +245,29 @@ class Sessions:
         """Delete all sessions."""
         for session in tuple(self._sessions.values()):
             self.delete(session)
+
+
+_STORED: dict[str, type[Photo | Clip | Result]] = {"photos": Photo, "masks": Photo, "clips": Clip, "results": Result}
+
+
+def _loaded(folder: Path, most_seconds: float) -> tuple[Session, list[dict[str, Any]]] | None:
+    """A session of an earlier server with the records of its jobs, if it is young and whole."""
+    if not re.fullmatch(r"[0-9a-f]{32}", folder.name) or folder.is_symlink():
+        return None
+    session = Session(folder.name, folder)
+    try:
+        if time.time() - os.lstat(folder / STATE).st_mtime > most_seconds:
+            return None
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        for name, kind in _STORED.items():
+            for values in state[name]:
+                path = folder / Path(values["path"]).name
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    getattr(session, name)[values["id"]] = kind(**{**values, "path": path})
+        jobs: list[dict[str, Any]] = state["jobs"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return session, jobs
 
 
 def is_cookie(text: str | None) -> bool:

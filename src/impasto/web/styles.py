@@ -67,6 +67,10 @@ class Styles:
         """The file of a style that was learnt here; raises Refusal if there is none."""
         return safe_file(self._folder / f"{name}{SUFFIXES[self._find(name).kind]}", f"the style {name}")
 
+    def stamp(self, name: str) -> str:
+        """Changes when another style takes over a name; empty for the styles that come with Impasto."""
+        return "" if name in shipped_names() else f".{self._find(name).made:.0f}"
+
     def picture(self, name: str) -> Path | None:
         """The picture that a style was learnt from, if it is kept; raises Refusal if there is no such style."""
         if name in shipped_names():

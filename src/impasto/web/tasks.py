@@ -1,6 +1,5 @@
 """What a worker process does for the server: it reads, paints and writes pictures. See :mod:`impasto.web.child`."""
 
-import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.errors import ImageError, ImpastoError
+from impasto.errors import ImageError, UsageError
 from impasto.models.catalogue import VARIANTS, Variant
 from impasto.models.records import RecordError, from_mapping
 from impasto.painting.load import load
@@ -24,6 +23,7 @@ from impasto.pictures.read import load_mask
 from impasto.pictures.resize import resize, resize_mask
 from impasto.pictures.unsupported import unknown_format
 from impasto.pictures.write import encode_picture, save_picture
+from impasto.web.failures import naming
 
 VIEW_QUALITY = 90
 """JPEG quality of previews."""
@@ -54,8 +54,7 @@ class Tasks:
 
     def run(self, task: str, arguments: Mapping[str, Any], block: bytes) -> Answer:
         """Run the public method with this name."""
-        known = ("admit", "view", "preview", "paint", "stylize", "frame", "end_camera", "warm", "example", "check_mask")
-        if task not in known:
+        if task not in TASKS:
             raise ValueError(f"there is no task {task!r}")
         answer: Answer = (
             getattr(self, task)(block, **arguments) if task in _WITH_BYTES else getattr(self, task)(**arguments)
@@ -111,7 +110,7 @@ class Tasks:
         """Paint the photo at its own size, or with a long side of ``size``, into the file ``target``."""
         picture = decode_picture(Path(path).read_bytes(), name, depth="own", metadata=not strip)
         painted = self._painted_picture(_with_long_side(picture, size), look)
-        with _without(target, name):
+        with naming(target, name):
             save_picture(target, painted, quality=quality)
         height, width = painted.pixels.shape[:2]
         return {"width": width, "height": height, "notes": [*picture.notes]}, b""
@@ -159,6 +158,41 @@ class Tasks:
             self._bases[variant] = load("udnie", variant=variant)
         return self._bases[variant]
 
+    # ---- clips and training; their modules are loaded when they are needed ------------------------------------------
+
+    def clip(self, path: str, name: str) -> Answer:
+        """The size and length of a clip."""
+        from impasto.web.films import describe
+
+        return describe(path, name), b""
+
+    def clip_frame(self, path: str, name: str, at: float, side: int) -> Answer:
+        """One frame of a clip, as a JPEG."""
+        from impasto.web.films import frame_at
+
+        return {}, _jpeg(frame_at(path, name, at, side))
+
+    def clip_preview(self, path: str, name: str, at: float, side: int, look: Mapping[str, Any]) -> Answer:
+        """One frame of a clip, painted, as a JPEG."""
+        from impasto.web.films import frame_at
+
+        return {}, _jpeg(self._painted(frame_at(path, name, at, side), look))
+
+    def film(
+        self, path: str, name: str, target: str, look: Mapping[str, Any], steady: float, size: int | None
+    ) -> Answer:
+        """Paint a clip into the file ``target``."""
+        from impasto.web.films import film
+
+        stylizer, settings = self._stylizer(look), settings_of(look["settings"])
+        return film(path, name, target, stylizer, settings, steady, size, self._stop, self._report), b""
+
+    def learn(self, picture: str, output: str, title: str, minutes: float, options: Mapping[str, Any]) -> Answer:
+        """Learn the style of a picture, into the file ``output``."""
+        from impasto.web.films import learn
+
+        return learn(picture, output, title, minutes, options, self._stop, self._report), b""
+
     # ---- camera ---------------------------------------------------------------------------------------------------
 
     def frame(self, block: bytes, camera: str, look: Mapping[str, Any], steady: float, pixels: int) -> Answer:
@@ -193,13 +227,16 @@ class _Camera:
     painter: Any
 
 
+TASKS = (
+    *("admit", "view", "check_mask", "warm", "example", "preview", "paint", "stylize", "frame", "end_camera"),
+    *("clip", "clip_frame", "clip_preview", "film", "learn"),
+)
+"""The names of the tasks."""
 _WITH_BYTES = ("check_mask", "stylize", "frame")
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
     """The settings in a request. Raises UsageError for those that are unknown or out of range."""
-    from impasto.errors import UsageError
-
     try:
         return from_mapping(Settings, values)
     except RecordError as reason:
@@ -275,14 +312,3 @@ def _landscape() -> Pixels:
 
 def _jpeg(image: Pixels) -> bytes:
     return encode_picture(Picture(image), "view.jpg", quality=VIEW_QUALITY)
-
-
-@contextlib.contextmanager
-def _without(path: str, name: str) -> Any:
-    """Name the photo, not our file, in errors of the block."""
-    try:
-        yield
-    except ImpastoError as error:
-        raise type(error)(
-            str(error).replace(path, name).replace(str(Path(path).parent), "the server's folder")
-        ) from error

@@ -26,7 +26,7 @@ class Reply(NamedTuple):
 
 
 class TaskError(Exception):
-    """A task failed. ``kind`` is as of :func:`impasto.web.child.kind_of`."""
+    """A task failed. ``kind`` is as of :func:`impasto.web.failures.kind_of`."""
 
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text)
