@@ -76,7 +76,7 @@ def test_after_a_server_that_was_killed_photos_results_and_jobs_are_there_and_a_
     board.revive(revived, records)
     job = board.find("job", revived.key)
     assert (job.state, job.results[0].record()) == ("failed", result.record())
-    assert job.message == "the server was ended while this job ran; the 1 results from before are kept; start it again"
+    assert job.message == "the server ended while this job ran; what was painted before is kept; start it again"
     assert board.find("old", revived.key).state == "done"
 
 

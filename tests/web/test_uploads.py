@@ -142,9 +142,19 @@ def test_what_is_no_json_object_gets_one_line(client, kind, body, status):
     assert error_of(answer.content)
 
 
+CUT_SHORT = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nhalf of it'
+
+
 @pytest.mark.parametrize(
     "body",
-    [b"", b"--x", b"--x\r\n\r\n--x--", b"no boundary", b"--x\r\nContent-Disposition: form-data\r\n\r\nz\r\n--x--\r\n"],
+    [
+        b"",
+        b"--x",
+        CUT_SHORT,
+        b"--x\r\n\r\n--x--",
+        b"no boundary",
+        b"--x\r\nContent-Disposition: form-data\r\n\r\nz\r\n--x--\r\n",
+    ],
 )
 def test_a_form_that_is_damaged_gets_one_line(client, body):
     answer = client.post("/api/photos", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.web.limits import MB, Limits, Refusal
@@ -160,6 +161,8 @@ class Guard:
         except Refusal as refusal:
             if not begun:
                 await self._refuse(scope, receive, send, refusal)
+        except ClientDisconnect:  # nobody is there any more
+            return
         except HTTPException as error:
             reason = _HTTP_ERRORS.get(error.status_code, str(error.detail))
             await self._refuse(scope, receive, send, Refusal(error.status_code, reason))

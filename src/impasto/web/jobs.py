@@ -169,8 +169,8 @@ class Board:
             job.done, job.message, job.failures = record["done"], record["message"], record["failures"]
             job.results, job.settled = done, True
             if not job.has_ended:
-                kept = f"; the {len(done)} results from before are kept" if done else ""
-                job.state, job.message = "failed", f"the server was ended while this job ran{kept}; start it again"
+                kept = "; what was painted before is kept" if done else ""
+                job.state, job.message = "failed", f"the server ended while this job ran{kept}; start it again"
             self._jobs[job.id] = job
 
     def list(self, session: str | None) -> list[Job]:

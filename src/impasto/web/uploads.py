@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -85,7 +86,8 @@ async def read_form(request: Request, folder: Path, limits: Limits, *, most_byte
             check_disk(folder, limits)
             parser.write(chunk)
         parser.finalize()
-        parts.close()
+        if not parts.ended:
+            raise Refusal(400, "the form ends too early: send it again")
         if not parts.form.files:
             raise Refusal(400, "no file came: send one in a field called file")
     except BaseException as error:
@@ -137,6 +139,7 @@ class _Parts:
         self._most_bytes = most_bytes
         self._files = files
         self._parts = 0
+        self.ended = False
         self._header = (b"", b"")
         self._headers: dict[bytes, bytes] = {}
         self._upload: Upload | None = None
@@ -154,6 +157,7 @@ class _Parts:
             "headers_finished",
             "part_data",
             "part_end",
+            "end",
         )
         return {f"on_{name}": getattr(self, name) for name in names}
 
@@ -209,6 +213,10 @@ class _Parts:
             self.form.fields[self._field] = self._text.decode("utf-8", "replace")
         self.close()
 
+    def end(self) -> None:
+        """The form is complete."""
+        self.ended = True
+
     def close(self) -> None:
         """Close the file that is open."""
         if self._file is not None:
@@ -237,8 +245,6 @@ def shown_name(raw: bytes | str) -> str:
 
 def check_disk(folder: Path, limits: Limits) -> None:
     """Raise Refusal if the disk of this folder is nearly full."""
-    import shutil
-
     if shutil.disk_usage(folder).free < limits.free_bytes:
         raise Refusal(503, "the disk is nearly full: free some space, or delete photos and results here")
 

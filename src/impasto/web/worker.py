@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 
 from impasto.web.child import HEAD, packed
 
+BEHIND = 5
+"""How much nicer than the server a background process is."""
 IDLE_SECONDS = 600.0
 """A process without work ends after this time, and its memory is free."""
 
@@ -56,6 +59,10 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._numbers = itertools.count(1)
         self._running: int | None = None
+        self._asked = 0
+        """Number of the task that was asked to end early."""
+        self._doomed = 0
+        """Number of the task that is to be killed."""
         self._turns = _Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[Reply | None]] = set()
@@ -124,11 +131,15 @@ class Worker:
     ) -> Reply:
         if self._timer is not None:
             self._timer.cancel()
-        process = await self._started()
-        assert process.stdin is not None and process.stdout is not None
-        self._running = next(self._numbers)
+        number = self._running = next(self._numbers)
         try:
-            process.stdin.write(packed({"number": self._running, "task": task, "arguments": arguments}, block))
+            process = await self._started()
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(packed({"number": number, "task": task, "arguments": arguments}, block))
+            if self._asked == number:  # while the process started
+                self.stop()
+            if self._doomed == number:
+                self.kill()
             await process.stdin.drain()
             while True:
                 head = await process.stdout.readexactly(HEAD.size)
@@ -140,21 +151,30 @@ class Worker:
                     raise TaskError(message["error"], message["kind"])
                 else:
                     return Reply(message["result"], found)
+        except TaskError:
+            raise
         except (asyncio.IncompleteReadError, OSError):
-            await self._forget(process)
+            await self._forget()
             raise WorkerDied from None
+        except BaseException:  # what is still to be read would be taken for the answer to the next task
+            self.kill()
+            raise
         finally:
             self._running = None
             self._timer = asyncio.get_running_loop().call_later(self._idle_seconds, self.kill)
 
     def stop(self) -> None:
         """Ask the running task to end early, with what it has."""
-        if self._running is not None and self._process is not None and self._process.stdin is not None:
+        if self._running is None:
+            return
+        self._asked = self._running
+        if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(packed({"stop": self._running}))
 
     def kill(self) -> None:
         """End the process at once. The next task starts another."""
+        self._doomed = self._running or 0
         process = self._process
         if process is not None:
             if self._running is None:
@@ -179,8 +199,8 @@ class Worker:
         if self._closed:
             raise WorkerDied
         words = [sys.executable, "-P", "-m", "impasto.web.child", *(["--verbose"] if self._verbose else [])]
-        own = str(Path(__file__).parents[2])  # the same package, wherever it is
-        paths = [own, *filter(None, [os.environ.get("PYTHONPATH")])]
+        source = str(Path(__file__).parents[2])  # the same package, wherever it is
+        paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = await asyncio.create_subprocess_exec(
             *words,
             stdin=subprocess.PIPE,
@@ -191,21 +211,20 @@ class Worker:
         self.starts += 1
         if self._background and hasattr(os, "setpriority"):
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, 10)
+                own_niceness = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, min(19, own_niceness + BEHIND))
         return self._process
 
-    async def _forget(self, process: asyncio.subprocess.Process) -> None:
-        if self._process is process:
-            self._process = None
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
+    async def _forget(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            await process.wait()
 
 
 async def _read(stream: asyncio.StreamReader, text_size: int, block_size: int) -> tuple[dict[str, Any], bytes]:
-    import json
-
     text = await stream.readexactly(text_size)
     return json.loads(text), await stream.readexactly(block_size)
 
