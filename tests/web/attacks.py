@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 
-def connect(port: int, seconds: float = 20) -> socket.socket:
+def connect(port: int, seconds: float = 120) -> socket.socket:
     """A connection to a server of this computer."""
     return socket.create_connection(("127.0.0.1", port), timeout=seconds)
 

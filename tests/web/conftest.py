@@ -44,12 +44,12 @@ class Running:
         import httpx
 
         headers = {"X-Impasto": "1", **options.pop("headers", {})}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=600, trust_env=False, **options)
 
     def end(self) -> None:
         """End it, and wait."""
         self.server.end()
-        self.thread.join(20)
+        self.thread.join(120)
         assert not self.thread.is_alive()
 
 
@@ -83,7 +83,7 @@ def start(folder: Path, host: str = "127.0.0.1", names: tuple[str, ...] = (), **
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(300)
     port = found.getsockname()[1]
     return Running(f"http://127.0.0.1:{port}", port, folder, servers[0], thread, access.token)
 

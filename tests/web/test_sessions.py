@@ -41,6 +41,19 @@ def test_the_name_of_a_folder_does_not_tell_the_cookie(sessions):
     assert COOKIE not in str(sessions.open(COOKIE).folder)
 
 
+def test_a_session_that_is_in_use_is_not_idle_and_one_that_holds_nothing_is_idle_sooner(tmp_path, monkeypatch):
+    monkeypatch.setattr("impasto.web.sessions.EMPTY_SECONDS", 0.02)
+    sessions = Sessions(tmp_path, Limits())
+    session = sessions.open(COOKIE)
+    with session.uploading():
+        time.sleep(0.03)
+        assert sessions.idle() == []
+    time.sleep(0.03)
+    assert sessions.idle() == [session]
+    with_photo(session)
+    assert sessions.idle() == []
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
 def test_only_the_user_can_read_the_folder(sessions):
     assert sessions.open(COOKIE).folder.stat().st_mode & 0o077 == 0

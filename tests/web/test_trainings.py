@@ -82,7 +82,7 @@ class Place:
 
 
 async def last_of(job):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         return [record async for record in job.follow() if record][-1]
 
 

@@ -11,6 +11,9 @@ from tests.web.conftest import STYLE, start
 from tests.web.test_pictures import upload
 
 
+STYLIZE = "/api/stylize?style=udnie"
+
+
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory):
     """A server with limits so tight that a test can reach them."""
@@ -53,15 +56,11 @@ def test_a_length_that_is_no_length_is_refused(strict, length):
 
 
 def test_a_body_without_a_length_is_counted_and_refused(strict):
-    head = (
-        "POST /api/photos HTTP/1.1\nHost: localhost\nX-Impasto: 1\n"
-        "Content-Type: multipart/form-data; boundary=x\nTransfer-Encoding: chunked\n"
-    )
-    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + b"y" * 1_000_000
-    status, _, body = send_raw(strict.port, head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(part), part))
+    head = f"POST {STYLIZE} HTTP/1.1\nHost: localhost\nX-Impasto: 1\nTransfer-Encoding: chunked\n"
+    status, _, body = send_raw(strict.port, head, b"%x\r\n%b\r\n0\r\n\r\n" % (3_000_000, b"y" * 3_000_000))
     assert status == 413
+    assert b"too large" in body or b"is larger than" in body
     assert not list((strict.folder / "sessions").rglob("*.upload"))
-    assert error_of(body.split(b"\r\n")[1] if body[:1] != b"{" else body)
 
 
 def test_a_file_above_the_limit_within_a_form_is_refused_and_not_kept(strict, strict_client):
@@ -76,7 +75,7 @@ def test_more_files_than_allowed_are_refused(strict_client):
 
 
 def test_a_body_that_stops_coming_is_given_up(strict):
-    head = "POST /api/masks HTTP/1.1\r\nHost: localhost\r\nX-Impasto: 1\r\nContent-Length: 1000\r\n\r\nabc"
+    head = f"POST {STYLIZE} HTTP/1.1\r\nHost: localhost\r\nX-Impasto: 1\r\nContent-Length: 1000\r\n\r\nabc"
     with connect(strict.port) as connection:
         connection.sendall(head.encode())
         begun = time.monotonic()
@@ -86,7 +85,7 @@ def test_a_body_that_stops_coming_is_given_up(strict):
 
 
 def test_a_body_that_drips_is_given_up(strict):
-    head = "POST /api/masks HTTP/1.1\r\nHost: localhost\r\nX-Impasto: 1\r\nContent-Length: 100000\r\n\r\n"
+    head = f"POST {STYLIZE} HTTP/1.1\r\nHost: localhost\r\nX-Impasto: 1\r\nContent-Length: 100000\r\n\r\n"
     with connect(strict.port) as connection:
         connection.sendall(head.encode())
         connection.settimeout(0.1)

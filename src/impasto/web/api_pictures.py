@@ -36,9 +36,9 @@ async def add_photos(request: Request) -> Response:
     room = page.limits.files - len(session.photos)
     if room <= 0:
         raise Refusal(413, f"{page.limits.files} photos are the limit of a session: delete some first")
-    form = await read_form(
-        request, session.folder, page.limits, most_bytes=page.limits.picture_bytes, files=min(room, 200)
-    )
+    with session.uploading():
+        most = page.limits.picture_bytes
+        form = await read_form(request, session.folder, page.limits, most_bytes=most, files=min(room, 200))
     records: list[dict[str, Any]] = []
     for upload in form.files:
         try:

@@ -29,7 +29,9 @@ async def add(request: Request) -> Response:
     session.check_room(page.limits)
     if len(session.clips) >= MOST_CLIPS:
         raise Refusal(413, f"{MOST_CLIPS} clips are the limit of a session: delete some first")
-    form = await read_form(request, session.folder, page.limits, most_bytes=page.limits.video_bytes, files=1)
+    with session.uploading():
+        most = page.limits.video_bytes
+        form = await read_form(request, session.folder, page.limits, most_bytes=most, files=1)
     upload = form.files[0]
     try:
         found = (await page.ask("clip", {"path": str(upload.path), "name": upload.name}, priority=UPLOAD)).values

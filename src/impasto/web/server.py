@@ -77,6 +77,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: The address is in use, or not this computer's.
     """
+    found = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
@@ -85,6 +86,8 @@ def listen(host: str, port: int) -> socket.socket:
         found.bind(address)
         found.listen(128)
     except OSError as error:
+        if found is not None:
+            found.close()
         reason = "is in use" if error.errno in (98, 48, 10048) else f"cannot be used: {error.strerror or error}"
         raise UsageError(f"{host}:{port} {reason}; give another --port, or --port 0 for any that is free") from None
     return found

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import stat
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ from impasto.web.uploads import check_disk
 
 COOKIE = "impasto_session"
 STATE = "session.json"
+EMPTY_SECONDS = 60.0
+"""A session that holds nothing is deleted after this time."""
 _COOKIE_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -111,6 +114,7 @@ class Session:
     seen: float = field(default_factory=time.monotonic)
     previews: int = 0
     galleries: int = 0
+    uploads: int = 0
     thumbnails: int = 0
     """Size of all thumbnails."""
     streams: int = 0
@@ -122,6 +126,16 @@ class Session:
         return (
             self.thumbnails + sum(photo.bytes for photo in sent) + sum(result.bytes for result in self.results.values())
         )
+
+    @contextlib.contextmanager
+    def uploading(self) -> Iterator[None]:
+        """Within the block the session is not idle, however long it takes."""
+        self.uploads += 1
+        try:
+            yield
+        finally:
+            self.uploads -= 1
+            self.seen = time.monotonic()
 
     def file(self, suffix: str) -> Path:
         """A path for a new file of this session."""
@@ -232,9 +246,13 @@ class Sessions:
         _remove(session.folder)
 
     def idle(self) -> list[Session]:
-        """The sessions that have not been used for a while."""
-        limit = time.monotonic() - self._limits.idle_seconds
-        return [session for session in self._sessions.values() if session.seen < limit]
+        """The sessions that have not been used for a while; for those that hold nothing, it is a minute."""
+        now, most = time.monotonic(), self._limits.idle_seconds
+        return [
+            session
+            for session in self._sessions.values()
+            if not session.uploads and now - session.seen > (most if session.bytes else min(most, EMPTY_SECONDS))
+        ]
 
     def forget_idle(self) -> None:
         """Delete the sessions that have not been used for a while."""

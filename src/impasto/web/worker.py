@@ -66,6 +66,7 @@ class Worker:
         self._turns = _Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[Reply | None]] = set()
+        self._endings: set[asyncio.Task[int]] = set()
         self._closed = False
         self.starts = 0
 
@@ -177,21 +178,24 @@ class Worker:
         self._doomed = self._running or 0
         process = self._process
         if process is not None:
-            if self._running is None:
-                self._process = None
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            if self._running is None:
+                self._process = None
+                ending = asyncio.ensure_future(process.wait())
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
 
     async def close(self) -> None:
         """End the process for good."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if (process := self._process) is not None:
+        if self._process is not None:
             self.kill()
-            await process.wait()
-        if self._calls:
-            await asyncio.wait([*self._calls], timeout=5)
+        unfinished = [*self._calls, *self._endings]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=5)
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
