@@ -10,7 +10,6 @@ from tests.web.attacks import connect, error_of, read_all, send_raw
 from tests.web.conftest import STYLE, start
 from tests.web.test_pictures import upload
 
-
 STYLIZE = "/api/stylize?style=udnie"
 
 
