@@ -1,0 +1,119 @@
+/** The camera's pictures go to the server and come back painted. At most two are on the way; others are left out. */
+
+const HEADER = 16; // bytes: number, rate, latency, dropped
+const MOST_AWAY = 2;
+const LOST_AFTER = 2000; // ms without an answer
+const QUALITY = 0.8;
+
+export class Camera {
+  /** Paints onto `canvas`; `told` gets {rate, latency, dropped} or {error} or {state}. */
+  constructor(canvas, told) {
+    this.canvas = canvas;
+    this.told = told;
+    this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
+    this.look = null;
+    this.running = false;
+    this.mirror = false;
+    this.width = 640;
+    this.last = null;
+  }
+
+  /** Opens the camera (by device id, or the default) and begins. */
+  async start(device = "") {
+    this.stop();
+    this.running = true;
+    const video = { width: { ideal: this.width }, frameRate: { ideal: 30 }, ...(device && { deviceId: { exact: device } }) };
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error("The browser gives the camera only to localhost and https.");
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+    } catch (error) {
+      this.running = false;
+      throw new Error({ NotAllowedError: "The browser does not allow the camera: allow it in the address bar.", NotFoundError: "There is no camera.", NotReadableError: "Another program uses the camera." }[error.name] ?? error.message);
+    }
+    if (!this.running) return this.stop();
+    this.video.srcObject = this.stream;
+    await this.video.play();
+    this.connect();
+    this.next();
+  }
+
+  connect() {
+    const socket = (this.socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`));
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => {
+      this.away = [];
+      this.tell();
+      this.told({ state: "open" });
+    });
+    socket.addEventListener("message", ({ data }) => this.receive(data));
+    socket.addEventListener("close", () => {
+      if (this.socket !== socket || !this.running) return;
+      this.told({ state: "lost" });
+      setTimeout(() => this.running && this.socket === socket && this.connect(), 1000);
+    });
+  }
+
+  /** Sets the look: {styles, settings, steady}. It holds from the next picture on. */
+  setLook(look) {
+    this.look = look;
+    this.tell();
+  }
+
+  tell() {
+    if (this.look && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.look));
+  }
+
+  next() {
+    if (!this.running) return;
+    const again = () => this.next();
+    if ("requestVideoFrameCallback" in this.video && !document.hidden) this.video.requestVideoFrameCallback(() => this.capture().finally(again));
+    else setTimeout(() => this.capture().finally(again), 33);
+  }
+
+  async capture() {
+    const { videoWidth, videoHeight } = this.video;
+    if (!videoWidth || this.socket?.readyState !== WebSocket.OPEN || !this.look) return;
+    const now = performance.now();
+    this.away = this.away.filter((sent) => now - sent < LOST_AFTER);
+    if (this.away.length >= MOST_AWAY) return;
+    this.away.push(now);
+    const width = Math.min(this.width, videoWidth);
+    const height = Math.round((videoHeight * width) / videoWidth);
+    this.grab ??= document.createElement("canvas");
+    Object.assign(this.grab, { width, height });
+    const context = this.grab.getContext("2d");
+    if (this.mirror) context.setTransform(-1, 0, 0, 1, width, 0);
+    context.drawImage(this.video, 0, 0, width, height);
+    const blob = await new Promise((done) => this.grab.toBlob(done, "image/jpeg", QUALITY));
+    if (blob && this.socket?.readyState === WebSocket.OPEN) this.socket.send(blob);
+  }
+
+  async receive(data) {
+    if (typeof data === "string") {
+      const message = JSON.parse(data);
+      if (message.error) {
+        this.away = [];
+        this.told({ error: message.error });
+      }
+      return;
+    }
+    const header = new DataView(data, 0, HEADER);
+    const sent = this.away.shift();
+    this.last = new Blob([data.slice(HEADER)], { type: "image/jpeg" });
+    const bitmap = await createImageBitmap(this.last);
+    if (!this.running) return;
+    if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) Object.assign(this.canvas, { width: bitmap.width, height: bitmap.height });
+    this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
+    const seconds = sent === undefined ? header.getFloat32(8, true) : (performance.now() - sent) / 1000;
+    this.told({ rate: header.getFloat32(4, true), latency: seconds, dropped: header.getUint32(12, true), number: header.getUint32(0, true) });
+  }
+
+  stop() {
+    this.running = false;
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+    this.socket?.close();
+    this.socket = null;
+  }
+}

@@ -1,0 +1,58 @@
+/** What was painted in this session: each painting that came to rest, newest first. One press brings its settings back. */
+
+import { $, el, rove, keepOneStop } from "./dom.js";
+import { get, on, set, title } from "./state.js";
+import { onSettled } from "./preview.js";
+import { paintedImage } from "./viewer.js";
+
+const MOST = 30;
+const HEIGHT = 96; // of a thumbnail, pixels
+
+const same = (entry, photo, look) => entry.photo === photo && JSON.stringify(entry.look) === JSON.stringify(look);
+
+async function remember() {
+  const look = get("look");
+  const photo = get("photo");
+  if (!photo || get("masking") || get("history").some((entry) => same(entry, photo, look))) return;
+  const image = paintedImage();
+  try {
+    await image.decode();
+  } catch {
+    return; // another picture took its place
+  }
+  const canvas = document.createElement("canvas");
+  canvas.height = HEIGHT;
+  canvas.width = Math.max(1, Math.round((HEIGHT * image.naturalWidth) / image.naturalHeight));
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  if (get("look") !== look || get("photo") !== photo) return;
+  set("history", [{ photo, look, thumbnail: canvas.toDataURL("image/jpeg", 0.7) }, ...get("history")].slice(0, MOST));
+}
+
+function restore(entry) {
+  if (get("photos").some(({ id }) => id === entry.photo)) set("photo", entry.photo);
+  set("look", entry.look);
+}
+
+function describe({ look }) {
+  const names = Object.keys(look.styles).map(title).join(" + ");
+  return `${names}, strength ${Math.round(look.settings.strength * 100)} %`;
+}
+
+function show() {
+  const host = $("#history");
+  const entries = get("history");
+  const focused = host.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  host.hidden = entries.length < 2;
+  host.replaceChildren(el("p", { class: "count", text: "History" }),
+    ...entries.map((entry) => el("button", { class: "thumb", "aria-label": describe(entry), title: describe(entry), "aria-pressed": String(same(entry, get("photo"), get("look"))), onclick: () => restore(entry) },
+      el("img", { src: entry.thumbnail, alt: "", draggable: "false" }))));
+  keepOneStop(host, ".thumb", (button) => button.getAttribute("aria-pressed") === "true");
+  if (focused) $(`[aria-label="${CSS.escape(focused)}"]`, host)?.focus();
+}
+
+export function createHistory() {
+  rove($("#history"), ".thumb");
+  onSettled(remember);
+  on(["history", "look", "photo"], show);
+  show();
+}

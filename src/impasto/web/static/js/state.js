@@ -1,0 +1,85 @@
+/** What the page knows, one value a key. Modules read with `get`, write with `set`, and listen with `on`. */
+
+const values = {
+  info: null, // GET /api/info
+  styles: [], // GET /api/styles
+  look: { styles: {}, settings: { strength: 1, stroke_size: 1, crisp: false, keep_colors: null, seed: 0 } },
+  photos: [], // {id, name, width, height}
+  photo: null, // the id of the one that is shown
+  thumbnails: {}, // style: url, of the photo that is shown
+  masks: {}, // photo: {strokes, soft, invert, id}; id: of the server, once sent
+  against: "", // what the painting is compared with: "" the photo, or the name of a style
+  mode: "slider", // slider, side, single
+  masking: false,
+  history: [], // {photo, look, thumbnail}
+  jobs: [],
+  view: "paint",
+};
+const listeners = {};
+
+export const get = (key) => values[key];
+
+export function set(key, value) {
+  if (Object.is(values[key], value)) return;
+  values[key] = value;
+  for (const listener of listeners[key] ?? []) listener(value);
+}
+
+/** Calls `listener` after each change of one of the keys. */
+export function on(keys, listener) {
+  for (const key of [keys].flat()) (listeners[key] ??= []).push(listener);
+}
+
+export const photo = () => values.photos.find(({ id }) => id === values.photo) ?? null;
+export const mask = () => values.masks[values.photo] ?? null;
+export const title = (name) => values.styles.find((style) => style.name === name)?.title ?? name;
+
+/** Changes some settings of the look. */
+export const tune = (change) => set("look", { ...values.look, settings: { ...values.look.settings, ...change } });
+
+export const mix = (styles) => set("look", { ...values.look, styles });
+
+/** Adds a style with an equal share, or removes it; at most three, and at least one stays. */
+export function toggleInMix(name) {
+  const styles = { ...values.look.styles };
+  if (name in styles) {
+    if (Object.keys(styles).length === 1) return false;
+    delete styles[name];
+  } else {
+    if (Object.keys(styles).length === 3) return false;
+    const shares = Object.values(styles);
+    styles[name] = shares.length ? shares.reduce((sum, share) => sum + share, 0) / shares.length : 1;
+  }
+  mix(styles);
+  return true;
+}
+
+export const MOST_STYLES = 3;
+
+/* Kept over a reload: the look for good, the rest while the tab is open. */
+const KEPT = { look: localStorage, against: sessionStorage, mode: localStorage, photo: sessionStorage, masks: sessionStorage, history: sessionStorage };
+
+export function restore() {
+  for (const [key, store] of Object.entries(KEPT)) {
+    try {
+      const text = store.getItem(`impasto.${key}`);
+      if (text) values[key] = JSON.parse(text);
+    } catch {
+      // storage is off, or holds another version's: begin anew
+    }
+    on(key, (value) => keep(store, key, value));
+  }
+}
+
+function keep(store, key, value) {
+  try {
+    store.setItem(`impasto.${key}`, JSON.stringify(value));
+  } catch {
+    // storage is off or full: it lasts as long as the page
+  }
+}
+
+/* Other tabs of this browser are told about what the session holds. */
+const channel = "BroadcastChannel" in window ? new BroadcastChannel("impasto") : null;
+export const tellTabs = (what) => channel?.postMessage(what);
+export const hearTabs = (listener) => channel?.addEventListener("message", (event) => listener(event.data));
