@@ -2,6 +2,9 @@
 
 const LOST = "The server does not answer. Is `impasto serve` still running?";
 
+/** Tells of "lost" when no answer comes. */
+export const connection = new EventTarget();
+
 export class ApiError extends Error {
   /** `status` is that of HTTP, or 0 if no answer came. */
   constructor(message, status) {
@@ -21,6 +24,7 @@ export async function send(path, { method = "GET", json, body, signal, type } = 
     response = await fetch(path, { method, headers, body: json === undefined ? body : JSON.stringify(json), signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    connection.dispatchEvent(new Event("lost"));
     throw new ApiError(LOST, 0);
   }
   if (response.ok) return response;

@@ -1,7 +1,7 @@
 /** The settings of the look: label, mix, sliders, colors, seed. Each view has its own set; all show the same look. */
 
 import { $, el, icon, say } from "./dom.js";
-import { MOST_STYLES, get, mix, on, title, toggleInMix, tune } from "./state.js";
+import { MOST_STYLES, get, mix, mixes, on, title, toggleInMix, tune } from "./state.js";
 
 const COLORS = [[null, "Painting’s"], ["luminance", "Photo’s"], ["match", "Blend"]];
 const COLOR_HELP = "Painting’s: its own colors. Photo’s: each place keeps its color, only lightness is painted. Blend: the painting’s palette is moved to the photo’s.";
@@ -12,9 +12,9 @@ let serial = 0;
 export function createControls(host, label, parts = { mask: false, seed: true }) {
   const id = ++serial;
   const slider = (name, text, attributes) => {
-    const output = el("output", { id: `${name}-out-${id}` });
-    const input = el("input", { type: "range", "data-setting": name, ...attributes });
-    return { row: el("label", { class: "field" }, text, output, input), input, output };
+    const output = el("output");
+    const input = el("input", { type: "range", id: `${name}-${id}`, "data-setting": name, "aria-label": text, ...attributes });
+    return { row: el("label", { class: "field", for: input.id }, text, output, input), input, output };
   };
   const strength = slider("strength", "Strength", { min: 0, max: 2, step: 0.05 });
   const stroke = slider("stroke_size", "Stroke size", { ...STROKES, min: STROKES.least, max: STROKES.most, step: 0.125 });
@@ -42,9 +42,9 @@ export function createControls(host, label, parts = { mask: false, seed: true })
     const { styles, settings } = get("look");
     wallLabel(label, styles);
     showShares(shares, styles);
-    adder.hidden = Object.keys(styles).length >= MOST_STYLES;
+    adder.hidden = Object.keys(styles).length >= MOST_STYLES || !Object.keys(styles).every(mixes);
     adder.replaceChildren(el("option", { value: "", text: "Mix in another style…" }),
-      ...get("styles").filter(({ name }) => !(name in styles)).map((style) => el("option", { value: style.name, text: style.title || style.name })));
+      ...get("styles").filter(({ name }) => !(name in styles) && mixes(name)).map((style) => el("option", { value: style.name, text: style.title || style.name })));
     assign(strength.input, settings.strength);
     strength.output.textContent = `${Math.round(settings.strength * 100)} %`;
     strength.input.setAttribute("aria-valuetext", strength.output.textContent);
@@ -99,13 +99,13 @@ function showShares(host, styles) {
 }
 
 function shareRow(name) {
-  const input = el("input", { type: "range", min: 0, max: 100, step: 1, "data-share": name, oninput: () => mix(withShare(get("look").styles, name, input.value / 100)) });
+  const input = el("input", { type: "range", min: 0, max: 100, step: 1, id: `share-${++serial}`, "data-share": name, "aria-label": `Share of ${title(name)}`, oninput: () => mix(withShare(get("look").styles, name, input.value / 100)) });
   const out = el("button", { type: "button", class: "icon", "aria-label": `Take ${title(name)} out of the mix`, onclick: () => {
     toggleInMix(name);
     say(`${title(name)} is out of the mix.`);
     $(".shares input")?.focus();
   } }, icon("close"));
-  return el("div", { class: "share", "data-style": name }, el("label", { class: "field" }, el("span", { text: title(name) }), el("output"), input), out);
+  return el("div", { class: "share", "data-style": name }, el("label", { class: "field", for: input.id }, el("span", { text: title(name) }), el("output"), input), out);
 }
 
 /** The mix in which one style has this share of the whole, and the others keep their proportions. */

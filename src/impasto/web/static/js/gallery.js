@@ -2,7 +2,7 @@
 
 import { send, eventsOf, wait } from "./api.js";
 import { el, icon, keepOneStop, rove, say } from "./dom.js";
-import { MOST_STYLES, get, mix, on, set, title, toggleInMix } from "./state.js";
+import { get, mix, mixes, on, set, title, toggleInMix } from "./state.js";
 
 const SIDE = 256;
 
@@ -38,7 +38,8 @@ function tile(style) {
 }
 
 function toMix(name) {
-  if (!toggleInMix(name)) say(name in get("look").styles ? "One style stays." : `A mix has at most ${MOST_STYLES} styles.`);
+  const reason = toggleInMix(name);
+  if (reason) say(reason);
 }
 
 function mark(host) {
@@ -52,7 +53,7 @@ function mark(host) {
     add.setAttribute("aria-label", `${inMix && several ? "Take" : "Mix in"} ${title(name)}${inMix && several ? " out of the mix" : ""}`);
     add.title = inMix && several ? "Take out of the mix" : "Mix in (Shift and click)";
     add.replaceChildren(icon(inMix && several ? "minus" : "plus"));
-    add.hidden = inMix && !several;
+    add.hidden = (inMix && !several) || !mixes(name);
   }
   keepOneStop(host, ".tile", (button) => button.dataset.style in chosen);
 }

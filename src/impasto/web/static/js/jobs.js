@@ -32,7 +32,7 @@ async function followOne(id) {
   if (followed.has(id) || followed.size >= MOST_STREAMS) return;
   followed.add(id);
   try {
-    const last = await follow(id, (job) => set("jobs", [...get("jobs").filter((other) => other.id !== id), job]));
+    const last = await follow(id, (job) => set("jobs", get("jobs").map((other) => (other.id === id ? job : other))));
     settle(last);
   } catch {
     set("jobs", get("jobs").filter((job) => job.id !== id)); // the server does not know it any more
@@ -54,7 +54,7 @@ export function dismiss(id) {
 }
 
 /** The jobs of a kind that were not dismissed, oldest first. */
-export const jobsOf = (kind) => get("jobs").filter((job) => job.kind === kind && !dismissed.has(job.id)).sort((one, other) => String(one.id).localeCompare(String(other.id)));
+export const jobsOf = (kind) => get("jobs").filter((job) => job.kind === kind && !dismissed.has(job.id));
 
 /** Keeps one card a job in `host`; a card changes in place, so that focus stays on its buttons. */
 export function showCards(host, kind, fill) {

@@ -1,6 +1,6 @@
 /** Starts the page: the views, the theme, the keyboard. */
 
-import { get as fetchJson, remove } from "./api.js";
+import { connection, get as fetchJson, remove, wait } from "./api.js";
 import { $, $$, ask, attempt, confirm, el } from "./dom.js";
 import { get, on, restore, set, tune } from "./state.js";
 import { createControls } from "./controls.js";
@@ -82,6 +82,7 @@ function keyboard() {
   const single = $("#single-keys");
   single.checked = localStorage.getItem("impasto.keys") !== "off";
   single.addEventListener("change", () => localStorage.setItem("impasto.keys", single.checked ? "on" : "off"));
+  $("#save-cancel").addEventListener("click", () => $("#save-dialog").close());
   $("#help-button").addEventListener("click", () => ask($("#help-dialog")));
   $("#forget").addEventListener("click", forget);
   document.addEventListener("keydown", (event) => {
@@ -121,19 +122,30 @@ function compareChoices() {
   select.value = get("against");
 }
 
-async function start() {
-  try {
-    const info = await fetchJson("/api/info");
-    set("info", info);
-    if (!Object.keys(get("look").styles).length) tune(info.defaults);
-    await loadStyles();
-    await loadPhotos();
-    await Promise.all([loadJobs(), paintGallery()]);
-    $("#banner").hidden = true;
-  } catch (error) {
-    $("#banner").textContent = error.message;
-    $("#banner").hidden = false;
-    setTimeout(start, 2000);
+let starting = null;
+
+/** Loads what the server has. While it does not answer, a banner says so, and it is asked again. */
+function start() {
+  starting ??= load().finally(() => (starting = null));
+  return starting;
+}
+
+async function load() {
+  for (;;) {
+    try {
+      const info = await fetchJson("/api/info");
+      set("info", info);
+      if (!Object.keys(get("look").styles).length) tune(info.defaults);
+      await loadStyles();
+      await loadPhotos();
+      await Promise.all([loadJobs(), paintGallery()]);
+      $("#banner").hidden = true;
+      return;
+    } catch (error) {
+      $("#banner").textContent = error.message;
+      $("#banner").hidden = false;
+      await wait(1.5);
+    }
   }
 }
 
@@ -158,4 +170,6 @@ $("#compare").addEventListener("change", (event) => set("against", event.target.
 window.addEventListener("hashchange", () => route(true));
 route(false);
 for (const dialog of $$("dialog")) dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+connection.addEventListener("lost", start);
+on("lost", start);
 start();

@@ -1,9 +1,9 @@
 /** What leaves the page: pictures at full size, one or all, the clipboard, a settings file, a command line. */
 
-import { picture, post } from "./api.js";
+import { picture, post, send } from "./api.js";
 import { $, ask, attempt, download, el, say } from "./dom.js";
 import { get, on, photo } from "./state.js";
-import { jobsOf, track } from "./jobs.js";
+import { dismiss, jobsOf, track } from "./jobs.js";
 import { hasMask, maskId } from "./mask.js";
 
 const LOSSLESS = ["png", "tif", "tiff", "bmp"];
@@ -67,13 +67,14 @@ function deliver(job) {
 }
 
 async function pngAtFullSize() {
-  const body = { photo: get("photo"), ...get("look"), side: Math.max(photo().width, photo().height) };
+  const body = { photos: [get("photo")], ...get("look"), format: "png" };
   const drawn = await maskId();
   if (drawn) body.mask = drawn;
-  const bitmap = await createImageBitmap(await picture("/api/preview", body));
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return canvas.convertToBlob({ type: "image/png" });
+  const { job: id } = await post("/api/paint", body);
+  const job = await track(id);
+  dismiss(id);
+  if (!job.results.length) throw new Error(job.failures?.[0]?.error ?? "The painting was cancelled.");
+  return (await send(job.results[0].url)).blob();
 }
 
 async function copyPicture() {

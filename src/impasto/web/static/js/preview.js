@@ -6,7 +6,7 @@
 
 import { picture, wait } from "./api.js";
 import { $, say } from "./dom.js";
-import { get, mask, on, photo } from "./state.js";
+import { get, mask, on, photo, set } from "./state.js";
 import { maskId } from "./mask.js";
 import { neededSide, place, showImage } from "./viewer.js";
 
@@ -122,6 +122,7 @@ async function work() {
           continue;
         }
         say(error.message, true);
+        if (error.status === 404) set("lost", performance.now());
         shown[task.which] = { key: task.key, side: Infinity }; // it would fail again
       }
     }
@@ -143,7 +144,8 @@ async function paint({ which, key, side, large }) {
     if (key !== keyOf(which)) return;
     const url = URL.createObjectURL(await picture("/api/preview", body, abort.signal));
     remember(`${key} ${side}`, url);
-    if (JSON.parse(key)[0] === get("photo")) present(which, key, side, url);
+    const wanted = keyOf(which);
+    if (key === wanted || (shown[which].key !== wanted && JSON.parse(key)[0] === get("photo"))) present(which, key, side, url);
   } finally {
     running = null;
   }

@@ -37,24 +37,29 @@ export const title = (name) => values.styles.find((style) => style.name === name
 /** Changes some settings of the look. */
 export const tune = (change) => set("look", { ...values.look, settings: { ...values.look.settings, ...change } });
 
+export const MOST_STYLES = 3;
+
+/** Whether a style shares its network with the others. */
+export const mixes = (name) => values.styles.find((style) => style.name === name)?.kind !== "model";
+
 export const mix = (styles) => set("look", { ...values.look, styles });
 
-/** Adds a style with an equal share, or removes it; at most three, and at least one stays. */
+/** Adds a style with an equal share, or removes it. Returns why not, or "". */
 export function toggleInMix(name) {
   const styles = { ...values.look.styles };
   if (name in styles) {
-    if (Object.keys(styles).length === 1) return false;
+    if (Object.keys(styles).length === 1) return "One style stays.";
     delete styles[name];
   } else {
-    if (Object.keys(styles).length === 3) return false;
+    if (Object.keys(styles).length === MOST_STYLES) return `A mix has at most ${MOST_STYLES} styles.`;
+    const alone = [name, ...Object.keys(styles)].find((each) => !mixes(each));
+    if (alone) return `${title(alone)} has a network of its own, which does not mix.`;
     const shares = Object.values(styles);
     styles[name] = shares.length ? shares.reduce((sum, share) => sum + share, 0) / shares.length : 1;
   }
   mix(styles);
-  return true;
+  return "";
 }
-
-export const MOST_STYLES = 3;
 
 /* Kept over a reload: the look for good, the rest while the tab is open. */
 const KEPT = { look: localStorage, against: sessionStorage, mode: localStorage, photo: sessionStorage, masks: sessionStorage, history: sessionStorage };

@@ -23,7 +23,7 @@ async function send(file) {
   try {
     clip = await upload("/api/videos", form, (share) => (hint.textContent = share < 1 ? `Sending ${Math.round(share * 100)} %` : "Reading the clip"));
   } finally {
-    hint.textContent = "Drop a clip";
+    hint.textContent = "Choose a clip";
   }
   sessionStorage.setItem(KEY, JSON.stringify(clip));
   showClip();

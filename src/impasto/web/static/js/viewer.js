@@ -6,7 +6,7 @@ import { get, on, photo, set, title } from "./state.js";
 const MOST_ZOOM = 8;
 const MARGIN = 0.96;
 const LEAST_SIDE = 16; // the server paints nothing smaller or larger
-const MOST_SIDE = 4096;
+const MOST_SIDE = 2048;
 const THUMB = 44; // width of the divider's handle, as in the style sheet
 
 const view = { scale: null, x: 0, y: 0 }; // scale: screen pixels for one of the photo, null: fit; x, y: center, photo pixels
@@ -132,6 +132,16 @@ function pan(dx, dy) {
   place();
 }
 
+/** Whether all of the picture is on the stage: then there is nothing to pan, and a drag moves the divider. */
+const fits = () => scaleNow() <= fitScale() * 1.001;
+
+function slide(x) {
+  if (get("mode") !== "slider" || get("masking")) return;
+  const left = parseFloat(divider.style.left) + THUMB / 2;
+  divider.value = ((x - left) / (parseFloat(divider.style.width) - THUMB)) * 100;
+  place();
+}
+
 const pointers = new Map();
 const at = (event) => {
   const box = stage.getBoundingClientRect();
@@ -149,7 +159,7 @@ function pointing() {
     if (!before) return;
     const now = at(event);
     pointers.set(event.pointerId, now);
-    if (pointers.size === 1) return pan(now.x - before.x, now.y - before.y);
+    if (pointers.size === 1) return fits() ? slide(now.x) : pan(now.x - before.x, now.y - before.y);
     const other = [...pointers.entries()].find(([id]) => id !== event.pointerId)[1];
     const spread = (point) => Math.hypot(point.x - other.x, point.y - other.y);
     zoomBy(spread(now) / Math.max(1, spread(before)), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });

@@ -1,0 +1,122 @@
+"""Reloads, two tabs, a slow network, a server that goes away: nothing that was done is lost."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import make_photo
+from tests.web.browser.user import DESKTOP, PHONE, difference, pixels
+from tests.web.conftest import STYLE, photo_file
+
+pytestmark = pytest.mark.slow
+
+ROW = "#jobs .job"
+SCREENSHOTS = Path(__file__).parents[3] / "build" / "page"
+"""Where the pictures of the page are put, to be looked at."""
+
+
+def test_a_reload_in_the_middle_of_a_job_goes_on(visit, tmp_path):
+    user = visit(accept_downloads=True)
+    photos = [photo_file(tmp_path, f"{number}.png", number) for number in range(4)]
+    user.add(*photos)
+    user.choose("udnie")
+    user.page.locator("#save").click()
+    user.page.locator("[name=scope][value=all]").check(force=True)
+    user.page.locator("#save-go").click()
+    user.page.locator(f"{ROW}[data-job]").wait_for()
+    user.page.reload()
+    user.page.locator(f"{ROW}[data-state=done]").wait_for()
+    assert user.page.locator("#photos .thumb-box").count() == 4
+    with user.page.expect_download() as download:
+        user.page.locator(f"{ROW} button", has_text="All as zip").click()
+    assert download.value.suggested_filename.endswith(".zip")
+    user.page.locator(f"{ROW} .close").click()
+    user.page.reload()
+    user.settled()
+    assert user.page.locator(ROW).count() == 0
+
+
+def test_a_job_is_cancelled_and_what_is_done_stays(visit, tmp_path):
+    user = visit()
+    photos = [photo_file(tmp_path, f"{number}.png", number) for number in range(8)]
+    user.add(*photos)
+    user.choose("udnie")
+    user.page.locator("#save").click()
+    user.page.locator("[name=scope][value=all]").check(force=True)
+    user.page.locator("#save-go").click()
+    user.page.locator(f"{ROW}[data-state=running]").wait_for()
+    user.until("!document.querySelector('#jobs .job-title').textContent.includes(' 0/')")
+    user.page.locator(f"{ROW} .close").click()
+    card = user.page.locator(f"{ROW}[data-state=cancelled]")
+    card.wait_for()
+    assert re.search("[1-7] pictures|[0-7].jpg", card.inner_text())
+
+
+def test_two_tabs_share_photos_and_both_paint(visit, tmp_path):
+    user = visit()
+    other = user.open()
+    user.add(photo_file(tmp_path))
+    other.locator("#photos .thumb-box").wait_for()
+    user.page.locator(f"#gallery [data-style={STYLE}].tile").click()
+    other.locator("#gallery [data-style=udnie].tile").click()
+    user.settled()
+    user.settled(other)
+    assert difference(user.sees(), 255 - make_photo(0)) < 4
+    other.locator("#photos .remove").click(force=True)
+    user.page.locator("#welcome").wait_for()
+
+
+def test_a_slow_network_shows_progress_and_ends_with_the_newest_settings(visit, tmp_path):
+    user = visit()
+    slow = user.context.new_cdp_session(user.page)
+    slow.send("Network.enable")
+    slow.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 300, "downloadThroughput": 60_000, "uploadThroughput": 60_000},
+    )
+    user.page.locator("#add-files").set_input_files(photo_file(tmp_path))
+    user.page.locator("#adding progress").wait_for()
+    user.page.locator("#photos .thumb-box").wait_for()
+    user.page.locator(f"#gallery [data-style={STYLE}].tile").click()
+    for strength in (0.2, 0.4, 0.6, 0.8, 1):
+        user.slide("strength", strength)
+        user.page.wait_for_timeout(50)
+    user.settled()
+    assert difference(user.sees(), 255 - make_photo(0)) < 4
+
+
+def test_a_server_that_goes_away_is_named_and_found_again(visit, tmp_path):
+    user = visit()
+    user.add(photo_file(tmp_path))
+    user.choose(STYLE)
+    user.context.set_offline(True)
+    user.page.locator("#gallery [data-style=udnie].tile").click()
+    user.page.locator("#banner").wait_for()
+    assert "does not answer" in user.page.locator("#banner").inner_text()
+    user.context.set_offline(False)
+    user.page.locator("#banner").wait_for(state="hidden")
+    user.settled()
+    assert difference(user.sees(), 255 - make_photo(0)) > 10
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_view_is_accessible_and_fits_the_screen(visit, tmp_path, screen, scheme):
+    user = visit(screen, color_scheme=scheme)
+    user.add(photo_file(tmp_path), photo_file(tmp_path, "second.png", 1))
+    user.choose(STYLE)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for view in ("paint", "learn", "video", "live"):
+        user.page.goto(f"{user.url}/#{view}")
+        assert user.axe() == [], view
+        assert user.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+        name = f"{view}-{'phone' if screen is PHONE else 'desktop'}-{scheme}.png"
+        data = user.page.screenshot(path=SCREENSHOTS / name)
+        assert pixels(data).std() > 5
+    user.page.goto(f"{user.url}/#paint")
+    for opener, dialog in (("#save", "#save-dialog"), ("#help-button", "#help-dialog")):
+        user.page.locator(opener).click()
+        user.page.locator(f"{dialog}[open]").wait_for()
+        assert user.axe() == [], dialog
+        user.press("Escape")
