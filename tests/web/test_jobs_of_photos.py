@@ -42,6 +42,18 @@ def test_a_job_paints_each_photo_and_its_events_end_with_the_result(client, tmp_
     assert archive.read("b.png") == client.get(record["results"][1]["url"]).content
 
 
+def test_each_photo_of_a_job_has_its_own_mask(client, tmp_path):
+    photos = [upload(client, photo_file(tmp_path, f"{seed}.png", seed))["id"] for seed in range(2)]
+    height, width = make_photo(0).shape[:2]
+    mask = io.BytesIO()
+    Image.fromarray(np.zeros((height, width), np.uint8)).save(mask, "PNG")
+    nowhere = client.post("/api/masks", content=mask.getvalue(), headers={"content-type": "image/png"}).json()["id"]
+    record = ended(client, paint(client, photos, format="png", masks={photos[1]: nowhere}))
+    painted = [np.asarray(Image.open(io.BytesIO(client.get(result["url"]).content))) for result in record["results"]]
+    assert (painted[0] == 255 - make_photo(0)).all()
+    assert (painted[1] == make_photo(1)).all()
+
+
 def test_two_photos_of_one_name_get_two_names_in_the_archive(client, tmp_path):
     photos = [upload(client, photo_file(tmp_path))["id"] for _ in range(2)]
     record = ended(client, paint(client, photos, format="jpg", size=32))

@@ -42,7 +42,11 @@ async def paint(request: Request) -> Response:
     if not isinstance(ids, list) or not 1 <= len(ids) <= page.limits.files:
         raise Refusal(422, f"photos must be a list of 1 to {page.limits.files} ids")
     photos = [session.photo(id) for id in ids]
-    look, format = page.styles.look(body, session), output_format(body.get("format", "jpg"))
+    masks = body.get("masks", {})
+    if not isinstance(masks, dict):
+        raise Refusal(422, "masks must be an object of ids of photos and masks")
+    common, format = page.styles.look(body, session), output_format(body.get("format", "jpg"))
+    own = {id: page.styles.look({**body, "mask": mask}, session) for id, mask in masks.items()}
     options = {"quality": quality_of(body.get("quality", 95)), "size": size_of(body.get("size"))}
     options["strip"] = body.get("strip") is True
     session.check_room(page.limits)
@@ -51,7 +55,7 @@ async def paint(request: Request) -> Response:
         for number, photo in enumerate(photos):
             if job.state != "running":
                 return
-            await _paint_one(page, session, job, photo, look, format, options)
+            await _paint_one(page, session, job, photo, own.get(photo.id, common), format, options)
             if job.state == "running":
                 job.progressed(number + 1)
 

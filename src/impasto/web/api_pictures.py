@@ -15,7 +15,7 @@ from impasto.web.page import found_session, known_session, page_of, session_of
 from impasto.web.sessions import Photo, Session, new_id
 from impasto.web.uploads import check_disk, read_file, read_form, read_json, shown_name
 
-MOST_SIDE = 2048
+MOST_SIDE = 4096
 MEDIA_TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",

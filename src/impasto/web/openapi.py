@@ -151,6 +151,7 @@ def paths() -> dict[str, dict[str, Operation]]:
                         "photos": {"type": "array", "items": {"type": "string"}},
                         **_LOOK,
                         **_MASK,
+                        "masks": {"type": "object", "additionalProperties": {"type": "string"}},
                         **_FORMAT,
                         "strip": {"type": "boolean", "description": "leave all metadata out"},
                     },

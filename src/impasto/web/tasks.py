@@ -28,8 +28,9 @@ from impasto.web.failures import naming
 VIEW_QUALITY = 90
 """JPEG quality of previews."""
 MOST_MODELS = 3
-MOST_COPIES = 24
-"""Number of small copies of photos that are kept in memory."""
+MOST_BYTES = 100_000_000
+"""Bytes of small copies of photos that are kept in memory."""
+EXAMPLE = Path(__file__).parent / "static" / "example.webp"
 LONGEST = 3
 """A preview is at most this many times as long as its short side."""
 
@@ -85,7 +86,7 @@ class Tasks:
         if key not in self._copies:
             self._copies[key] = _small(Path(path).read_bytes(), name, side)
         self._copies.move_to_end(key)
-        while len(self._copies) > MOST_COPIES:
+        while len(self._copies) > 1 and sum(copy.nbytes for copy in self._copies.values()) > MOST_BYTES:
             self._copies.popitem(last=False)
         return self._copies[key]
 
@@ -97,8 +98,9 @@ class Tasks:
         return {}, b""
 
     def example(self, look: Mapping[str, Any]) -> Answer:
-        """A drawn landscape in a style, as a JPEG: an example where the style's own picture is not at hand."""
-        return {}, _jpeg(self._painted(_landscape(), look))
+        """The page's example photo in a style, as a JPEG, where the style's own picture is not at hand."""
+        photo = on_white(decode_picture(EXAMPLE.read_bytes(), EXAMPLE.name, metadata=False))
+        return {}, _jpeg(self._painted(photo, look))
 
     def preview(self, path: str, name: str, look: Mapping[str, Any], side: int) -> Answer:
         """A small copy of the photo, painted, as a JPEG."""
@@ -289,25 +291,6 @@ def _blurred(mask: "np.typing.NDArray[np.uint8]", blur: float, image: Pixels) ->
     scale = 512 / min(height, width)
     small = resize_mask(mask, max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(Image.fromarray(small).filter(ImageFilter.GaussianBlur(blur)))
-
-
-def _landscape() -> Pixels:
-    """Hills, a river and a sun, uint8 (240, 320, 3)."""
-    rows, columns = np.mgrid[0:240, 0:320].astype(np.float32)
-    sky = np.stack([120 + 0.7 * rows, 150 + 0.5 * rows, 230 - 0.3 * rows], axis=2)
-    sun = np.hypot(rows - 60, columns - 235) < 26
-    sky[sun] = (255, 236, 150)
-    for top, height, length, color in (
-        (120, 26, 60, (84, 110, 130)),
-        (150, 22, 38, (70, 120, 80)),
-        (190, 14, 27, (50, 90, 50)),
-    ):
-        hill = rows > top + height * np.sin(columns / length + top) + 5 * np.sin(columns / 9)
-        sky[hill] = np.asarray(color) + 14 * np.sin(rows[hill] / 5 + columns[hill] / 7)[:, np.newaxis]
-    river = np.abs(columns - 120 - 0.5 * (rows - 150) - 18 * np.sin(rows / 17)) < (rows - 150) * 0.35
-    sky[river & (rows > 165)] = (150, 190, 220)
-    landscape: Pixels = np.clip(sky, 0, 255).astype(np.uint8)
-    return landscape
 
 
 def _jpeg(image: Pixels) -> bytes:

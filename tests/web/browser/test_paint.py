@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ def test_a_photo_is_painted_compared_and_saved(visit, tmp_path, screen):
     user.page.mouse.up()
     share = float(divider.input_value())
     assert 15 < share < 40
-    clip = user.page.locator("#before").evaluate("image => [parseFloat(image.style.clipPath.split(' ')[1]), image.clientWidth]")
+    clip = user.page.locator("#before").evaluate(
+        "image => [parseFloat(image.style.clipPath.split(' ')[1]), image.clientWidth]"
+    )
     assert 1 - clip[0] / clip[1] == pytest.approx(share / 100, abs=0.01)
 
     name, data = user.save("png")
@@ -74,13 +77,13 @@ def test_strength_colors_and_a_mix_change_the_painting_and_come_back_with_the_hi
     user.page.locator("#gallery [data-style=udnie].tile").click(modifiers=["Shift"])
     user.settled()
     mixed = user.sees()
-    assert user.page.locator(".share").count() == 2
-    user.page.locator("[data-share=udnie]").fill("100")
+    assert user.page.locator("#paint-controls .share").count() == 2
+    user.page.locator("#paint-controls [data-share=udnie]").fill("100")
     user.settled()
     alone = user.sees()
     user.choose("udnie")
     assert difference(alone, user.sees()) < 2 < difference(mixed, alone)
-    user.page.locator("#history .thumb").last.click()
+    user.page.locator("#history [aria-label='The Starry Night, strength 100 %']").click()
     user.settled()
     assert difference(user.sees(), full) < 1
     assert user.page.locator("#gallery [aria-pressed=true]").count() == 1
@@ -153,7 +156,7 @@ def test_a_brush_says_where_the_style_is_painted(visit, tmp_path):
     user.page.locator("#mask-invert").click()
     user.page.locator("#mask-done").click()
     user.settled()
-    name, data = user.save("png")
+    _, data = user.save("png")
     saved = pixels(data)
     assert (saved[far] == photo[far]).all()
     assert difference(saved[middle], (255 - photo)[middle]) < 2
@@ -177,8 +180,10 @@ def test_a_folder_is_added_with_its_count_and_saved_as_one_zip(visit, tmp_path):
     user = visit(accept_downloads=True)
     user.page.evaluate(
         """() => { window.seen = [];
-        new MutationObserver(() => { const line = document.querySelector('#adding p'); if (line) seen.push(line.textContent); })
-            .observe(document.querySelector('#jobs'), {subtree: true, childList: true, characterData: true}); }"""
+        new MutationObserver(() => {
+            const line = document.querySelector('#adding p');
+            if (line) seen.push(line.textContent);
+        }).observe(document.querySelector('#jobs'), {subtree: true, childList: true, characterData: true}); }"""
     )
     with user.page.expect_file_chooser() as chooser:
         user.page.locator("[data-add=folder]").click()
@@ -232,7 +237,7 @@ def test_settings_leave_as_a_file_and_a_command_and_stay_after_a_reload(visit, t
     assert "--style udnie" in user.page.locator("#command").inner_text()
     with user.page.expect_download() as download:
         user.page.locator("#settings-save").click()
-    saved = json.loads(open(download.value.path()).read())
+    saved = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     assert (saved["style"], saved["strength"], saved["stroke_size"]) == ({"udnie": 1}, 0.7, 2)
     user.page.reload()
     user.settled()

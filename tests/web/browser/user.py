@@ -4,7 +4,7 @@ import base64
 import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,8 @@ _FOCUS = """() => {
     const box = node.getBoundingClientRect();
     return {name: node.dataset.setting || node.id || node.dataset.style || node.getAttribute('aria-label')
                 || node.textContent.trim().slice(0, 40),
-            ring: lines.some(line => line.outlineStyle !== 'none' && parseFloat(line.outlineWidth) > 1) 
+            ring: lines.some(line => line.outlineStyle !== 'none' && parseFloat(line.outlineWidth) > 1)
                 || node.matches('#divider, .divider'),  // it shows the focus on its handle
-            
             inside: box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth};
 }"""
 
@@ -106,10 +105,14 @@ class User:
         return pixels(base64.b64decode(data.split(",")[1]))
 
     def until(self, expression: str, argument: Any = None) -> None:
-        """Wait until an expression of the page is true. (Playwright's own way evaluates text, which the page forbids.)"""
+        """Wait until an expression of the page is true. (Playwright's own way is forbidden by the page's policy.)"""
+        self.wait(lambda: self.page.evaluate(expression, argument))
+
+    def wait(self, true: Callable[[], Any]) -> None:
+        """Wait until a function returns something true."""
         end = time.monotonic() + TIMEOUT / 1000
-        while not self.page.evaluate(expression, argument):
-            assert time.monotonic() < end, expression
+        while not true():
+            assert time.monotonic() < end
             self.page.wait_for_timeout(50)
 
     def slide(self, setting: str, value: float, panel: str = "#paint-controls") -> None:

@@ -85,13 +85,15 @@ export const finished = (job) => !["queued", "running"].includes(job.state);
 /** Follows a job until it ends; a lost connection is made again. `changed` gets the job on each change. */
 export async function follow(id, changed, signal) {
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 5)) {
+    let last = null; // one that is cancelled may still add what it has painted: the server ends the stream
     try {
       const response = await send(`/api/jobs/${id}/events`, { signal });
       for await (const { data } of eventsOf(response)) {
         pause = 0.5;
+        last = data;
         changed(data);
-        if (finished(data)) return data;
       }
+      if (last && finished(last)) return last;
     } catch (error) {
       if (error.name === "AbortError" || error.status === 404) throw error;
     }

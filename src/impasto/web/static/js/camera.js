@@ -16,6 +16,8 @@ export class Camera {
     this.mirror = false;
     this.width = 640;
     this.last = null;
+    this.sent = 0;
+    this.away = new Map(); // number of a picture that is on the way: when it went
   }
 
   /** Opens the camera (by device id, or the default) and begins. */
@@ -41,7 +43,8 @@ export class Camera {
     const socket = (this.socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`));
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => {
-      this.away = [];
+      this.sent = 0;
+      this.away.clear();
       this.tell();
       this.told({ state: "open" });
     });
@@ -74,9 +77,8 @@ export class Camera {
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth || this.socket?.readyState !== WebSocket.OPEN || !this.look) return;
     const now = performance.now();
-    this.away = this.away.filter((sent) => now - sent < LOST_AFTER);
-    if (this.away.length >= MOST_AWAY) return;
-    this.away.push(now);
+    for (const [number, sent] of this.away) if (now - sent > LOST_AFTER) this.away.delete(number);
+    if (this.away.size >= MOST_AWAY) return;
     const width = Math.min(this.width, videoWidth);
     const height = Math.round((videoHeight * width) / videoWidth);
     this.grab ??= document.createElement("canvas");
@@ -85,20 +87,24 @@ export class Camera {
     if (this.mirror) context.setTransform(-1, 0, 0, 1, width, 0);
     context.drawImage(this.video, 0, 0, width, height);
     const blob = await new Promise((done) => this.grab.toBlob(done, "image/jpeg", QUALITY));
-    if (blob && this.socket?.readyState === WebSocket.OPEN) this.socket.send(blob);
+    if (!blob || this.socket?.readyState !== WebSocket.OPEN) return;
+    this.away.set(this.sent++, now);
+    this.socket.send(blob);
   }
 
   async receive(data) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
       if (message.error) {
-        this.away = [];
+        this.away.clear();
         this.told({ error: message.error });
       }
       return;
     }
     const header = new DataView(data, 0, HEADER);
-    const sent = this.away.shift();
+    const number = header.getUint32(0, true);
+    const sent = this.away.get(number);
+    for (const other of this.away.keys()) if (other <= number) this.away.delete(other); // overtaken ones never come
     this.last = new Blob([data.slice(HEADER)], { type: "image/jpeg" });
     const bitmap = await createImageBitmap(this.last);
     if (!this.running) return;
@@ -106,7 +112,7 @@ export class Camera {
     this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
     const seconds = sent === undefined ? header.getFloat32(8, true) : (performance.now() - sent) / 1000;
-    this.told({ rate: header.getFloat32(4, true), latency: seconds, dropped: header.getUint32(12, true), number: header.getUint32(0, true) });
+    this.told({ rate: header.getFloat32(4, true), latency: seconds, dropped: header.getUint32(12, true), number });
   }
 
   stop() {

@@ -36,7 +36,7 @@ export function createControls(host, label, parts = { mask: false, seed: true })
     parts.seed && el("div", { class: "pair" }, el("label", { class: "field" }, "Seed, for styles with noise", seed), dice));
   const reset = el("button", { type: "button", class: "link reset", text: "Back to the defaults", onclick: () => tune(get("info")?.defaults ?? {}) });
 
-  host.replaceChildren(el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, colors, parts.mask && maskRow(), more, reset);
+  host.replaceChildren(...[el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, colors, parts.mask && maskRow(), more, reset].filter(Boolean));
 
   const show = () => {
     const { styles, settings } = get("look");

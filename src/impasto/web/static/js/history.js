@@ -33,9 +33,13 @@ function restore(entry) {
   set("look", entry.look);
 }
 
-function describe({ look }) {
-  const names = Object.keys(look.styles).map(title).join(" + ");
-  return `${names}, strength ${Math.round(look.settings.strength * 100)} %`;
+function describe({ look: { styles, settings } }) {
+  const total = Object.values(styles).reduce((sum, share) => sum + share, 0);
+  const names = Object.entries(styles).map(([name, share]) => (share < total ? `${title(name)} ${Math.round((100 * share) / total)} %` : title(name)));
+  const parts = [names.join(" + "), `strength ${Math.round(settings.strength * 100)} %`];
+  if (settings.stroke_size !== 1) parts.push(`strokes ${settings.stroke_size} ×`);
+  if (settings.keep_colors) parts.push(settings.keep_colors === "match" ? "blended colors" : "the photo’s colors");
+  return parts.join(", ");
 }
 
 function show() {

@@ -1,7 +1,7 @@
 /** Jobs of the session: followed while they run, also after a reload and those that another tab began. */
 
 import { finished, follow, get as fetchJson, remove } from "./api.js";
-import { $, attempt, clock, download, el, icon, size } from "./dom.js";
+import { $, attempt, clock, confirm, download, el, icon, size } from "./dom.js";
 import { get, hearTabs, on, set, tellTabs } from "./state.js";
 
 const MOST_STREAMS = 2; // a browser has six connections to a server, for all of its tabs
@@ -18,7 +18,10 @@ export function track(id) {
   return end;
 }
 
-export const cancel = (id) => attempt(() => remove(`/api/jobs/${id}`));
+export const cancel = (job) => attempt(async () => {
+  const learned = job.kind === "train" && job.state === "running";
+  if (!learned || (await confirm("Cancel the training?", "What it has learned is lost. “Stop and keep it” keeps it.", "Cancel the training"))) await remove(`/api/jobs/${job.id}`);
+});
 
 export async function loadJobs() {
   const jobs = await attempt(() => fetchJson("/api/jobs"));
@@ -81,7 +84,7 @@ export function showCards(host, kind, fill) {
 export function basics(card, job, name) {
   if (!card.firstChild)
     card.append(el("p", { class: "job-title" }), el("progress", { "aria-label": name }), el("p", { class: "note line" }), el("div", { class: "row" }),
-      el("button", { class: "icon close", onclick: () => (finished(JSON.parse(card.dataset.was)) ? dismiss(job.id) : cancel(job.id)) }, icon("close")));
+      el("button", { class: "icon close", onclick: () => (finished(JSON.parse(card.dataset.was)) ? dismiss(job.id) : cancel(JSON.parse(card.dataset.was))) }, icon("close")));
   const [title, bar, line, buttons, close] = [".job-title", "progress", ".line", ".row", ".close"].map((part) => $(part, card));
   title.textContent = stateLine(job, name);
   if (job.total > 0 && job.state !== "queued") {

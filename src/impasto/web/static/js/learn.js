@@ -53,7 +53,7 @@ async function start() {
 }
 
 function trainCard(card, job) {
-  const name = job.name ? `Learning ${job.name}` : "Learning";
+  const name = job.training?.title ? `Learning ${job.training.title}` : "Learning";
   const buttons = basics(card, job, name);
   const training = job.training;
   if (training && job.state === "running") {
@@ -66,15 +66,12 @@ function trainCard(card, job) {
   if (training) {
     const image = $(".watch img", card);
     image.hidden = !training.preview;
-    if (training.preview && image.dataset.step !== String(training.preview_step ?? training.step)) {
-      image.dataset.step = String(training.preview_step ?? training.step);
-      image.src = `${training.preview}${training.preview.includes("?") ? "&" : "?"}step=${image.dataset.step}`;
-    }
+    if (training.preview && image.getAttribute("src") !== training.preview) image.src = training.preview;
     $(".curve", card).replaceChildren(curve(training.curve ?? []));
   }
   if (job.state === "running" && !buttons.firstChild)
     buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`/api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
-  if (finished(job)) buttons.replaceChildren();
+  if (finished(job)) buttons.replaceChildren(...(training?.style ? [el("button", { class: "small primary", text: "Paint with it", onclick: () => paintWith(training.style) })] : []));
   if (finished(job) && card.dataset.state && card.dataset.state !== job.state) loadStyles();
 }
 
@@ -111,6 +108,11 @@ async function rename(style, input) {
   say(`Renamed to ${wanted}.`);
 }
 
+function paintWith(name) {
+  mix({ [name]: 1 });
+  location.hash = "paint";
+}
+
 const address = ({ name }) => `/api/styles/${encodeURIComponent(name)}`;
 
 function ownStyle(style) {
@@ -118,7 +120,7 @@ function ownStyle(style) {
   const kind = style.kind ?? "style";
   return el("li", { class: "own-style", "data-style": style.name }, el("img", { src: style.picture, alt: "", width: 96, height: 72 }), input,
     el("div", { class: "row" },
-      el("button", { class: "small", onclick: () => { mix({ [style.name]: 1 }); location.hash = "paint"; }, text: "Paint with it" }),
+      el("button", { class: "small", onclick: () => paintWith(style.name), text: "Paint with it" }),
       el("a", { class: "small", href: `${address(style)}/file?kind=${kind}`, download: "", text: kind === "style" ? "Style file" : "Model file", "aria-label": `Download the ${kind} file of ${style.title}` }),
       el("button", { class: "small danger", "aria-label": `Delete ${style.title}`, onclick: () => attempt(() => drop(style)), text: "Delete" })));
 }

@@ -155,7 +155,18 @@ function showStage() {
   if (!some) set("masking", false);
 }
 
+/** The example of the first screen is half painted, in the style that is chosen. */
+function showExample() {
+  const style = get("styles").find(({ name }) => name in get("look").styles);
+  const image = $("#easel-painted");
+  if (get("photos").length || !style || style.own || image.getAttribute("src") === style.picture) return;
+  image.classList.remove("loaded");
+  image.src = style.picture;
+}
+
 export function createPhotos() {
+  $("#easel-painted").addEventListener("load", () => $("#easel-painted").classList.add("loaded"));
+  on(["styles", "look", "photos"], showExample);
   rove($("#photos"), ".thumb");
   on(["photos", "photo", "masks"], showStrip);
   on(["photos", "styles"], showStage);

@@ -6,7 +6,7 @@ import { get, on, photo, set, title } from "./state.js";
 const MOST_ZOOM = 8;
 const MARGIN = 0.96;
 const LEAST_SIDE = 16; // the server paints nothing smaller or larger
-const MOST_SIDE = 2048;
+const MOST_SIDE = 4096;
 const THUMB = 44; // width of the divider's handle, as in the style sheet
 
 const view = { scale: null, x: 0, y: 0 }; // scale: screen pixels for one of the photo, null: fit; x, y: center, photo pixels
