@@ -26,8 +26,6 @@ MISSING = [
 ]
 CAMERA_FRAMES = 30
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the page is not tested here without {', '.join(MISSING)}")
-
 
 def write_camera(path: Path) -> Path:
     """A film for the browser's fake camera, 160 x 120: a grey ramp from left to right, with a bar that moves down."""
@@ -69,8 +67,8 @@ def visit(chromium: Any, server: Running) -> Iterator[Callable[..., User]]:
     """A function that opens the page as a new person; at the end nobody may have seen an error or a foreign address."""
     users: list[User] = []
 
-    def open_page(screen: dict[str, Any] = DESKTOP, path: str = "/", **options: Any) -> User:
-        user = User(chromium.new_context(**{**screen, **options}), server.url, path)
+    def open_page(screen: dict[str, Any] = DESKTOP, path: str = "/", url: str = "", **options: Any) -> User:
+        user = User(chromium.new_context(**{**screen, **options}), url or server.url, path)
         users.append(user)
         return user
 

@@ -1,0 +1,83 @@
+"""Learn: a style is learned in the page, watched, stopped, renamed, used, exported and deleted."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import make_photo
+from tests.web.browser.user import difference
+from tests.web.conftest import photo_file, start
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def school(tmp_path, photo_folder, tiny_vgg_file):
+    """A server whose trainings take small steps with a tiny loss network."""
+    pytest.importorskip("torch")
+    running = start(tmp_path / "page")
+    small = {"crop": 32, "first_crop": 32, "loss_network": str(tiny_vgg_file), "threads": 1}
+    running.page.trainings.options |= {"steps": 100_000, "content": str(photo_folder), **small}
+    yield running
+    running.end()
+
+
+def test_a_style_is_learned_watched_stopped_and_used(visit, school, tmp_path):
+    Image.fromarray(make_photo(5)).resize((256, 256)).save(tmp_path / "Blue Stripes.png")
+    user = visit(url=school.url, accept_downloads=True)
+    page = user.page
+    user.add(photo_file(tmp_path))
+    page.goto(user.url + "/#learn")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#learn-drop").click()
+    chooser.value.set_files(tmp_path / "Blue Stripes.png")
+    assert page.locator("#learn-name").input_value() == "blue_stripes"
+    page.locator("#learn-name").fill("Stripes")
+    page.locator("[name=minutes][value='10']").check(force=True)
+    page.locator("#learn-start").click()
+    card = page.locator("#learn-jobs .job[data-state=running]")
+    card.locator(".curve polyline").wait_for()
+    assert "left" in card.inner_text()
+    assert "Learning Stripes" in card.inner_text()
+    assert user.axe() == []
+
+    page.reload()
+    card.locator(".curve polyline").wait_for()  # a reload goes on
+    card.locator("[data-stop]").click()
+    page.locator("#learn-jobs .job[data-state=done]").wait_for()
+    page.locator("#gallery [data-style=stripes]").wait_for(state="attached")
+
+    name = page.locator(".own-style input")
+    name.fill("Blue")
+    name.press("Enter")
+    page.locator(".own-style[data-style=blue]").wait_for()
+    with page.expect_download() as download:
+        page.locator(".own-style a", has_text="Style file").click()
+    assert download.value.suggested_filename.endswith(".safetensors")
+    assert Path(download.value.path()).stat().st_size > 1000
+
+    page.locator(".own-style button", has_text="Paint with it").click()
+    user.settled()
+    assert difference(user.sees(), make_photo(0)) > 4
+    page.goto(user.url + "/#learn")
+    page.locator(".own-style button.danger").click()
+    page.locator("#ask-yes").click()
+    page.locator(".own-style").wait_for(state="detached")
+    assert page.locator("#gallery [data-style=blue]").count() == 0
+
+
+def test_a_training_is_cancelled_only_after_a_question(visit, school, tmp_path):
+    user = visit(url=school.url)
+    page = user.page
+    page.goto(user.url + "/#learn")
+    page.locator("#learn-file").set_input_files(photo_file(tmp_path))
+    page.locator("#learn-start").click()
+    page.locator("#learn-jobs .job[data-state=running]").wait_for()
+    page.locator("#learn-jobs .close").click()
+    page.locator("#ask-dialog button[value=no]").click()
+    assert page.locator("#learn-jobs .job[data-state=running]").count() == 1
+    page.locator("#learn-jobs .close").click()
+    page.locator("#ask-yes").click()
+    page.locator("#learn-jobs .job[data-state=cancelled]").wait_for()
+    assert page.locator(".own-style").count() == 0
