@@ -39,7 +39,7 @@ def test_the_fastest_is_chosen_and_less_exact_only_for_a_gain(speeds, expected):
 
 @pytest.fixture
 def slow_and_wrong(monkeypatch):
-    """Engines of given speeds, levels of error and failures, by option; and the options that were measured."""
+    """Engines of given speeds (lists: one a call), errors and failures by option; and the options that were loaded."""
     seconds, levels, failures, measured, clock = {}, {}, {}, [], [0.0]
 
     class Fake(Runner):
@@ -47,7 +47,8 @@ def slow_and_wrong(monkeypatch):
             self.option = option
 
         def run_all(self, inputs):
-            clock[0] += seconds.get(self.option, 1.0)
+            time = seconds.get(self.option, 1.0)
+            clock[0] += time.pop(0) if isinstance(time, list) else time
             return [inputs["image"] + np.float32(levels.get(self.option, 0.0) / 255)]
 
     def runner(graph, form):
@@ -83,13 +84,27 @@ def chosen(graph, folder=None, style=STYLE, backend="auto", precision="auto"):
 
 def test_all_options_are_measured_and_the_fastest_is_used(slow_and_wrong, graph):
     seconds, _, _, measured = slow_and_wrong
-    seconds.update({FLOAT: 4, BRAIN: 2, BYTES: 1, OTHER: 5})
+    seconds.update({FLOAT: 4, BRAIN: 3, BYTES: 2.5, OTHER: 5})
     assert chosen(graph) == BYTES
     assert set(measured) == {FLOAT, BRAIN, BYTES, OTHER}
-    assert dict(choose(graph, STYLE, "auto", "auto", None).speeds) == {FLOAT: 4e3, BRAIN: 2e3, BYTES: 1e3, OTHER: 5e3}
+    assert dict(choose(graph, STYLE, "auto", "auto", None).speeds) == {FLOAT: 4e3, BRAIN: 3e3, BYTES: 2.5e3, OTHER: 5e3}
     assert chosen(graph, backend="onnxruntime") == OTHER
     assert chosen(graph, precision="bfloat16") == BRAIN
     assert len(measured) == 4  # what leaves no choice is not measured
+
+
+def test_another_engine_is_not_tried_where_a_precision_is_much_faster_than_float32(slow_and_wrong, graph):
+    seconds, _, _, measured = slow_and_wrong
+    seconds.update({FLOAT: 4, BRAIN: 3, BYTES: 1.9, OTHER: 5})
+    assert chosen(graph) == BYTES
+    assert set(measured) == {FLOAT, BRAIN, BYTES}
+
+
+def test_options_are_timed_again_while_the_choice_is_not_clear(slow_and_wrong, graph):
+    seconds, _, _, _ = slow_and_wrong
+    seconds.update({FLOAT: [9, 4, 4, 4], BRAIN: [9, 3.9, 2, 2], BYTES: 50, OTHER: 50})
+    assert chosen(graph) == BRAIN
+    assert len(seconds[FLOAT]) == len(seconds[BRAIN]) == 1  # the last round is not needed
 
 
 def test_a_precision_that_is_far_from_float32_is_not_used(slow_and_wrong, graph):

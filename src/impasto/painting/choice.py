@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -31,14 +31,17 @@ _log = logging.getLogger(__name__)
 
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "int8"]
 """A precision, or "auto": the fastest precision whose output is close to float32's, by a benchmark."""
-SIDE = 192
+SIDE = 128
 """Side of the benchmark picture, pixels."""
-ROUNDS = 2
+MOST_ROUNDS = 3
+"""Largest number of times that each option is timed; once, if the choice is clear then."""
+MUCH_FASTER = 0.5
+"""If an option takes less than this share of float32's time, no other engine is tried: they have float32 only."""
 FASTER = 0.9
 """A less exact option is chosen only if it takes less than this share of the time of a more exact one."""
 MOST_LEVELS = 4.0
 """Largest accepted mean difference from float32, levels of 255. A larger one means that the engine is wrong."""
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Option(NamedTuple):
@@ -56,8 +59,8 @@ def choose(
 ) -> ModelGraph:
     """The graph with the requested engine and precision; "auto" selects the fastest.
 
-    The first call for a network, computer, set of package versions and number of threads runs a benchmark: each option
-    paints a small picture. The times are cached.
+    The first call for a network, computer, set of package versions and number of threads runs a benchmark, which takes
+    some tenths of a second: each option paints a small picture. The times are cached.
 
     Args:
         graph: The graph; its engine and precision are ignored.
@@ -93,8 +96,7 @@ def check_precision(precision: object) -> None:
 
 def fastest(speeds: Mapping[Option, float]) -> Option:
     """The fastest option; a less exact precision only if it takes less than `FASTER` times as long."""
-    exact = {option: seconds for option, seconds in speeds.items() if option.precision == "float32"}
-    best = min(exact or speeds, key=speeds.__getitem__)
+    best = min(_exact(speeds) or speeds, key=speeds.__getitem__)
     for precision in ("bfloat16", "int8"):
         others = [option for option in speeds if option.precision == precision]
         if others and speeds[other := min(others, key=speeds.__getitem__)] < FASTER * speeds[best]:
@@ -179,13 +181,38 @@ def _works(backend: str) -> bool:
 
 
 def _measure(graph: ModelGraph, style: Style | None, options: Sequence[Option]) -> dict[Option, float]:
-    """The time of each option for a small picture, in milliseconds, the minimum of `ROUNDS`; omits those that fail."""
+    """The time of each option for a small picture, in milliseconds; omits those that fail or compute something else.
+
+    Engines after the first are omitted too if the first has an option that is much faster than float32.
+    """
     failures: dict[Option, Exception] = {}
+    speeds: dict[Option, float] = {}
+    exact: Array | None = None
+    for _, group in groupby(options, key=lambda option: option.backend):
+        found, painted = _measure_engine(graph, style, [*group], failures)
+        if exact is None:
+            exact = next((painted[option] for option in found if option.precision == "float32"), None)
+        for option, milliseconds in found.items():
+            away = 0.0 if exact is None else 255 * float(np.abs(painted[option] - exact).mean())
+            if away <= MOST_LEVELS:  # NaN is not
+                speeds[option] = milliseconds
+            else:
+                _log.debug("impasto: %s is not used: %.1f levels from float32", option, away)
+        if speeds and min(speeds.values()) < MUCH_FASTER * min(_exact(speeds).values(), default=0.0):
+            break
+    if not speeds:
+        raise failures.get(options[0]) or BackendError("no engine computes the same with this model twice")
+    return speeds
+
+
+def _measure_engine(
+    graph: ModelGraph, style: Style | None, options: Sequence[Option], failures: dict[Option, Exception]
+) -> tuple[dict[Option, float], dict[Option, Array]]:
+    """The times of one engine's options in milliseconds, and their paintings; those that fail go to ``failures``."""
 
     def load(option: Option) -> Network | None:
         try:
-            made = replace(graph, backend=option.backend, precision=option.precision, cache=None)
-            return Network(graph.info, made)
+            return Network(graph.info, replace(graph, backend=option.backend, precision=option.precision, cache=None))
         except (BackendError, ModelError) as cause:
             failures[option] = cause
             return None
@@ -193,30 +220,38 @@ def _measure(graph: ModelGraph, style: Style | None, options: Sequence[Option]) 
     with ThreadPoolExecutor(graph.threads) as pool:
         loaded = pool.map(load, options)
     networks = {option: network for option, network in zip(options, loaded, strict=True) if network is not None}
+    picture = _picture()
     painted: dict[Option, Array] = {}
     speeds: dict[Option, float] = {}
-    for turn in range(1 + ROUNDS):  # the first is a warm-up; options alternate, as other load may slow all down
+    for turn in range(1 + MOST_ROUNDS):  # the first is a warm-up; options alternate, as other load may slow all down
+        if turn > 1 and _is_clear(speeds):
+            break
         for option, network in [*networks.items()]:
-            inputs = {**network.image_inputs(_picture()), **network.style_inputs(style, 1.0)}
+            inputs = {**network.image_inputs(picture), **network.style_inputs(style, 1.0)}
             start = time.perf_counter()
             try:
                 painted[option] = network.run(inputs)
             except ModelError as cause:
                 failures[option] = cause
                 del networks[option]
+                speeds.pop(option, None)
                 continue
             milliseconds = 1000 * (time.perf_counter() - start)
             if turn:
                 speeds[option] = min(milliseconds, speeds.get(option, milliseconds))
-    exact = next((painted[option] for option in networks if option.precision == "float32"), None)
-    for option in [*speeds]:
-        away = 0.0 if exact is None else 255 * float(np.abs(painted[option] - exact).mean())
-        if option not in networks or not away <= MOST_LEVELS:  # NaN is not
-            _log.debug("impasto: %s is not used: %.1f levels from float32", option, away)
-            del speeds[option]
+    return speeds, painted
+
+
+def _is_clear(speeds: Mapping[Option, float]) -> bool:
+    """Whether the fastest option would still be chosen if it took a quarter longer."""
     if not speeds:
-        raise failures.get(options[0]) or BackendError("no engine computes the same with this model twice")
-    return speeds
+        return True
+    best = fastest(speeds)
+    return fastest({**speeds, best: 1.25 * speeds[best]}) == best
+
+
+def _exact(speeds: Mapping[Option, float]) -> dict[Option, float]:
+    return {option: seconds for option, seconds in speeds.items() if option.precision == "float32"}
 
 
 def _picture() -> Pixels:
