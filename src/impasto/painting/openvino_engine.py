@@ -20,6 +20,7 @@ from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief
 TELEMETRY = "openvino_telemetry"
 """The package with which OpenVINO reports imports to Intel. OpenVINO works without it."""
 INSTALL = "pip install 'impasto[openvino]'"
+NO_BFLOAT16 = "OpenVINO has no bfloat16 on this processor; use precision float32, or auto"
 DIGEST = hashlib.sha256().digest_size
 """Length of the SHA-256 at the start of a cache file, bytes. OpenVINO itself does not detect damage."""
 
@@ -50,9 +51,12 @@ class OpenVINOEngine(Engine):
         except ModelError as reason:
             raise ModelError(f"{name}: {reason}") from None
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
+            # OpenVINO asks the processor and ignores ONEDNN_MAX_CPU_ISA, so it fails where that forbids bfloat16.
+            if precision == "bfloat16" and _compiles(graph, {**config, "INFERENCE_PRECISION_HINT": "f32"}):
+                raise BackendError(NO_BFLOAT16) from cause
             raise ModelError(f"{name}: OpenVINO cannot load the graph: {brief(cause)}") from cause
         if precision == "bfloat16" and self._model.get_property("INFERENCE_PRECISION_HINT") != openvino.Type.bf16:
-            raise BackendError("this processor has no bfloat16; use precision float32, or auto")
+            raise BackendError(NO_BFLOAT16)
         self._name = name
         self._lock = threading.Lock()  # all calls share one inference request
 
@@ -142,6 +146,15 @@ def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None) -> A
         made.export_model(stream)
         part.write_bytes(hashlib.sha256(stream.getvalue()).digest() + stream.getvalue())
     return made
+
+
+def _compiles(graph: LazyGraph, config: dict[str, Any]) -> bool:
+    """Whether OpenVINO compiles the graph with these settings."""
+    try:
+        _compiled(graph, config, None)
+    except Exception:  # see OpenVINOEngine
+        return False
+    return True
 
 
 class _SignalStack(ctypes.Structure):
