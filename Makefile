@@ -2,8 +2,9 @@
 # make test      all quick tests, and an install without torch
 # make check     formatting, lint and types
 # make slow      the tests that take minutes: the demo, and all of the papers' claims at a tiny budget
-# make test-all  make test and make slow; then the built wheel on Python 3.11, 3.12 and 3.13 without torch, and on
-#                3.11 with the oldest dependencies that pyproject.toml allows
+# make test-all  make test and make slow; then what computes with networks, as processors without AVX-512 and without
+#                bfloat16 and with 1, 2 and 4 threads; then the built wheel on Python 3.11, 3.12 and 3.13 without torch,
+#                and on 3.11 with the oldest dependencies that pyproject.toml allows
 # make docs      the documentation site: build/docs/index.html
 # make soak      10,000 mixed pictures through one process and one command: COUNT=500 for a smaller run
 # make wheels    build both packages into dist/
@@ -37,6 +38,7 @@ slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
 
 test-all: test slow
+	$(BIN)/python tools/test_everywhere.py
 	$(BIN)/python tools/test_wheel.py 3.11 3.12 3.13
 	$(BIN)/python tools/test_wheel.py --oldest 3.11
 
