@@ -83,31 +83,76 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
-@functools.cache
-def loss_network_of_the_package() -> tuple[Any, dict[str, str]]:
-    """The package's VGG-16, read and prepared once for all tests."""
-    from impasto.nn.weights import load_loss_network
+@pytest.fixture(scope="module")
+def networks_stay_loaded() -> Iterator[None]:
+    """Networks that are loaded in a module stay loaded until its end, as if each test held them."""
+    from impasto.painting.network import Network
 
-    return load_loss_network()
+    of, held = Network.of, []
+
+    def hold(info: Any, graph: Any) -> Network:
+        held.append(of(info, graph))
+        return held[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Network, "of", staticmethod(hold))
+        yield
 
 
 @pytest.fixture(autouse=True)
 def small_evaluations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training runs score their results, and compare them with Gatys' optimisation, at a size that costs nothing."""
-    if not HAS_TORCH or request.path.parent.name in ("pictures", "models", "painting"):
+    """The built-in loss network is a tiny one, and a run's result is measured at a size that costs nothing.
+
+    Tests that need the real network ask for ``real_loss_network``.
+    """
+    if not HAS_TORCH or request.path.parent.name in ("pictures", "models", "painting", "video"):
         return
     from impasto.evaluation import held_out
     from impasto.evaluation import scores as evaluate
+    from impasto.nn import lpips
+    from impasto.nn import weights as nn_weights
     from impasto.optimize import gatys
     from impasto.training import result
 
     for module in (held_out, gatys, evaluate):
         monkeypatch.setattr(module, "YARDSTICK_SIZE", 64)
-    monkeypatch.setattr(held_out, "load_loss_network", loss_network_of_the_package)
     for name in ("QUICK_SIZE", "SHEET_SIZE"):
         monkeypatch.setattr(held_out, name, 64)
     monkeypatch.setattr(result, "RANGE_CROPS", 2)
     monkeypatch.setattr(held_out, "MOST_EVALUATIONS", 3)
+    if "real_loss_network" not in request.fixturenames:
+        for loader in (nn_weights, lpips):
+            monkeypatch.setattr(loader, "packaged", tiny_file)
+
+
+@pytest.fixture
+def real_loss_network() -> Any:
+    """The built-in VGG-16, which takes seconds to compute with; read and prepared once for all tests."""
+    return _real_loss_network()
+
+
+@functools.cache
+def _real_loss_network() -> Any:
+    from impasto.nn.weights import load_loss_network
+
+    return load_loss_network()[0]
+
+
+TINY_WIDTHS = (6, 8, 8, 8, 8)
+"""Channels of the tiny loss network's blocks; the real one has 64 to 512."""
+
+
+@functools.cache
+def tiny_file(name: str) -> bytes:
+    """The content of a file of the training data that goes with the tiny loss network."""
+    from safetensors.torch import save
+    from torch import full
+
+    from impasto.nn.weights import BUILT_IN, LPIPS_HEADS
+
+    heads = {f"relu{block}": full((width,), 0.3) for block, width in enumerate(TINY_WIDTHS)}
+    content: bytes = save({BUILT_IN: tiny_vgg_weights(), LPIPS_HEADS: heads}[name])
+    return content
 
 
 def tiny_vgg_weights() -> dict[str, Any]:
@@ -117,7 +162,7 @@ def tiny_vgg_weights() -> dict[str, Any]:
 
     source = torch.Generator().manual_seed(7)
     weights, channels = {}, 3
-    for block, (width, count) in enumerate(zip((6, 8, 8, 8, 8), BLOCKS["vgg16"], strict=False), start=1):
+    for block, (width, count) in enumerate(zip(TINY_WIDTHS, BLOCKS["vgg16"], strict=False), start=1):
         for index in range(1, count + 1):
             scale = (2 / (9 * channels)) ** 0.5
             weights[f"conv{block}_{index}.weight"] = torch.randn(width, channels, 3, 3, generator=source) * scale

@@ -8,6 +8,8 @@ import pytest
 from impasto.cli.main import main
 from tests.cli.commands import error_of
 
+pytest.importorskip("torch")  # without it the command only names the missing extra
+
 
 def test_evaluate_compares_with_gatys_past_unreadable_photos(
     train, tmp_path, photo_folder, style_file, capsys, monkeypatch
@@ -59,7 +61,6 @@ def test_evaluate_wants_the_style_picture_and_not_a_style(capsys):
 
 
 def test_evaluate_says_what_is_wrong(tmp_path, style_file, capsys):
-    pytest.importorskip("torch")
     assert main(["evaluate", str(tmp_path / "no.onnx"), "--style", str(style_file)]) == 1
     assert "no such model file" in error_of(capsys)
     assert main(["evaluate", "x.onnx", "--style", str(style_file), "--size", "8"]) == 2

@@ -59,7 +59,8 @@ def test_info_says_what_computes(here, capsys):
     assert (record["engine"], record["precision"], record["threads"]) == ("onnxruntime", "float32", 2)
 
 
-def test_info_without_a_file_is_about_the_installation(capsys):
+def test_info_without_a_file_is_about_the_installation(capsys, monkeypatch):
+    monkeypatch.setattr("impasto.cli.info.TIMED_SIDE", 64)
     words = ["info", "--backend", "onnxruntime", "--threads", "1", "--precision", "float32"]
     assert main(words) == 0
     shown = capsys.readouterr().out

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -97,19 +98,32 @@ def test_another_generator_does_not_take_the_presets_arguments(train, tmp_path):
     assert read_info(tmp_path / "model.onnx").architecture == "light"
 
 
-def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(tmp_path, style_file, photo_folder, tiny_vgg_file):
-    command = [sys.executable, "-m", "impasto", "train", str(style_file), "-o", str(tmp_path / "m.onnx")]
-    command += ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK[2:], "--minutes", "10"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert "objective" in process.stderr.readline()  # under way
-    process.send_signal(2)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 130, err
-    assert "stopped after" in out
-    assert f"go on: impasto train {style_file} -o {tmp_path / 'm.onnx'}" in out
-    assert out.strip().endswith("--resume")
-    assert read_info(tmp_path / "m.onnx").training["steps"] > 0
+def test_ctrl_c_leaves_a_model_and_says_how_to_go_on(
+    tmp_path, style_file, photo_folder, tiny_vgg_file, monkeypatch, capsys
+):
+    reporter = cli_train.reporter
+
+    def interrupted(bar):
+        report = reporter(bar)
+
+        def press_ctrl_c(progress):
+            report(progress)
+            if progress.step == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        return press_ctrl_c
+
+    monkeypatch.setattr(cli_train, "reporter", interrupted)
+    words = ["train", str(style_file), "-o", str(tmp_path / "m.onnx"), "--content", str(photo_folder)]
+    words += ["--loss-network", str(tiny_vgg_file), *QUICK[2:], "--minutes", "10"]
+    monkeypatch.setattr(sys, "argv", ["impasto", *words])
+    assert main(words) == 130
+    captured = capsys.readouterr()
+    assert "objective" in captured.err
+    assert "stopped after 2 steps" in captured.out
+    assert f"go on: impasto train {style_file} -o {tmp_path / 'm.onnx'}" in captured.out
+    assert captured.out.strip().endswith("--resume")
+    assert read_info(tmp_path / "m.onnx").training["steps"] == 2
 
 
 @pytest.mark.parametrize(

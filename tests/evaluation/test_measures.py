@@ -7,13 +7,12 @@ import torch
 from impasto.evaluation.measures import BROAD, FINE, LAYERS, Gaussian, StyleMeasure, difference, self_similarity
 from impasto.evaluation.measures import wasserstein as squared_distance
 from impasto.nn.tensors import to_tensor
-from impasto.nn.weights import load_loss_network
 from tests.conftest import make_photo
 
 
-@pytest.fixture(scope="module")
-def network():
-    return load_loss_network()[0]
+@pytest.fixture
+def network(real_loss_network):
+    return real_loss_network
 
 
 def features(seed, channels=5, height=7, width=9):

@@ -3,18 +3,19 @@ import pytest
 
 import impasto
 from impasto.errors import ImageError, UsageError
+from impasto.evaluation import scores
 from impasto.evaluation.scores import evaluate
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.tensors import to_tensor
-from impasto.nn.weights import load_loss_network
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from tests.painting.fakes import fake_stylizer
 
 
-@pytest.fixture(scope="module")
-def network():
-    return load_loss_network()[0]
+@pytest.fixture(autouse=True)
+def network(real_loss_network, monkeypatch):
+    monkeypatch.setattr(scores, "load_loss_network", lambda: (real_loss_network, {}))
+    return real_loss_network
 
 
 def stylizer_of(function):

@@ -4,13 +4,13 @@ from safetensors.torch import load
 
 from impasto.nn.lpips import Lpips
 from impasto.nn.tensors import to_tensor
-from impasto.nn.weights import LPIPS_HEADS, load_loss_network, packaged
+from impasto.nn.weights import LPIPS_HEADS, packaged
 from tests.conftest import make_photo
 
 
-def test_lpips_is_its_definition():
+def test_lpips_is_its_definition(real_loss_network):
     """Zhang et al. 2018, eq. 1, with einsum, from the heads as stored."""
-    network, _ = load_loss_network()
+    network = real_loss_network
     one, other = to_tensor(make_photo(1)), to_tensor(make_photo(2))
     heads = load(packaged(LPIPS_HEADS))
     expected = 0.0

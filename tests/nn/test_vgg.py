@@ -66,6 +66,7 @@ def test_nothing_deeper_than_asked_is_computed():
     assert {*network(torch.rand(1, 3, 16, 16), ["relu3_3", "relu1_2"])} == {"relu1_2", "relu3_3"}
 
 
+@pytest.mark.usefixtures("real_loss_network")
 def test_the_built_in_network_is_vgg16():
     network, record = load_loss_network()
     assert record["architecture"] == "vgg16"

@@ -31,16 +31,15 @@ def test_every_shipped_style_has_statistics():
     assert styles_with_statistics() == set(shipped())
 
 
-def test_a_shipped_styles_statistics_are_nearest_to_its_picture():
+def test_a_shipped_styles_statistics_are_nearest_to_its_picture(real_loss_network):
     """The example's picture is another photo of the style's: of all shipped statistics its own are the nearest."""
-    network, _ = load_loss_network()
     picture = to_tensor(
         resize_short_side(impasto.load_image(EXAMPLES / "more_styles" / "starry_night.jpg"), YARDSTICK_SIZE)
     )
-    own = PerceptualLoss(network, YARDSTICK, picture).style_targets
+    own = PerceptualLoss(real_loss_network, YARDSTICK, picture).style_targets
 
     def distance(name):
-        stored = shipped_statistics(name).loss(network, YARDSTICK).style_targets
+        stored = shipped_statistics(name).loss(real_loss_network, YARDSTICK).style_targets
         return sum(float((stored[k] - x).norm() / x.norm()) for k, x in own.items()) / len(own)
 
     assert min(styles_with_statistics(), key=distance) == "starry_night"

@@ -14,4 +14,4 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def udnie() -> Stylizer:
-    return load("udnie")
+    return load("udnie", variant="fast")

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +35,7 @@ def supports(precision):
 
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+@pytest.mark.usefixtures("networks_stay_loaded")
 @pytest.mark.parametrize("painted_as", ["plain", "masked", "tiled", "half", "twice"])
 @pytest.mark.parametrize(
     ("variant", "style", "limit", "limit_twice"),
@@ -77,10 +81,25 @@ def test_bfloat16_that_is_not_to_be_had_is_said(tmp_path, monkeypatch):
         load(path, backend="onnxruntime", precision="bfloat16")
     pytest.importorskip("openvino")
     if not supports("bfloat16"):
-        with pytest.raises(BackendError, match="no bfloat16; use precision float32, or auto"):
+        with pytest.raises(BackendError, match="no bfloat16 on this processor; use precision float32, or auto"):
             load(path, backend="openvino", precision="bfloat16")
     picture = random_picture(20, 20)
     assert (load(path, backend="openvino")(picture) == 255 - picture).all()
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+def test_bfloat16_that_the_environment_forbids_is_said(tmp_path):
+    """OpenVINO reports bfloat16 all the same. The variable is read once in a process."""
+    code = """
+import impasto
+try:
+    impasto.load("udnie", variant="fast", backend="openvino", precision="bfloat16", threads=1)
+except impasto.BackendError as reason:
+    print(reason)
+"""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "IMPASTO_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "OpenVINO has no bfloat16 on this processor; use precision float32, or auto\n"
 
 
 def test_what_cannot_be_loaded(tmp_path, monkeypatch):

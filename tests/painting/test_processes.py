@@ -14,6 +14,8 @@ from impasto.painting.load import load
 from tests.painting.fakes import random_picture
 
 PICTURE = random_picture(40, 50)
+FORKING = (sys.executable, "-W", "ignore:This process:DeprecationWarning")
+"""Python, from 3.12 on without its warning that a process of several threads forks: that is what is tested."""
 
 
 def run(code, *arguments, tmp_path, command=(sys.executable,), **environment):
@@ -133,7 +135,7 @@ assert (stylizer(picture) == painted).all()
 print("ended", flush=True)
 os._exit(0)
 """
-    assert run(code, name, tmp_path=tmp_path) == ["ended"]
+    assert run(code, name, tmp_path=tmp_path, command=FORKING) == ["ended"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
@@ -141,7 +143,7 @@ os._exit(0)
 def test_a_forked_process_that_paints_nothing_ends(name, tmp_path):
     pytest.importorskip(name)
     code = LOAD_AND_PAINT + "import os\npid = os.fork()\nif pid == 0: sys.exit(0)\nprint(os.waitpid(pid, 0)[1])"
-    assert run(code, name, tmp_path=tmp_path) == ["0"]
+    assert run(code, name, tmp_path=tmp_path, command=FORKING) == ["0"]
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))

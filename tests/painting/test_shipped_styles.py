@@ -16,6 +16,7 @@ from impasto.painting.settings import Settings
 from impasto.pictures.resize import resize_short_side
 from tests.conftest import make_photo
 
+pytestmark = pytest.mark.usefixtures("networks_stay_loaded")
 PHOTO = make_photo(3, 96, 120)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import impasto
+from impasto.models.catalogue import Variant
 from tests.soak.pictures import Sample, formats, write_sample
 
 GROWTH = 0.10
@@ -81,10 +82,10 @@ class Run:
         )
 
 
-def by_api(samples: Iterable[Sample], style: str) -> Run:
+def by_api(samples: Iterable[Sample], style: str, variant: Variant) -> Run:
     """Read, paint and encode every picture in this process."""
     run, start = Run("API"), time.perf_counter()
-    stylizer = impasto.load(style)
+    stylizer = impasto.load(style, variant=variant)
     for sample in samples:
         try:
             photo = impasto.load_image(sample.path)
@@ -100,10 +101,10 @@ def by_api(samples: Iterable[Sample], style: str) -> Run:
     return run
 
 
-def by_command(samples: Iterable[Sample], folder: Path, output: Path, style: str) -> Run:
+def by_command(samples: Iterable[Sample], folder: Path, output: Path, style: str, variant: Variant) -> Run:
     """Repaint the folder with one `impasto stylize`, and watch its memory from outside."""
     run, start = Run("command"), time.perf_counter()
-    words = ["stylize", str(folder), "-o", str(output), "--style", style, "--json"]
+    words = ["stylize", str(folder), "-o", str(output), "--style", style, f"--{variant}", "--json"]
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
@@ -128,7 +129,7 @@ def by_command(samples: Iterable[Sample], folder: Path, output: Path, style: str
     return run
 
 
-def soak(count: int, seed: int, folder: Path, style: str) -> list[str]:
+def soak(count: int, seed: int, folder: Path, style: str, variant: Variant = "best") -> list[str]:
     """Make the pictures, run both ways, print the figures and return what is wrong."""
     inputs = folder / "inputs"
     inputs.mkdir(parents=True)
@@ -141,7 +142,7 @@ def soak(count: int, seed: int, folder: Path, style: str) -> list[str]:
         flush=True,
     )
     found = []
-    for run in (by_api(samples, style), by_command(samples, inputs, folder / "painted", style)):
+    for run in (by_api(samples, style, variant), by_command(samples, inputs, folder / "painted", style, variant)):
         print(run.line(), flush=True)
         found += [f"{run.name}: {text}" for text in run.complaints(samples)]
     return found

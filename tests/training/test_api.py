@@ -8,8 +8,6 @@ import impasto
 from impasto.errors import UsageError
 from tests.training.runs import SMALL
 
-pytestmark = pytest.mark.slow  # the public function measures with the real loss network: a minute each
-
 
 def state_of_torch():
     return (

@@ -3,7 +3,6 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -56,25 +55,24 @@ def test_a_run_writes_a_model_and_reports_how_it_went(config):
     ("style", "steps", "photo_every", "precision"),
     [
         ("stripes", 60, 0, "float32"),
-        ("stripes", 120, 10, "float32"),
-        ("stripes", 120, 0, "bfloat16"),
-        ("grey", 80, 0, "float32"),
-        ("photo", 80, 0, "float32"),
+        ("stripes", 60, 10, "float32"),
+        ("stripes", 60, 0, "bfloat16"),
+        ("grey", 40, 0, "float32"),
+        ("photo", 40, 0, "float32"),
     ],
 )
 def test_training_lowers_the_objective(config, tmp_path, style, steps, photo_every, precision):
-    """The mean of three seeds: single runs end at 0.57 to 0.76 of the start, by seed, precision and processor."""
+    """Single runs end at 0.35 to 0.69 of the start, by style, seed, precision and instruction set."""
     if style != "stripes":
         picture = make_photo(9, 90, 90)
         impasto.save_image(tmp_path / "style.png", picture[:, :, :1].repeat(3, axis=2) if style == "grey" else picture)
         config = replace(config, styles=(tmp_path / "style.png",))
-    recipe, ratios = replace(config.recipe, photo_every=photo_every), []
-    for seed in range(3):
-        same = replace(config, recipe=recipe, precision=precision, seed=seed)
-        before = train(replace(same, steps=1, output=tmp_path / f"before{seed}.onnx"))
-        after = train(replace(same, steps=steps, output=tmp_path / f"after{seed}.onnx"))
-        ratios.append(after.evaluation.objective / before.evaluation.objective)
-    assert np.mean(ratios) < 0.85, ratios
+    recipe = replace(config.recipe, photo_every=photo_every)
+    before, after = (
+        train(replace(config, recipe=recipe, precision=precision, steps=count, output=tmp_path / f"{count}.onnx"))
+        for count in (1, steps)
+    )
+    assert after.evaluation.objective < 0.85 * before.evaluation.objective
 
 
 @pytest.mark.parametrize("start", FROM)

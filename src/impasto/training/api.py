@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from impasto.errors import UsageError
+from impasto.nn.vgg import Convention
 from impasto.pictures.sources import file_or_name
 from impasto.training.config import PRESETS, Precision, Recipe, TrainConfig
 from impasto.training.device import Device
@@ -29,6 +30,8 @@ def train(
     threads: int | None = None,
     device: Device = TrainConfig.device,
     precision: Precision = TrainConfig.precision,
+    loss_network: StrPath | None = None,
+    convention: Convention = TrainConfig.convention,
     title: str | None = None,
     licence: str = "",
     source: str = "",
@@ -59,6 +62,8 @@ def train(
         threads: number of CPU threads; None for one per core that the process may use.
         device: "cpu", "cuda", "mps" or "auto": a CUDA GPU if there is one, else the CPU.
         precision: "float32", "bfloat16" or "auto", the faster one.
+        loss_network: file with the weights of another VGG-16 or VGG-19; the built-in VGG-16 when None.
+        convention: the preprocessing that those weights expect, "torchvision" or "caffe".
         title: the style picture's title, for the model file; its file name when None.
         licence: the style picture's licence, for the model file.
         source: where the style picture is from, for the model file.
@@ -88,6 +93,8 @@ def train(
         threads=threads,
         device=device,
         precision=precision,
+        loss_network=None if loss_network is None else _path(loss_network),
+        convention=convention,
         title=title,
         licence=licence,
         source=source,
