@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import deque
 
 import psutil
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from impasto.cli.main import main
 from impasto.errors import ImpastoError, UsageError
 from impasto.web.server import listen, locked
+from tests.web.attacks import connect
 from tests.web.conftest import add_negative, photo_file, start
 from tests.web.test_pictures import LOOK, upload
 
@@ -85,6 +87,24 @@ def test_event_streams_do_not_hold_up_the_end(tmp_path):
             begun = time.monotonic()
             running.end()
             assert time.monotonic() - begun < 10
+
+
+@pytest.mark.slow
+def test_ten_thousand_connections_take_neither_memory_nor_files_and_the_server_answers_after_them(command):
+    process, address = command
+    server = psutil.Process(process.pid)
+    before, port, held = server.memory_info().rss, int(address.strip("/").rpartition(":")[2]), deque()
+    for _ in range(10_000):
+        held.append(connect(port))
+        if len(held) > 400:
+            held.popleft().close()
+    assert server.num_fds() < 700
+    assert server.memory_info().rss < before + 30e6
+    for connection in held:
+        connection.close()
+    time.sleep(1)
+    with urllib.request.urlopen(f"{address}api/info") as answer:
+        assert answer.status == 200
 
 
 async def never(*_, **__):

@@ -19,7 +19,11 @@ from impasto.web.app import make_app
 from impasto.web.guard import Access
 from impasto.web.limits import MB, Limits
 
+_log = logging.getLogger(__name__)
+
 GRACE_SECONDS = 3
+BACKLOG = 64
+"""Connections that are accepted at once: few, so that a flood is turned away before the process runs out of files."""
 LONGEST_FRAME = 4 * MB
 """The largest message of a WebSocket."""
 
@@ -84,7 +88,7 @@ def listen(host: str, port: int) -> socket.socket:
         if os.name != "nt":
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
-        found.listen(128)
+        found.listen(BACKLOG)
     except OSError as error:
         if found is not None:
             found.close()
@@ -149,6 +153,7 @@ def serve(
             ws_max_size=LONGEST_FRAME,
             ws_per_message_deflate=False,
             lifespan="on",
+            backlog=BACKLOG,
             log_config=None,
             log_level=logging.DEBUG if verbose else logging.CRITICAL,
             access_log=False,
@@ -161,6 +166,11 @@ def serve(
             asyncio.run(_run(server, found, ready))
 
 
+def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that no request caused in one line."""
+    _log.warning("impasto: %s: %s", context["message"], context.get("exception", ""))
+
+
 async def _run(server: Server, found: socket.socket, ready: Callable[[Server], None]) -> None:
     async def announce() -> None:
         while not server.started and not server.should_exit:
@@ -168,6 +178,7 @@ async def _run(server: Server, found: socket.socket, ready: Callable[[Server], N
         if server.started:
             ready(server)
 
+    asyncio.get_running_loop().set_exception_handler(_complain)
     announcing = asyncio.create_task(announce())
     await server.serve(sockets=[found])
     announcing.cancel()
