@@ -1,12 +1,19 @@
 """Photos, previews and the gallery, through real requests."""
 
+import asyncio
 import io
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.web.limits import Limits, Refusal
+from impasto.web.page import Page
+from impasto.web.worker import Reply
 from tests.conftest import make_photo
 from tests.web.conftest import STYLE, photo_file
 
@@ -153,3 +160,51 @@ def test_another_programs_mistakes_are_named(client, tmp_path):
 def test_nothing_of_another_programs_picture_stays(client, server, tmp_path):
     client.post(f"/api/stylize?style={STYLE}", content=photo_file(tmp_path).read_bytes())
     assert not list((server.folder / "sessions").glob("*.upload"))
+
+
+def test_of_two_previews_of_a_session_the_newer_one_wins(server, client, photo, monkeypatch):
+    gate = threading.Event()
+
+    async def call(task, arguments, block=b"", *, wanted, **options):
+        while not gate.is_set():
+            await asyncio.sleep(0.01)
+        return Reply({}, b"painted") if wanted() else None
+
+    monkeypatch.setattr(server.page.painter, "call", call)
+    (session,) = [session for session in server.page.sessions.all() if photo["id"] in session.photos]
+    with ThreadPoolExecutor() as pool:
+        answers = []
+        for number in (1, 2):
+            answers.append(pool.submit(client.post, "/api/preview", json={"photo": photo["id"], **LOOK}))
+            while session.previews < number:
+                time.sleep(0.01)
+        gate.set()
+        older, newer = (answer.result() for answer in answers)
+    assert (older.status_code, older.json()) == (409, {"error": "superseded"})
+    assert (newer.status_code, newer.content) == (200, b"painted")
+
+
+def test_when_too_many_pictures_wait_the_next_is_refused_with_a_reason(tmp_path):
+    async def story():
+        page = Page(tmp_path, Limits(waiting=0))
+        with pytest.raises(Refusal, match="wait to be painted already") as refused:
+            await page.ask("view", {})
+        return refused.value.status
+
+    assert asyncio.run(story()) == 503
+
+
+def test_a_disk_that_fills_within_an_upload_is_named_and_nothing_half_stays(server, client, tmp_path, monkeypatch):
+    def full(folder, limits):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("impasto.web.uploads.check_disk", full)
+    data = photo_file(tmp_path).read_bytes()
+    for answer in (
+        client.post("/api/photos", files={"file": ("a.png", data)}),
+        client.post(f"/api/stylize?style={STYLE}", files={"file": ("a.png", data)}),
+        client.post("/api/masks", content=data),
+    ):
+        assert answer.status_code == 503
+        assert "No space left on device" in answer.json()["error"]
+    assert not list((server.folder / "sessions").rglob("*.upload"))

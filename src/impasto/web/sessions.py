@@ -245,6 +245,10 @@ class Sessions:
         self._sessions.pop(session.key, None)
         _remove(session.folder)
 
+    def all(self) -> list[Session]:
+        """All sessions that have stored something."""
+        return [*self._sessions.values()]
+
     def idle(self) -> list[Session]:
         """The sessions that have not been used for a while; for those that hold nothing, it is a minute."""
         now, most = time.monotonic(), self._limits.idle_seconds
