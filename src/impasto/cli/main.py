@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -48,6 +49,8 @@ COMMANDS = {
 for _name, (_function, _help) in COMMANDS.items():
     app.command(_function, name=_name, help=_help)
 
+_RAY_ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+")
+
 EXTRAS = {
     "torch": "train",
     "onnx": "train",
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.remove(flag)
     try:
         with log_to_stderr(verbose=verbose):
-            result = app(words, exit_on_error=False, print_error=False)
+            result = app(_with_address(words), exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         code = _exit_code(error)
@@ -96,6 +99,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
     return result if isinstance(result, int) else 0
+
+
+def _with_address(words: Sequence[str]) -> list[str]:
+    """`--ray` without an address is `--ray local`: the parser has no values that may be left out."""
+    found = list(words)
+    for place, word in enumerate(words):
+        if word == "--" or found[0] != "stylize":
+            break
+        if word == "--ray" and not _RAY_ADDRESS.fullmatch("".join(words[place + 1 : place + 2])):
+            found.insert(place + 1, "local")
+            break
+    return found
 
 
 def _exit_code(error: BaseException) -> int | None:

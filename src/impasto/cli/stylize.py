@@ -2,24 +2,27 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from impasto.cli.console import check_standard_output, complain, has_terminal, note, printable, progress_bar
-from impasto.cli.flags import PaintingFlags, Switch, flags_set
+from impasto.cli.flags import FilePath, PaintingFlags, Switch, flags_set
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.files import check_absent, check_writable
 from impasto.models.catalogue import shipped_names
-from impasto.painting.plan import STANDARD, Failure, Plan, check_protected, check_readable, plan_files
+from impasto.painting.plan import STANDARD, Failure, Job, Plan, check_protected, plan_files
 from impasto.painting.settings import SavedSettings, read_settings, write_settings
+from impasto.painting.shards import read_list
 from impasto.pictures.plugins import silence_decoders
+from impasto.pictures.sources import file_or_name
 from impasto.processor import cores
 
 if TYPE_CHECKING:
@@ -27,16 +30,18 @@ if TYPE_CHECKING:
 
 
 def stylize(
-    inputs: Annotated[list[str], Parameter(name="IN", negative="", allow_leading_hyphen=True)],
+    inputs: Annotated[list[str] | None, Parameter(name="IN", negative="", allow_leading_hyphen=True)] = None,
     /,
     *,
     output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
+    paths: Annotated[FilePath | None, Parameter(name="--list", allow_leading_hyphen=True)] = None,
     style: Annotated[StyleFlags | None, Parameter(name="*")] = None,
     settings: Annotated[SettingsFlags | None, Parameter(name="*")] = None,
     region: Annotated[MaskFlags | None, Parameter(name="*")] = None,
     extra: Annotated[ExtraFlags | None, Parameter(name="*")] = None,
     files: Annotated[FileFlags | None, Parameter(name="*")] = None,
     engine: Annotated[PaintingFlags | None, Parameter(name="*")] = None,
+    ray: str | None = None,
     dry_run: Annotated[bool, Switch] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -48,33 +53,49 @@ def stylize(
         inputs: Pictures and folders (all pictures in them and in their subfolders); - is standard input.
         output: A file for one picture, or - for standard output (PNG, or --format); a folder, made if necessary, for
             several pictures or a folder, whose structure is kept. With a / at its end it is always a folder.
+        paths: A text file with more pictures, one path a line, or - for standard input. Each keeps its whole path in
+            the output folder.
+        ray: Paint on a Ray cluster: auto, or its address, as HOST:6379; local, the default, starts Ray on this
+            computer. Needs impasto[ray].
         dry_run: Only print what would be done.
         as_json: Print one JSON object for each picture.
     """
     silence_decoders()
+    inputs = inputs or []
     style, region = style or StyleFlags(), region or MaskFlags()
     extra, engine = extra or ExtraFlags(), engine or PaintingFlags()
     _check_names([*inputs, output], style, region, extra)
     request = read_request(style, flags_set(settings), region, extra, flags_set(files))
     workers = 1 if extra.refine or extra.grid else 1 + min(engine.threads or cores(), 2)
     request = replace(request, files=replace(request.files, workers=workers))
+    if ray is not None:
+        if extra.refine or extra.grid or dry_run:
+            raise UsageError("--ray paints pictures with a network: leave --refine, --grid and --dry-run out")
+        engine = replace(engine, threads=engine.threads or 1)
     to_standard = Path(output) == STANDARD
     if to_standard:
         check_standard_output()
+    if str(STANDARD) in inputs and paths == STANDARD:
+        raise UsageError("standard input is either a picture or the list of pictures: give a file for one of them")
     if str(STANDARD) in inputs and sys.stdin is not None and sys.stdin.isatty():
         note("reading a picture from standard input")
     with ThreadPoolExecutor(1) as loading:  # while the inputs are found and the first is read
         painter = loading.submit(_load_painter, request, engine)
-        plan = _planned(inputs, output, style, request)
+        if ray is not None and paths is not None:
+            plan, jobs, total = Plan(()), *_streamed(inputs, paths, output, request)
+        else:
+            plan = _planned(inputs, paths, output, style, request)
+            jobs, total = plan.jobs, len(plan.jobs)
         for text in plan.notes:
             note(text)
         if extra.grid and (len(plan.jobs) > 1 or plan.failures):
             raise UsageError("--grid makes a sheet of one photo: give one, and a file for the sheet")
         if plan.skipped:
             note(f"{len(plan.skipped)} of {len(plan.skipped) + len(plan.jobs)} results exist and are skipped")
-        printer = _Printer(len(plan.jobs), as_json=as_json, to_standard=to_standard)
+        printer = _Printer(total, as_json=as_json, to_standard=to_standard)
         if not dry_run:
-            return _run(plan, painter, request, style.save_settings, printer)
+            paint = partial(paint_jobs, plan, jobs, painter, request, ray=ray, threads=engine.threads or 1)
+            return _run(plan, paint, request, style.save_settings, printer)
         painter.result()  # a dry run finds what is wrong with style, model and masks
         return printer.dry_run(plan)
 
@@ -86,21 +107,23 @@ def _load_painter(request: Request, engine: PaintingFlags) -> "PicturePainter":
 
 
 def _run(
-    plan: Plan, paint: "Future[PicturePainter]", request: Request, save_settings: Path | None, printer: "_Printer"
+    plan: Plan,
+    paint: Callable[[Callable[["BatchProgress"], None]], object],
+    request: Request,
+    save_settings: Path | None,
+    printer: "_Printer",
 ) -> int:
     """Paint, print each result, and at the end the failures."""
-    from impasto.painting.batch import paint_plan  # imported while the network is loaded
-
     printer.failures += plan.failures
-    many = len(plan.jobs) > 1
+    many = printer.total > 1
     try:
-        with progress_bar("painting", len(plan.jobs), lines=False, quiet=printer.is_quiet or not many) as bar:
+        with progress_bar("painting", printer.total, lines=False, quiet=printer.is_quiet or not many) as bar:
 
             def report(progress: "BatchProgress") -> None:
                 printer.show(progress)
                 bar.update(progress.done)
 
-            paint_plan(plan, paint, request.saved.settings, request.files, report)
+            paint(report)
     except KeyboardInterrupt:
         if many:
             instead = " instead of --force" if request.files.force else ""
@@ -108,10 +131,44 @@ def _run(
         raise
     finally:  # at the end, where they are seen
         printer.show_failures()
-        nothing_to_do = not plan.jobs and not printer.failures
+        nothing_to_do = not printer.total and not printer.failures
         if save_settings is not None and (printer.painted or nothing_to_do):  # not after a run that failed
             write_settings(save_settings, _absolute(request.saved))
     return 1 if printer.failures else 0
+
+
+def paint_jobs(
+    plan: Plan,
+    jobs: Iterable[Job],
+    painter: "Future[PicturePainter]",
+    request: Request,
+    report: Callable[["BatchProgress"], None],
+    *,
+    ray: str | None,
+    threads: int,
+) -> None:
+    """Paint in this process, or on a Ray cluster."""
+    from impasto.painting.batch import BatchProgress, paint_plan  # imported while the network is loaded
+
+    settings, files = request.saved.settings, request.files
+    if ray is None:
+        paint_plan(plan, painter, settings, files, report)
+        return
+    from impasto.painting.ray_pool import paint_with_ray
+
+    results = paint_with_ray(jobs, painter.result(), settings, files, address=ray, threads=threads)
+    for number, outcome in enumerate(results, start=1):
+        report(BatchProgress(number, len(plan.jobs), outcome))
+
+
+def _streamed(inputs: Sequence[str], paths: Path, output: str, request: Request) -> tuple[Iterable[Job], int]:
+    """The jobs of a list, which are made while others are painted, and how many lines it has."""
+    from impasto.painting.ray_pool import jobs_of_list
+
+    if inputs or paths == STANDARD:
+        raise UsageError("--ray with --list takes the list alone, as a file: leave other pictures out")
+    total = request.files.variants * sum(1 for _ in read_list(paths))
+    return jobs_of_list(read_list(paths), Path(file_or_name(output)), request.files), total
 
 
 class _Printer:
@@ -121,7 +178,7 @@ class _Printer:
         self.failures: list[Failure] = []
         self.painted = 0
         self.is_quiet = as_json or to_standard
-        self._total = total
+        self.total = total
         self._as_json = as_json
         self._to_standard = to_standard
 
@@ -136,8 +193,8 @@ class _Printer:
             note(text)
         if self._as_json:
             self._print(json.dumps(_record(latest)))
-        elif not self._to_standard and (self._total == 1 or not has_terminal()):
-            self._print(f"{progress.done}/{self._total} {latest.target} {latest.seconds:.2f} s")
+        elif not self._to_standard and (self.total == 1 or not has_terminal()):
+            self._print(f"{progress.done}/{self.total} {latest.target} {latest.seconds:.2f} s")
 
     def show_failures(self) -> None:
         """One line each on stderr, and a JSON object each if those are wanted."""
@@ -149,6 +206,8 @@ class _Printer:
     def dry_run(self, plan: Plan) -> int:
         """Print the plan without painting; returns the exit code."""
         self.failures += plan.failures
+        from impasto.painting.dry_run import check_readable
+
         for job, error in check_readable(plan):
             if error is not None:
                 self.failures.append(Failure(job.source, error))
@@ -177,7 +236,7 @@ def _record(painted: "Painted") -> dict[str, Any]:
 # ---- files ------------------------------------------------------------------------------------------------------
 
 
-def _planned(inputs: Sequence[str], output: str, style: StyleFlags, request: Request) -> Plan:
+def _planned(inputs: Sequence[str], paths: Path | None, output: str, style: StyleFlags, request: Request) -> Plan:
     """Plan the batch. Raises UsageError if a result or the settings file would replace a file that is needed."""
     protected = dict.fromkeys(request.needed, "is needed to paint")
     save, options = style.save_settings, request.files
@@ -185,7 +244,8 @@ def _planned(inputs: Sequence[str], output: str, style: StyleFlags, request: Req
         protected[save] = "is where the settings go"
     if style.settings is not None:
         protected.setdefault(style.settings, "is needed to paint")
-    plan = plan_files(inputs, output, options, protected=protected)
+    listed = () if paths is None else read_list(paths)
+    plan = plan_files(inputs, output, options, protected=protected, listed=listed)
     if save is not None:
         needed = dict.fromkeys(request.needed, "is needed to paint")
         check_protected([save], needed | {job.source: "is one of the inputs" for job in (*plan.jobs, *plan.skipped)})
@@ -215,7 +275,7 @@ def _holds(file: Path, saved: SavedSettings) -> bool:
 def _option_names() -> list[str]:
     """The command's long options."""
     groups = (StyleFlags, SettingsFlags, MaskFlags, ExtraFlags, FileFlags, PaintingFlags)
-    names = ["output", "dry_run", "json", *(item.name for group in groups for item in fields(group))]
+    names = ["output", "list", "ray", "dry_run", "json", *(item.name for group in groups for item in fields(group))]
     return [f"--{name.replace('_', '-')}" for name in names]
 
 

@@ -73,6 +73,7 @@ def paint_files(
     *,
     options: FileOptions | None = None,
     progress: Callable[[BatchProgress], object] | None = None,
+    ray: str | None = None,
 ) -> BatchResult:
     """Repaint picture files and folders, as `impasto stylize` does.
 
@@ -88,6 +89,9 @@ def paint_files(
         settings: How the style is applied.
         options: Options for reading pictures and writing results.
         progress: Called in the calling thread after each result.
+        ray: Paint on a Ray cluster: "local" starts Ray on this computer, with one worker for each share of cores that
+            the stylizer's threads take; "auto" or an address connects to a cluster that runs. See
+            :func:`impasto.painting.ray_pool.paint_with_ray`.
 
     Returns:
         The painted results, the skipped results and the failed inputs.
@@ -98,7 +102,41 @@ def paint_files(
     """
     options = options or FileOptions()
     plan = plan_files(inputs, output, options)
-    return paint_plan(plan, picture_painter(stylizer, settings, options), settings, options, progress)
+    paint = picture_painter(stylizer, settings, options)
+    if ray is None:
+        return paint_plan(plan, paint, settings, options, progress)
+    return _paint_with_ray(plan, paint, settings, options, progress, ray, threads_of(stylizer))
+
+
+def threads_of(painter: Painter) -> int:
+    """The number of threads that a painter uses; 1 for a function."""
+    first = painter[0][0] if isinstance(painter, Sequence) else painter
+    return int(getattr(first.network.graph, "threads", 1)) if isinstance(first, Stylizer) else 1
+
+
+def _paint_with_ray(
+    plan: Plan,
+    paint: PicturePainter,
+    settings: Settings,
+    options: FileOptions,
+    progress: Callable[[BatchProgress], object] | None,
+    address: str,
+    threads: int,
+) -> BatchResult:
+    from impasto.painting.ray_pool import paint_with_ray  # rarely needed
+
+    painted: list[Painted] = []
+    failed = [*plan.failures]
+    check_output(plan.jobs)
+    results = paint_with_ray(plan.jobs, paint, settings, options, address=address, threads=threads)
+    for number, outcome in enumerate(results, start=1):
+        if isinstance(outcome, Painted):
+            painted.append(outcome)
+        else:
+            failed.append(outcome)
+        if progress is not None:
+            progress(BatchProgress(number, len(plan.jobs), outcome))
+    return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.ignored, plan.notes)
 
 
 def picture_painter(painter: Painter, settings: Settings, options: FileOptions) -> PicturePainter:
@@ -150,7 +188,7 @@ def paint_plan(
             todo = iter(plan.jobs)
             waiting = deque(map(begin, islice(todo, workers)))  # at most so many pictures are in memory
             painter = paint.result() if isinstance(paint, Future) else paint
-            _check_output(plan.jobs)
+            check_output(plan.jobs)
             batch.painter.set_result(painter)
             for number in range(1, len(plan.jobs) + 1):
                 outcome = _outcome(*waiting.popleft())
@@ -167,7 +205,17 @@ def paint_plan(
     return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.ignored, plan.notes)
 
 
-def _check_output(jobs: Sequence[Job]) -> None:
+def paint_one(job: Job, paint: PicturePainter, settings: Settings, options: FileOptions) -> Painted | Failure:
+    """Read, paint and write one picture; see :func:`paint_plan`."""
+    batch = _Batch(settings, options)
+    batch.painter.set_result(paint)
+    try:
+        return batch.paint(job)
+    except ImpastoError as error:
+        return Failure(job.source, error)
+
+
+def check_output(jobs: Sequence[Job]) -> None:
     """Raise ImageError if nothing can be written, before all the work."""
     files = [job.target for job in jobs if job.target != STANDARD]
     if files:

@@ -4,7 +4,7 @@ import glob
 import itertools
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -14,6 +14,7 @@ from impasto.files import check_absent
 from impasto.models.kinds import check_kind
 from impasto.models.stylefile import SUFFIX
 from impasto.options import check_ranges, opt
+from impasto.painting.shards import Shard
 from impasto.pictures import sixteen_bits as deep
 from impasto.pictures.folders import scan_folder
 from impasto.pictures.formats import (
@@ -25,7 +26,6 @@ from impasto.pictures.formats import (
     result_suffix,
 )
 from impasto.pictures.picture import Depth
-from impasto.pictures.read import check_source
 from impasto.pictures.sources import local_name
 
 STANDARD = Path("-")
@@ -56,6 +56,11 @@ class FileOptions:
     strip: bool = opt(False, "leave all metadata (place, time, camera, captions, keywords) out of the results")
     force: bool = opt(False, "replace files that exist")
     resume: bool = opt(False, "skip pictures whose result exists")
+    shard: str | None = opt(
+        None,
+        "paint one of N parts, I/N, as 3/8: several processes or computers share a batch, each with another I; a hash "
+        "of the picture's relative path decides",
+    )
     workers: int | None = opt(
         None, "number of pictures to process at the same time; default: one more than cores, at most 3", least=1
     )
@@ -68,6 +73,8 @@ class FileOptions:
             raise UsageError(f"unknown format '{self.format}': use one of {', '.join(get_args(OutputFormat))}")
         if self.force and self.resume:
             raise UsageError("--force replaces results that exist and --resume keeps them: give one")
+        if self.shard is not None:
+            Shard.parse(self.shard)
 
 
 class Job(NamedTuple):
@@ -107,6 +114,7 @@ def plan_files(
     options: FileOptions | None = None,
     *,
     protected: Mapping[Path, str] | None = None,
+    listed: Iterable[tuple[Path, Path]] = (),
 ) -> Plan:
     """Find the pictures to paint, and choose an output file for each. Nothing is written.
 
@@ -119,6 +127,7 @@ def plan_files(
             other pictures.
         options: Options for writing results.
         protected: File -> reason. No result may replace these files. Inputs are always protected.
+        listed: More pictures, each with its path relative to the output, which is then a folder (`read_list`).
 
     Raises:
         UsageError: The output does not suit the inputs, two results would have the same name, or a result exists.
@@ -128,18 +137,23 @@ def plan_files(
     names = [_local(name) for name in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     where = _local(output)
     _check_user(where)
-    if not names:
+    more = [*listed]
+    if not names and not more:
         raise UsageError("give at least one picture or folder")
-    found = _find(names, where, options)
+    found = _find(names, where, options, more)
     jobs = _with_variants(found.jobs, options.variants)
     targets = _check_targets(jobs)
     strange = [item for item in found.left_out if item.resolve() not in targets]
+    if options.shard is not None:
+        part = Shard.parse(options.shard)
+        jobs = [job for job in jobs if found.names[job.source] in part]
     inputs_too = {job.source: "is one of the inputs" for job in jobs}
     check_protected([job.target for job in jobs if job.target != STANDARD], {**(protected or {}), **inputs_too})
     skipped: list[Job] = []
     if options.resume:
-        skipped = [job for job in jobs if job.target.is_file()]
-        jobs = [job for job in jobs if not job.target.is_file()]
+        there = [job.target.is_file() for job in jobs]
+        skipped = [job for job, exists in zip(jobs, there, strict=True) if exists]
+        jobs = [job for job, exists in zip(jobs, there, strict=True) if not exists]
     else:
         _check_replacing(jobs, strange, force=options.force)
     if options.depth == 16:
@@ -154,36 +168,11 @@ def plan_files(
 
 def check_protected(written: Sequence[Path], protected: Mapping[Path, str]) -> None:
     """Raise UsageError if one of the files to be written is protected; ``protected`` maps files to reasons."""
-    reasons = {path.resolve(): reason for path, reason in protected.items()}
+    resolved = _resolver()
+    reasons = {resolved(path): reason for path, reason in protected.items()}
     for path in written:
-        if reason := reasons.get(path.resolve()):
+        if reason := reasons.get(resolved(path)):
             raise UsageError(f"{path}: {reason} and would be overwritten; choose another output")
-
-
-def check_readable(plan: Plan) -> Iterator[tuple[Job, ImpastoError | None]]:
-    """For a dry run: each job, and the error if its input cannot be opened.
-
-    Raises:
-        ImageError: The output folder cannot be made or written to.
-    """
-    if plan.jobs and plan.jobs[0].target != STANDARD:
-        _check_place(plan.jobs[0].target.parent)
-    for job in plan.jobs:
-        try:
-            if job.source != STANDARD:
-                check_source(job.source)
-        except ImpastoError as reason:
-            yield job, reason
-        else:
-            yield job, None
-
-
-def _check_place(folder: Path) -> None:
-    """Raise ImageError unless this folder is writeable or can be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        what = "cannot be written to" if there.is_dir() else "is not a folder"
-        raise ImageError(f"{there}: {what}; choose another output")
 
 
 @dataclass
@@ -196,6 +185,13 @@ class _Found:
     """Pictures that are not painted because they are in the output folder, which is inside an input folder."""
     ignored: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    names: dict[Path, Path] = field(default_factory=dict)
+    """Each picture's path relative to its input folder."""
+
+    def add(self, source: Path, name: Path, target: Path) -> None:
+        """A picture, its relative path, and its result."""
+        self.jobs.append(Job(source, target))
+        self.names[source] = name
 
 
 def _local(path: AnyPath) -> str:
@@ -213,10 +209,12 @@ def _check_user(where: str) -> None:
         raise UsageError(f"{where}: there is no user {first[0][1:]}; for a file of that name give ./{where}")
 
 
-def _find(names: Sequence[str], where: str, options: FileOptions) -> _Found:
+def _find(names: Sequence[str], where: str, options: FileOptions, listed: Sequence[tuple[Path, Path]]) -> _Found:
     output = Path(where)
     inputs = [*itertools.chain.from_iterable(_expanded(name, output) for name in names)]
-    is_folder = _is_folder(where, names, inputs, options.variants)
+    if listed and output == STANDARD:
+        raise UsageError("a list of pictures does not fit into standard output: give a folder with -o")
+    is_folder = _is_folder(f"{where}/" if listed else where, names, [*inputs, *listed[:2]], options.variants)
     if not is_folder and output != STANDARD:
         _check_format(output, inputs[0][0], options.format)
     found = _Found()
@@ -224,7 +222,7 @@ def _find(names: Sequence[str], where: str, options: FileOptions) -> _Found:
         if not path.is_dir():
             if path.suffix.lower() in (".onnx", SUFFIX, ".json"):
                 check_kind(path, "picture")
-            found.jobs.append(Job(path, output / _result_name(path, name, options.format) if is_folder else output))
+            found.add(path, name, output / result_name(path, name, options.format) if is_folder else output)
             continue
         scan = scan_folder(path)
         if is_inside(output, path):  # a second run must not paint the results of the first
@@ -238,7 +236,10 @@ def _find(names: Sequence[str], where: str, options: FileOptions) -> _Found:
         found.ignored += scan.skipped
         found.failures += [Failure(*failure) for failure in scan.failures]
         for item in scan.images:
-            found.jobs.append(Job(item, output / _result_name(item, item.relative_to(path), options.format)))
+            name = item.relative_to(path)
+            found.add(item, name, output / result_name(item, name, options.format))
+    for path, name in listed:
+        found.add(path, name, output / result_name(path, name, options.format))
     return found
 
 
@@ -283,7 +284,7 @@ def _check_format(output: Path, source: Path, format: OutputFormat | None) -> No
             raise UsageError(f"{output}: its extension does not agree with --format {format}: leave one of them out")
 
 
-def _result_name(source: Path, name: Path, format: OutputFormat | None) -> Path:
+def result_name(source: Path, name: Path, format: OutputFormat | None) -> Path:
     """The result's path relative to the output folder, for a picture's path relative to the input folder.
 
     Different pictures always get different names. A result in its picture's format keeps the name, unless the name ends
@@ -312,11 +313,12 @@ def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
     """Resolved target -> source. Raises UsageError if two jobs have the same target."""
     sources: dict[Path, Path] = {}
     spellings: dict[str, Job] = {}
+    resolved = _resolver()
     for job in jobs:
-        target = job.target.resolve()
+        target = resolved(job.target)
         if job.target != STANDARD:
             other = spellings.setdefault(unicodedata.normalize("NFC", str(target)).casefold(), job)
-            if other.target.resolve() != target and _ignores_case(target.parent):
+            if resolved(other.target) != target and _ignores_case(target.parent):
                 raise UsageError(
                     f"{other.source} and {job.source} would become one file, as the output folder does not tell upper "
                     "from lower case; rename one of them"
@@ -327,6 +329,20 @@ def _check_targets(jobs: Sequence[Job]) -> dict[Path, Path]:
             raise UsageError(f"{sources[target]} and {job.source} would both become {job.target}; do them one by one")
         sources[target] = job.source
     return sources
+
+
+def _resolver() -> Callable[[Path], Path]:
+    """A function that resolves paths, and the folder of many files once."""
+    folders: dict[Path, Path] = {}
+
+    def resolved(path: Path) -> Path:
+        if path.is_symlink() or not path.name:
+            return path.resolve()
+        if path.parent not in folders:
+            folders[path.parent] = path.parent.resolve()
+        return folders[path.parent] / path.name
+
+    return resolved
 
 
 def _ignores_case(folder: Path) -> bool:

@@ -1,0 +1,210 @@
+"""Paints a batch on a Ray cluster: one actor for each share of cores, which reads, paints and writes its own files.
+
+The driver sends paths and receives records; pictures do not pass through it. It hands out a few pictures per actor at a
+time, so its memory does not grow with the number of pictures. All paths must be the same on every computer (a shared
+file system), and Impasto must be installed on each.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from impasto import errors
+from impasto.errors import BackendError, ImpastoError, UsageError
+from impasto.files import check_absent
+from impasto.painting.batch import Painted, PicturePainter, paint_one
+from impasto.painting.plan import STANDARD, Failure, FileOptions, Job, result_name
+from impasto.painting.settings import Settings
+from impasto.painting.shards import Shard
+
+LOCAL = "local"
+"""The address that starts Ray on this computer, for the time of the batch."""
+IN_HAND = 2
+"""Pictures that an actor has at a time: one to paint, and one to begin with at once."""
+TRIES = 3
+"""How often a picture is begun: an actor that is killed, by the system or with its computer, is started again."""
+_NO_USAGE_STATS = "RAY_USAGE_STATS_ENABLED"
+_INSTALL = "pip install 'impasto[ray]'"
+
+
+@dataclass(frozen=True)
+class _Error:
+    """An `ImpastoError` on its way to the driver."""
+
+    kind: str
+    text: str
+
+    def error(self) -> ImpastoError:
+        kind = getattr(errors, self.kind, ImpastoError)
+        found: ImpastoError = kind(self.text)
+        return found
+
+
+class _Worker:
+    """The actor."""
+
+    def __init__(self, paint: PicturePainter, settings: Settings, options: FileOptions) -> None:
+        self._given = paint, settings, options
+
+    def paint(self, job: Job) -> Painted | _Error:
+        """Read, paint and write one picture."""
+        outcome = paint_one(job, *self._given)
+        if isinstance(outcome, Painted):
+            return outcome
+        error = outcome.error
+        kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+        return _Error(kind.__name__, str(error))
+
+
+def paint_with_ray(
+    jobs: Iterable[Job],
+    paint: PicturePainter,
+    settings: Settings,
+    options: FileOptions,
+    *,
+    address: str = LOCAL,
+    threads: int = 1,
+) -> Iterator[Painted | Failure]:
+    """Paint on a Ray cluster; yields each result when it is finished, in any order.
+
+    Args:
+        jobs: What to paint. They are taken one by one, as actors become free.
+        paint: Repaints a picture (`impasto.painting.batch.picture_painter`); it is sent to every actor once.
+        settings: How the style is applied.
+        options: Options for reading pictures and writing results.
+        address: "local" to start Ray on this computer until all is done; "auto" for the cluster that this computer
+            belongs to; or the address of one, as HOST:6379 or ray://HOST:10001. If the process is connected already,
+            that connection is used.
+        threads: The number of cores of an actor: the threads that the painter uses.
+
+    Raises:
+        BackendError: Ray is not installed, the cluster cannot be reached, or it has fewer cores than one actor needs.
+        UsageError: A picture is standard input or the result standard output.
+    """
+    ray = _imported()
+    with _connected(ray, address):
+        cores = int(ray.cluster_resources().get("CPU", 0))
+        if cores < threads:
+            raise BackendError(f"the Ray cluster has {cores} cores, and a worker needs {threads}; use fewer --threads")
+        remote = ray.remote(num_cpus=threads, max_restarts=-1, max_task_retries=TRIES - 1)(_Worker)
+        given = ray.put(paint)
+        actors = [remote.remote(given, settings, replace(options, workers=1)) for _ in range(cores // threads)]
+        try:
+            yield from _spread(ray, actors, iter(jobs))
+        finally:
+            for actor in actors:
+                ray.kill(actor)
+
+
+def jobs_of_list(listed: Iterable[tuple[Path, Path]], output: Path, options: FileOptions) -> Iterator[Job]:
+    """The jobs of a list of any length, one by one; only those of the shard, and with ``resume`` only what is missing.
+
+    Args:
+        listed: Pictures, each with its path relative to the output (`impasto.painting.shards.read_list`).
+        output: A folder.
+        options: Options for writing results.
+
+    Raises:
+        UsageError: A result exists and may not be replaced, or would replace its picture.
+    """
+    part = None if options.shard is None else Shard.parse(options.shard)
+    for source, name in listed:
+        if part is not None and name not in part:
+            continue
+        whole = output / result_name(source, name, options.format)
+        for variant in range(options.variants):
+            target = whole if options.variants == 1 else whole.with_stem(f"{whole.stem}_{variant + 1}")
+            if target.exists():
+                if options.resume:
+                    continue
+                if target.resolve() == source.resolve():
+                    raise UsageError(f"{source}: is one of the inputs and would be overwritten; choose another output")
+                if not options.force:
+                    check_absent([target], ", or --resume to skip it")
+            yield Job(source, target, variant)
+
+
+def _spread(ray: ModuleType, actors: list[Any], jobs: Iterator[Job]) -> Iterator[Painted | Failure]:
+    """Keep every actor busy with `IN_HAND` pictures, and yield what they return."""
+    pending: dict[Any, tuple[Any, Job]] = {}
+
+    def begin(actor: Any, count: int) -> None:
+        for job in islice(jobs, count):
+            if STANDARD in (job.source, job.target):
+                raise UsageError("Ray paints files: standard input and output are for one picture without --ray")
+            pending[actor.paint.remote(_absolute(job))] = actor, job
+
+    for actor in actors:
+        begin(actor, IN_HAND)
+    while pending:
+        for done in ray.wait([*pending], num_returns=1)[0]:
+            actor, job = pending.pop(done)
+            begin(actor, 1)
+            yield _outcome(ray, done, job)
+
+
+def _outcome(ray: ModuleType, done: Any, job: Job) -> Painted | Failure:
+    try:
+        found = ray.get(done)
+    except ray.exceptions.RayActorError:
+        text = f"{job.source}: the worker was killed {TRIES} times at this picture (memory?); use a smaller --size"
+        return Failure(job.source, BackendError(text))
+    if isinstance(found, _Error):
+        return Failure(job.source, found.error())
+    painted: Painted = replace(found, source=job.source, target=job.target)
+    return painted
+
+
+def _absolute(job: Job) -> Job:
+    """The job with absolute paths: workers have working folders of their own."""
+    return job._replace(source=Path(os.path.abspath(job.source)), target=Path(os.path.abspath(job.target)))  # noqa: PTH100
+
+
+def _imported() -> ModuleType:
+    try:
+        import ray
+    except Exception as cause:  # a broken package may raise anything
+        if isinstance(cause, ModuleNotFoundError) and cause.name == "ray":
+            raise BackendError(f"Ray is not installed; {_INSTALL}") from None
+        raise BackendError(f"Ray is installed but broken ({cause}); install it again: {_INSTALL}") from cause
+    return ray  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _connected(ray: ModuleType, address: str) -> Iterator[None]:
+    """A connection to the cluster, without usage statistics; closed at the end unless it was there before."""
+    if ray.is_initialized():
+        yield
+        return
+    before = os.environ.get(_NO_USAGE_STATS)
+    os.environ[_NO_USAGE_STATS] = "0"
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=False if address == LOCAL else None,
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as cause:  # ConnectionError, RuntimeError and others
+        text = " ".join(str(cause).split())[:200]
+        raise BackendError(
+            f"Ray: cannot connect to {address}: {text}; check the address, or use --ray local"
+        ) from cause
+    finally:
+        if before is None:
+            del os.environ[_NO_USAGE_STATS]
+        else:
+            os.environ[_NO_USAGE_STATS] = before
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            ray.shutdown()

@@ -1,0 +1,205 @@
+"""A batch on Ray: the logic with a fake, and (slow) with Ray itself, on one and on two nodes."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from impasto.errors import BackendError, ImageError, UsageError
+from impasto.painting.batch import Painted, paint_files, picture_painter
+from impasto.painting.plan import Failure, FileOptions, Job
+from impasto.painting.ray_pool import IN_HAND, jobs_of_list, paint_with_ray
+from impasto.painting.settings import Settings
+from impasto.pictures.write import save_image
+from tests.conftest import make_photo
+from tests.painting.fake_ray import FakeRay, RayActorError
+from tests.painting.fakes import fake
+
+
+def negative(pixels, settings):
+    return 255 - pixels
+
+
+@pytest.fixture
+def ray(monkeypatch):
+    made = FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", made)
+    return made
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(7):
+        path = tmp_path / "in" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        save_image(path, make_photo(number, 20, 24))
+    return tmp_path / "in"
+
+
+def contents(root):
+    return {path.name: path.read_bytes() for path in root.rglob("*.png")}
+
+
+def test_ray_paints_what_one_process_paints(ray, photos, tmp_path, monkeypatch):
+    (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    here = paint_files("in", "here", negative)
+    there = paint_files("in", "there", negative, progress=seen.append, ray="auto")
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert {item.source for item in there.painted} == {item.source for item in here.painted}
+    (failure,) = there.failed
+    assert (failure.source, type(failure.error)) == (Path("in/broken.png"), ImageError)
+    assert [progress.done for progress in seen] == [*range(1, 9)]
+    assert {progress.total for progress in seen} == {8}
+    assert ray.addresses == ["auto"]
+    assert not ray.connected
+    assert len(ray.killed) == len(ray.actors) == 2
+
+
+def test_the_driver_holds_a_few_pictures_whatever_the_number(ray, photos, tmp_path):
+    taken = []
+
+    def endless():
+        for number in range(500):
+            taken.append(number)
+            yield Job(photos / "0.png", tmp_path / "out" / f"{number}.png")
+
+    paint = picture_painter(negative, Settings(), FileOptions())
+    for number, outcome in enumerate(paint_with_ray(endless(), paint, Settings(), FileOptions()), start=1):
+        assert isinstance(outcome, Painted)
+        assert len(taken) <= number + 2 * IN_HAND
+        if number == 30:
+            break
+    assert ray.most_pending <= 2 * IN_HAND
+
+
+def test_no_usage_statistics_are_sent_and_the_environment_stays(ray, photos, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    paint_files(photos, tmp_path / "out", negative, ray="local")
+    assert ray.environment == "0"
+    assert "RAY_USAGE_STATS_ENABLED" not in os.environ
+
+
+def test_a_connection_that_exists_is_used_and_kept(ray, photos, tmp_path):
+    ray.connected = True
+    paint_files(photos, tmp_path / "out", negative, ray="local")
+    assert ray.addresses == []
+    assert ray.connected
+
+
+def test_workers_take_the_cores_of_the_stylizers_threads(ray, photos, tmp_path):
+    stylizer = fake()
+    stylizer.network.graph.threads = 3
+    ray.cores = 7
+    with pytest.raises(Exception, match="pickle"):  # a fake is not sent; its actors are counted before
+        paint_files(photos, tmp_path / "out", stylizer, ray="local")
+    assert ray.options["num_cpus"] == 3
+    assert len(ray.actors) == 2
+    ray.cores = 2
+    with pytest.raises(BackendError, match="2 cores, and a worker needs 3"):
+        paint_files(photos, tmp_path / "out", stylizer, ray="local")
+
+
+def test_a_picture_that_kills_its_worker_is_a_failure(ray, photos, tmp_path, monkeypatch):
+    painted = ray.get
+
+    def get(task):
+        if task.job.source.name == "3.png":
+            raise RayActorError("The actor died unexpectedly before finishing this task.")
+        return painted(task)
+
+    monkeypatch.setattr(ray, "get", get)
+    result = paint_files(photos, tmp_path / "out", negative, ray="local")
+    assert [failure.source.name for failure in result.failed] == ["3.png"]
+    assert len(result.painted) == 6
+    assert ray.options["max_task_retries"] == 2
+
+
+def test_a_cluster_that_cannot_be_reached_is_one_line(ray, photos, tmp_path):
+    ray.unreachable = True
+    with pytest.raises(BackendError, match=r"cannot connect to 10\.0\.0\.1:6379") as caught:
+        paint_files(photos, tmp_path / "out", negative, ray="10.0.0.1:6379")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_ray_the_message_says_what_to_install(monkeypatch, photos, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BackendError, match=r"impasto\[ray\]"):
+        paint_files(photos, tmp_path / "out", negative, ray="auto")
+
+
+def test_standard_streams_are_not_for_a_cluster(ray):
+    paint = picture_painter(negative, Settings(), FileOptions())
+    with pytest.raises(UsageError, match="standard input"):
+        [*paint_with_ray([Job(Path("-"), Path("a.png"))], paint, Settings(), FileOptions())]
+
+
+def test_jobs_of_a_list_are_made_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    listed = [(Path(f"in/{number}.png"), Path(f"in/{number}.png")) for number in range(20)]
+    every = [*jobs_of_list(listed, Path("out"), FileOptions())]
+    assert [str(job.target) for job in every] == [f"out/in/{number}.png" for number in range(20)]
+    parts = [job for part in (1, 2, 3) for job in jobs_of_list(listed, Path("out"), FileOptions(shard=f"{part}/3"))]
+    assert sorted(parts) == sorted(every)
+    Path("out/in").mkdir(parents=True)
+    Path("out/in/4.png").write_bytes(b"x")
+    assert len([*jobs_of_list(listed, Path("out"), FileOptions(resume=True))]) == 19
+    assert len([*jobs_of_list(listed, Path("out"), FileOptions(force=True))]) == 20
+    with pytest.raises(UsageError, match="--resume"):
+        [*jobs_of_list(listed, Path("out"), FileOptions())]
+    Path("in").mkdir()
+    Path("in/0.png").write_bytes(b"x")
+    with pytest.raises(UsageError, match="is one of the inputs"):
+        [*jobs_of_list(listed, Path(), FileOptions(force=True))]
+    variants = [*jobs_of_list(listed[:1], Path("new"), FileOptions(variants=2))]
+    assert [(job.target.name, job.variant) for job in variants] == [("0_1.png", 0), ("0_2.png", 1)]
+
+
+# ---- Ray itself ----------------------------------------------------------------------------------------------------
+
+
+def dies_once(pixels, settings):
+    """A painter that kills its process at the first picture that any worker gets."""
+    marker = Path(os.environ["IMPASTO_TEST_MARKER"])
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return 255 - pixels
+    os.kill(os.getpid(), 9)
+
+
+@pytest.mark.slow
+def test_a_real_ray_paints_the_same_though_a_worker_is_killed(photos, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("IMPASTO_TEST_MARKER", str(tmp_path / "marker"))
+    paint_files(photos, tmp_path / "here", negative)
+    result = paint_files(photos, tmp_path / "there", dies_once, ray="local")
+    assert not result.failed
+    assert (tmp_path / "marker").exists()
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert not [path for path in (tmp_path / "there").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_two_nodes_share_the_pictures_though_one_is_lost(photos, tmp_path):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        second = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        paint = picture_painter(negative, Settings(), FileOptions())
+        jobs = [Job(photos / f"{number % 7}.png", tmp_path / "out" / f"{number}.png") for number in range(24)]
+        outcomes = []
+        for outcome in paint_with_ray(jobs, paint, Settings(), FileOptions(), address=cluster.address):
+            assert not isinstance(outcome, Failure), outcome
+            outcomes.append(outcome)
+            if len(outcomes) == 4:
+                cluster.remove_node(second, allow_graceful=False)
+        assert len(outcomes) == 24
+        assert len(contents(tmp_path / "out")) == 24
+    finally:
+        cluster.shutdown()
