@@ -13,6 +13,7 @@ from impasto.models.catalogue import shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.choice import PrecisionChoice
+from impasto.painting.devices import CPU
 from impasto.painting.engines import Backend
 from impasto.pictures.sources import local_path
 
@@ -124,4 +125,9 @@ class PaintingFlags(EngineFlags):
         "auto",
         "arithmetic: float32, bfloat16 or int8; auto is the fastest here. On average its results differ from float32 "
         "by a fifth of a level (of 255) in bfloat16, and by one level in int8",
+    )
+    device: str = opt(
+        CPU,
+        "where to compute: cpu, cuda, tensorrt, directml, coreml, openvino:GPU or openvino:NPU, which is used or "
+        "refused; auto is the first that works. `impasto info --devices` lists what this computer has",
     )

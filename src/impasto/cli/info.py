@@ -30,6 +30,7 @@ from impasto.models.catalogue import (
 )
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.models.stylefile import StyleInfo
+from impasto.painting.devices import CPU, states
 from impasto.painting.engines import ENGINES, choose_engine
 from impasto.painting.load import load
 from impasto.painting.settings import AS_IT_IS
@@ -37,6 +38,8 @@ from impasto.painting.stylizer import Stylizer
 from impasto.pictures.sources import file_or_name
 from impasto.processor import cores
 
+WORKS = "works"
+"""The state of a device that works."""
 EXTRAS = {
     "pyvips": "16-bit pictures",
     "pillow-heif": "HEIC",
@@ -52,6 +55,7 @@ def info(
     /,
     *,
     fast: Annotated[bool, Switch] = False,
+    devices: Annotated[bool, Switch] = False,
     engine: Annotated[PaintingFlags | None, Parameter(name="*")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -60,10 +64,16 @@ def info(
     Args:
         file: The model or style file, or the name of a shipped style.
         fast: The shipped style on the fast network.
+        devices: List the devices that networks can run on: which work here, and what the others need.
         as_json: Print one JSON object.
     """
     engine = engine or PaintingFlags()
-    if file is None:
+    if devices:
+        if file is not None:
+            raise UsageError("--devices describes this computer: leave the file out")
+        record = _devices()
+        rows = {name: state if state != WORKS else f"{WORKS}: --device {name}" for name, state in record.items()}
+    elif file is None:
         record = _installation(engine)
         rows = _installation_rows(record)
     else:
@@ -86,7 +96,12 @@ def _measure(name: str, variant: Variant, engine: PaintingFlags) -> dict[str, An
     found: dict[str, Any] = {"engine": None, "precision": None, "threads": None, "seconds_per_megapixel": None}
     try:
         stylizer = load(
-            name, variant=variant, backend=engine.backend, threads=engine.threads, precision=engine.precision
+            name,
+            variant=variant,
+            backend=engine.backend,
+            threads=engine.threads,
+            precision=engine.precision,
+            device=engine.device,
         )
         return engine_record(stylizer) | {"seconds_per_megapixel": _seconds_per_megapixel(stylizer)}
     except ImpastoError as reason:  # the rest is still useful
@@ -113,6 +128,13 @@ def _speed(found: Mapping[str, Any]) -> str:
     if "error" in found:
         return f"cannot paint on this computer: {found['error']}"
     return f"{found['seconds_per_megapixel']:.2g} s per megapixel on this computer ({describe_engine(found)})"
+
+
+def _devices() -> dict[str, str]:
+    """Each device, and its state: "works", or why it does not and what to install."""
+    prefix = "device {}: "
+    found = {device.name: (problem or WORKS).removeprefix(prefix.format(device.name)) for device, problem in states()}
+    return {CPU: WORKS, **found}
 
 
 # ---- this installation --------------------------------------------------------------------------------------------

@@ -44,7 +44,12 @@ def _load(names: str | Mapping[str, float], *, variant: Variant, engine: Paintin
     start = time.perf_counter()
     with without_module("openvino.tools.ovc"):  # it converts models, and takes longer to import than all the rest
         stylizer = load(
-            names, variant=variant, backend=engine.backend, threads=engine.threads, precision=engine.precision
+            names,
+            variant=variant,
+            backend=engine.backend,
+            threads=engine.threads,
+            precision=engine.precision,
+            device=engine.device,
         )
     seconds = time.perf_counter() - start
     title = names if isinstance(names, str) else ", ".join(names)

@@ -73,6 +73,7 @@ def video(
         backend=engine.backend,
         threads=engine.threads,
         precision=engine.precision,
+        device=engine.device,
     )
     stylizer.check(saved.settings)
     if output is None:

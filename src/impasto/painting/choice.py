@@ -20,6 +20,7 @@ from impasto.files import replacing
 from impasto.models.modelfile import ModelInfo
 from impasto.models.records import RecordError, from_json, to_json
 from impasto.models.stylefile import Style
+from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Precision, installed_version
 from impasto.painting.engines import ENGINES, choose_engine, known_engine
 from impasto.painting.network import ModelGraph, Network
@@ -85,6 +86,42 @@ def choose(
     usable = {option: time for option, time in speeds.items() if in_range or option.precision != "int8"}
     best = fastest(usable or speeds)
     return replace(graph, backend=best.backend, precision=best.precision, speeds=tuple(speeds.items()))
+
+
+def on_device(graph: ModelGraph, style: Style | None, device: Device, backend: str, precision: str) -> ModelGraph:
+    """The graph on a device, whose painting of a small picture agrees with the CPU's.
+
+    Args:
+        graph: The graph; its engine, precision and device are ignored.
+        style: The style to paint with; None for a network without style input.
+        device: The device, which works (`impasto.painting.devices.choose_device`).
+        backend: "auto", or the name of the device's engine.
+        precision: "auto" or "float32".
+
+    Raises:
+        UsageError: Another engine is asked for, or the precision is unknown.
+        BackendError: Another precision is asked for, or the device computes something else than the CPU.
+        ModelError: The device cannot run the graph.
+    """
+    check_precision(precision)
+    if backend not in ("auto", device.backend):
+        raise UsageError(
+            f"device {device.name} is one of {ENGINES[device.backend].title}: leave --backend {backend} out"
+        )
+    if precision not in ("auto", "float32"):
+        raise BackendError(f"device {device.name} computes in float32: leave --precision {precision} out")
+    exact = replace(graph, backend="onnxruntime", precision="float32", cache=None, device=None)
+    made = replace(graph, backend=device.backend, precision="float32", cache=None, device=device)
+    painted = []
+    for one in (exact, made):
+        network = Network.of(graph.info, one)
+        painted.append(network.run({**network.image_inputs(_picture()), **network.style_inputs(style, 1.0)}))
+    away = 255 * float(np.abs(painted[0] - painted[1]).mean())
+    if not away <= MOST_LEVELS:  # NaN is not
+        raise BackendError(
+            f"device {device.name} computes something else than the CPU: {away:.1f} of 255 away on average"
+        )
+    return made
 
 
 def check_precision(precision: object) -> None:

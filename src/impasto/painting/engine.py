@@ -7,13 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import BackendError, ModelError
 from impasto.models.forms import LazyGraph
+
+if TYPE_CHECKING:
+    from impasto.painting.devices import Device
 
 Array = NDArray[np.float32]
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -55,10 +58,12 @@ class Engine(Runner):
         threads: The number of threads that one call may use, at least 1.
         precision: A precision that the class supports. "int8" means that the graph has 8-bit operators.
         cache: A folder in which to cache the compiled graph, for engines that can.
+        device: The device to run on; None for the CPU.
 
     Raises:
         ModelError: The graph is damaged, or uses operators that this engine does not support.
-        BackendError: The engine is missing or broken, or the processor does not support the precision.
+        BackendError: The engine is missing or broken, the processor does not support the precision, or the device is
+            not used.
     """
 
     title: ClassVar[str]
@@ -72,7 +77,14 @@ class Engine(Runner):
 
     @abstractmethod
     def __init__(
-        self, graph: LazyGraph, name: str, *, threads: int, precision: Precision, cache: Path | None = None
+        self,
+        graph: LazyGraph,
+        name: str,
+        *,
+        threads: int,
+        precision: Precision,
+        cache: Path | None = None,
+        device: "Device | None" = None,
     ) -> None: ...
 
     @classmethod

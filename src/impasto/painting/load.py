@@ -12,7 +12,8 @@ from impasto.models.catalogue import Variant, cache_folder, compiled_folder, fin
 from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo, read_model, read_onnx
 from impasto.models.stylefile import Style
-from impasto.painting.choice import PrecisionChoice, check_precision, choose
+from impasto.painting.choice import PrecisionChoice, check_precision, choose, on_device
+from impasto.painting.devices import CPU, choose_device
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES, Backend, choose_engine
 from impasto.painting.mixing import check_fit, mix_styles
@@ -29,6 +30,7 @@ def load(
     backend: Backend = "auto",
     threads: int | None = None,
     precision: PrecisionChoice = "auto",
+    device: str = CPU,
 ) -> Stylizer:
     """Load a style or a model file.
 
@@ -44,12 +46,15 @@ def load(
         precision: "float32", whose results are equal on all computers except for rounding; "bfloat16"; "int8"; or
             "auto", the fastest on this computer, see :mod:`impasto.painting.choice`. On average, its results differ
             from float32's by less than 2 levels of 255 (up to 4 at strength 2).
+        device: "cpu"; another device, which is used or refused (:data:`impasto.painting.devices.DEVICES`: "cuda",
+            "tensorrt", "directml", "coreml", "openvino:GPU" or "openvino:NPU"); or "auto", the first that works.
 
     Raises:
         ModelError: The file does not exist, is damaged or not a model; or the styles have different networks.
-        BackendError: The backend is not installed, is broken, or does not support the precision.
-        UsageError: The backend, variant, precision or name of a shipped style is unknown, a share is not a number of 0
-            or more, or ``threads`` is less than 1.
+        BackendError: The backend is not installed, is broken, or does not support the precision; or the device does not
+            work here.
+        UsageError: The backend, device, variant, precision or name of a shipped style is unknown, a share is not a
+            number of 0 or more, or ``threads`` is less than 1.
     """
     _check_options(threads, precision)
     shipped_network(variant)  # raises UsageError for unknown variants
@@ -71,6 +76,9 @@ def load(
     graph = ModelGraph(
         content=file.content, info=info, name=str(path), threads=_most(threads), cache=compiled_folder(path)
     )
+    chosen = choose_device(device)
+    if chosen is not None:
+        return Stylizer(Network.of(info, on_device(graph, style, chosen, backend, precision)), style)
     return Stylizer(Network.of(info, choose(graph, style, backend, precision, cache_folder())), style)
 
 

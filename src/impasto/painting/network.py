@@ -18,6 +18,7 @@ from impasto.models import forms
 from impasto.models.forms import Form
 from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
+from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES
 from impasto.painting.forks import ForkGate
@@ -57,6 +58,8 @@ class ModelGraph(Graph):
     precision: Precision = "float32"
     cache: Path | None = None
     """A folder for compiled graphs."""
+    device: Device | None = None
+    """None for the CPU."""
     speeds: tuple[tuple[tuple[str, Precision], float], ...] = field(default=(), compare=False)
     """The benchmark by which backend and precision were chosen: options, and milliseconds for a small picture."""
 
@@ -73,9 +76,10 @@ class ModelGraph(Graph):
             self.content,
             form,
             ranges=self.info.ranges if precision == "int8" else None,
-            channels_last=kind.channels_last,
+            channels_last=kind.channels_last and self.device is None,
         )
-        return kind(graph, self.name, threads=self.threads, precision=precision, cache=self.cache)
+        given = {} if self.device is None else {"device": self.device}
+        return kind(graph, self.name, threads=self.threads, precision=precision, cache=self.cache, **given)
 
     @cached_property
     def norms(self) -> tuple[forms.Norm, ...]:

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the fastest engine on x86 processors."""
+"""OpenVINO: the fastest engine on x86 processors; it runs on Intel's GPUs and NPUs too."""
 
 import contextlib
 import ctypes
@@ -7,7 +7,7 @@ import hashlib
 import io
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from impasto.errors import BackendError, ModelError
 from impasto.files import replacing
 from impasto.models.forms import LazyGraph
+from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken, without_module
 
 TELEMETRY = "openvino_telemetry"
@@ -37,17 +38,34 @@ class OpenVINOEngine(Engine):
     int8 = True
 
     def __init__(
-        self, graph: LazyGraph, name: str, *, threads: int, precision: Precision = "float32", cache: Path | None = None
+        self,
+        graph: LazyGraph,
+        name: str,
+        *,
+        threads: int,
+        precision: Precision = "float32",
+        cache: Path | None = None,
+        device: Device | None = None,
     ) -> None:
         openvino = _imported()
-        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-        # Otherwise OpenVINO caches kernels for every picture size, some 300 KB each.
-        config["CPU_RUNTIME_CACHE_CAPACITY"] = 0
-        # By default OpenVINO uses bfloat16 where it is native, and float16 on ARM, in which statistics overflow.
-        config["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
+        target = "CPU" if device is None else device.targets[0]
+        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if device is None:
+            config["INFERENCE_NUM_THREADS"] = threads
+            # Otherwise OpenVINO caches kernels for every picture size, some 300 KB each.
+            config["CPU_RUNTIME_CACHE_CAPACITY"] = 0
+        else:
+            _check_available(openvino.Core().available_devices, target)
+        if target != "NPU":  # which computes in float16 alone
+            # By default OpenVINO uses bfloat16 where it is native, and float16 on ARM, in which statistics overflow.
+            config["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
+        self._target = target
+        self._fixed = device is not None and device.fixed
+        self._given = graph, config
+        self._shapes: dict[str, list[int]] = {}
         try:
             with _keeping_the_signal_stack():
-                self._model = _compiled(graph, config, cache)
+                self._model = _compiled(graph, config, cache if device is None else None, target)
         except ModelError as reason:
             raise ModelError(f"{name}: {reason}") from None
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
@@ -86,6 +104,8 @@ class OpenVINOEngine(Engine):
             raise ModelError(f"{self._name}: OpenVINO cannot run the graph: no value for {', '.join(missing)}")
         try:
             with self._lock:
+                if self._fixed:
+                    self._fit(inputs)
                 results = self._model(dict(inputs))
                 found = [results[number].copy() for number in range(len(results))]  # the next call overwrites them
         except Exception as cause:  # RuntimeError mostly, but its documentation promises nothing
@@ -100,6 +120,16 @@ class OpenVINOEngine(Engine):
         """See `Engine.release`."""
         with self._lock:
             self._model.release_memory()
+
+    def _fit(self, inputs: Mapping[str, Array]) -> None:
+        """Compile the graph for the size of these inputs, unless it is the last one."""
+        shapes = {name: [*values.shape] for name, values in inputs.items()}
+        if shapes != self._shapes:
+            graph, config = self._given
+            core = _imported().Core()
+            model = core.read_model(graph.encoded())
+            model.reshape(shapes)
+            self._model, self._shapes = core.compile_model(model, self._target, config), shapes
 
 
 def _imported() -> ModuleType:
@@ -122,7 +152,13 @@ def _check_plugin() -> None:
         raise broken("OpenVINO", "openvino", INSTALL, cause) from cause
 
 
-def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None) -> Any:
+def _check_available(found: Sequence[str], target: str) -> None:
+    """Raise BackendError unless OpenVINO has this device: GPU stands for the first of several."""
+    if not any(name == target or name.startswith(f"{target}.") for name in found):
+        raise BackendError(f"OpenVINO has no {target} here, only {', '.join(found) or 'no device'}")
+
+
+def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None, target: str = "CPU") -> Any:
     """The compiled graph, from the cache; else compile the graph and cache it.
 
     OpenVINO's own cache (CACHE_DIR) is written in place and memory-mapped, so processes that start at the same time
@@ -131,7 +167,7 @@ def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None) -> A
     openvino = _imported()
     core = openvino.Core()
     if cache is None:
-        return core.compile_model(core.read_model(graph.encoded()), "CPU", config)
+        return core.compile_model(core.read_model(graph.encoded()), target, config)
     made_for = [openvino.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), sorted(config.items())]
     kept = cache / f"{hashlib.sha256(repr((graph.key, *made_for)).encode()).hexdigest()[:32]}.openvino"
     try:
