@@ -17,7 +17,7 @@ class FakeRay(types.ModuleType):
 
     def __init__(self, cores: int = 2, *, connected: bool = False) -> None:
         super().__init__("ray")
-        self.exceptions = types.SimpleNamespace(RayActorError=RayActorError)
+        self.exceptions = types.SimpleNamespace(RayActorError=RayActorError, RayError=Exception)
         self.cores = cores
         self.connected = connected
         self.addresses: list[str] = []
@@ -25,6 +25,7 @@ class FakeRay(types.ModuleType):
         self.most_pending = 0
         self.actors: list[Any] = []
         self.killed: list[Any] = []
+        self.lost: list[Any] = []
         self.options: dict[str, Any] = {}
         self.unreachable = False
 
@@ -52,25 +53,42 @@ class FakeRay(types.ModuleType):
         return lambda kind: types.SimpleNamespace(remote=lambda *given: self._actor(kind, *given))
 
     def _actor(self, kind: type, *given: Any) -> Any:
-        made = kind(*given)
-        actor = types.SimpleNamespace(paint=types.SimpleNamespace(remote=lambda job: Task(made, _sent(job))))
+        if len(self.actors) - len(self.lost) >= self.cores // self.options["num_cpus"]:
+            actor = Actor(None)  # there is no free core for it
+        else:
+            actor = Actor(kind(*given))
         self.actors.append(actor)
         return actor
 
-    def wait(self, tasks: Sequence["Task"], num_returns: int) -> tuple[list["Task"], list["Task"]]:
-        self.most_pending = max(self.most_pending, len(tasks))
-        return [*tasks[:num_returns]], [*tasks[num_returns:]]
+    def wait(
+        self, tasks: Sequence["Task"], num_returns: int, timeout: float | None
+    ) -> tuple[list["Task"], list["Task"]]:
+        self.most_pending = max(self.most_pending, sum(task.job is not None for task in tasks))
+        done = [task for task in tasks if task.actor.worker is not None or task.actor in self.lost][:num_returns]
+        assert done or timeout is not None, "waits for ever"
+        return done, [task for task in tasks if task not in done]
 
     def get(self, task: "Task") -> Any:
-        return _sent(task.worker.paint(task.job))
+        if task.actor in self.lost:
+            raise RayActorError("The actor died unexpectedly before finishing this task.")
+        return None if task.job is None else _sent(task.actor.worker.paint(task.job))
 
     def kill(self, actor: Any) -> None:
         self.killed.append(actor)
 
 
+class Actor:
+    """An actor; without a worker, it waits for a core."""
+
+    def __init__(self, worker: Any) -> None:
+        self.worker = worker
+        self.paint = types.SimpleNamespace(remote=lambda job: Task(self, _sent(job)))
+        self.ready = types.SimpleNamespace(remote=lambda: Task(self, None))
+
+
 class Task:
-    def __init__(self, worker: Any, job: Any) -> None:
-        self.worker, self.job = worker, job
+    def __init__(self, actor: Actor, job: Any) -> None:
+        self.actor, self.job = actor, job
 
 
 def _sent(value: Any) -> Any:

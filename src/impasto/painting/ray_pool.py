@@ -8,10 +8,10 @@ file system), and Impasto must be installed on each.
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,7 +29,9 @@ LOCAL = "local"
 IN_HAND = 2
 """Pictures that an actor has at a time: one to paint, and one to begin with at once."""
 TRIES = 3
-"""How often a picture is begun: an actor that is killed, by the system or with its computer, is started again."""
+"""How often a picture is begun, if the actor that paints it is killed, by the system or with its computer."""
+START_SECONDS = 300.0
+"""Time to wait for an actor where none works."""
 _NO_USAGE_STATS = "RAY_USAGE_STATS_ENABLED"
 _INSTALL = "pip install 'impasto[ray]'"
 
@@ -52,6 +54,9 @@ class _Worker:
 
     def __init__(self, paint: PicturePainter, settings: Settings, options: FileOptions) -> None:
         self._given = paint, settings, options
+
+    def ready(self) -> None:
+        """Return when the actor is made."""
 
     def paint(self, job: Job) -> Painted | _Error:
         """Read, paint and write one picture."""
@@ -93,14 +98,13 @@ def paint_with_ray(
         cores = int(ray.cluster_resources().get("CPU", 0))
         if cores < threads:
             raise BackendError(f"the Ray cluster has {cores} cores, and a worker needs {threads}; use fewer --threads")
-        remote = ray.remote(num_cpus=threads, max_restarts=-1, max_task_retries=TRIES - 1)(_Worker)
+        remote = ray.remote(num_cpus=threads)(_Worker)
         given = ray.put(paint)
-        actors = [remote.remote(given, settings, replace(options, workers=1)) for _ in range(cores // threads)]
+        pool = _Pool(ray, lambda: remote.remote(given, settings, replace(options, workers=1)), iter(jobs))
         try:
-            yield from _spread(ray, actors, iter(jobs))
+            yield from pool.outcomes(cores // threads)
         finally:
-            for actor in actors:
-                ray.kill(actor)
+            pool.close()
 
 
 def jobs_of_list(listed: Iterable[tuple[Path, Path]], output: Path, options: FileOptions) -> Iterator[Job]:
@@ -131,35 +135,99 @@ def jobs_of_list(listed: Iterable[tuple[Path, Path]], output: Path, options: Fil
             yield Job(source, target, variant)
 
 
-def _spread(ray: ModuleType, actors: list[Any], jobs: Iterator[Job]) -> Iterator[Painted | Failure]:
-    """Keep every actor busy with `IN_HAND` pictures, and yield what they return."""
-    pending: dict[Any, tuple[Any, Job]] = {}
+class _Pool:
+    """The actors, and the pictures that they have in hand.
 
-    def begin(actor: Any, count: int) -> None:
-        for job in islice(jobs, count):
-            if STANDARD in (job.source, job.target):
-                raise UsageError("Ray paints files: standard input and output are for one picture without --ray")
-            pending[actor.paint.remote(_absolute(job))] = actor, job
+    An actor gets pictures when it is ready: one that replaces a lost one may wait for a free core for ever, and the
+    others paint its pictures.
+    """
 
-    for actor in actors:
-        begin(actor, IN_HAND)
-    while pending:
-        for done in ray.wait([*pending], num_returns=1)[0]:
-            actor, job = pending.pop(done)
-            begin(actor, 1)
-            yield _outcome(ray, done, job)
+    def __init__(self, ray: ModuleType, start: Callable[[], Any], jobs: Iterator[Job]) -> None:
+        self._ray, self._start, self._jobs = ray, start, jobs
+        self._again: deque[Job] = deque()
+        """Pictures of actors that died."""
+        self._tries: Counter[Job] = Counter()
+        self._starting: dict[Any, Any] = {}
+        """The result of `ready` -> an actor that is not ready yet."""
+        self._in_hand: dict[Any, int] = {}
+        """An actor that is ready -> its number of pictures."""
+        self._pending: dict[Any, tuple[Any, Job]] = {}
+        """The result of `paint` -> the actor and its picture."""
 
+    def outcomes(self, count: int) -> Iterator[Painted | Failure]:
+        """Start this many actors, give them all jobs, and yield what they return."""
+        for _ in range(count):
+            self._add_actor()
+        while True:
+            all_given = self._give()
+            if not self._pending and all_given:
+                return
+            timeout = None if self._pending else START_SECONDS
+            done, _ = self._ray.wait([*self._pending, *self._starting], num_returns=1, timeout=timeout)
+            if not done:
+                raise BackendError(f"Ray starts no worker within {START_SECONDS:.0f} s; see `ray status`")
+            for result in done:
+                if result in self._starting:
+                    self._begin(result)
+                elif (outcome := self._outcome(result)) is not None:
+                    yield outcome
 
-def _outcome(ray: ModuleType, done: Any, job: Job) -> Painted | Failure:
-    try:
-        found = ray.get(done)
-    except ray.exceptions.RayActorError:
-        text = f"{job.source}: the worker was killed {TRIES} times at this picture (memory?); use a smaller --size"
-        return Failure(job.source, BackendError(text))
-    if isinstance(found, _Error):
-        return Failure(job.source, found.error())
-    painted: Painted = replace(found, source=job.source, target=job.target)
-    return painted
+    def close(self) -> None:
+        """End all actors."""
+        for actor in (*self._in_hand, *self._starting.values()):
+            with contextlib.suppress(Exception):
+                self._ray.kill(actor)
+
+    def _add_actor(self) -> None:
+        actor = self._start()
+        self._starting[actor.ready.remote()] = actor
+
+    def _begin(self, result: Any) -> None:
+        """An actor is ready, or cannot be made."""
+        actor = self._starting.pop(result)
+        try:
+            self._ray.get(result)
+        except self._ray.exceptions.RayError as cause:
+            text = " ".join(str(cause).split())[-300:]
+            raise BackendError(f"Ray: a worker cannot start; is Impasto installed on every computer? {text}") from None
+        self._in_hand[actor] = 0
+
+    def _give(self) -> bool:
+        """Give every actor that is ready `IN_HAND` pictures; returns whether there are no more."""
+        for _ in range(IN_HAND):
+            for actor, count in self._in_hand.items():
+                if count < IN_HAND:
+                    job = self._again.popleft() if self._again else next(self._jobs, None)
+                    if job is None:
+                        return True
+                    if STANDARD in (job.source, job.target):
+                        raise UsageError(
+                            "Ray paints files: standard input and output are for one picture without --ray"
+                        )
+                    self._pending[actor.paint.remote(_absolute(job))] = actor, job
+                    self._in_hand[actor] = count + 1
+        return False
+
+    def _outcome(self, result: Any) -> Painted | Failure | None:
+        """What became of a picture; None if its actor died and it is painted again."""
+        actor, job = self._pending.pop(result)
+        try:
+            found = self._ray.get(result)
+        except self._ray.exceptions.RayActorError:
+            if self._in_hand.pop(actor, None) is not None:
+                self._add_actor()
+            self._tries[job] += 1
+            if self._tries[job] < TRIES:
+                self._again.append(job)
+                return None
+            text = f"{job.source}: the worker was killed {TRIES} times at this picture (memory?); use a smaller --size"
+            return Failure(job.source, BackendError(text))
+        if actor in self._in_hand:
+            self._in_hand[actor] -= 1
+        if isinstance(found, _Error):
+            return Failure(job.source, found.error())
+        painted: Painted = replace(found, source=job.source, target=job.target)
+        return painted
 
 
 def _absolute(job: Job) -> Job:
