@@ -94,7 +94,7 @@ def stylize(
             note(f"{len(plan.skipped)} of {len(plan.skipped) + len(plan.jobs)} results exist and are skipped")
         printer = _Printer(total, as_json=as_json, to_standard=to_standard)
         if not dry_run:
-            paint = partial(paint_jobs, plan, jobs, painter, request, ray=ray, threads=engine.threads or 1)
+            paint = partial(_paint, plan, jobs, total, painter, request, ray=ray, threads=engine.threads or 1)
             return _run(plan, paint, request, style.save_settings, printer)
         painter.result()  # a dry run finds what is wrong with style, model and masks
         return printer.dry_run(plan)
@@ -137,9 +137,10 @@ def _run(
     return 1 if printer.failures else 0
 
 
-def paint_jobs(
+def _paint(
     plan: Plan,
     jobs: Iterable[Job],
+    total: int,
     painter: "Future[PicturePainter]",
     request: Request,
     report: Callable[["BatchProgress"], None],
@@ -158,7 +159,7 @@ def paint_jobs(
 
     results = paint_with_ray(jobs, painter.result(), settings, files, address=ray, threads=threads)
     for number, outcome in enumerate(results, start=1):
-        report(BatchProgress(number, len(plan.jobs), outcome))
+        report(BatchProgress(number, total, outcome))
 
 
 def _streamed(inputs: Sequence[str], paths: Path, output: str, request: Request) -> tuple[Iterable[Job], int]:
