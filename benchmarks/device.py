@@ -115,8 +115,12 @@ def main(words: Sequence[str] | None = None) -> int:
     for text in problems:
         print(f"- {text}")
     if options.output is not None:
-        record = {"system": platform.platform(), "version": impasto.__version__, "problems": problems}
-        record |= {"rows": [asdict(row) for row in rows]}
+        record = {
+            "system": platform.platform(),
+            "version": impasto.__version__,
+            "rows": [asdict(row) for row in rows],
+            "problems": problems,
+        }
         options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     missed = [row for row in rows if row.most > MOST_LEVELS]
     print(f"{len(rows)} rows in {time.monotonic() - start:.0f} s; parity {'missed' if missed else 'kept'}")

@@ -53,7 +53,8 @@ class FakeRay(types.ModuleType):
         return lambda kind: types.SimpleNamespace(remote=lambda *given: self._actor(kind, *given))
 
     def _actor(self, kind: type, *given: Any) -> Any:
-        if len(self.actors) - len(self.lost) >= self.cores // self.options["num_cpus"]:
+        living = [actor for actor in self.actors if actor not in self.lost and actor not in self.killed]
+        if len(living) >= self.cores // self.options["num_cpus"]:
             actor = Actor(None)  # there is no free core for it
         else:
             actor = Actor(kind(*given))

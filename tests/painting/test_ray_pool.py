@@ -98,7 +98,7 @@ def test_workers_take_the_cores_of_the_stylizers_threads(ray, photos, tmp_path):
     assert len(ray.actors) == 2
     ray.cores = 2
     with pytest.raises(BackendError, match="2 cores, and a worker needs 3"):
-        paint_files(photos, tmp_path / "out", stylizer, ray="local")
+        paint_files(photos, tmp_path / "more", stylizer, ray="local")
 
 
 def test_a_picture_that_kills_its_worker_is_a_failure(ray, photos, tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_the_pictures_of_a_lost_computer_are_painted_by_the_others(ray, photos, 
 def test_a_cluster_whose_workers_are_all_lost_is_given_up(ray, photos, tmp_path):
     paint = picture_painter(negative, Settings(), FileOptions())
     jobs = (Job(photos / "0.png", tmp_path / "out" / f"{number}.png") for number in range(20))
-    with pytest.raises(BackendError, match="starts no worker"):
+    with pytest.raises(BackendError, match="worker"):
         for _ in paint_with_ray(jobs, paint, Settings(), FileOptions()):
             ray.lost, ray.cores = [*ray.actors], 0
 

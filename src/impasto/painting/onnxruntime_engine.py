@@ -70,7 +70,9 @@ class OnnxRuntimeEngine(Engine):
         if self._device is not None:
             self._check_providers(self._runtime.get_available_providers())
             first, *others = self._device.targets
-            providers = [(first, dict(self._device.options)), *others, "CPUExecutionProvider"]
+            providers = [(first, dict(self._device.options)), *others]
+            if first != "CPUExecutionProvider":
+                providers.append("CPUExecutionProvider")
             if first == "DmlExecutionProvider":
                 options.enable_mem_pattern = False  # it needs this
         try:

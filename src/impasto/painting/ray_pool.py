@@ -152,7 +152,8 @@ class _Pool:
         self._in_hand: dict[Any, int] = {}
         """An actor that is ready -> its number of pictures."""
         self._pending: dict[Any, tuple[Any, Job]] = {}
-        """The result of `paint` -> the actor and its picture."""
+        """The result of `paint` -> the actor and its picture, in the order in which each actor paints them."""
+        self._failed_starts = 0
 
     def outcomes(self, count: int) -> Iterator[Painted | Failure]:
         """Start this many actors, give them all jobs, and yield what they return."""
@@ -166,11 +167,10 @@ class _Pool:
             done, _ = self._ray.wait([*self._pending, *self._starting], num_returns=1, timeout=timeout)
             if not done:
                 raise BackendError(f"Ray starts no worker within {START_SECONDS:.0f} s; see `ray status`")
-            for result in done:
-                if result in self._starting:
-                    self._begin(result)
-                elif (outcome := self._outcome(result)) is not None:
-                    yield outcome
+            if done[0] in self._starting:
+                self._begin(done[0])
+            else:
+                yield from self._outcomes_of(done[0])
 
     def close(self) -> None:
         """End all actors."""
@@ -183,11 +183,15 @@ class _Pool:
         self._starting[actor.ready.remote()] = actor
 
     def _begin(self, result: Any) -> None:
-        """An actor is ready, or cannot be made."""
+        """An actor is ready, or cannot be made: with its computer, or for a reason that another one has as well."""
         actor = self._starting.pop(result)
         try:
             self._ray.get(result)
         except self._ray.exceptions.RayError as cause:
+            self._failed_starts += 1
+            if self._failed_starts < TRIES:
+                self._add_actor()
+                return
             text = " ".join(str(cause).split())[-300:]
             raise BackendError(f"Ray: a worker cannot start; is Impasto installed on every computer? {text}") from None
         self._in_hand[actor] = 0
@@ -208,26 +212,48 @@ class _Pool:
                     self._in_hand[actor] = count + 1
         return False
 
-    def _outcome(self, result: Any) -> Painted | Failure | None:
-        """What became of a picture; None if its actor died and it is painted again."""
-        actor, job = self._pending.pop(result)
+    def _outcomes_of(self, result: Any) -> list[Painted | Failure]:
+        """What became of a picture; of all pictures of its actor, if that died."""
+        actor, _ = self._pending[result]
         try:
-            found = self._ray.get(result)
+            found = [self._finished(result)]
         except self._ray.exceptions.RayActorError:
-            if self._in_hand.pop(actor, None) is not None:
-                self._add_actor()
-            self._tries[job] += 1
-            if self._tries[job] < TRIES:
-                self._again.append(job)
-                return None
-            text = f"{job.source}: the worker was killed {TRIES} times at this picture (memory?); use a smaller --size"
-            return Failure(job.source, BackendError(text))
-        if actor in self._in_hand:
-            self._in_hand[actor] -= 1
+            return self._bury(actor)
+        self._in_hand[actor] -= 1
+        return found
+
+    def _finished(self, result: Any) -> Painted | Failure:
+        found = self._ray.get(result)
+        _, job = self._pending.pop(result)
         if isinstance(found, _Error):
             return Failure(job.source, found.error())
         painted: Painted = replace(found, source=job.source, target=job.target)
         return painted
+
+    def _bury(self, actor: Any) -> list[Painted | Failure]:
+        """Replace a dead actor, and paint its pictures again.
+
+        The first that it did not finish is the one that it died at: that one is begun at most `TRIES` times.
+        """
+        del self._in_hand[actor]
+        self._add_actor()
+        found: list[Painted | Failure] = []
+        died_at: Job | None = None
+        for result in [result for result, (owner, _) in self._pending.items() if owner is actor]:
+            try:
+                found.append(self._finished(result))
+                continue
+            except self._ray.exceptions.RayActorError:
+                _, job = self._pending.pop(result)
+            if died_at is None:
+                died_at = job
+                self._tries[job] += 1
+                if self._tries[job] >= TRIES:
+                    text = f"the worker was killed {TRIES} times at this picture (memory?); use a smaller --size"
+                    found.append(Failure(job.source, BackendError(f"{job.source}: {text}")))
+                    continue
+            self._again.append(job)
+        return found
 
 
 def _absolute(job: Job) -> Job:
