@@ -62,7 +62,7 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
 
         make_clip(tmp_path / "clip.mp4", frames=4, size=(96, 64))
     if "mosaic-9.onnx" in read(page):
-        from tests.convert.files import zoo_onnx
+        from tests.convert.torch_files import zoo_onnx
 
         (tmp_path / "mosaic-9.onnx").write_bytes(zoo_onnx())
     if "--refine" in read(page):  # towards stored statistics of the real loss network's features

@@ -8,9 +8,9 @@ import torch
 from impasto.cli.main import main
 from impasto.models.modelfile import read_info
 from tests.cli.commands import fails
-from tests.convert.files import saved, zoo_onnx
 from tests.convert.malicious import as_zip
 from tests.convert.networks import Examples, made
+from tests.convert.torch_files import saved, zoo_onnx
 
 
 @pytest.fixture

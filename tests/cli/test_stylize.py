@@ -532,7 +532,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["stylize"], 2, "IN"),
+        (["stylize"], 2, "--output"),
         (["stylize", "a.png", "-o", "b.png"], 2, "--model"),
         (["stylize", "a.png", "-m", "m.onnx"], 2, "--output"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.xyz"], 2, "unknown picture extension '.xyz'; use one of"),

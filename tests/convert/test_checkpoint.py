@@ -8,7 +8,7 @@ import torch
 
 from impasto.convert.checkpoint import read_checkpoint
 from impasto.errors import ModelError
-from tests.convert.files import saved
+from tests.convert.torch_files import saved
 
 LAYOUTS = [False, True]
 

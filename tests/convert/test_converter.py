@@ -18,8 +18,9 @@ from impasto.errors import ModelError, UsageError
 from impasto.models import forms
 from impasto.models.modelfile import read_info
 from tests.conftest import make_photo
-from tests.convert.files import DATA, saved, with_running_statistics, write_weight_folder, zoo_onnx
+from tests.convert.files import DATA, write_weight_folder
 from tests.convert.networks import Examples, Rrmina, made, painted
+from tests.convert.torch_files import saved, with_running_statistics, zoo_onnx
 
 SIZES = [(48, 64), (61, 50), (33, 47), (16, 16)]
 

@@ -11,7 +11,7 @@ import pytest
 from impasto.errors import UsageError
 from impasto.painting.batch import paint_files
 from impasto.painting.plan import FileOptions, plan_files
-from impasto.painting.shards import Shard, read_list
+from impasto.painting.shards import Shard, count_list, read_list
 from impasto.pictures.write import save_image
 from tests.conftest import make_photo
 
@@ -88,6 +88,7 @@ def test_a_list_keeps_the_paths_of_its_pictures(tmp_path, monkeypatch):
         inside / "in/deep/er/1 ü.png",
         inside / "in/deep/er/2 ü.png",
     ]
+    assert count_list(Path("list.txt")) == 3
     plan = plan_files([], "out", listed=read_list(Path("list.txt")))
     assert plan.jobs[0].target == Path("out/in/0 ü.png")
     assert plan.jobs[2].source.exists()
@@ -102,6 +103,8 @@ def test_a_list_comes_from_standard_input_too(monkeypatch):
 def test_lists_that_cannot_be_read_are_wrong_usage(tmp_path):
     with pytest.raises(UsageError, match="cannot read this list"):
         [*read_list(tmp_path / "missing.txt")]
+    with pytest.raises(UsageError, match="cannot read this list"):
+        count_list(tmp_path / "missing.txt")
     (tmp_path / "list.txt").write_text("https://example.org/a.jpg\n")
     with pytest.raises(UsageError, match=r"list\.txt"):
         [*read_list(tmp_path / "list.txt")]

@@ -20,7 +20,7 @@ from impasto.files import check_absent, check_writable
 from impasto.models.catalogue import shipped_names
 from impasto.painting.plan import STANDARD, Failure, Job, Plan, check_protected, plan_files
 from impasto.painting.settings import SavedSettings, read_settings, write_settings
-from impasto.painting.shards import read_list
+from impasto.painting.shards import count_list, read_list
 from impasto.pictures.plugins import silence_decoders
 from impasto.pictures.sources import file_or_name
 from impasto.processor import cores
@@ -168,7 +168,7 @@ def _streamed(inputs: Sequence[str], paths: Path, output: str, request: Request)
 
     if inputs or paths == STANDARD:
         raise UsageError("--ray with --list takes the list alone, as a file: leave other pictures out")
-    total = request.files.variants * sum(1 for _ in read_list(paths))
+    total = request.files.variants * count_list(paths)
     return jobs_of_list(read_list(paths), Path(file_or_name(output)), request.files), total
 
 

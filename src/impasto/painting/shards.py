@@ -72,6 +72,19 @@ def read_list(file: Path) -> Iterator[tuple[Path, Path]]:
         raise UsageError(f"{file}: {reason}") from None
 
 
+def count_list(file: Path) -> int:
+    """The number of pictures in a list; its paths are not looked at.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return sum(1 for line in stream if line.strip())
+    except OSError as cause:
+        raise UsageError(f"{file}: cannot read this list: {cause.strerror or cause}; check the name") from cause
+
+
 def _name_of(path: Path) -> Path:
     whole = Path(os.path.abspath(path)) if ".." in path.parts else path  # noqa: PTH100 (links are kept)
     return whole.relative_to(whole.anchor) if whole.anchor else whole
