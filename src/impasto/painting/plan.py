@@ -336,7 +336,7 @@ def _resolver() -> Callable[[Path], Path]:
     folders: dict[Path, Path] = {}
 
     def resolved(path: Path) -> Path:
-        if path.is_symlink() or not path.name:
+        if os.path.islink(path) or not path.name:  # noqa: PTH114 (names that are too long are no links)
             return path.resolve()
         if path.parent not in folders:
             folders[path.parent] = path.parent.resolve()
