@@ -5,6 +5,7 @@ import { el, icon, keepOneStop, rove, say } from "./dom.js";
 import { get, mix, mixes, on, set, title, toggleInMix } from "./state.js";
 
 const SIDE = 256;
+const MOST_FAILURES = 8;
 
 /** Fills `host` with the styles. Several galleries show the same choice. */
 export function createGallery(host) {
@@ -24,8 +25,10 @@ export function createGallery(host) {
 
 function tile(style) {
   const image = el("img", { alt: "", draggable: "false", loading: "lazy", width: 128, height: 96 });
+  let failures = 0;
   image.addEventListener("error", () => {
-    if (!image.src.endsWith(style.picture)) image.src = style.picture;
+    if (image.getAttribute("src") !== style.picture) image.src = style.picture;
+    else if (++failures < MOST_FAILURES) setTimeout(() => image.isConnected && (image.src = style.picture), 1000 * failures); // the server was busy
   });
   image.addEventListener("load", () => image.classList.add("loaded"));
   const button = el("button", { class: "tile", "data-style": style.name, title: [style.title, style.artist, style.year].filter(Boolean).join(", "),
