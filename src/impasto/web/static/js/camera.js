@@ -13,6 +13,7 @@ export class Camera {
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
     this.look = null;
     this.running = false;
+    this.turn = 0; // counts starts, so that the loop of an earlier one ends
     this.mirror = false;
     this.width = 640;
     this.last = null;
@@ -23,20 +24,22 @@ export class Camera {
   /** Opens the camera (by device id, or the default) and begins. */
   async start(device = "") {
     this.stop();
-    this.running = true;
-    const video = { width: { ideal: this.width }, frameRate: { ideal: 30 }, ...(device && { deviceId: { exact: device } }) };
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("The browser gives the camera only to localhost and https.");
+    this.running = true;
+    const turn = ++this.turn;
+    const video = { width: { ideal: this.width }, frameRate: { ideal: 30 }, ...(device && { deviceId: { exact: device } }) };
+    let stream;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+      stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
     } catch (error) {
       this.running = false;
       throw new Error({ NotAllowedError: "The browser does not allow the camera: allow it in the address bar.", NotFoundError: "There is no camera.", NotReadableError: "Another program uses the camera." }[error.name] ?? error.message);
     }
-    if (!this.running) return this.stop();
-    this.video.srcObject = this.stream;
+    if (!this.running || turn !== this.turn) return stopTracks(stream);
+    this.stream = this.video.srcObject = stream;
     await this.video.play();
     this.connect();
-    this.next();
+    this.next(turn);
   }
 
   connect() {
@@ -66,9 +69,9 @@ export class Camera {
     if (this.look && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.look));
   }
 
-  next() {
-    if (!this.running) return;
-    const again = () => this.next();
+  next(turn) {
+    if (!this.running || turn !== this.turn) return;
+    const again = () => this.next(turn);
     if ("requestVideoFrameCallback" in this.video && !document.hidden) this.video.requestVideoFrameCallback(() => this.capture().finally(again));
     else setTimeout(() => this.capture().finally(again), 33);
   }
@@ -117,9 +120,13 @@ export class Camera {
 
   stop() {
     this.running = false;
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    stopTracks(this.stream);
     this.stream = null;
     this.socket?.close();
     this.socket = null;
   }
+}
+
+function stopTracks(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
 }

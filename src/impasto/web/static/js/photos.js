@@ -20,6 +20,10 @@ export async function addFiles(files) {
   let first = true;
   for (const [index, file] of list.entries()) {
     progress(index, list.length, 0);
+    if (get("photos").length >= (get("info")?.limits?.files ?? Infinity)) {
+      problems.push(`a session holds ${get("photos").length} photos at most: remove some first`);
+      break;
+    }
     if (file.size > most) {
       problems.push(`${file.name}: is larger than ${Math.round(most / 1e6)} MB`);
       continue;
