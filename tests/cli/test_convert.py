@@ -24,13 +24,14 @@ def test_a_converted_model_is_described_and_paints(zoo, capsys):
     line = capsys.readouterr().out
     assert line.startswith("mosaic.onnx: ONNX model zoo")
     assert "BSD-3-Clause" in line
-    assert main(["info", "mosaic.onnx"]) == 0
+    engine = ["--backend", "onnxruntime", "--precision", "float32"]
+    assert main(["info", "mosaic.onnx", *engine]) == 0
     text = capsys.readouterr().out
     assert "converted (project ONNX model zoo" in text
     assert "one fixed strength" in text
-    assert main(["stylize", "a.png", "-m", "mosaic.onnx", "-o", "b.png"]) == 0
+    assert main(["stylize", "a.png", "-m", "mosaic.onnx", "-o", "b.png", *engine]) == 0
     capsys.readouterr()
-    error = fails(capsys, 2, "stylize", "a.png", "-m", "mosaic.onnx", "-o", "c.png", "--strength", "0.5")
+    error = fails(capsys, 2, "stylize", "a.png", "-m", "mosaic.onnx", "-o", "c.png", "--strength", "0.5", *engine)
     assert "another project trained it" in error
 
 
