@@ -33,7 +33,7 @@ def quick(command, weights):
         for flag in ("--minutes", "--steps"):
             if flag in words:
                 del words[words.index(flag) : words.index(flag) + 2]
-        words += ["--steps", "3", "--crop", "32", "--first-crop", "32", "--loss-network", str(weights)]
+        words += ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "64", "--loss-network", str(weights)]
         if "--resume" in words:
             words[words.index("3")] = "5"
     if words[1] == "gatys":
@@ -46,9 +46,11 @@ def quick(command, weights):
     return words
 
 
+@pytest.mark.usefixtures("networks_stay_loaded")
 @pytest.mark.parametrize("page", [page for page in PAGES if BLOCK.search(read(page))])
 def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("impasto.cli.info.TIMED_SIDE", 64)
     for name in ("style.jpg", "photo.jpg"):
         Image.fromarray(make_photo(1)).save(tmp_path / name)
     for name in ("mask.png", "left.png", "right.png"):
