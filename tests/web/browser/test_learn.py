@@ -14,11 +14,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def school(tmp_path, photo_folder, tiny_vgg_file):
-    """A server whose trainings take small steps with a tiny loss network."""
+    """A server whose trainings are quick: a tiny loss network, few photos."""
     pytest.importorskip("torch")
     running = start(tmp_path / "page")
-    small = {"crop": 32, "first_crop": 32, "loss_network": str(tiny_vgg_file), "threads": 1}
-    running.page.trainings.options |= {"steps": 100_000, "content": str(photo_folder), **small}
+    small = {"content": str(photo_folder), "loss_network": str(tiny_vgg_file), "threads": 1}
+    running.page.trainings.options |= {"steps": 100_000, **small}
     yield running
     running.end()
 

@@ -19,7 +19,7 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-TIMEOUT = 1000 * float(os.environ.get("IMPASTO_BROWSER_TIMEOUT", "30"))
+TIMEOUT = 1000 * float(os.environ.get("IMPASTO_BROWSER_TIMEOUT", "60"))
 """Milliseconds that a wait lasts at most: more seconds, by this variable, on a computer that is busy."""
 _PIXELS = """image => {
     const canvas = document.createElement('canvas');
