@@ -93,7 +93,7 @@ export function basics(card, job, name) {
   } else bar.removeAttribute("value");
   bar.hidden = finished(job);
   line.textContent = finished(job) ? (job.state === "failed" ? job.message : (job.failures ?? []).map(({ name: file, error }) => `${file}: ${error}`).join("; "))
-    : [job.message, job.state === "running" && job.seconds_left != null ? `about ${clock(job.seconds_left)} left` : ""].filter(Boolean).join(", ");
+    : [job.message === job.training?.title ? "" : job.message, job.kind !== "train" && job.state === "running" && job.seconds_left != null ? `about ${clock(job.seconds_left)} left` : ""].filter(Boolean).join(", ");
   line.hidden = !line.textContent;
   close.setAttribute("aria-label", finished(job) ? `Close: ${title.textContent}` : `Cancel: ${name}`);
   return buttons;
