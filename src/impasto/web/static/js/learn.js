@@ -137,7 +137,9 @@ async function drop(style) {
 function showOwn() {
   const own = get("styles").filter((style) => style.own);
   const host = $("#own-styles");
-  if (host.contains(document.activeElement) && document.activeElement.tagName === "INPUT" && host.children.length === own.length) return;
+  const typing = host.contains(document.activeElement) && document.activeElement.tagName === "INPUT";
+  const shown = [...host.children].map((row) => row.dataset.style).join();
+  if (typing && shown === own.map(({ name }) => name).join()) return; // nothing that is being typed is lost
   host.replaceChildren(...(own.length ? own.map(ownStyle) : [el("li", { class: "note", text: "None yet. Styles that you learn appear here and in the gallery." })]));
 }
 
