@@ -3,8 +3,8 @@
     python benchmarks/beside.py DATA [--out docs/images/beside.jpg] [--photos NAME ...]
 
 DATA holds content/open, styles and peers. A row for each style: its picture, a photo (enlarged to 1024 px, as the
-examples are smaller), the shipped style as it is by default and with --crisp, and the best peer's network, which paints
-the photo at that size.
+examples are smaller), the shipped style with --no-crisp and by default, and the best peer's network, which paints the
+photo at that size.
 """
 
 import argparse
@@ -49,9 +49,9 @@ def make_sheet(options: argparse.Namespace) -> None:
         photo = resize_short_side(load_image(file), SIZE)
         theirs, peer = next(iter(peers(options.data, file).items()))
         ours = impasto.load(name)
-        painted = [ours(photo), ours(photo, Settings(crisp=True)), peer(photo, AS_IT_IS)]
+        painted = [ours(photo, Settings(crisp=False)), ours(photo), peer(photo, AS_IT_IS)]
         rows.append([load_image(options.data / "styles" / f"{name}.jpg"), photo, *painted])
-        captions.append([name, "photo", "impasto", "impasto --crisp", theirs.removesuffix("_b4_e2_1e05_1e10")])
+        captions.append([name, "photo", "impasto --no-crisp", "impasto", theirs.removesuffix("_b4_e2_1e05_1e10")])
     save_image(options.out, contact_sheet(rows, captions=captions, cell=options.cell), quality=82)
 
 

@@ -49,9 +49,9 @@ if __name__ == "__main__":
     for name in CRISP:
         stylizer = impasto.load(name)
         rows.append(
-            [middle(x)[SIZE // 2 : -SIZE // 2] for x in (city, stylizer(city), stylizer(city, Settings(crisp=True)))]
+            [middle(x)[SIZE // 2 : -SIZE // 2] for x in (city, stylizer(city, Settings(crisp=False)), stylizer(city))]
         )
-    captions = [["photo", name, f"{name}, crisp"] for name in CRISP]
+    captions = [["photo", f"{name}, --no-crisp", name] for name in CRISP]
     impasto.save_image(images / "crisp.jpg", contact_sheet(rows, captions=captions, cell=SIZE), quality=85)
     castle, steps = resize_short_side(example("castle"), SIZE), [replace(DEFAULT, strength=x) for x in STRENGTHS]
     rows = [[castle, *map(partial(impasto.load(name), castle), steps)] for name in STRONGER]

@@ -3,12 +3,15 @@
     python tools/train_shared.py best PICTURES PHOTOS -o made/best --start tools/checkpoints/best.safetensors \
         --minutes 6 --device cuda --batch 16
     python tools/train_shared.py fast PICTURES PHOTOS -o made/fast --start tools/checkpoints/fast.safetensors \
-        --minutes 4 --device cuda --batch 16
+        --teacher made/best/checkpoint.safetensors --minutes 4 --device cuda --batch 16
 
-trains both on one CUDA GPU in ten minutes; without --device and --batch it runs on a CPU in the background, for hours.
-PICTURES has the style pictures that tools/styles.csv lists, PHOTOS the photos to learn from. A stopped run continues
-from OUT/state.pt, which is saved every two minutes; OUT/checkpoint.safetensors holds the averaged weights for another
-start, also with other styles. tools/make_styles.py turns OUT into package data.
+trains both on one CUDA GPU in ten minutes. On a CPU it takes hours, without --device and --batch, best with a process
+for each core, `torchrun --nproc_per_node 2 tools/train_shared.py ...`: each trains a copy, and every few steps all
+continue from the mean of their weights. PICTURES has the style pictures that tools/styles.csv lists, PHOTOS the photos
+to learn from. With --teacher the network imitates another one's pictures of the same photos, noise and styles, which
+takes a small part of the time. A stopped run continues from OUT/state.pt, which is saved every two minutes;
+OUT/checkpoint.safetensors holds the averaged weights for another start, also with other styles. tools/make_styles.py
+turns OUT into package data.
 """
 
 import argparse
@@ -18,11 +21,12 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -31,13 +35,16 @@ from torch import Tensor, nn
 from impasto.errors import TrainingError
 from impasto.files import replacing
 from impasto.nn.generator import Generator
-from impasto.nn.generators import NOISE_SCALES, build_generator
+from impasto.nn.generators import build_generator
 from impasto.nn.losses import PAINTERLY, PerceptualLoss
+from impasto.nn.pixel_terms import mean_square
 from impasto.nn.tensors import to_tensor
+from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.training.config import PRESETS, TrainConfig
+from impasto.training.distributed import World, join
 from impasto.training.export import write_result
 from impasto.training.muon import Muon
 from impasto.training.photos import content_photos
@@ -45,25 +52,30 @@ from impasto.training.photos import content_photos
 CATALOGUE = Path(__file__).with_name("styles.csv")
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 PRESET = {"best": "impasto", "fast": "fast"}
-CROP, MARGIN = 256, 16
-"""Side of the squares that are painted, and how much smaller the window in them is that the loss sees, pixels. The
-window's place is random: so no grid of the network can please the loss network's pooling."""
-SHORT_SIDES = (272, 512)
-"""Photos are scaled to a short side between these, log-uniformly: squares hold nearly all of most photos."""
-STYLE_SIZE = 672
-"""Short side of the style pictures, pixels: larger than the squares, for large strokes."""
-PHOTO_EVERY = 12
-"""One of so many squares is to come out as the photo, or part of the way to it: for strengths below 1."""
-SECOND_VIEW_WEIGHT = 3.0
-"""Weight of the mean difference between the results for a photo and for a disturbed copy of it."""
-MUON_RATE, ADAM_RATE, STYLE_RATE = 0.01, 1e-3, 4e-3
-DECAY_FROM = 0.4
-"""Share of the run after which learning rates fall, linearly, to nothing."""
+FIRST_CROP, CROP, GROW_AT = 192, 256, 0.5
+"""Side of the squares at the start and at the end, pixels, and the fraction of the run after which it grows."""
+BORDER = 16
+"""Pixels by which squares are extended by reflection for the loss network, on both sides together, at random offsets.
+So its zero padding does not affect the border, and no pattern of the network's cells suits its pooling."""
+SHORT_SIDES = (240, 512)
+"""Photos are scaled to a short side between these, log-uniformly: squares contain nearly all of most photos."""
+PHOTO_EVERY = 14
+"""One of so many squares has a strength below 1."""
+SECOND_VIEW_WEIGHT, SECOND_VIEW_FROM = 3.0, 0.5
+"""Weight of the mean difference between the pictures of a photo and of a disturbed copy of it, and the fraction of the
+run from which every other step has this term."""
+IMITATED = ("relu1_2", "relu2_2", "relu3_1/2")
+"""Layers at which the picture of a network is compared with its teacher's, besides the pixels."""
+MUON_RATE, ADAM_RATE, STYLE_RATE = 0.02, 2e-3, 6e-3
+DECAY_FROM = 0.3
+"""Fraction of the run after which learning rates fall, linearly, to 0."""
 AVERAGE = 0.995
 """Decay of the running average of the weights, which is what is written."""
+MEET_EVERY = 20
+"""Steps after which the processes of a run continue from their mean."""
 SAVE_SECONDS = 120
 NEW_STYLE = "wheat_field_cypresses"
-"""A style that the checkpoint does not have begins with this one's parameters."""
+"""A style that the checkpoint does not have starts with the parameters of this one."""
 
 
 class Photos:
@@ -76,22 +88,22 @@ class Photos:
             small = resize_short_side(photo, SHORT_SIDES[1]) if min(photo.shape[:2]) > SHORT_SIDES[1] else photo
             self.pictures.append(torch.from_numpy(small.copy()).to(device))
 
-    def squares(self, count: int) -> Tensor:
-        """(count, 3, CROP, CROP) in [0, 1]."""
-        return torch.cat([self._square(random.choice(self.pictures)) for _ in range(count)])
+    def squares(self, count: int, side: int) -> Tensor:
+        """(count, 3, side, side) in [0, 1]."""
+        return torch.cat([self._square(random.choice(self.pictures), side) for _ in range(count)])
 
-    def _square(self, photo: Tensor) -> Tensor:
+    def _square(self, photo: Tensor, size: int) -> Tensor:
         least, most = SHORT_SIDES
-        short = least * (most / least) ** random.random()
-        side = min(round(CROP * min(photo.shape[:2]) / short), *photo.shape[:2])
+        short = max(size, least * (most / least) ** random.random())
+        side = min(round(size * min(photo.shape[:2]) / short), *photo.shape[:2])
         top, left = (random.randint(0, x - side) for x in photo.shape[:2])
         square = photo[top : top + side, left : left + side].permute(2, 0, 1)[None].float() / 255
-        square = F.interpolate(square, (CROP, CROP), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        square = F.interpolate(square, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
         return square.flip(3) if random.random() < 0.5 else square
 
 
 def second_view(photos: Tensor, cells: tuple[int, int]) -> Tensor:
-    """The photos shifted by so many cells, fainter, noisy and rounded to 8 bits: what must not change the result."""
+    """The photos shifted by so many cells, with less contrast, noisy and rounded to 8 bits."""
     view = torch.roll(photos, (4 * cells[0], 4 * cells[1]), (2, 3))
     contrast = random.uniform(0.25, 1.0)
     view = view * contrast + random.uniform(0, 1 - contrast)
@@ -101,11 +113,18 @@ def second_view(photos: Tensor, cells: tuple[int, int]) -> Tensor:
 
 def start_weights(path: Path, names: list[str], generator: Generator) -> None:
     """Load a checkpoint into the generator; styles are matched by name, the photo's own parameters are the last."""
+    known = styles_of(path)
     with safe_open(path, "pt") as file:
-        known = json.loads(file.metadata()["styles"])
         weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     rows = [known.index(name if name in known else NEW_STYLE) for name in names] + [len(known)]
     generator.load_state_dict({key: x[rows] if ".norm." in f".{key}" else x for key, x in weights.items()})
+
+
+def styles_of(path: Path) -> list[str]:
+    """The names of a checkpoint's styles, in order."""
+    with safe_open(path, "pt") as file:
+        names: list[str] = json.loads(file.metadata()["styles"])
+    return names
 
 
 def write_checkpoint(path: Path, names: list[str], generator: Generator) -> None:
@@ -123,10 +142,11 @@ class State:
     seconds: float = 0.0
 
 
-def turns(names: Sequence[str]) -> Iterator[int]:
-    """Indices of styles, endlessly: each comes once before any comes again."""
+def turns(often: Sequence[int]) -> Iterator[int]:
+    """Indices of styles, endlessly: in each round, style i comes ``often[i]`` times, in random order."""
+    every = [index for index, count in enumerate(often) for _ in range(count)]
     while True:
-        yield from random.sample(range(len(names)), len(names))
+        yield from random.sample(every, len(every))
 
 
 def draw_strengths(step: int, batch: int, device: torch.device) -> Tensor:
@@ -138,14 +158,61 @@ def draw_strengths(step: int, batch: int, device: torch.device) -> Tensor:
     return torch.tensor(drawn, device=device)
 
 
+def extended(pictures: Tensor, offsets: tuple[int, int]) -> Tensor:
+    """The pictures with BORDER more rows and columns, by reflection; so many of them left and above."""
+    left, above = offsets
+    frame = (left, BORDER - left, above, BORDER - above)
+    return F.pad(pictures, frame, mode="reflect").contiguous(memory_format=torch.channels_last)
+
+
+class Painting:
+    """The objective of a network that learns from style pictures."""
+
+    def __init__(self, loss: PerceptualLoss) -> None:
+        self.loss = loss
+
+    def __call__(
+        self, painted: Tensor, photos: Tensor, noise: Tensor, which: list[int], strength: Tensor
+    ) -> dict[str, Tensor]:
+        """The terms, each the mean over the batch; "total" is what to minimise."""
+        offsets = (random.randrange(4, BORDER - 3), random.randrange(4, BORDER - 3))
+        target = self.loss.content_target(extended(photos, offsets))
+        terms = self.loss(extended(painted, offsets), target, which=which, strength=strength)
+        return {name: getattr(terms, name).mean() for name in ("content", "style", "total")}
+
+
+def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """The mean squared difference relative to the variance of ``wanted``, to which a small constant is added."""
+    return (mean_square(found - wanted) / (wanted.var(dim=(1, 2, 3)) + 0.005)).mean()
+
+
+class Imitation:
+    """The objective of a network that imitates another's pictures: relative squared errors of pixels and features."""
+
+    def __init__(self, teacher: Generator, network: VGGFeatures) -> None:
+        self.teacher, self.network = teacher, network
+
+    def __call__(
+        self, painted: Tensor, photos: Tensor, noise: Tensor, which: list[int], strength: Tensor
+    ) -> dict[str, Tensor]:
+        """The terms, each the mean over the batch; "total" is what to minimise."""
+        with torch.no_grad():
+            aim = self.teacher(photos, noise, self.teacher.style_weights(which, strength)).float()
+            wanted = self.network(aim, IMITATED)
+        found = self.network(painted, IMITATED)
+        pixels = relative_error(painted, aim)
+        features = torch.stack([relative_error(found[k].float(), wanted[k].float()) for k in IMITATED]).mean()
+        return {"pixels": pixels, "features": features, "total": pixels + 0.5 * features}
+
+
 class Trainer:
     """One network in training: weights, their average, optimisers."""
 
-    def __init__(self, generator: Generator, loss: PerceptualLoss, device: torch.device) -> None:
-        generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
-        self.generator = generator
+    def __init__(self, generator: Generator, objective: Painting | Imitation, world: World) -> None:
+        self.device = world.device
+        generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+        self.generator, self.objective, self.world, self.state = generator, objective, world, State()
         self.average = copy.deepcopy(self.generator)
-        self.loss, self.device, self.state = loss, device, State()
         kernels: list[nn.Parameter] = []
         norms: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
@@ -160,37 +227,47 @@ class Trainer:
     def step(self, photos: Tensor, which: list[int], strength: Tensor, fraction: float) -> dict[str, float]:
         """Follow the gradient once; the terms' means over the batch."""
         style = self.generator.style_weights(which, strength)
-        noise = self.generator.draw_noise(len(photos), CROP, CROP, device=self.device)
-        top, left = random.randrange(MARGIN), random.randrange(MARGIN)
-        window = (..., slice(top, top + CROP - MARGIN), slice(left, left + CROP - MARGIN))
+        noise = self.generator.draw_noise(len(photos), *photos.shape[2:], device=self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             painted = self.generator(photos, noise, style).float()
-            seen = photos[window].contiguous(memory_format=torch.channels_last)
-            terms = self.loss(painted[window], self.loss.content_target(seen), which=which, strength=strength)
-            total = terms.total.mean()
-            found = {name: float(getattr(terms, name).detach().mean()) for name in ("content", "style", "total")}
-            if fraction > 0.5 and self.state.step % 2:
+            terms = self.objective(painted, photos, noise, which, strength)
+            if isinstance(self.objective, Painting) and fraction > SECOND_VIEW_FROM and self.state.step % 2:
                 cells = (random.randint(-2, 2), random.randint(-2, 2))
                 other = self.generator(second_view(photos, cells), torch.roll(noise, cells, (2, 3)), style).float()
                 other = torch.roll(other, (-4 * cells[0], -4 * cells[1]), (2, 3))
-                change = (other[window] - painted[window]).abs().mean()
-                total = total + SECOND_VIEW_WEIGHT * change
-                found["change"] = 255 * float(change.detach())
+                inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
+                terms["change"] = (other[inside] - painted[inside]).abs().mean()
+                terms["total"] = terms["total"] + SECOND_VIEW_WEIGHT * terms["change"]
         for optimizer, rate in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (1 - fraction) / (1 - DECAY_FROM))
-        total.backward()
+        terms["total"].backward()  # type: ignore[no-untyped-call]  # missing in torch's annotations
         length = nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         if math.isfinite(float(length)):
             for optimizer, _ in self.optimizers:
                 optimizer.step()
         self.state.step += 1
+        if self.state.step % MEET_EVERY == 0:
+            self._meet()
         with torch.no_grad():
             decay = min(AVERAGE, (1 + self.state.step) / (10 + self.state.step))
             for mean, p in zip(self.average.parameters(), self.generator.parameters(), strict=True):
                 mean.lerp_(p, 1 - decay)
-        return found
+        return {name: float(x.detach()) for name, x in terms.items()}
+
+    @torch.no_grad()
+    def _meet(self) -> None:
+        """Continue from the mean of all processes' weights, and from their mean time."""
+        if self.world.size == 1:
+            return
+        parameters = list(self.generator.parameters())
+        flat = torch.cat([*(p.flatten() for p in parameters), torch.tensor([self.state.seconds], device=self.device)])
+        dist.all_reduce(flat)
+        flat /= self.world.size
+        for p, mean in zip(parameters, torch.split(flat[:-1], [p.numel() for p in parameters]), strict=True):
+            p.copy_(mean.view_as(p))
+        self.state.seconds = float(flat[-1])
 
     def save(self, folder: Path, names: list[str]) -> None:
         """The run's state, and the average as a checkpoint."""
@@ -219,6 +296,35 @@ class Trainer:
         self.state = State(**kept["state"])
 
 
+def read_catalogue() -> dict[str, Mapping[str, str]]:
+    """The lines of tools/styles.csv by name, in alphabetical order."""
+    with CATALOGUE.open(encoding="utf-8") as file:
+        return dict(sorted((row["name"], row) for row in csv.DictReader(file)))
+
+
+def train(trainer: Trainer, photos: Photos, often: Sequence[int], options: argparse.Namespace) -> None:
+    """Train until the time is over; save and report on the way."""
+    names, state, world = list(read_catalogue()), trainer.state, trainer.world
+    seed = state.step * world.size + world.rank
+    torch.manual_seed(seed)
+    random.seed(seed)
+    queue, saved = turns(often), time.monotonic()
+    while state.seconds < 60 * options.minutes:
+        begun, fraction = time.monotonic(), state.seconds / 60 / options.minutes
+        which = [next(queue) for _ in range(options.batch)]
+        strength = draw_strengths(state.step, options.batch, trainer.device)
+        side = CROP if options.teacher or fraction >= GROW_AT else FIRST_CROP
+        found = trainer.step(photos.squares(options.batch, side), which, strength, fraction)
+        state.seconds += time.monotonic() - begun
+        if world.first and state.step % 50 == 0:
+            print(state.step, f"{state.seconds:.0f} s", {k: round(v, 3) for k, v in found.items()}, flush=True)
+        if world.first and time.monotonic() - saved > SAVE_SECONDS:
+            trainer.save(options.output, names)
+            saved = time.monotonic()
+    if world.first:
+        trainer.save(options.output, names)
+
+
 def main() -> None:
     """Train for the given minutes, all parts of the run together, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -227,50 +333,56 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder with the photos to learn from")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True, help="a checkpoint of this variant")
+    parser.add_argument("--teacher", type=Path, help="checkpoint of the best network, to imitate")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="for each process")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    device, folder = torch.device(options.device), options.output
+    world, folder = join(options.device), options.output
     folder.mkdir(parents=True, exist_ok=True)
-    with CATALOGUE.open(encoding="utf-8") as file:
-        names = sorted(row["name"] for row in csv.DictReader(file))
-    paths = [options.pictures / f"{name}.jpg" for name in names]
-    recipe = PRESETS[PRESET[options.variant]]
-    recipe = replace(recipe, arguments={**recipe.arguments, "noise_scales": NOISE_SCALES})
-    generator = build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": len(names) + 1})
+    catalogue = read_catalogue()
+    names, paths = list(catalogue), [options.pictures / f"{name}.jpg" for name in catalogue]
+    generator = build("best" if options.variant == "best" else "fast", len(names))
     start_weights(options.start, names, generator)
     learnt_from, _ = content_photos(options.photos, HELD_OUT)
-    photos = Photos(learnt_from, device)
     network = load_loss_network()[0]
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
-    styles = [to_tensor(resize_short_side(load_image(path), STYLE_SIZE)).to(device) for path in paths]
-    trainer = Trainer(generator, PerceptualLoss(network, PAINTERLY, *styles), device)
+    network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+    objective: Painting | Imitation
+    if options.teacher:
+        teacher = build("best", len(names))
+        start_weights(options.teacher, names, teacher)
+        teacher.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+        objective = Imitation(teacher.eval(), network)
+    else:
+        sizes = [int(row["size"]) for row in catalogue.values()]
+        styles = [
+            to_tensor(resize_short_side(load_image(path), size)).to(world.device)
+            for path, size in zip(paths, sizes, strict=True)
+        ]
+        objective = Painting(PerceptualLoss(network, PAINTERLY, *styles))
+    trainer = Trainer(generator, objective, world)
     trainer.resume(folder, names)
-    state, queue, saved = trainer.state, turns(names), time.monotonic()
-    torch.manual_seed(state.step)
-    random.seed(state.step)
-    while state.seconds < 60 * options.minutes:
-        begun = time.monotonic()
-        which = [next(queue) for _ in range(options.batch)]
-        strength = draw_strengths(state.step, options.batch, device)
-        found = trainer.step(photos.squares(options.batch), which, strength, state.seconds / 60 / options.minutes)
-        state.seconds += time.monotonic() - begun
-        if state.step % 50 == 0:
-            print(state.step, f"{state.seconds:.0f} s", {k: round(v, 3) for k, v in found.items()}, flush=True)
-        if time.monotonic() - saved > SAVE_SECONDS:
-            trainer.save(folder, names)
-            saved = time.monotonic()
-    trainer.save(folder, names)
+    often = [1 if options.teacher else int(row["often"]) for row in catalogue.values()]
+    with world.leave_together():
+        train(trainer, Photos(learnt_from, world.device), often, options)
+    if not world.first:
+        return
+    recipe = PRESETS[PRESET[options.variant]]
     config = TrainConfig(styles=tuple(paths), output=folder, recipe=recipe, content=options.photos)
-    record = {"start": "checkpoint", "steps": state.step, "seconds": round(state.seconds)}
-    record["objective"] = asdict(PAINTERLY)
+    record = {"start": "checkpoint", "steps": trainer.state.step, "seconds": round(trainer.state.seconds)}
+    record["objective"] = "imitation of the best network" if options.teacher else asdict(PAINTERLY)
     examples = [
         to_tensor(resize_short_side(load_image(path), 256)) for path in learnt_from[:: 1 + len(learnt_from) // 6]
     ]
     write_result(trainer.average.cpu(), config, record, None, examples)
+
+
+def build(variant: str, styles: int) -> Generator:
+    """A generator of this variant's shape for so many styles and the photo."""
+    recipe = PRESETS[PRESET[variant]]
+    return build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": styles + 1})
 
 
 if __name__ == "__main__":

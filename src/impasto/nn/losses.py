@@ -131,21 +131,21 @@ class Objective:
 
 
 PAINTERLY = Objective(
-    content_layers=("relu3_3/2", "relu4_2/2"),
+    content_layers=("relu4_2",),
     style_layers=(
-        *("relu1_2", "relu2_2", "relu3_3", "relu4_1"),
-        *("relu2_2/2", "relu3_3/2", "relu4_2/2", "relu5_1/2"),
-        *("relu3_3/4", "relu4_2/4"),
+        *("relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "relu4_1"),
+        *("relu3_3/2", "relu4_1/2"),
     ),
     style_statistic="covariance",
-    style_weight=6.0,
-    tv_weight=3.0,
+    content_weight=1.15,
+    style_weight=8.0,
+    tv_weight=4.0,
     grid_weight=20000.0,
-    tone_weight=1.0,
-    palette_weight=1.0,
-    color_weight=1.5,
+    tone_weight=1.5,
+    palette_weight=0.1,
+    color_weight=3.0,
 )
-"""Impasto's own objective: strokes of all sizes, the style's colours, and the photo's forms, but not its texture."""
+"""Impasto's own objective: the strokes and colors of the style, the forms of the photo, but not its texture."""
 
 YARDSTICK = Objective(
     scaling="balanced",

@@ -72,8 +72,9 @@ MINIMUM_VARIANCE = 0.02
 """Added to the variance of a style's colours, against which errors are relative: about that of pale colours."""
 _LUMA = (0.299, 0.587, 0.114)
 _OPPONENT = (_LUMA, (1.5, -1.5, 0.0), (-0.75, -0.75, 1.5))  # lightness, red minus green, blue minus yellow
-# Directions in RGB along which distributions are compared: lightness, the axes, and differences of them.
-_DIRECTIONS = (_LUMA, (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, 0), (0, 1, -1), (1, 0, -1))
+# Directions in RGB along which distributions are compared. Differences of the axes are not among them: a network meets
+# a distribution of hues by coloring areas at random.
+_DIRECTIONS = (_LUMA, (1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 
 @dataclass(frozen=True)

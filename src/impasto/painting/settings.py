@@ -20,6 +20,8 @@ MOST_SHARE = 1e9
 STROKES_AT = 512
 """The working size (short side, pixels) for stroke size 1, close to that of training."""
 STROKE_SIZES = (0.01, 8.0)
+CRISP_PIXELS = 16_000_000
+"""The largest size at which a picture is painted again unless the settings say so, to limit time and memory."""
 _FORMAT = 1
 
 
@@ -45,10 +47,10 @@ class Settings:
         f"how large strokes are beside the picture: at 1, from {STROKES_AT} pixels (short side) up, as on one of that "
         "size; at 2 twice, at 0.5 half as large; 0: the network's own, which are fine on a large picture",
     )
-    crisp: bool = _option(
-        False,
-        "paint a large picture once more at each doubling of its size: strokes come out as sharp as on a small one; "
-        "takes the time that its size takes",
+    crisp: bool | None = _option(
+        None,
+        "paint a large picture again at each doubling of its size, so that strokes are as sharp as on a small one; the "
+        f"default is to do so up to {CRISP_PIXELS // 1_000_000} megapixels, and not in videos",
     )
     keep_colors: Method | None = _option(
         None,
@@ -69,8 +71,8 @@ class Settings:
         least, most = STROKE_SIZES
         if not _is_number(self.stroke_size) or not (self.stroke_size == 0 or least <= self.stroke_size <= most):
             raise UsageError(f"stroke size must be 0, or from {least:g} to {most:g}, not {self.stroke_size}")
-        if not isinstance(self.crisp, bool):
-            raise UsageError(f"crisp must be true or false, not {self.crisp}")
+        if not isinstance(self.crisp, bool | None):
+            raise UsageError(f"crisp must be true, false or absent, not {self.crisp}")
         if self.keep_colors is not None and self.keep_colors not in METHODS:
             raise UsageError(f"unknown way to keep colours '{self.keep_colors}': choose one of {', '.join(METHODS)}")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:

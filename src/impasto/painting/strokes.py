@@ -3,13 +3,14 @@
 A network paints strokes with a fixed size in pixels. Painting at a smaller size and enlarging makes them larger.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from impasto.painting.engine import Array
-from impasto.painting.settings import STROKES_AT, Settings
+from impasto.painting.settings import CRISP_PIXELS, STROKES_AT, Settings
 from impasto.painting.tiles import WHOLE_PIXELS
 from impasto.pictures import colors
 from impasto.pictures.picture import Pixels, white
@@ -43,11 +44,10 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
     small = working_copy(image, settings)
     painted = paint(small, settings)
     where = None
-    for larger in _sizes(small, image, doubling=settings.crisp):
+    for larger, again in _steps(small, image, settings):
         where = None if coverage is None else coverage(larger)
         painted = _enlarged(painted, small, larger, settings, where)
-        if settings.crisp and min(small.shape[:2]) < min(larger.shape[:2]):
-            # A strength above 1 is only applied in the first pass.
+        if again:  # a strength above 1 is only applied in the first pass
             painted = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
         small = larger
     if settings.keep_colors is None:
@@ -71,14 +71,25 @@ def working_copy(image: Pixels, settings: Settings) -> Pixels:
     return resize_short_side(image, min(wanted, most))
 
 
-def _sizes(small: Pixels, image: Pixels, *, doubling: bool) -> Iterator[Pixels]:
-    """With ``doubling``, the picture at each doubling of the small copy's size; then the picture, if it is larger."""
-    short = min(small.shape[:2])
-    while doubling and 2 * short < min(image.shape[:2]):
-        short *= 2
-        yield resize_short_side(image, short)
-    if small is not image:
-        yield image
+def _steps(small: Pixels, image: Pixels, settings: Settings) -> Iterator[tuple[Pixels, bool]]:
+    """The sizes to which a painting of the small copy is enlarged, and whether it is painted again at each.
+
+    The last is the picture's own. With crisp strokes, the steps are equal factors of about 2.
+    """
+    if small is image:
+        return
+    factor = min(image.shape[:2]) / min(small.shape[:2])
+    count = round(math.log2(factor)) if factor > 1 and settings.crisp is not False else 0
+    if settings.crisp and factor > 1:
+        count = max(1, count)
+    for step in range(1, count):
+        larger = resize_short_side(image, round(min(small.shape[:2]) * factor ** (step / count)))
+        yield larger, _is_painted_again(larger, settings)
+    yield image, count > 0 and _is_painted_again(image, settings)
+
+
+def _is_painted_again(larger: Pixels, settings: Settings) -> bool:
+    return settings.crisp is True or larger.shape[0] * larger.shape[1] <= CRISP_PIXELS
 
 
 def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings, where: Array | None) -> Pixels:

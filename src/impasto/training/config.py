@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from impasto.errors import UsageError
 from impasto.models.stylefile import SUFFIX
+from impasto.nn.generators import NOISE_SCALES
 from impasto.nn.losses import PAINTERLY, Objective
 from impasto.nn.norm import NORMS
 from impasto.nn.vgg import Convention
@@ -46,11 +47,11 @@ class Recipe:
         "base",
         "initial weights: base, those of the shipped network of this shape if there is one, or nothing, random ones",
     )
-    style_size: int = opt(672, "short side of the style picture, pixels; larger makes larger strokes", least=32)
+    style_size: int = opt(640, "short side of the style picture, pixels; larger makes larger strokes", least=32)
     crop: int = opt(256, "side of the crops of photos, pixels", least=32)
     first_crop: int = opt(192, "side of the crops at the start, pixels; small crops make fast steps", least=32)
     grow_at: float = opt(0.6, "fraction of the run after which crops have their full size", least=0, most=1)
-    photo_from: int = opt(272, "photos are scaled to a short side of this, pixels, ...")
+    photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; results are measured at 512")
     photo_every: int = opt(
         10, "one of so many crops is learnt at a strength below 1; 0: none, unless there are several styles", least=0
@@ -134,7 +135,7 @@ class TrainConfig:
 
     styles: tuple[Path, ...]
     output: Path
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: Recipe = field(default_factory=lambda: PRESETS["impasto"])
     preset: str = opt("impasto", "the preset that the recipe is based on")
     content: Path | None = opt(
         None, "folder of photos to learn from, subfolders included; the built-in photos when absent"
@@ -210,9 +211,9 @@ _JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _ULYANOV_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 PRESETS: Mapping[str, Recipe] = {
-    "impasto": Recipe(),
+    "impasto": Recipe(arguments={"noise_scales": NOISE_SCALES}),
     # The same for the fast network, which has half the channels.
-    "fast": Recipe(arguments={"width": 64}),
+    "fast": Recipe(arguments={"width": 64, "noise_scales": NOISE_SCALES}),
     # Johnson, Alahi, Fei-Fei 2016 with batch normalisation; fast-neural-style, models.lua and train.lua. The content
     # layer is the paper's. Content to style is 1 : 5 on Caffe's features; those of torchvision's VGG are some 140
     # times smaller and the style term is quartic in them, the content term quadratic: 1 : 1e5, as in pytorch/examples.
