@@ -60,7 +60,7 @@ def beginning(config: TrainConfig, start: str, name: str) -> TrainConfig:
     return replace(config, recipe=recipe, output=config.output.with_name(FROM[start].format(name)))
 
 
-REAL = replace(SMALL, generator="light", arguments={})
+REAL = replace(SMALL, generator="light", arguments=PRESETS["impasto"].arguments)
 
 
 FAST = replace(REAL, arguments=PRESETS["fast"].arguments)

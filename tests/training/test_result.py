@@ -16,7 +16,6 @@ from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
 from impasto.training import run
 from impasto.training.base import load_base
-from impasto.training.config import Recipe
 from impasto.training.trainer import train
 from tests.conftest import make_photo
 from tests.training.runs import REAL, SMALL, weights
@@ -116,7 +115,7 @@ def test_a_style_file_is_small_and_works_with_the_shared_network(config, tmp_pat
     result = train(alone)
     assert result.model.stat().st_size < 30_000
     trained = {name: x for name, x in weights(alone).items() if x.ndim != 2}
-    base = load_base("light", Recipe().generator_arguments())
+    base = load_base("light", REAL.generator_arguments())
     for name, x in base.weights.items():
         assert torch.equal(trained[name], x), name  # only scales and shifts have moved
     style = read_style(result.model)
