@@ -6,7 +6,7 @@ STYLE = ((0.35, "strong"), (0.5, "clear"), (0.7, "faint"), (math.inf, "hardly th
 """Upper limit of the style distance -> description of the style's presence."""
 STROKES = ((0.55, "in large strokes"), (0.7, "in strokes of middle size"), (math.inf, "in fine strokes only"))
 """Upper limit of the broad distance -> description of the strokes."""
-FORM = ((0.6, "very clear"), (0.72, "clear"), (0.82, "partly lost"), (math.inf, "lost"))
+FORM = ((0.65, "very clear"), (0.82, "clear"), (0.92, "partly lost"), (math.inf, "lost"))
 """Upper limit of the loss of form -> description of the subject."""
 SOFT = 0.5
 """Sharpness relative to the style picture below which a picture is described as soft."""
