@@ -79,7 +79,8 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
 
         (tmp_path / "mosaic-9.onnx").write_bytes(zoo_onnx())
     if "--refine" in read(page):  # towards stored statistics of the real loss network's features
-        monkeypatch.setattr("impasto.nn.weights.packaged", lambda name: training_data(name).read_bytes())
+        for module in ("weights", "lpips"):
+            monkeypatch.setattr(f"impasto.nn.{module}.packaged", lambda name: training_data(name).read_bytes())
     if "model.onnx" in read(page) and "impasto train style.jpg -o model.onnx" not in read(page):
         assert main(quick("impasto train style.jpg -o model.onnx --content photos", tiny_vgg_file)[1:]) == 0
     ran = 0

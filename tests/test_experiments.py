@@ -235,6 +235,7 @@ def test_of_gatys_every_photo_is_judged_with_either_content_term(tmp_path):
     assert "contrast_raw.jpg" in dict(section.figures)
 
 
+@pytest.mark.usefixtures("real_loss_network")
 def test_the_raw_content_term_is_ours_at_full_contrast_and_weighs_a_faint_photo_less(lab, monkeypatch):
     weights = {}
 

@@ -5,7 +5,7 @@ from impasto.evaluation.words import describe
 GOOD = {
     "style_distance": 0.3,
     "broad": 0.5,
-    "form": 0.65,
+    "form": 0.7,
     "sharp": 1.0,
     "noise_change": 1.0,
     "contrast_change": 1.0,

@@ -226,13 +226,13 @@ def test_our_own_objective_is_the_sum_of_its_terms(tiny_vgg, pictures):
     loss = PerceptualLoss(tiny_vgg, PAINTERLY, style)
     terms, colors = loss(painted, loss.content_target(photo)), StyleColors.of(style)
     expected = (
-        terms.content
-        + 6 * terms.style
-        + 3 * total_variation(painted)
+        1.15 * terms.content
+        + 8 * terms.style
+        + 4 * total_variation(painted)
         + 20000 * grid_energy(painted)
-        + tone_error(painted, photo, colors)
-        + palette_error(painted, colors)
-        + 1.5 * color_error(painted, colors)
+        + 1.5 * tone_error(painted, photo, colors)
+        + 0.1 * palette_error(painted, colors)
+        + 3 * color_error(painted, colors)
     )
     torch.testing.assert_close(terms.total, expected, rtol=1e-4, atol=1e-5)
 

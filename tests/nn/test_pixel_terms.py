@@ -97,7 +97,7 @@ def test_a_photos_contrast_does_not_matter_to_its_tones_unless_it_is_flat():
 
 def test_color_error_is_the_sliced_wasserstein_distance():
     style, picture = torch.rand(2, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).pow(2)
-    directions = [(0.299, 0.587, 0.114), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, 0), (0, 1, -1), (1, 0, -1)]
+    directions = [(0.299, 0.587, 0.114), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
 
     def cells(x):
         return x[0].double().numpy().reshape(3, 16, 2, 16, 2).mean(axis=(2, 4)).reshape(3, -1)

@@ -264,7 +264,7 @@ def test_measuring_keeps_no_features(engine):
         + """
 picture = np.zeros((400, 400, 3), np.uint8)
 inputs = {**stylizer.network.image_inputs(picture), **stylizer.network.style_inputs(stylizer.style, 1.0)}
-small = {**inputs, "image": inputs["image"][..., :64, :64]}
+small = {**inputs, **stylizer.network.image_inputs(picture[:64, :64])}
 stylizer.network.measure(small)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 stylizer.network.measure(inputs)

@@ -19,7 +19,7 @@ def test_the_base_is_the_shipped_network_with_its_styles(preset, variant):
     number = [*shipped()].index("udnie")
     base.load_into(generator, base.style_parameters[number : number + 1])
     picture, stylizer = make_photo(5, 64, 64), impasto.load("udnie", variant=variant, precision="float32")
-    noise = torch.from_numpy(stylizer.network.image_inputs(picture)["noise"])
+    noise = torch.tensor(stylizer.network.image_inputs(picture)["noise"])
     with torch.no_grad():
         painted = to_picture(generator(to_tensor(picture), noise))
     difference = painted.astype(float) - stylizer(picture)

@@ -22,9 +22,10 @@ from gi.repository import Gimp, GimpUi, Gio, GLib, GObject  # noqa: E402
 
 PROCEDURE = "plug-in-impasto"
 STYLES = (
-    *("composition_vii", "edtaonisl", "gauguin_tahiti", "great_wave", "impression_sunrise", "klimt_kiss"),
-    *("matisse_woman_hat", "roman_mosaic_duck", "shipwreck_minotaur", "starry_night", "the_scream", "udnie"),
-    "wheat_field_cypresses",
+    *("composition_vii", "edtaonisl", "gauguin_tahiti", "great_wave", "impression_sunrise", "ink_hatching"),
+    *("klimt_kiss", "matisse_woman_hat", "pencil", "pointillism", "roman_mosaic_duck", "shipwreck_minotaur"),
+    *("stained_glass", "starry_night", "the_scream", "udnie", "vangogh_cafe", "watercolour"),
+    *("wheat_field_cypresses", "woodcut"),
 )
 """The styles that come with Impasto."""
 COLORS = ("painted", "luminance", "match")

@@ -9,6 +9,8 @@ from tests.conftest import make_photo
 from tests.web.browser.user import difference, pixels
 from tests.web.conftest import STYLE, photo_file
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_photo_is_painted_and_saved_by_keyboard_alone(visit, tmp_path):
     user = visit(accept_downloads=True)
@@ -48,7 +50,6 @@ def test_a_photo_is_painted_and_saved_by_keyboard_alone(visit, tmp_path):
     user.page.locator("#live-start").wait_for()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("view", ["paint", "learn", "video", "live"])
 def test_every_control_is_reached_by_tab_and_shows_its_ring(visit, tmp_path, view):
     user = visit()
@@ -70,7 +71,6 @@ def test_every_control_is_reached_by_tab_and_shows_its_ring(visit, tmp_path, vie
     assert user.page.evaluate("stops.size") == wanted
 
 
-@pytest.mark.slow
 def test_styles_are_mixed_and_a_mask_is_drawn_by_keyboard(visit, tmp_path):
     user = visit()
     user.add(photo_file(tmp_path))

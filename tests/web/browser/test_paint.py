@@ -13,6 +13,8 @@ from tests.conftest import make_photo
 from tests.web.browser.user import DESKTOP, PHONE, difference, names_in, pixels
 from tests.web.conftest import STYLE, photo_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_photo_is_painted_compared_and_saved(visit, tmp_path, screen):
@@ -57,7 +59,6 @@ def test_every_style_is_shown_on_the_own_photo(visit, tmp_path):
     assert difference(user.sees("thumbnail"), 255 - make_photo(0)) < 6
 
 
-@pytest.mark.slow
 def test_strength_colors_and_a_mix_change_the_painting_and_come_back_with_the_history(visit, tmp_path):
     user = visit()
     user.add(photo_file(tmp_path))
@@ -89,7 +90,6 @@ def test_strength_colors_and_a_mix_change_the_painting_and_come_back_with_the_hi
     assert user.page.locator("#gallery [aria-pressed=true]").count() == 1
 
 
-@pytest.mark.slow
 def test_two_styles_are_compared_and_zoom_and_pan_together(visit, tmp_path):
     path = tmp_path / "large.png"
     Image.fromarray(np.kron(make_photo(0), np.ones((12, 12, 1), np.uint8))).save(path)
@@ -127,7 +127,6 @@ def brush(user, start, end):
     user.settled()
 
 
-@pytest.mark.slow
 def test_a_brush_says_where_the_style_is_painted(visit, tmp_path):
     user = visit(accept_downloads=True)
     user.add(photo_file(tmp_path))
@@ -170,7 +169,6 @@ def test_a_brush_says_where_the_style_is_painted(visit, tmp_path):
     assert difference(user.sees(), 255 - photo) < 4
 
 
-@pytest.mark.slow
 def test_a_folder_is_added_with_its_count_and_saved_as_one_zip(visit, tmp_path):
     folder = tmp_path / "holiday"
     (folder / "more").mkdir(parents=True)
@@ -200,7 +198,6 @@ def test_a_folder_is_added_with_its_count_and_saved_as_one_zip(visit, tmp_path):
     assert "5 pictures" in user.page.locator("#jobs .job").inner_text()
 
 
-@pytest.mark.slow
 def test_photos_are_dropped_and_pasted_and_the_painting_is_copied(visit, tmp_path):
     user = visit(permissions=["clipboard-read", "clipboard-write"])
     for kind, number in (("drop", 0), ("paste", 1)):
@@ -225,7 +222,6 @@ def test_photos_are_dropped_and_pasted_and_the_painting_is_copied(visit, tmp_pat
     assert difference(pixels(bytes(copied)), 255 - make_photo(1)) < 4
 
 
-@pytest.mark.slow
 def test_settings_leave_as_a_file_and_a_command_and_stay_after_a_reload(visit, tmp_path):
     user = visit(accept_downloads=True)
     user.add(photo_file(tmp_path))
@@ -245,7 +241,6 @@ def test_settings_leave_as_a_file_and_a_command_and_stay_after_a_reload(visit, t
     assert user.page.locator("#gallery [aria-pressed=true]").get_attribute("data-style") == "udnie"
 
 
-@pytest.mark.slow
 def test_a_file_that_is_no_picture_is_named_and_the_others_come_in(visit, tmp_path):
     broken = tmp_path / "<img src=x onerror=alert(1)>.png"
     broken.write_bytes(b"no picture")
