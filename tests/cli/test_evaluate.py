@@ -30,7 +30,7 @@ def test_evaluate_compares_with_gatys_past_unreadable_photos(
 
 
 def test_evaluate_measures_ours_and_others(train, tmp_path, style_file, photo_folder, capsys, monkeypatch):
-    assert train("--set", "noise_scales=[]") == 0  # the graph has one input, as other projects' have
+    assert train("--set.noise_scales", "[]") == 0  # the graph has one input, as other projects' have
     capsys.readouterr()
     model = tmp_path / "model.onnx"
     (tmp_path / "photos" / "deeper").mkdir(parents=True)
