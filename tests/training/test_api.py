@@ -58,9 +58,9 @@ def test_runs_in_other_threads_learn_what_one_in_the_main_thread_learns(learn, p
         runs = [pool.submit(learn, f"{i}.onnx", threads=1) for i in range(2)]
         results = [run.result() for run in runs]
     photo = impasto.load_image(photo_folder / "2.JPG")
-    expected = impasto.load(alone.model)(photo)
+    expected = impasto.load(alone.model, precision="float32")(photo).astype(int)  # auto is chosen by measuring
     for result in results:
-        assert (impasto.load(result.model)(photo) == expected).all()
+        assert abs(impasto.load(result.model, precision="float32")(photo) - expected).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_clip_that_is_cancelled_keeps_the_part_that_is_painted(client, tmp_pat
         time.sleep(0.02)
     begun = time.monotonic()
     assert client.delete(f"/api/jobs/{job}").json()["state"] == "cancelled"
-    assert time.monotonic() - begun < 0.2
+    assert time.monotonic() - begun < 5  # some tens of milliseconds on an idle computer
     record = ended(client, job)
     assert record["state"] == "cancelled"
     (result,) = record["results"]
