@@ -74,7 +74,8 @@ def working_copy(image: Pixels, settings: Settings) -> Pixels:
 def _steps(small: Pixels, image: Pixels, settings: Settings) -> Iterator[tuple[Pixels, bool]]:
     """The sizes to which a painting of the small copy is enlarged, and whether it is painted again at each.
 
-    The last is the picture's own. With crisp strokes, the steps are equal factors of about 2.
+    The last is the picture's own. With crisp strokes, the steps are equal factors of about 2; those at which it is not
+    painted again are left out.
     """
     if small is image:
         return
@@ -82,14 +83,13 @@ def _steps(small: Pixels, image: Pixels, settings: Settings) -> Iterator[tuple[P
     count = round(math.log2(factor)) if factor > 1 and settings.crisp is not False else 0
     if settings.crisp and factor > 1:
         count = max(1, count)
+    most = math.inf if settings.crisp else CRISP_PIXELS
+    height, width = image.shape[:2]
     for step in range(1, count):
-        larger = resize_short_side(image, round(min(small.shape[:2]) * factor ** (step / count)))
-        yield larger, _is_painted_again(larger, settings)
-    yield image, count > 0 and _is_painted_again(image, settings)
-
-
-def _is_painted_again(larger: Pixels, settings: Settings) -> bool:
-    return settings.crisp is True or larger.shape[0] * larger.shape[1] <= CRISP_PIXELS
+        part = factor ** (step / count - 1)
+        if height * width * part**2 <= most:
+            yield resize_short_side(image, round(min(height, width) * part)), True
+    yield image, count > 0 and height * width <= most
 
 
 def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings, where: Array | None) -> Pixels:
