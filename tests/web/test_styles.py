@@ -81,6 +81,8 @@ def test_the_command_and_the_settings_file_say_the_same(styles):
     assert command_of(look) == (
         "impasto stylize PHOTO.jpg -o PAINTED.jpg --style udnie:1 --style great_wave:0.5 --fast --strength 0.5 --crisp"
     )
+    soft = command_of(styles.look({"styles": {"udnie": 1}, "settings": {"crisp": False}}, None))
+    assert soft.endswith("--style udnie --no-crisp")
     saved = json.loads(settings_file(look))
     assert saved["style"] == {"udnie": 1, "great_wave": 0.5}
     assert (saved["variant"], saved["strength"], saved["crisp"]) == ("fast", 0.5, True)

@@ -13,7 +13,7 @@ _SIDE = {"name": "side", "in": "query", "schema": {"type": "integer", "minimum":
 _SETTINGS: dict[str, Any] = {
     "strength": {"type": "number", "minimum": 0, "maximum": 2},
     "stroke_size": {"type": "number", "minimum": 0, "maximum": 8},
-    "crisp": {"type": "boolean"},
+    "crisp": {"type": "boolean", "nullable": True},
     "keep_colors": {"type": "string", "nullable": True, "enum": ["luminance", "match", None]},
     "seed": {"type": "integer", "minimum": 0},
 }

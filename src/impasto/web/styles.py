@@ -221,8 +221,11 @@ def command_of(look: Mapping[str, Any]) -> str:
     defaults = asdict(Settings())
     for name, value in look["settings"].items():
         if value != defaults[name]:
-            flag = f"--{name.replace('_', '-')}"
-            words += [flag] if value is True else [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+            flag = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                words += [f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value)]
     if look.get("mask"):
         words += ["--mask", "MASK.png"]
         if look.get("invert"):

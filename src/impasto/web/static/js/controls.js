@@ -28,7 +28,7 @@ export function createControls(host, label, parts = { mask: false, seed: true })
   const colors = el("fieldset", { class: "field" }, el("legend", { text: "Colors", title: COLOR_HELP }), el("div", { class: "segments wide" },
     ...COLORS.map(([value, text]) => el("label", { title: COLOR_HELP }, el("input", { type: "radio", name: `colors-${id}`, value: value ?? "", "data-setting": "keep_colors", onchange: () => tune({ keep_colors: value }) }), text))));
 
-  const crisp = el("input", { type: "checkbox", "data-setting": "crisp", onchange: () => tune({ crisp: crisp.checked }) });
+  const crisp = el("input", { type: "checkbox", "data-setting": "crisp", onchange: () => tune({ crisp: crisp.checked ? null : false }) });
   const seed = el("input", { type: "number", min: 0, max: 999999999, step: 1, "data-setting": "seed", inputmode: "numeric", onchange: () => tune({ seed: Math.min(999999999, Math.max(0, Math.floor(Number(seed.value)) || 0)) }) });
   const dice = el("button", { type: "button", class: "icon", "aria-label": "Another seed", title: "Another seed", onclick: () => tune({ seed: Math.floor(Math.random() * 10000) }) }, icon("dice"));
   const more = el("details", { class: "more" }, el("summary", { text: "More" }),
@@ -52,7 +52,7 @@ export function createControls(host, label, parts = { mask: false, seed: true })
     stroke.output.textContent = settings.stroke_size > 0 ? `${Number(settings.stroke_size.toFixed(2))} ×` : "fine";
     stroke.input.setAttribute("aria-valuetext", stroke.output.textContent);
     for (const radio of host.querySelectorAll(`[name="colors-${id}"]`)) radio.checked = radio.value === (settings.keep_colors ?? "");
-    crisp.checked = settings.crisp;
+    crisp.checked = settings.crisp !== false;
     assign(seed, settings.seed);
     const defaults = get("info")?.defaults ?? settings;
     reset.hidden = Object.keys(defaults).every((key) => defaults[key] === settings[key]);

@@ -3,7 +3,7 @@
 const values = {
   info: null, // GET /api/info
   styles: [], // GET /api/styles
-  look: { styles: {}, settings: { strength: 1, stroke_size: 1, crisp: false, keep_colors: null, seed: 0 } },
+  look: { styles: {}, settings: { strength: 1, stroke_size: 1, crisp: null, keep_colors: null, seed: 0 } },
   photos: [], // {id, name, width, height}
   photo: null, // the id of the one that is shown
   thumbnails: {}, // style: url, of the photo that is shown
