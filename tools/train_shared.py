@@ -1,8 +1,8 @@
 """Train one of the shared networks on all its styles at once, from a checkpoint, and write it with its style files.
 
-    python tools/train_shared.py best PICTURES PHOTOS -o made/best --start tools/checkpoints/best.safetensors \
+    python tools/train_shared.py best PICTURES PHOTOS -o made/best --checkpoint tools/checkpoints/best.safetensors \
         --minutes 6 --device cuda --batch 16
-    python tools/train_shared.py fast PICTURES PHOTOS -o made/fast --start tools/checkpoints/fast.safetensors \
+    python tools/train_shared.py fast PICTURES PHOTOS -o made/fast --checkpoint tools/checkpoints/fast.safetensors \
         --teacher made/best/checkpoint.safetensors --minutes 4 --device cuda --batch 16
 
 trains both on one CUDA GPU in ten minutes. On a CPU it takes hours, without --device and --batch, best with a process
@@ -248,8 +248,6 @@ class Trainer:
             for optimizer, _ in self.optimizers:
                 optimizer.step()
         self.state.step += 1
-        if self.state.step % MEET_EVERY == 0:
-            self._meet()
         with torch.no_grad():
             decay = min(AVERAGE, (1 + self.state.step) / (10 + self.state.step))
             for mean, p in zip(self.average.parameters(), self.generator.parameters(), strict=True):
@@ -257,17 +255,13 @@ class Trainer:
         return {name: float(x.detach()) for name, x in terms.items()}
 
     @torch.no_grad()
-    def _meet(self) -> None:
-        """Continue from the mean of all processes' weights, and from their mean time."""
+    def meet(self) -> None:
+        """Continue from the mean of all processes' weights."""
         if self.world.size == 1:
             return
-        parameters = list(self.generator.parameters())
-        flat = torch.cat([*(p.flatten() for p in parameters), torch.tensor([self.state.seconds], device=self.device)])
-        dist.all_reduce(flat)
-        flat /= self.world.size
-        for p, mean in zip(parameters, torch.split(flat[:-1], [p.numel() for p in parameters]), strict=True):
-            p.copy_(mean.view_as(p))
-        self.state.seconds = float(flat[-1])
+        for p in self.generator.parameters():
+            dist.all_reduce(p)
+            p.div_(self.world.size)
 
     def save(self, folder: Path, names: list[str]) -> None:
         """The run's state, and the average as a checkpoint."""
@@ -288,7 +282,9 @@ class Trainer:
             return
         kept = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
         if kept["names"] != names:
-            raise SystemExit(f"{folder}: a run of other styles: give another folder, and its checkpoint to --start")
+            raise SystemExit(
+                f"{folder}: a run of other styles: give another folder, and its checkpoint to --checkpoint"
+            )
         self.generator.load_state_dict(kept["generator"])
         self.average.load_state_dict(kept["average"])
         for (optimizer, _), saved in zip(self.optimizers, kept["optimizers"], strict=True):
@@ -302,15 +298,25 @@ def read_catalogue() -> dict[str, Mapping[str, str]]:
         return dict(sorted((row["name"], row) for row in csv.DictReader(file)))
 
 
-def train(trainer: Trainer, photos: Photos, often: Sequence[int], options: argparse.Namespace) -> None:
-    """Train until the time is over; save and report on the way."""
-    names, state, world = list(read_catalogue()), trainer.state, trainer.world
+def train(
+    trainer: Trainer, names: list[str], photos: Photos, often: Sequence[int], options: argparse.Namespace
+) -> None:
+    """Train until the time is over; save and report on the way.
+
+    Processes have their own clocks, so they agree on the fraction of the run that is over when their weights meet.
+    """
+    state, world = trainer.state, trainer.world
     seed = state.step * world.size + world.rank
     torch.manual_seed(seed)
     random.seed(seed)
-    queue, saved = turns(often), time.monotonic()
-    while state.seconds < 60 * options.minutes:
-        begun, fraction = time.monotonic(), state.seconds / 60 / options.minutes
+    queue, saved, first = turns(often), time.monotonic(), state.step
+    while True:
+        if (state.step - first) % MEET_EVERY == 0 or world.size == 1:
+            trainer.meet()
+            fraction, _ = world.agree(state.seconds / 60 / options.minutes, False)
+            if fraction >= 1:
+                break
+        begun = time.monotonic()
         which = [next(queue) for _ in range(options.batch)]
         strength = draw_strengths(state.step, options.batch, trainer.device)
         side = CROP if options.teacher or fraction >= GROW_AT else FIRST_CROP
@@ -332,7 +338,7 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="folder with the style pictures")
     parser.add_argument("photos", type=Path, help="folder with the photos to learn from")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--start", type=Path, required=True, help="a checkpoint of this variant")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="a checkpoint of this variant")
     parser.add_argument("--teacher", type=Path, help="checkpoint of the best network, to imitate")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=1)
@@ -344,8 +350,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     catalogue = read_catalogue()
     names, paths = list(catalogue), [options.pictures / f"{name}.jpg" for name in catalogue]
-    generator = build("best" if options.variant == "best" else "fast", len(names))
-    start_weights(options.start, names, generator)
+    generator = build(options.variant, len(names))
+    start_weights(options.checkpoint, names, generator)
     learnt_from, _ = content_photos(options.photos, HELD_OUT)
     network = load_loss_network()[0]
     network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
@@ -366,7 +372,7 @@ def main() -> None:
     trainer.resume(folder, names)
     often = [1 if options.teacher else int(row["often"]) for row in catalogue.values()]
     with world.leave_together():
-        train(trainer, Photos(learnt_from, world.device), often, options)
+        train(trainer, names, Photos(learnt_from, world.device), often, options)
     if not world.first:
         return
     recipe = PRESETS[PRESET[options.variant]]
