@@ -19,7 +19,7 @@ from pathlib import Path
 from stopwatch import timed
 
 import impasto
-from impasto.models.catalogue import VARIANTS, Variant
+from impasto.models.catalog import VARIANTS, Variant
 from impasto.pictures.folders import find_images
 from impasto.pictures.resize import resize_short_side
 

@@ -18,7 +18,7 @@ from stopwatch import timed
 
 import impasto
 from impasto.errors import BackendError
-from impasto.models.catalogue import VARIANTS, Variant
+from impasto.models.catalog import VARIANTS, Variant
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.lpips import Lpips
 from impasto.nn.tensors import to_tensor

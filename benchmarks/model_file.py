@@ -18,7 +18,7 @@ import onnxruntime
 from stopwatch import timed
 
 from impasto.models import forms
-from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.catalog import VARIANTS, shipped, shipped_network
 from impasto.models.modelfile import read_model
 from impasto.models.onnx_file import parse_model
 

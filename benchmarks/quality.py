@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.errors import TrainingError
-from impasto.evaluation.artefacts import Artefacts
+from impasto.evaluation.artifacts import Artifacts
 from impasto.evaluation.scores import QUALITY, Evaluation, evaluate
 from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo
@@ -70,7 +70,7 @@ def one_of_many(data: Path, style: int) -> Stylizer:
 def nearest(data: Path, photo: Path, picture: str) -> dict[str, Stylizer]:
     """multistyle26 in the style that suits the picture best, on one photo: kinder than any fixed choice.
 
-    Which pictures it learnt is known of two.
+    Which pictures it learned is known of two.
     """
     file = data / "styles" / f"{picture}.jpg"
     found = [evaluate(one_of_many(data, k), file, [photo], size=256).style_distance for k in range(26)]
@@ -111,7 +111,7 @@ def main() -> None:
     photos = held_out[:: max(1, len(held_out) // options.photos)][: options.photos]
     shown = [resize_short_side(load_image(EXAMPLES / name), 512) for name in SHOWN]
     rows, found = [], []
-    faults = [field.name for field in fields(Artefacts)]
+    faults = [field.name for field in fields(Artifacts)]
     header = ["style", "model", *QUALITY, *faults, "content", "style", "objective", "LPIPS", "s"]
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
@@ -142,7 +142,7 @@ def line(found: Evaluation) -> str:
     return " | ".join(
         [
             *(f"{getattr(found, name):.2f}" for name in QUALITY),
-            *(f"{value:.1f}" for value in asdict(found.artefacts).values()),
+            *(f"{value:.1f}" for value in asdict(found.artifacts).values()),
             *(f"{value:.2f}" for value in papers),
         ]
     )

@@ -31,7 +31,7 @@ import torch
 from quality import OneOfMany
 from stopwatch import timed
 
-from impasto.models.catalogue import Variant
+from impasto.models.catalog import Variant
 from impasto.models.modelfile import ModelInfo
 from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator
@@ -102,7 +102,7 @@ def engines() -> dict[str, dict[str, Any]]:
 
 
 def plot(seconds: dict[str, list[float]], size: str, file: Path) -> None:
-    """Draw medians as bars, ours and others' in two colours, with the least and greatest."""
+    """Draw medians as bars, ours and others' in two colors, with the least and greatest."""
     from matplotlib.figure import Figure
 
     names = sorted(seconds, key=lambda name: -statistics.median(seconds[name]))

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import impasto
-from impasto.models.catalogue import Variant
+from impasto.models.catalog import Variant
 from impasto.painting.stylizer import Stylizer
 from impasto.video.clip import Pixels
 from impasto.video.paint import VideoOptions, paint_video

@@ -7,7 +7,7 @@ import torch
 from experiments.lab import Lab, file_hash
 from experiments.page import sheet
 from experiments.why import MIXTURES, PAIR
-from impasto.models.catalogue import shipped, shipped_network
+from impasto.models.catalog import shipped, shipped_network
 from impasto.models.modelfile import read_info
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK

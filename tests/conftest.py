@@ -190,7 +190,7 @@ def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_photo(seed: int, height: int = 80, width: int = 100) -> npt.NDArray[np.uint8]:
-    """A smooth coloured picture, uint8 (H, W, 3)."""
+    """A smooth colored picture, uint8 (H, W, 3)."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
@@ -208,7 +208,7 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def style_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A style picture: coloured stripes."""
+    """A style picture: colored stripes."""
     path = tmp_path_factory.mktemp("style") / "stripes.png"
     stripes = np.indices((90, 110)).sum(0) // 7 % 2 * 200
     Image.fromarray(np.stack([stripes, 255 - stripes, stripes // 2], axis=2).astype(np.uint8)).save(path)

@@ -78,7 +78,7 @@ def test_commands_and_code_run(page, tmp_path, tiny_vgg_file, monkeypatch, capsy
         from tests.convert.torch_files import zoo_onnx
 
         (tmp_path / "mosaic-9.onnx").write_bytes(zoo_onnx())
-    if "--refine" in read(page):  # towards stored statistics of the real loss network's features
+    if "--refine" in read(page):  # toward stored statistics of the real loss network's features
         for module in ("weights", "lpips"):
             monkeypatch.setattr(f"impasto.nn.{module}.packaged", lambda name: training_data(name).read_bytes())
     if "model.onnx" in read(page) and "impasto train style.jpg -o model.onnx" not in read(page):

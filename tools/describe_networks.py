@@ -8,7 +8,7 @@ description out; those that name it otherwise are corrected.
 
 from dataclasses import replace
 
-from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.catalog import VARIANTS, shipped, shipped_network
 from impasto.models.modelfile import network_hash, read_info, write_model
 from impasto.models.stylefile import SUFFIX, write_style
 from impasto.nn.generators import build_generator

@@ -80,7 +80,7 @@ def seeds() -> dict[str, bytes]:
     files["JPEG without its end"] = files["JPEG"][:-2]
     add("MPO", "MPO", image, save_all=True, append_images=[image.rotate(90)])
     add("PNG palette", "PNG", image.quantize(64), transparency=3)
-    add("PNG grey", "PNG", image.convert("L"))
+    add("PNG gray", "PNG", image.convert("L"))
     text = PngImagePlugin.PngInfo()
     text.add_text("Title", "a title", zip=True)
     text.add_itxt("Copyright", "ü")
@@ -92,13 +92,13 @@ def seeds() -> dict[str, bytes]:
     add("WEBP lossless", "WEBP", image, lossless=True)
     for kind in ("PNG", "WEBP", "TIFF", "AVIF"):
         add(f"{kind} alpha", kind, transparent)
-    add("JPEG2000 grey of 16 bits", "JPEG2000", Image.fromarray(deep[..., 1]))
+    add("JPEG2000 gray of 16 bits", "JPEG2000", Image.fromarray(deep[..., 1]))
     metadata = Metadata(exif=exif.tobytes(), xmp=_XMP, iptc=_IPTC, dpi=(300, 300), comment="a comment")
     for suffix in (".png", ".tif"):
         files[f"16 bits {suffix}"] = encode_picture(Picture(deep, deep[..., 1], metadata), suffix)
     files["PNG PQ"] = png.with_chunks(files["16 bits .png"], [(b"cICP", bytes([9, 16, 0, 1]))])
     space = [(b"gAMA", (100_000).to_bytes(4)), (b"cHRM", b"".join(x.to_bytes(4) for x in range(15000, 55000, 5000)))]
-    files["PNG with a gamma"] = png.with_chunks(files["PNG grey"], space)
+    files["PNG with a gamma"] = png.with_chunks(files["PNG gray"], space)
     if find_spec("pillow_jxl"):
         files["JPEG XL"] = encode_picture(Picture(smooth, metadata=metadata), ".jxl")
     return files

@@ -35,7 +35,7 @@ def luma(x: Picture) -> Picture:
 
 
 def equal(x: Picture) -> Picture:
-    """Histogram-equalised, 0..1."""
+    """Histogram-equalized, 0..1."""
     r = np.argsort(np.argsort(x.ravel()))
     return (r / (r.size - 1)).reshape(x.shape).astype(np.float32)
 
@@ -48,7 +48,7 @@ def orientation(g: Picture, sigma: float) -> Picture:
 
 
 def flow_lines(angle: Picture, rng: np.random.Generator, length: int, width: float) -> Picture:
-    """White noise smeared along the angle: (H, W), equalised."""
+    """White noise smeared along the angle: (H, W), equalized."""
     h, w = angle.shape
     noise = nd.gaussian_filter(rng.standard_normal((h, w)), width)
     total = np.zeros((h, w))
@@ -79,7 +79,7 @@ def dog_lines(g: Picture, sigma: float, gain: float = 18.0, tau: float = 0.98) -
 
 
 def paint(mask: Picture, dark: tuple[float, ...], light: tuple[float, ...]) -> Picture:
-    """Two colours: ``light`` where the mask is 1, ``dark`` where it is 0."""
+    """Two colors: ``light`` where the mask is 1, ``dark`` where it is 0."""
     m = mask[..., None]
     return m * np.array(light, np.float32) + (1 - m) * np.array(dark, np.float32)
 
@@ -118,7 +118,7 @@ def woodcut(x: Picture, rng: np.random.Generator) -> Picture:
 
 
 def pointillism(x: Picture, rng: np.random.Generator) -> Picture:
-    """Round dabs of nearly pure colour on a warm ground, large ones first."""
+    """Round dabs of nearly pure color on a warm ground, large ones first."""
     h, w, _ = x.shape
     out = np.ones((h, w, 3), np.float32) * np.array([0.90, 0.86, 0.74], np.float32)
     smooth = nd.gaussian_filter(x, (3, 3, 0))
@@ -198,7 +198,7 @@ def watercolour(x: Picture, rng: np.random.Generator) -> Picture:
 
 
 def stained_glass(x: Picture, rng: np.random.Generator) -> Picture:
-    """Panes of one glowing colour each, along the picture's forms, with black leads."""
+    """Panes of one glowing color each, along the picture's forms, with black leads."""
     h, w, _ = x.shape
     g = luma(x)
     e = edges(g, 3)
@@ -208,15 +208,15 @@ def stained_glass(x: Picture, rng: np.random.Generator) -> Picture:
     yy, xx = np.mgrid[:h, :w]
     lab = nd.gaussian_filter(x, (2, 2, 0))
     feature = np.concatenate([np.stack([yy, xx], -1) / 26.0, lab * 5.0], -1).reshape(-1, 5)
-    centres = feature[idx][: 2 * n : 2]
+    centers = feature[idx][: 2 * n : 2]
     for _ in range(4):
-        label = cKDTree(centres).query(feature)[1]
-        count = np.maximum(np.bincount(label, minlength=len(centres)), 1)
-        centres = np.stack([np.bincount(label, feature[:, k], len(centres)) / count for k in range(5)], 1)
+        label = cKDTree(centers).query(feature)[1]
+        count = np.maximum(np.bincount(label, minlength=len(centers)), 1)
+        centers = np.stack([np.bincount(label, feature[:, k], len(centers)) / count for k in range(5)], 1)
     label = nd.median_filter(label.reshape(h, w), 9)
     out = np.zeros_like(x)
-    count = np.maximum(np.bincount(label.ravel(), minlength=len(centres)), 1)
-    color = np.stack([np.bincount(label.ravel(), x[..., c].ravel(), len(centres)) / count for c in range(3)], 1)
+    count = np.maximum(np.bincount(label.ravel(), minlength=len(centers)), 1)
+    color = np.stack([np.bincount(label.ravel(), x[..., c].ravel(), len(centers)) / count for c in range(3)], 1)
     light = color @ [0.299, 0.587, 0.114]
     rank = np.argsort(np.argsort(light)) / (len(light) - 1)
     m = color.mean(1, keepdims=True)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import impasto
-from impasto.models.catalogue import VARIANTS
+from impasto.models.catalog import VARIANTS
 from impasto.painting.settings import Settings
 from impasto.painting.sheets import STRENGTHS, style_sheet
 from impasto.painting.stylizer import DEFAULT

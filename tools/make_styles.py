@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 import impasto
 from impasto.files import training_data
-from impasto.models.catalogue import NETWORK, VARIANTS
+from impasto.models.catalog import NETWORK, VARIANTS
 from impasto.models.modelfile import network_hash, read_info, write_model
 from impasto.models.stylefile import SUFFIX, read_style, write_style
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
@@ -39,7 +39,7 @@ from impasto.training.config import PRESETS
 
 RANK = 96
 SIGNIFICANT = 10
-CATALOGUE = Path(__file__).with_name("styles.csv")
+CATALOG = Path(__file__).with_name("styles.csv")
 DATA = Path(impasto.__file__).parent / "data"
 
 
@@ -64,12 +64,12 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="folder of the style pictures")
     options = parser.parse_args()
     made, variant = options.made, options.variant
-    catalogue = {row["name"]: row for row in csv.DictReader(CATALOGUE.open(encoding="utf-8"))}
+    catalog = {row["name"]: row for row in csv.DictReader(CATALOG.open(encoding="utf-8"))}
     names = sorted(path.stem for path in made.glob(f"*{SUFFIX}") if path.stem != "checkpoint")
     pictures = {name: options.pictures / f"{name}.jpg" for name in names}
-    missing = [name for name in names if name not in catalogue or not pictures[name].exists()]
+    missing = [name for name in names if name not in catalog or not pictures[name].exists()]
     if missing:
-        parser.error(f"no picture or no line in {CATALOGUE} of {', '.join(missing)}")
+        parser.error(f"no picture or no line in {CATALOG} of {', '.join(missing)}")
     if not names or not (made / NETWORK).exists():
         parser.error(f"{made}: there is no {NETWORK} with styles here")
     info, recipe = read_info(made / NETWORK), PRESETS[{"best": "impasto", "fast": "fast"}[variant]]
@@ -85,7 +85,7 @@ def main() -> None:
         for name in names:
             style, path = read_style(made / f"{name}{SUFFIX}"), new / f"{name}{SUFFIX}"
             known: dict[str, Any] = {
-                key: catalogue[name][key] for key in ("title", "artist", "year", "licence", "source")
+                key: catalog[name][key] for key in ("title", "artist", "year", "licence", "source")
             }
             write_style(path, replace(style, info=replace(style.info, network=sha256, training=info.training, **known)))
             known_statistics = training_data(STATISTICS) / path.name
@@ -98,7 +98,7 @@ def main() -> None:
             target = training_data(STATISTICS) if folder == statistics else DATA / folder.name
             shutil.rmtree(target)
             shutil.move(folder, target)
-    print(f"{len(catalogue)} pictures known, {len(names)} styles made")
+    print(f"{len(catalog)} pictures known, {len(names)} styles made")
 
 
 def write_statistics(network: VGGFeatures, picture: Path, path: Path) -> float:

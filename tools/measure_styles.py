@@ -2,7 +2,7 @@
 
 python tools/measure_styles.py PICTURES PHOTOS [--variant best] [--styles NAME ...] [--photos 10] [--gatys]
 
-By all measures on held-out photos at 512 px; against Gatys' optimisation on one of them at 256 px.
+By all measures on held-out photos at 512 px; against Gatys' optimization on one of them at 256 px.
 Two processes of one thread (--threads 1), each for half of the styles, are quicker than one of two. Photos are
 every fourth of the held-out ones, of which none is one by which tools/make_styles.py weakened styles.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.evaluation.artefacts import Artefacts, complaints
+from impasto.evaluation.artifacts import Artifacts, complaints
 from impasto.evaluation.scores import QUALITY, equal_evaluations, evaluate
-from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.catalog import VARIANTS, shipped, shipped_network
 from impasto.models.stylefile import SUFFIX, write_style
 from impasto.training.photos import content_photos
 
@@ -41,7 +41,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     _, held_out = content_photos(options.photos_folder, HELD_OUT)
     photos = held_out[::4][: options.photos]
-    header = ["style", *QUALITY, *(field.name for field in fields(Artefacts)), *["equals"] * options.gatys]
+    header = ["style", *QUALITY, *(field.name for field in fields(Artifacts)), *["equals"] * options.gatys]
     print("|", " | ".join(header), "| words |")
     print("|---" * (len(header) + 1) + "|")
     for name in options.styles or shipped(options.variant):
@@ -57,10 +57,10 @@ def main() -> None:
         info = replace(style.info, training=training)
         write_style(shipped_network(options.variant).with_name(f"{name}{SUFFIX}"), replace(style, info=info))
         cells = [name, *(f"{getattr(found, key):.2f}" for key in QUALITY)]
-        cells += [f"{value:.1f}" for value in asdict(found.artefacts).values()]
+        cells += [f"{value:.1f}" for value in asdict(found.artifacts).values()]
         cells += [f"{one.from_content}, {one.from_noise}" for one in equal]
         print("|", " | ".join([*cells, found.words]), "|", flush=True)
-        for fault in complaints(found.artefacts):
+        for fault in complaints(found.artifacts):
             print(f"  {name}: {fault}", flush=True)
 
 

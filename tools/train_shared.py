@@ -49,7 +49,7 @@ from impasto.training.export import write_result
 from impasto.training.muon import Muon
 from impasto.training.photos import content_photos
 
-CATALOGUE = Path(__file__).with_name("styles.csv")
+CATALOG = Path(__file__).with_name("styles.csv")
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 PRESET = {"best": "impasto", "fast": "fast"}
 FIRST_CROP, CROP, GROW_AT = 192, 256, 0.5
@@ -174,7 +174,7 @@ class Painting:
     def __call__(
         self, painted: Tensor, photos: Tensor, noise: Tensor, which: list[int], strength: Tensor
     ) -> dict[str, Tensor]:
-        """The terms, each the mean over the batch; "total" is what to minimise."""
+        """The terms, each the mean over the batch; "total" is what to minimize."""
         offsets = (random.randrange(4, BORDER - 3), random.randrange(4, BORDER - 3))
         target = self.loss.content_target(extended(photos, offsets))
         terms = self.loss(extended(painted, offsets), target, which=which, strength=strength)
@@ -195,7 +195,7 @@ class Imitation:
     def __call__(
         self, painted: Tensor, photos: Tensor, noise: Tensor, which: list[int], strength: Tensor
     ) -> dict[str, Tensor]:
-        """The terms, each the mean over the batch; "total" is what to minimise."""
+        """The terms, each the mean over the batch; "total" is what to minimize."""
         with torch.no_grad():
             aim = self.teacher(photos, noise, self.teacher.style_weights(which, strength)).float()
             wanted = self.network(aim, IMITATED)
@@ -206,7 +206,7 @@ class Imitation:
 
 
 class Trainer:
-    """One network in training: weights, their average, optimisers."""
+    """One network in training: weights, their average, optimizers."""
 
     def __init__(self, generator: Generator, objective: Painting | Imitation, world: World) -> None:
         self.device = world.device
@@ -292,9 +292,9 @@ class Trainer:
         self.state = State(**kept["state"])
 
 
-def read_catalogue() -> dict[str, Mapping[str, str]]:
+def read_catalog() -> dict[str, Mapping[str, str]]:
     """The lines of tools/styles.csv by name, in alphabetical order."""
-    with CATALOGUE.open(encoding="utf-8") as file:
+    with CATALOG.open(encoding="utf-8") as file:
         return dict(sorted((row["name"], row) for row in csv.DictReader(file)))
 
 
@@ -348,11 +348,11 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     world, folder = join(options.device), options.output
     folder.mkdir(parents=True, exist_ok=True)
-    catalogue = read_catalogue()
-    names, paths = list(catalogue), [options.pictures / f"{name}.jpg" for name in catalogue]
+    catalog = read_catalog()
+    names, paths = list(catalog), [options.pictures / f"{name}.jpg" for name in catalog]
     generator = build(options.variant, len(names))
     start_weights(options.checkpoint, names, generator)
-    learnt_from, _ = content_photos(options.photos, HELD_OUT)
+    learned_from, _ = content_photos(options.photos, HELD_OUT)
     network = load_loss_network()[0]
     network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     objective: Painting | Imitation
@@ -362,7 +362,7 @@ def main() -> None:
         teacher.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
         objective = Imitation(teacher.eval(), network)
     else:
-        sizes = [int(row["size"]) for row in catalogue.values()]
+        sizes = [int(row["size"]) for row in catalog.values()]
         styles = [
             to_tensor(resize_short_side(load_image(path), size)).to(world.device)
             for path, size in zip(paths, sizes, strict=True)
@@ -370,9 +370,9 @@ def main() -> None:
         objective = Painting(PerceptualLoss(network, PAINTERLY, *styles))
     trainer = Trainer(generator, objective, world)
     trainer.resume(folder, names)
-    often = [1 if options.teacher else int(row["often"]) for row in catalogue.values()]
+    often = [1 if options.teacher else int(row["often"]) for row in catalog.values()]
     with world.leave_together():
-        train(trainer, names, Photos(learnt_from, world.device), often, options)
+        train(trainer, names, Photos(learned_from, world.device), often, options)
     if not world.first:
         return
     recipe = PRESETS[PRESET[options.variant]]
@@ -380,7 +380,7 @@ def main() -> None:
     record = {"start": "checkpoint", "steps": trainer.state.step, "seconds": round(trainer.state.seconds)}
     record["objective"] = "imitation of the best network" if options.teacher else asdict(PAINTERLY)
     examples = [
-        to_tensor(resize_short_side(load_image(path), 256)) for path in learnt_from[:: 1 + len(learnt_from) // 6]
+        to_tensor(resize_short_side(load_image(path), 256)) for path in learned_from[:: 1 + len(learned_from) // 6]
     ]
     write_result(trainer.average.cpu(), config, record, None, examples)
 

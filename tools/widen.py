@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto.models.catalogue import shipped
+from impasto.models.catalog import shipped
 from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator
 from impasto.training.base import load_base
@@ -80,7 +80,7 @@ def main() -> None:
         styles=tuple(options.pictures / f"{name}.jpg" for name in shipped("fast")), output=options.output, recipe=best
     )
     options.output.mkdir(parents=True, exist_ok=True)
-    write_result(wide, config, {"learnt": "nothing yet: the fast network, widened", "steps": 0}, None, photos)
+    write_result(wide, config, {"learned": "nothing yet: the fast network, widened", "steps": 0}, None, photos)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ FOLDER = "impasto"
 """The folder below ComfyUI's `models` with model files (.onnx) and style files (.safetensors) of your own."""
 NONE = "none"
 COLORS = ("painted", "luminance", "match")
-"""What becomes of the photo's colours; the first is the style's own."""
+"""What becomes of the photo's colors; the first is the style's own."""
 
 _models = Path(folder_paths.models_dir, FOLDER)
 folder_paths.folder_names_and_paths[FOLDER] = ([str(_models)], {".onnx", ".safetensors"})

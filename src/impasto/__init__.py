@@ -17,7 +17,7 @@ from impasto.errors import BackendError, ImageError, ImpastoError, ModelError, T
 
 if TYPE_CHECKING:
     from impasto.evaluation.scores import evaluate
-    from impasto.models.catalogue import styles
+    from impasto.models.catalog import styles
     from impasto.optimize.gatys import gatys
     from impasto.painting.batch import BatchProgress, BatchResult, paint_files
     from impasto.painting.load import load
@@ -91,7 +91,7 @@ _HOME = {
     "save_image": "impasto.pictures.write",
     "strength_sheet": "impasto.painting.sheets",
     "style_sheet": "impasto.painting.sheets",
-    "styles": "impasto.models.catalogue",
+    "styles": "impasto.models.catalog",
     "gatys": "impasto.optimize.gatys",
     "train": "impasto.training.api",
 }

@@ -24,7 +24,7 @@ def test_without_a_terminal_there_is_a_line_at_once_and_then_now_and_then(capsys
 
 
 def test_a_whole_total_is_shown_as_a_count(capsys):
-    with progress_bar("optimising", 50) as bar:
+    with progress_bar("optimizing", 50) as bar:
         bar.update(3, "objective 2.1")
     assert capsys.readouterr().err == "3/50 objective 2.1\n"
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import impasto
 from impasto.cli.main import main
-from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.catalog import VARIANTS, shipped, shipped_network
 from impasto.models.modelfile import network_hash
 from impasto.models.stylefile import write_style
 from impasto.painting.settings import Settings
@@ -120,8 +120,8 @@ def test_the_command_line_paints_with_the_fast_network(tmp_path, photo_file, cap
     assert main([*kept, "--style", str(tmp_path / "mine.safetensors")]) == 0
     assert (impasto.load_image(tmp_path / "out.png") == impasto.load("udnie")(PHOTO)).all()
     capsys.readouterr()
-    for misspelt in (["info", "udny", "--fast"], [*words[:4], "--style", "udny", "--fast", "--force"]):
-        assert main(misspelt) == 2
+    for misspelled in (["info", "udny", "--fast"], [*words[:4], "--style", "udny", "--fast", "--force"]):
+        assert main(misspelled) == 2
         assert "did you mean udnie?" in capsys.readouterr().err
 
 
@@ -151,7 +151,7 @@ def test_masks_and_grids_of_shipped_styles_and_files_keep_to_the_network_that_is
 
 
 @pytest.mark.parametrize("method", ["luminance", "match"])
-def test_the_photos_colours_are_kept_if_asked(tmp_path, photo_file, method):
+def test_the_photos_colors_are_kept_if_asked(tmp_path, photo_file, method):
     words = ["stylize", str(photo_file), "-o", str(tmp_path / "out.png"), "--style", "udnie", "--keep-colors", method]
     assert main(words) == 0
     kept = impasto.load("udnie")(PHOTO, Settings(keep_colors=method))

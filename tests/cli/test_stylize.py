@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from impasto.cli.main import main
 from impasto.errors import ImageError
-from impasto.models.catalogue import shipped_network
+from impasto.models.catalog import shipped_network
 from impasto.painting.settings import SavedSettings, write_settings
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.decode import decode_picture
@@ -543,7 +543,7 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--quality", "0"], 2, "--quality"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--threads", "0"], 2, "--threads"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--backend", "cuda"], 2, "--backend"),
-        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--colour"], 2, "--colour"),
+        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--color"], 2, "--color"),
         (["stylize", "a.png", "-m", "missing.onnx", "-o", "b.png"], 1, "missing.onnx: no such model file"),
         (["stylize", "a.png", "-m", "text.onnx", "-o", "b.png"], 1, "text.onnx: is not an ONNX file"),
         (["stylize", "missing.png", "-m", "m.onnx", "-o", "b.png"], 1, "missing.png: no such file"),
@@ -601,7 +601,7 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(here, capsys, arguments, c
         ("stylize a.png -m s.safetensors", "is a style file, not a model file: give it with --style"),
         ("stylize a.png -s a.png:0.5 -s udnie:0.5", "a.png: is a picture, not a style file"),
         ("stylize a.png -s p.json", "is a settings file, not a style file: give it with --settings"),
-        ("stylize a.png -s x.jpg", "the style of a picture has to be learnt first, `impasto train x.jpg -o x.onnx`"),
+        ("stylize a.png -s x.jpg", "the style of a picture has to be learned first, `impasto train x.jpg -o x.onnx`"),
         ("stylize m.onnx -s udnie", "m.onnx: is a model file, not a picture: give a picture"),
         ("stylize a.png -m m.onnx --mask m.onnx", "m.onnx: is a model file, not a picture"),
         ("info a.png", "a.png: is a picture, not a model file: learn it first"),

@@ -22,7 +22,7 @@ from tests.cli.commands import QUICK, error_of
 def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
     assert train("--title", "Stripes", "--licence", "CC0-1.0", "--seed", "5") == 0
     captured = capsys.readouterr()
-    assert "learnt after 3 steps" in captured.out
+    assert "learned after 3 steps" in captured.out
     assert f"model: {tmp_path / 'model.onnx'}" in captured.out
     assert "impasto stylize PHOTO --model" in captured.out
     assert "objective" in captured.err  # progress, as plain lines where there is no terminal
@@ -53,17 +53,17 @@ def test_the_end_of_a_run_says_how_good_it_is_and_how_to_use_it(
     words += ["--preset", "fast"]  # half the work
     assert main(["train", *styles, "-o", str(made), *words]) == 0
     captured = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"learnt after 3 steps in \d+ s from the shared network", captured[0])
+    assert re.fullmatch(r"learned after 3 steps in \d+ s from the shared network", captured[0])
     number = r"\d+\.\d\d"
     words = rf"Style: [a-z, ]+\. Subject: [a-z ]+\..* \(style distance {number}, form {number}\)"
     assert re.fullmatch(f"on held-out photos: {words}", captured.pop(1))
     count = r"(about \d+|more than \d+)"
     assert re.fullmatch(
-        rf"as good as {count} iterations of Gatys' optimisation from the photo \(one held-out photo, 256 px\)",
+        rf"as good as {count} iterations of Gatys' optimization from the photo \(one held-out photo, 256 px\)",
         captured[1],
     )
     found = "none found" if clean else "a grid; lone spots: check the preview, and train longer"
-    assert captured[2] == f"check for artefacts: {found}"
+    assert captured[2] == f"check for artifacts: {found}"
     assert captured[3] == f"preview: {run_folder(made) / 'preview.jpg'}"
     what, flag = {"model.onnx": ("model", "--model"), "mine.safetensors": ("style", "--style")}.get(
         output, ("styles", "--style")
@@ -196,7 +196,7 @@ def test_bad_style_pictures_are_one_line(train, tmp_path, capsys):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's name is text")
-def test_a_name_that_is_not_text_is_learnt_from(tmp_path, style_file, photo_folder, tiny_vgg_file):
+def test_a_name_that_is_not_text_is_learned_from(tmp_path, style_file, photo_folder, tiny_vgg_file):
     odd = Path(os.fsdecode(os.fsencode(tmp_path / "gem") + b"\xe4lde.png"))  # Latin-1
     odd.write_bytes(style_file.read_bytes())
     fixed = ["--content", str(photo_folder), "--loss-network", str(tiny_vgg_file), *QUICK]

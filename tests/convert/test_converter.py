@@ -113,7 +113,7 @@ def test_old_files_with_their_weights_among_the_inputs_are_read(tmp_path):
     assert converted(tmp_path, model.SerializeToString(), "old.onnx").difference <= 1 / 255
 
 
-def test_the_range_and_the_order_of_colours_of_an_onnx_file_can_be_given(tmp_path):
+def test_the_range_and_the_order_of_colors_of_an_onnx_file_can_be_given(tmp_path):
     network = made(Examples)
 
     class Scaled(torch.nn.Module):
@@ -202,7 +202,7 @@ def changed(**changes):
     [
         (changed(in2__weight=None), r"has no in2\.weight"),
         (changed(extra__weight=torch.ones(3)), r"has 'extra\.weight', which the network of pytorch/examples has not"),
-        (changed(in2__weight=torch.ones(7)), "normalisation of"),
+        (changed(in2__weight=torch.ones(7)), "normalization of"),
         (changed(conv2__conv2d__weight=torch.ones(5, 9, 3, 3)), "a kernel"),
         (changed(conv2__conv2d__weight=torch.ones(5, 4, 2, 2)), "a kernel"),
         (changed(conv2__conv2d__bias=torch.ones(2)), "biases"),
@@ -218,10 +218,10 @@ def test_weights_of_another_network_are_refused(state, message, tmp_path):
     assert str(caught.value).startswith(str(tmp_path / "their.pth"))
 
 
-def test_a_network_that_paints_one_colour_is_refused(tmp_path):
+def test_a_network_that_paints_one_color_is_refused(tmp_path):
     state = made(Examples).state_dict()
     state["deconv3.conv2d.weight"] *= 0
-    with pytest.raises(ModelError, match="one colour"):
+    with pytest.raises(ModelError, match="one color"):
         converted(tmp_path, saved(state))
 
 

@@ -18,7 +18,7 @@ V1, V2 = DATA / "tf1_v1" / "fns.ckpt", DATA / "tf1_v2" / "fns.ckpt"
 def test_both_formats_hold_the_same_variables():
     old, new = (read_tensorflow(checkpoint_files(path)) for path in (V1, V2))
     assert len(old) == 24
-    assert {*new} > {*old}  # and those of the optimiser
+    assert {*new} > {*old}  # and those of the optimizer
     for name, array in old.items():
         np.testing.assert_array_equal(array, new[name])
     assert old["Variable"].shape == (9, 9, 3, 2)

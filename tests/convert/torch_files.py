@@ -19,7 +19,7 @@ def saved(value: Any, *, legacy: bool = False) -> bytes:
 
 
 def with_running_statistics(network: nn.Module) -> "OrderedDict[str, Tensor]":
-    """A state dict as torch before 0.4 wrote it: with statistics of instance normalisations, which nothing uses."""
+    """A state dict as torch before 0.4 wrote it: with statistics of instance normalizations, which nothing uses."""
     found: OrderedDict[str, Tensor] = OrderedDict()
     for name, tensor in network.state_dict().items():
         found[name] = tensor

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import impasto
-from impasto.models.catalogue import shipped_names
+from impasto.models.catalog import shipped_names
 from tests.painting.fakes import fake
 
 NODE = Path(__file__).parents[2] / "integrations/comfyui_impasto/__init__.py"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from impasto.cli.main import main
-from impasto.models.catalogue import shipped_names
+from impasto.models.catalog import shipped_names
 from impasto.painting.settings import MOST_STRENGTH, STROKE_SIZES
 from impasto.pictures.colors import METHODS
 from tests.cli.conftest import here  # noqa: F401 (a fixture)

@@ -163,7 +163,7 @@ def test_in_8_bits_inputs_of_convolutions_and_their_kernels_are_rounded(name, mo
 
     plain = run(model, {"image": IMAGE})[0]
     for kernel in ranges:
-        pixels = name == "light" and kernel.startswith("first.")  # the graph's are not centred
+        pixels = name == "light" and kernel.startswith("first.")  # the graph's are not centered
         mean = generator.mean.repeat(1, CELL**2, 1, 1) if pixels else 0.0
         layers[kernel].register_forward_pre_hook(rounding(kernel, mean))
         weight = layers[kernel].weight.data
@@ -220,7 +220,7 @@ def test_channels_last_computes_the_same(name, kind, form, rounded, monkeypatch)
 
 
 def fixed_model():
-    """One instance normalisation with scales and shifts from an input; the same on every machine."""
+    """One instance normalization with scales and shifts from an input; the same on every machine."""
     kernel = (np.arange(4 * 3 * 9, dtype=np.float32).reshape(4, 3, 3, 3) - 50) / 64
     constants = {"kernel": kernel, "bias": np.arange(4, dtype=np.float32)}
     constants |= {name: np.array([value], np.int64) for name, value in (("start", 0), ("half", 4), ("end", 8))}

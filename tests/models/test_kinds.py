@@ -7,7 +7,7 @@ from PIL import Image
 
 import impasto
 from impasto.errors import UsageError
-from impasto.models.catalogue import shipped_network
+from impasto.models.catalog import shipped_network
 from impasto.models.kinds import check_kind, kind_of
 from impasto.painting.settings import SavedSettings, write_settings
 from tests.conftest import make_photo

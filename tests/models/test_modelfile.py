@@ -173,7 +173,7 @@ def test_another_project_s_onnx_is_refused_and_the_message_says_what_reads_it(tm
         ({"format": [1]}, "reads 1"),
         ({"architecture": "diffusion"}, "architecture 'diffusion', this version of Impasto knows texture, residual"),
         ({"architecture": ["texture"]}, "knows texture"),
-        ({"colour": "blue"}, "unknown entry 'colour'"),
+        ({"color": "blue"}, "unknown entry 'color'"),
         ({"multiple_of": 4.0}, "'multiple_of' must be an integer"),
         ({"multiple_of": 0}, "multiple_of"),
         ({"noise_channels": -1}, "noise_channels"),

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from impasto.errors import ModelError
 from impasto.models import forms
-from impasto.models.catalogue import VARIANTS, shipped_network
+from impasto.models.catalog import VARIANTS, shipped_network
 from impasto.models.onnx_file import Model, Node, Tensor, Value, attribute, parse_model, top_level
 from impasto.nn.generators import build_generator
 from impasto.training.onnx_graph import to_onnx

@@ -96,7 +96,7 @@ def test_undecodable_file_names_survive():
         ({"by_name": []}, r"'by_name' must be an object, not \[\]"),
         ({"inner": {"share": "x"}}, "'share' must be a finite number"),
         ({"inner": 1}, "'inner' must be an object, not 1"),
-        ({"colour": "blue"}, "unknown entry 'colour': known are name, count"),
+        ({"color": "blue"}, "unknown entry 'color': known are name, count"),
         ({"name": "x" * 99, "count": "x" * 99}, r"not 'x{39}\.\.\.$"),
     ],
 )

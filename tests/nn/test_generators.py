@@ -102,7 +102,7 @@ def test_presets_run_at_an_odd_size(preset):
 @pytest.mark.parametrize("contrast", [0.25, 0.5, 1.0])
 @pytest.mark.parametrize(("name", "arguments"), [*((name, {}) for name in GENERATORS), NOISY])
 def test_instance_norm_drops_the_photos_contrast(name, arguments, contrast):
-    """The paper's claim: g(a x + b) = g(x); here within 1/255, b of each colour its own, at full network size."""
+    """The paper's claim: g(a x + b) = g(x); here within 1/255, b of each color its own, at full network size."""
     torch.manual_seed(1)
     generator = build_generator(name, arguments)
     photo = smooth_picture(96, 130)
@@ -181,7 +181,7 @@ def test_noise_is_repeatable_by_its_source_and_changes_every_position():
     assert float((changed > 1 / 255).float().mean()) > 0.9
 
 
-def test_noise_counts_as_its_normalisation_scales_it_and_not_at_all_at_zero():
+def test_noise_counts_as_its_normalization_scales_it_and_not_at_all_at_zero():
     generator, photo = small("light", noise_scales=(1, 2)), smooth_picture(48, 40)
     without = small("light")
     without.load_state_dict(generator.state_dict(), strict=False)
@@ -208,7 +208,7 @@ def test_several_styles_differ_and_mix():
     assert not torch.allclose(mixed, a)
 
 
-def test_a_strength_moves_a_style_towards_the_last_one():
+def test_a_strength_moves_a_style_toward_the_last_one():
     generator = small("residual", styles=3)
     chosen = generator.style_weights([0, 1, 1], torch.tensor([1.0, 0.25, 0.0]))
     torch.testing.assert_close(chosen, torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 1.0]]))
@@ -218,7 +218,7 @@ def test_a_strength_moves_a_style_towards_the_last_one():
 
 @pytest.mark.parametrize("name", ["residual", "light"])
 def test_residual_sums_stay_within_the_bound(name):
-    """A spot far brighter than the rest is just what instance normalisation makes loud."""
+    """A spot far brighter than the rest is just what instance normalization makes loud."""
     photo = 0.2 + 0.01 * torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     photo[:, :, 40:44, 40:44] = 1.0
     loudest = {}

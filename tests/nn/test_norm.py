@@ -23,9 +23,9 @@ def by_definition_instance(x, eps):
     """Eq. 3, written out with einsum."""
     positions = x.shape[2] * x.shape[3]
     mean = torch.einsum("tijk->ti", x) / positions
-    centred = x - torch.einsum("ti,tijk->tijk", mean, torch.ones_like(x))
-    variance = torch.einsum("tijk,tijk->ti", centred, centred) / positions
-    return torch.einsum("tijk,ti->tijk", centred, (variance + eps) ** -0.5)
+    centered = x - torch.einsum("ti,tijk->tijk", mean, torch.ones_like(x))
+    variance = torch.einsum("tijk,tijk->ti", centered, centered) / positions
+    return torch.einsum("tijk,ti->tijk", centered, (variance + eps) ** -0.5)
 
 
 def test_instance_norm_is_equation_3(features):
@@ -66,9 +66,9 @@ def test_batch_norm_is_equation_2(features):
     layer = BatchNorm(5).double().train()
     count = features.numel() / features.shape[1]
     mean = torch.einsum("tijk->i", features) / count
-    centred = features - mean.view(1, -1, 1, 1)
-    variance = torch.einsum("tijk,tijk->i", centred, centred) / count
-    expected = centred * ((variance + layer.eps) ** -0.5).view(1, -1, 1, 1)
+    centered = features - mean.view(1, -1, 1, 1)
+    variance = torch.einsum("tijk,tijk->i", centered, centered) / count
+    expected = centered * ((variance + layer.eps) ** -0.5).view(1, -1, 1, 1)
     torch.testing.assert_close(layer(features), expected)
 
 
@@ -147,7 +147,7 @@ def test_an_unknown_norm_is_an_error_that_names_the_known():
         make_norm("batch", 3, styles=2)
 
 
-def test_a_limit_cuts_off_after_normalising_and_before_scaling():
+def test_a_limit_cuts_off_after_normalizing_and_before_scaling():
     torch.manual_seed(0)
     x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
     x[:, :, 4, 4] = 40.0  # an outlier
@@ -166,7 +166,7 @@ def test_a_limit_cuts_off_after_normalising_and_before_scaling():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_gradients_do_not_depend_on_the_memory_format(count):
-    """torch 2.13 has wrong gradients of batch normalisation if features and gradient differ in memory format."""
+    """torch 2.13 has wrong gradients of batch normalization if features and gradient differ in memory format."""
     torch.manual_seed(0)
     features, back = torch.randn(count, 8, 9, 7), torch.randn(count, 8, 9, 7)
     scale = torch.rand(count, 8)

@@ -78,9 +78,9 @@ def test_tones_are_wanted_where_the_photo_has_them_distributed_as_in_the_style()
     right = right.expand(-1, 3, -1, -1)
     colors = StyleColors.of(style)
     assert float(tone_error(right, photo, colors)) < 0.01  # of 96 tones 256 quantiles are kept
-    grey = torch.full_like(right, aim.mean())
+    gray = torch.full_like(right, aim.mean())
     expected = aim.var() / (tones.var() + MINIMUM_VARIANCE / 2)
-    assert float(tone_error(grey, photo, colors)) == pytest.approx(expected, rel=0.05)
+    assert float(tone_error(gray, photo, colors)) == pytest.approx(expected, rel=0.05)
     assert float(tone_error(1 - right, photo, colors)) > 2 * expected  # a negative
 
 
@@ -110,17 +110,17 @@ def test_color_error_is_the_sliced_wasserstein_distance():
     assert float(color_error(picture, StyleColors.of(style))) == pytest.approx(np.mean(expected), rel=1e-3)
 
 
-def test_the_same_colors_elsewhere_have_no_color_error_and_grey_has():
+def test_the_same_colors_elsewhere_have_no_color_error_and_gray_has():
     style = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
     colors = StyleColors.of(style)
     elsewhere = style.flip(3).roll(8, dims=2)
     assert float(color_error(elsewhere, colors)) < 1e-3
-    grey = style.mean(dim=1, keepdim=True).expand_as(style).clone().requires_grad_()
-    error = color_error(grey, colors)
+    gray = style.mean(dim=1, keepdim=True).expand_as(style).clone().requires_grad_()
+    error = color_error(gray, colors)
     assert float(error.detach()) > 0.1
     error.sum().backward()
-    assert grey.grad.isfinite().all()
-    better = (grey - 50 * grey.grad).detach()
+    assert gray.grad.isfinite().all()
+    better = (gray - 50 * gray.grad).detach()
     assert float(color_error(better, colors)) < float(error.detach())
 
 
@@ -159,8 +159,8 @@ def test_a_palette_is_met_by_the_same_colors_anywhere_and_not_by_one():
     assert float(error.detach()) == pytest.approx(wanted / (wanted + MINIMUM_VARIANCE), rel=0.02)
     error.sum().backward()
     assert even.grad.isfinite().all()  # three eigenvalues are one there
-    grey = picture.mean(dim=1, keepdim=True).expand_as(picture)
-    assert 0.1 < float(palette_error(grey, style)) < 1
+    gray = picture.mean(dim=1, keepdim=True).expand_as(picture)
+    assert 0.1 < float(palette_error(gray, style)) < 1
 
 
 def test_of_a_style_of_one_color_from_afar_no_term_runs_away():

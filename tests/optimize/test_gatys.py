@@ -163,7 +163,7 @@ def test_the_public_function_refuses_impossible_settings(tmp_path, photo_folder,
     assert not any(tmp_path.iterdir())
 
 
-def test_optimising_leaves_torch_as_it_was(config):
+def test_optimizing_leaves_torch_as_it_was(config):
     torch.manual_seed(7)
     before = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_rng_state())
     optimize(make_photo(1), make_photo(2), replace(config, evaluations=2, start="noise"))

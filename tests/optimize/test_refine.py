@@ -41,7 +41,7 @@ def test_refining_lowers_the_objective(tmp_path, real_loss_network):
     assert refined < 0.9 * painted
 
 
-def test_refining_towards_a_picture_lowers_the_objective(tmp_path):
+def test_refining_toward_a_picture_lowers_the_objective(tmp_path):
     file = EXAMPLES / "more_styles" / "starry_night.jpg"
     picture = to_tensor(resize_short_side(impasto.load_image(file), YARDSTICK_SIZE))
     painted, refined = painted_and_refined(

@@ -5,7 +5,7 @@ import pytest
 
 import impasto
 from impasto.errors import UsageError
-from impasto.models.catalogue import shipped
+from impasto.models.catalog import shipped
 from impasto.nn.losses import YARDSTICK, PerceptualLoss
 from impasto.nn.tensors import to_tensor
 from impasto.nn.weights import load_loss_network

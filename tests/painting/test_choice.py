@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from impasto.errors import BackendError, UsageError
-from impasto.models.catalogue import find_style, shipped_network
+from impasto.models.catalog import find_style, shipped_network
 from impasto.models.modelfile import read_info
 from impasto.models.stylefile import write_style
 from impasto.painting import choice
@@ -124,7 +124,7 @@ def test_what_fails_is_not_used_and_if_all_fail_the_first_cause_is_raised(slow_a
         chosen(replace(graph, threads=2))
 
 
-def test_a_style_learnt_later_is_not_painted_in_8_bits_unless_they_are_asked_for(slow_and_wrong, graph):
+def test_a_style_learned_later_is_not_painted_in_8_bits_unless_they_are_asked_for(slow_and_wrong, graph):
     """Its ranges are not known: the network's are those of the styles that it was made with."""
     slow_and_wrong[0].update({FLOAT: 4, BRAIN: 2, BYTES: 1, OTHER: 5})
     mine = replace(STYLE, info=replace(STYLE.info, name="mine"))

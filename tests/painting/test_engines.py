@@ -12,7 +12,7 @@ import pytest
 from onnx import helper
 
 from impasto.errors import BackendError, ModelError
-from impasto.models.catalogue import shipped_network
+from impasto.models.catalog import shipped_network
 from impasto.models.forms import LazyGraph
 from impasto.painting import engines, openvino_engine
 from impasto.painting.engine import OutOfMemory, without_module

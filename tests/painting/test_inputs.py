@@ -67,8 +67,8 @@ def test_a_pillow_image_is_turned_upright_and_its_transparent_color_is_white():
     [
         (PICTURE / 255, r"got float64 \(20, 31, 3\): of values from 0 to 1, give"),
         (PICTURE.astype(np.int64), "give a.astype"),
-        (PICTURE[..., 0], "of a grey picture, give numpy.repeat"),
-        (PICTURE[..., :1], "of a grey picture, give numpy.repeat"),
+        (PICTURE[..., 0], "of a gray picture, give numpy.repeat"),
+        (PICTURE[..., :1], "of a gray picture, give numpy.repeat"),
         (np.concatenate([PICTURE, PICTURE[..., :1]], axis=2), r"of RGBA, give a\[..., :3\]"),
         (PICTURE.transpose(2, 0, 1), r"give a.transpose\(1, 2, 0\)"),
         (PICTURE[np.newaxis], "one picture at a time"),
@@ -83,8 +83,8 @@ def test_other_arrays_are_refused_with_what_makes_a_picture_of_them(array, messa
 
 
 def test_what_the_messages_say_works():
-    grey, rgba, floats = PICTURE[..., 0], np.dstack([PICTURE, PICTURE[..., 0]]), PICTURE / 255
-    assert (as_array(np.repeat(grey.reshape(*grey.shape[:2], 1), 3, axis=2))[..., 2] == grey).all()
+    gray, rgba, floats = PICTURE[..., 0], np.dstack([PICTURE, PICTURE[..., 0]]), PICTURE / 255
+    assert (as_array(np.repeat(gray.reshape(*gray.shape[:2], 1), 3, axis=2))[..., 2] == gray).all()
     assert (as_array(rgba[..., :3]) == PICTURE).all()
     assert (as_array((255 * floats).round().astype(np.uint8)) == PICTURE).all()
 

@@ -146,7 +146,7 @@ def test_foreign_models_in_0_to_1(tmp_path, engine):
     [
         ({"image": ["n", 3, 256, 320]}, "its input is 320 x 256 only"),
         ({"image": ["n", 256, "w", 3]}, r"only pictures as \(N, 3, H, W\)"),
-        ({"pads": (-8, 0)}, "not a stylising model"),
+        ({"pads": (-8, 0)}, "not a stylizing model"),
     ],
 )
 def test_foreign_models_we_cannot_use_are_named(tmp_path, engine, changes, message):
@@ -185,7 +185,7 @@ def test_foreign_files_that_are_no_model(tmp_path, engine):
         ({"threads": True}, "threads must be a whole number of 1 or more, not True"),
     ],
 )
-def test_misspelt_options_are_refused_with_the_known_ones(options, message, tmp_path):
+def test_misspelled_options_are_refused_with_the_known_ones(options, message, tmp_path):
     model = write_test_model(tmp_path / "m.onnx")
     for name in ("udnie", model, {"udnie": 1.0}):
         with pytest.raises(UsageError, match=message):

@@ -191,7 +191,7 @@ def test_a_pool_loads_a_network_once_in_each_process(monkeypatch):
 
 
 def test_a_file_replaced_meanwhile_does_not_mix(tmp_path):
-    from impasto.models.catalogue import shipped_network
+    from impasto.models.catalog import shipped_network
 
     (tmp_path / "network.onnx").write_bytes(shipped_network("fast").read_bytes())
     style = shipped_network("fast").parent / "udnie.safetensors"

@@ -142,7 +142,7 @@ def test_what_no_mask_names_is_the_photo_on_a_large_picture_too(monkeypatch):
     assert apart(painted, photo)[:, :130].mean() > 5
 
 
-def test_colours_are_kept_under_a_mask_too():
+def test_colors_are_kept_under_a_mask_too():
     settings = Settings(keep_colors="luminance")
     stylizer = load("udnie")
     painted = paint_regions(PHOTO, [(stylizer, LEFT)], settings)

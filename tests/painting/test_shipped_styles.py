@@ -10,7 +10,7 @@ import pytest
 
 import impasto
 from impasto.errors import ModelError, UsageError
-from impasto.models.catalogue import VARIANTS, shipped
+from impasto.models.catalog import VARIANTS, shipped
 from impasto.models.stylefile import write_style
 from impasto.painting.settings import Settings
 from impasto.pictures.resize import resize_short_side

@@ -79,7 +79,7 @@ def test_what_is_no_picture_is_refused(picture):
 
 @pytest.mark.parametrize("shape", [(1, 3, 20, 19), (1, 1, 20, 20), (3, 20, 20), (2, 3, 20, 20)])
 def test_a_graph_that_breaks_the_contract_is_named(shape):
-    with pytest.raises(ModelError, match="not a stylising model"):
+    with pytest.raises(ModelError, match="not a stylizing model"):
         fake(lambda inputs: np.zeros(shape, np.float32))(random_picture(20, 20))
 
 
@@ -121,7 +121,7 @@ def test_a_style_is_an_input_and_its_strength_lies_between():
     assert seen == [[4, 8], [1, 3.5], [6, 11]]
 
 
-def test_beyond_the_style_the_numbers_that_make_the_colours_stay():
+def test_beyond_the_style_the_numbers_that_make_the_colors_stay():
     seen = []
     info = fake_info(style_size=2, late_size=1)
     style = Style(StyleInfo(name="a", network=""), np.array([4, 8], np.float32), np.array([0, 2], np.float32))

@@ -202,7 +202,7 @@ def test_sixteen_bits_in_tiles_are_the_eight_and_more(monkeypatch):
 
 @pytest.mark.parametrize(("architecture", "arguments"), NETWORKS)
 def test_the_margin_is_what_a_pixel_depends_on(architecture, arguments):
-    """Without normalisation, the reach of a pixel's gradient; normalisation is a matter of statistics."""
+    """Without normalization, the reach of a pixel's gradient; normalization is a matter of statistics."""
     generator = build_generator(architecture, arguments | {"norm": "none", "output": "linear"}).double()
     for parameter in generator.parameters():
         nn.init.constant_(parameter, 0.01)  # nothing cancels, no ReLU closes

@@ -17,7 +17,7 @@ def noise(height: int = 40, width: int = 60) -> Array:
 
 
 def smooth(height: int = 48, width: int = 64) -> Array:
-    """Soft colours over the whole range, uint8 (H, W, 3)."""
+    """Soft colors over the whole range, uint8 (H, W, 3)."""
     coarse = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 

@@ -133,7 +133,7 @@ def test_the_gamma_of_srgb_changes_nothing(value):
     assert error(png_file(PHOTO, gama(value))) == 0
 
 
-def test_grey_palette_and_transparent_pngs_have_a_gamma_too():
+def test_gray_palette_and_transparent_pngs_have_a_gamma_too():
     linear = samples(light(PHOTO), np.uint8)
     for image in (
         Image.fromarray(linear[..., 1]),

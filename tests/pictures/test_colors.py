@@ -1,4 +1,4 @@
-"""Keeping colours, compared with littleCMS and with images whose result is known."""
+"""Keeping colors, compared with littleCMS and with images whose result is known."""
 
 import numpy as np
 import pytest
@@ -34,16 +34,16 @@ def test_lab_there_and_back():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_image_with_its_own_colours_stays_as_it_is(method):
+def test_an_image_with_its_own_colors_stays_as_it_is(method):
     kept = keep_colors(PHOTO, PHOTO, method)
     assert np.abs(kept.astype(int) - PHOTO).max() <= 1
 
 
-def test_lightness_comes_from_the_painting_and_a_grey_photo_gives_grey():
+def test_lightness_comes_from_the_painting_and_a_gray_photo_gives_gray():
     kept = keep_colors(PAINTED, PHOTO, "luminance")
     assert np.abs(lightness(kept).astype(int) - lightness(PAINTED)).mean() < 2
-    grey = PHOTO.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
-    assert np.ptp(keep_colors(PAINTED, grey, "luminance").astype(int), axis=2).max() <= 2
+    gray = PHOTO.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
+    assert np.ptp(keep_colors(PAINTED, gray, "luminance").astype(int), axis=2).max() <= 2
 
 
 def test_matching_gives_the_mean_and_covariance_of_the_photo_in_linear_light():

@@ -19,10 +19,10 @@ def test_contact_sheet_keeps_aspects_and_puts_pictures_side_by_side():
 def test_contact_sheet_labels_add_a_line_of_text():
     rows = [[noise(64, 64), noise(64, 64)]]
     plain = contact_sheet(rows, cell=64)
-    labelled = contact_sheet(rows, labels=["content", "a label far too long for its column"], cell=64)
-    assert labelled.shape[0] > plain.shape[0]
-    assert labelled.shape[1] == plain.shape[1]
-    assert labelled[: labelled.shape[0] - plain.shape[0]].min() < 100
+    labeled = contact_sheet(rows, labels=["content", "a label far too long for its column"], cell=64)
+    assert labeled.shape[0] > plain.shape[0]
+    assert labeled.shape[1] == plain.shape[1]
+    assert labeled[: labeled.shape[0] - plain.shape[0]].min() < 100
 
 
 def test_contact_sheet_of_nothing_is_refused():

@@ -54,9 +54,9 @@ def test_exif_orientation_is_applied(tmp_path):
     assert (load_image(tmp_path / "a.png") == np.rot90(picture, -1)).all()
 
 
-@pytest.mark.parametrize(("mode", "colour"), [("1", 1), ("L", 255), ("CMYK", (0, 0, 0, 0))])
-def test_other_pixel_modes(tmp_path, mode, colour):
-    Image.new(mode, (3, 2), colour).save(tmp_path / "a.tif")
+@pytest.mark.parametrize(("mode", "color"), [("1", 1), ("L", 255), ("CMYK", (0, 0, 0, 0))])
+def test_other_pixel_modes(tmp_path, mode, color):
+    Image.new(mode, (3, 2), color).save(tmp_path / "a.tif")
     assert (load_image(tmp_path / "a.tif") == 255).all()
 
 
@@ -101,7 +101,7 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size_for_a_small_result(mo
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.98])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".gif"])
-def test_a_file_cut_short_is_an_error_not_grey_rows(tmp_path, suffix, share):
+def test_a_file_cut_short_is_an_error_not_gray_rows(tmp_path, suffix, share):
     path = tmp_path / f"a{suffix}"
     Image.fromarray(noise(120, 160)).save(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])

@@ -313,12 +313,12 @@ def test_a_resolution_in_exif_alone_is_kept(unit):
         assert kept.dpi == pytest.approx((300, 300), abs=0.1)
 
 
-def test_two_resolutions_and_centimetres():
+def test_two_resolutions_and_centimeters():
     kept, file = read_back(encoded(noise(), "PNG", dpi=(300, 150)), ".jpg")
     assert kept.dpi == pytest.approx((300, 150), abs=0.02)
     assert Image.open(io.BytesIO(file)).info["dpi"] == (300, 150)
     data = bytearray(encoded(noise(), "JPEG", dpi=(100, 100)))
-    data[13] = 2  # the unit of JFIF: centimetres
+    data[13] = 2  # the unit of JFIF: centimeters
     assert read_back(bytes(data), ".tif")[0].dpi == pytest.approx((254, 254))
 
 

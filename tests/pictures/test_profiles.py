@@ -42,11 +42,11 @@ def test_a_profile_that_is_srgb_only_by_name_is_converted(tmp_path):
     assert load_image(tmp_path / "a.png")[0, 0, 1] > 250
 
 
-def linear_grey_profile():
-    """A linear grey profile, written by the ICC specification, version 2."""
+def linear_gray_profile():
+    """A linear gray profile, written by the ICC specification, version 2."""
     text = b"text\0\0\0\0none\0\0\0\0"
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
-    tags = {b"cprt": text, b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"grey\0" + bytes(79)}
+    tags = {b"cprt": text, b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"gray\0" + bytes(79)}
     tags |= {b"wtpt": white, b"kTRC": b"curv" + bytes(8)}
     table, body = struct.pack(">I", len(tags)), b""
     for name, data in tags.items():
@@ -59,12 +59,12 @@ def linear_grey_profile():
 
 
 @pytest.mark.parametrize("alpha", [None, "channel", "one shade"])
-def test_the_profile_of_a_grey_image_with_alpha_is_converted(tmp_path, alpha):
+def test_the_profile_of_a_gray_image_with_alpha_is_converted(tmp_path, alpha):
     image = Image.new("L", (2, 2), 86)
     options = {"transparency": 3} if alpha == "one shade" else {}
     if alpha == "channel":
         image.putalpha(255)
-    image.save(tmp_path / "a.png", icc_profile=linear_grey_profile(), **options)
+    image.save(tmp_path / "a.png", icc_profile=linear_gray_profile(), **options)
     assert abs(int(load_image(tmp_path / "a.png")[0, 0, 0]) - 157) <= 1  # sRGB's curve at 86 / 255: 0.614
 
 

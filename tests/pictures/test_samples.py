@@ -21,22 +21,22 @@ LEVELS = np.array([0, 40, 90, 128, 190, 255])  # far enough apart for a JPEG
 
 
 def expected_samples(mode):
-    """Colours and opacity, 0 to 1, of an image of 40 x 24 pixels in blocks of 8, as this mode can hold them."""
+    """Colors and opacity, 0 to 1, of an image of 40 x 24 pixels in blocks of 8, as this mode can hold them."""
     rows, columns = np.mgrid[:3, :5]
     red, green, blue = LEVELS[columns], LEVELS[(rows + columns) % 6], LEVELS[(2 * rows + columns + 3) % 6]
-    colours = np.stack([red, green, blue], axis=-1) / 255
+    colors = np.stack([red, green, blue], axis=-1) / 255
     if mode.startswith("16"):
-        colours = (np.round(colours * 65535) - 77 * (colours > 0.5)) / 65535  # no multiple of 257
+        colors = (np.round(colors * 65535) - 77 * (colors > 0.5)) / 65535  # no multiple of 257
     if mode in ("1", "L", "LA", "16L", "16LA"):
-        colours = np.repeat(colours[..., 1:2], 3, axis=-1)
+        colors = np.repeat(colors[..., 1:2], 3, axis=-1)
     if mode == "1":
-        colours = np.round(colours)
+        colors = np.round(colors)
     opacity = np.ones((3, 5))
     if mode in ("LA", "RGBA", "16LA", "16RGBA"):
         opacity = np.array([1.0, 128 / 255, 0.0, 1.0, 40 / 255])[(rows + columns) % 5]
     if mode in ("PA", "P+"):
         opacity[1, 2] = 0
-    return [np.kron(x, np.ones((8, 8, 1) if x.ndim == 3 else (8, 8))) for x in (colours, opacity)]
+    return [np.kron(x, np.ones((8, 8, 1) if x.ndim == 3 else (8, 8))) for x in (colors, opacity)]
 
 
 def turned(image, orientation):
@@ -55,9 +55,9 @@ def exif_of(orientation):
     return exif.tobytes()
 
 
-def png(samples, alpha, grey, orientation):
+def png(samples, alpha, gray, orientation):
     """A 16-bit PNG, written by the specification, section 5."""
-    channels = [samples[..., :1] if grey else samples] + ([alpha[..., None]] if alpha is not None else [])
+    channels = [samples[..., :1] if gray else samples] + ([alpha[..., None]] if alpha is not None else [])
     values = np.round(np.concatenate(channels, axis=-1) * 65535).astype(">u2")
     height, width, count = values.shape
     kind = {1: 0, 3: 2, 2: 4, 4: 6}[count]
@@ -71,9 +71,9 @@ def png(samples, alpha, grey, orientation):
     return b"\x89PNG\r\n\x1a\n" + header + exif + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def tiff(samples, alpha, grey, orientation):
+def tiff(samples, alpha, gray, orientation):
     """A 16-bit TIFF without compression, written by the specification, section 2."""
-    channels = [samples[..., :1] if grey else samples] + ([alpha[..., None]] if alpha is not None else [])
+    channels = [samples[..., :1] if gray else samples] + ([alpha[..., None]] if alpha is not None else [])
     values = np.round(np.concatenate(channels, axis=-1) * 65535).astype("<u2")
     height, width, count = values.shape
     tags = [
@@ -81,7 +81,7 @@ def tiff(samples, alpha, grey, orientation):
         (257, 3, [height]),
         (258, 3, [16] * count),
         (259, 3, [1]),
-        (262, 3, [1 if grey else 2]),
+        (262, 3, [1 if gray else 2]),
         (273, 4, [0]),
         (274, 3, [orientation]),
         (277, 3, [count]),
@@ -89,7 +89,7 @@ def tiff(samples, alpha, grey, orientation):
         (279, 4, [values.nbytes]),
     ]
     if alpha is not None:
-        tags.append((338, 3, [2]))  # not multiplied into the colours
+        tags.append((338, 3, [2]))  # not multiplied into the colors
     beyond = 8 + 2 + 12 * len(tags) + 4
     pixels_at = beyond + 16
     entries, rest = b"", b""
@@ -115,26 +115,26 @@ def changed(tiff_file, tag, value):
 
 
 @pytest.mark.parametrize("depth", [8, 16, "own"])
-def test_inverted_grey_and_an_extra_channel_that_is_not_opacity(depth):
-    grey, _ = expected_samples("16L")
+def test_inverted_gray_and_an_extra_channel_that_is_not_opacity(depth):
+    gray, _ = expected_samples("16L")
     several, opacity = expected_samples("16RGBA")
-    inverted = changed(tiff(1 - grey, None, True, 1), 262, 0)  # MinIsWhite
+    inverted = changed(tiff(1 - gray, None, True, 1), 262, 0)  # MinIsWhite
     unspecified = changed(tiff(several, opacity, False, 1), 338, 0)  # the fourth channel is not opacity
-    for data, colours in ((inverted, grey), (unspecified, several)):
+    for data, colors in ((inverted, gray), (unspecified, several)):
         picture = decode_picture(data, "it", depth=depth)
         assert picture.alpha is None
         step = 255 if depth == 8 else 65535
-        assert np.abs(picture.pixels / white(picture.pixels) - colours).max() * step <= 0.501
+        assert np.abs(picture.pixels / white(picture.pixels) - colors).max() * step <= 0.501
 
 
 @pytest.mark.parametrize("depth", [8, "own"])
 def test_a_16_bit_png_with_exif_behind_its_pixels_is_upright(depth):
-    colours, _ = expected_samples("16RGB")
-    data = png(turned(colours, 6), None, False, 6)
+    colors, _ = expected_samples("16RGB")
+    data = png(turned(colors, 6), None, False, 6)
     at, end = data.index(b"eXIf") - 4, data.index(b"IDAT") - 4
     late = data[:at] + data[end:-12] + data[at:end] + data[-12:]
     picture = decode_picture(late, "it", depth=depth)
-    assert np.abs(picture.pixels / white(picture.pixels) - colours).max() < 0.003
+    assert np.abs(picture.pixels / white(picture.pixels) - colors).max() < 0.003
 
 
 def test_a_16_bit_cmyk_tiff_is_read_with_8_bits():
@@ -237,18 +237,18 @@ def file_of(kind, mode, orientation):
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    colours, opacity = (turned(x, orientation) for x in expected_samples(mode))
+    colors, opacity = (turned(x, orientation) for x in expected_samples(mode))
     if mode.startswith("16"):
         write = {"PNG": png, "TIFF": tiff}[kind]
-        return write(colours, opacity if mode.endswith("A") else None, "L" in mode, orientation)
-    return by_pillow(kind, mode, colours, opacity, orientation)
+        return write(colors, opacity if mode.endswith("A") else None, "L" in mode, orientation)
+    return by_pillow(kind, mode, colors, opacity, orientation)
 
 
 @pytest.mark.parametrize("depth", [8, 16, "own"])
 @pytest.mark.parametrize(("kind", "mode", "orientation"), TABLE)
 def test_reading(kind, mode, orientation, depth):
     picture = decode_picture(file_of(kind, mode, orientation), "it", depth=depth)
-    colours, opacity = expected_samples(mode)
+    colors, opacity = expected_samples(mode)
 
     has_16_bits = mode.startswith("16")
     assert picture.own_depth == (16 if has_16_bits else 8)
@@ -257,9 +257,9 @@ def test_reading(kind, mode, orientation, depth):
     seen = opacity > 0
     lossy = {"JPEG": 3, "AVIF": 4, "HEIF": 4}.get(kind, 0)
     step = 65535 if has_16_bits and depth != 8 else 255
-    wrong = np.abs(picture.pixels / white(picture.pixels) - colours)[seen] * step
+    wrong = np.abs(picture.pixels / white(picture.pixels) - colors)[seen] * step
     if mode in ("P", "P+"):
-        lossy = 2  # quantising may move a colour
+        lossy = 2  # quantizing may move a color
     if lossy:  # ringing at the edges of the blocks
         assert np.median(wrong) <= lossy and np.percentile(wrong, 90) <= 4 * lossy, (np.median(wrong), wrong.max())
     else:
@@ -298,9 +298,9 @@ def test_writing(suffix, bits, alpha):
 
 
 def test_16_bits_are_rounded_for_a_format_of_8(tmp_path):
-    grey = np.full((16, 16, 3), 128 * 257 + 100, np.uint16)
+    gray = np.full((16, 16, 3), 128 * 257 + 100, np.uint16)
     for suffix in (".jpg", ".bmp", ".webp"):
-        (tmp_path / f"it{suffix}").write_bytes(encode_picture(Picture(grey), f"it{suffix}"))
+        (tmp_path / f"it{suffix}").write_bytes(encode_picture(Picture(gray), f"it{suffix}"))
         assert np.abs(load_image(tmp_path / f"it{suffix}").astype(int) - 128).max() <= 1
 
 

@@ -18,19 +18,19 @@ def test_transparency_is_composited_on_white(tmp_path):
     assert load_image(tmp_path / "a.png")[0, :, 0].tolist() == [255, 127, 0]
 
 
-def test_grey_with_alpha_and_palette_with_a_transparent_colour(tmp_path):
-    Image.new("LA", (2, 2), (0, 0)).save(tmp_path / "grey.png")
+def test_gray_with_alpha_and_palette_with_a_transparent_color(tmp_path):
+    Image.new("LA", (2, 2), (0, 0)).save(tmp_path / "gray.png")
     palette = Image.new("P", (2, 2), 1)
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.save(tmp_path / "opaque.png")
     palette.save(tmp_path / "clear.png", transparency=1)
-    assert (load_image(tmp_path / "grey.png") == 255).all()
+    assert (load_image(tmp_path / "gray.png") == 255).all()
     assert (load_image(tmp_path / "opaque.png") == (10, 20, 30)).all()
     assert (load_image(tmp_path / "clear.png") == 255).all()
 
 
 def with_hole(height=24, width=32):
-    """Red with a transparent middle whose hidden colour is green, and a blue corner of half opacity."""
+    """Red with a transparent middle whose hidden color is green, and a blue corner of half opacity."""
     pixels = np.zeros((height, width, 4), np.uint8)
     pixels[:, :, 0], pixels[:, :, 3] = 200, 255
     pixels[8:16, 8:24] = (0, 255, 0, 0)
@@ -48,7 +48,7 @@ def test_transparency_is_kept(tmp_path, suffix):
     assert (again[:, :, 3] == picture.alpha).all()
 
 
-def test_transparent_pixels_get_the_colours_of_visible_ones(tmp_path):
+def test_transparent_pixels_get_the_colors_of_visible_ones(tmp_path):
     Image.fromarray(with_hole()).save(tmp_path / "a.png")
     picture = read_picture(tmp_path / "a.png")
     seen = picture.alpha > 0
@@ -64,7 +64,7 @@ def test_a_wholly_transparent_image_can_be_read(tmp_path):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (31, 7), (16, 33)])
-def test_hidden_colours_are_the_same_in_strips(monkeypatch, shape, kind):
+def test_hidden_colors_are_the_same_in_strips(monkeypatch, shape, kind):
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, np.iinfo(kind).max + 1, (*shape, 3), dtype=kind)
     alpha = rng.integers(1, 256, shape).astype(kind) * (rng.random(shape) < 0.2)

@@ -163,18 +163,18 @@ def test_other_files_are_named(data, what):
     assert what in refusal(data + bytes(50))
 
 
-def test_jpeg_2000_in_colour_of_more_than_8_bits_is_refused(tmp_path):
+def test_jpeg_2000_in_color_of_more_than_8_bits_is_refused(tmp_path):
     data = bytearray(encoded(smooth(), "JPEG2000"))
     start = data.index(b"\xff\x4f\xff\x51")
     for channel in range(3):
         data[start + 42 + 3 * channel] = 15  # 16 bits
-    assert "is a JPEG 2000 in colour with 16 bits" in refusal(bytes(data))
+    assert "is a JPEG 2000 in color with 16 bits" in refusal(bytes(data))
 
 
 @pytest.mark.parametrize("bits", [9, 12, 16])
-def test_jpeg_2000_in_grey_keeps_its_white(bits):
-    grey = (smooth()[..., 0].astype(np.uint32) * ((1 << bits) - 1) // 255).astype(np.uint16)
-    image = Image.fromarray(grey << (16 - bits))
+def test_jpeg_2000_in_gray_keeps_its_white(bits):
+    gray = (smooth()[..., 0].astype(np.uint32) * ((1 << bits) - 1) // 255).astype(np.uint16)
+    image = Image.fromarray(gray << (16 - bits))
     picture = decode_picture(encoded(image, "JPEG2000"), "it")
     assert np.abs(picture.pixels[..., 1].astype(int) - smooth()[..., 0]).max() <= 2
 
@@ -190,7 +190,7 @@ def test_netpbm_files_of_any_depth_are_scaled_to_white(most, channels):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
-def test_grey_tiffs_of_any_depth_are_scaled_to_white(bits):
+def test_gray_tiffs_of_any_depth_are_scaled_to_white(bits):
     levels = np.rint(smooth()[..., 0] / 255 * ((1 << bits) - 1)).astype(np.uint16)
     if bits == 16:
         rows = levels.astype("<u2").tobytes()
@@ -204,7 +204,7 @@ def test_grey_tiffs_of_any_depth_are_scaled_to_white(bits):
     assert np.abs(decode_picture(data, "it").pixels[..., 1] - expected).max() <= 1
 
 
-def test_a_12_bit_grey_tiff_keeps_its_white():
+def test_a_12_bit_gray_tiff_keeps_its_white():
     levels = np.rint(smooth()[..., 0] / 255 * 4095).astype(np.uint16)
     digits = (levels[..., None] >> np.arange(11, -1, -1)) & 1
     rows = np.packbits(digits.reshape(48, -1), axis=1).tobytes()
@@ -230,18 +230,18 @@ def test_tiffs_of_other_layouts(options, kind):
 @pytest.mark.parametrize("extra", ["unassalpha", "assocalpha"])
 @pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_transparent_tiffs_with_and_without_multiplied_colours(extra, channels, kind):
+def test_transparent_tiffs_with_and_without_multiplied_colors(extra, channels, kind):
     tifffile = pytest.importorskip("tifffile")
     most = np.iinfo(kind).max
-    colours = smooth()[..., : channels - 1].astype(float) / 255
-    stored = colours / 2 if extra == "assocalpha" else colours
+    colors = smooth()[..., : channels - 1].astype(float) / 255
+    stored = colors / 2 if extra == "assocalpha" else colors
     samples = np.rint(np.dstack([stored, np.full((48, 64), 0.5)]) * most).astype(kind)
     file = io.BytesIO()
     photometric = "rgb" if channels == 4 else "minisblack"
     tifffile.imwrite(file, samples, photometric=photometric, extrasamples=[extra], planarconfig="contig")
     picture = decode_picture(file.getvalue(), "it", depth="own")
     assert np.abs(picture.alpha / most - 0.5).max() < 0.005
-    assert np.abs(picture.pixels / most - colours).max() < 0.01
+    assert np.abs(picture.pixels / most - colors).max() < 0.01
 
 
 def test_a_missing_decoder_of_pillow_is_not_called_damage(monkeypatch):
@@ -254,19 +254,19 @@ def test_a_missing_decoder_of_pillow_is_not_called_damage(monkeypatch):
 
 
 def test_imagemagicks_deep_files_are_right_or_refused(tmp_path):
-    """White, grey and red in every deep format that ImageMagick writes, read as what they are or refused."""
+    """White, gray and red in every deep format that ImageMagick writes, read as what they are or refused."""
     import shutil
     import subprocess
 
     if not (convert := shutil.which("convert")):
         pytest.skip("needs ImageMagick")
     read = 0
-    for colour, expected in (("white", (255, 255, 255)), ("gray(50%)", (128, 128, 128)), ("red", (255, 0, 0))):
+    for color, expected in (("white", (255, 255, 255)), ("gray(50%)", (128, 128, 128)), ("red", (255, 0, 0))):
         for suffix in ("jp2", "tif", "png", "ppm", "heic", "avif"):
             for depth in ("8", "10", "12", "16"):
                 path = tmp_path / f"a.{suffix}"
                 path.unlink(missing_ok=True)
-                subprocess.run([convert, "-size", "64x64", f"xc:{colour}", "-depth", depth, path], check=False)
+                subprocess.run([convert, "-size", "64x64", f"xc:{color}", "-depth", depth, path], check=False)
                 if not path.exists():
                     continue
                 try:
@@ -275,7 +275,7 @@ def test_imagemagicks_deep_files_are_right_or_refused(tmp_path):
                     assert "damaged" not in str(error)
                     continue
                 read += 1
-                assert np.abs(pixels.astype(int) - expected).max() <= 5, (colour, suffix, depth)
+                assert np.abs(pixels.astype(int) - expected).max() <= 5, (color, suffix, depth)
     assert read > 20
 
 

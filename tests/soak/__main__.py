@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import impasto
-from impasto.models.catalogue import Variant
+from impasto.models.catalog import Variant
 from tests.soak.pictures import Sample, formats, write_sample
 
 GROWTH = 0.10

@@ -72,8 +72,8 @@ def picture(random: np.random.Generator, width: int, height: int, mode: str) -> 
     coarse = random.integers(0, 256, (4, 5, 3), dtype=np.uint8)
     image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
     if mode == "I;16":
-        grey = np.asarray(image.convert("L"), np.uint16) * 257
-        return Image.fromarray(grey)
+        gray = np.asarray(image.convert("L"), np.uint16) * 257
+        return Image.fromarray(gray)
     if mode in ("RGBA", "LA"):
         alpha = Image.fromarray(coarse[:, :, 0]).resize((width, height))
         image = image.convert(mode[:-1])

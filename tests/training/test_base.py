@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import impasto
-from impasto.models.catalogue import shipped
+from impasto.models.catalog import shipped
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import Objective, PerceptualLoss
 from impasto.nn.tensors import to_picture, to_tensor

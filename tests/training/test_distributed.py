@@ -15,7 +15,7 @@ from tests.training.runs import SMALL
 
 
 def gradients(config):
-    """Each parameter's gradient in the first step, from the optimisers' momenta: (1 - beta) times it."""
+    """Each parameter's gradient in the first step, from the optimizers' momenta: (1 - beta) times it."""
     saved = torch.load(run_folder(config.output) / "checkpoint.pt", weights_only=True)
     muon, *adams = (optimizer["state"] for optimizer in saved["run"]["optimizers"])
     return [s["momentum"] / 0.05 for s in muon.values()] + [s["exp_avg"] / 0.1 for adam in adams for s in adam.values()]
@@ -24,7 +24,7 @@ def gradients(config):
 def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     """Instance norm sees each picture alone, so sharing a batch changes nothing but the order of sums.
 
-    Gradients are compared, not weights: both optimisers blow up rounding errors where a gradient is nearly zero. And
+    Gradients are compared, not weights: both optimizers blow up rounding errors where a gradient is nearly zero. And
     the photos are noise: in smooth ones the loss network's max-pooling meets ties that rounding decides.
     """
     noisy = tmp_path / "noisy"
@@ -55,7 +55,7 @@ def test_two_processes_equal_one_on_the_same_batch(config, tmp_path):
     command = [*launch, "train", str(config.styles[0]), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("learnt after 1 steps") == 1  # one of them speaks
+    assert done.stdout.count("learned after 1 steps") == 1  # one of them speaks
     one, two = gradients(straight), gradients(shared)
     scale = max(g.abs().max() for g in one)
     assert scale > 1e-3

@@ -6,7 +6,7 @@ import torch
 
 from impasto.cli.main import main
 from impasto.errors import ModelError
-from impasto.models.catalogue import VARIANTS, shipped_network
+from impasto.models.catalog import VARIANTS, shipped_network
 from impasto.models.modelfile import ModelInfo, read_info
 from impasto.nn.generators import GENERATORS, build_generator
 from impasto.nn.tensors import to_picture, to_tensor
@@ -41,7 +41,7 @@ def test_a_model_of_its_own_paints_in_any_strength(backend, tmp_path, monkeypatc
     )
     for strength in (1.0, 1.5):
         way = torch.full_like(full, strength)
-        way[-2 * (8 + 4) :] = min(strength, 1)  # the layers at half and at the full size, which make the colours
+        way[-2 * (8 + 4) :] = min(strength, 1)  # the layers at half and at the full size, which make the colors
         reference.set_style_parameters((none + way * (full - none))[None])
         with torch.no_grad():
             expected = to_picture(reference(to_tensor(photo)))

@@ -11,7 +11,7 @@ from PIL import Image
 import impasto
 from impasto import Settings
 from impasto.errors import TrainingError, UsageError
-from impasto.models.catalogue import shipped_network
+from impasto.models.catalog import shipped_network
 from impasto.models.modelfile import read_info
 from impasto.models.stylefile import read_style
 from impasto.training import run

@@ -24,7 +24,7 @@ def test_a_style_picture_that_vanishes_does_not_stop_a_run(config, tmp_path, mon
     ("picture", "message"),
     [
         (np.zeros((20, 300, 3), np.uint8), "300 x 20 pixels are too few for a style: give a picture of 64 or more"),
-        (np.full((90, 90, 3), 77, np.uint8), "the picture is a single colour"),
+        (np.full((90, 90, 3), 77, np.uint8), "the picture is a single color"),
         (np.zeros((64, 640, 3), np.uint8), "640 x 64 pixels are too long a strip: cut out a part of it"),
     ],
     ids=["tiny", "flat", "strip"],

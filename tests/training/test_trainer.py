@@ -57,7 +57,7 @@ def test_a_run_writes_a_model_and_reports_how_it_went(config):
         ("stripes", 60, 0, "float32"),
         ("stripes", 60, 10, "float32"),
         ("stripes", 60, 0, "bfloat16"),
-        ("grey", 40, 0, "float32"),
+        ("gray", 40, 0, "float32"),
         ("photo", 40, 0, "float32"),
     ],
 )
@@ -65,7 +65,7 @@ def test_training_lowers_the_objective(config, tmp_path, style, steps, photo_eve
     """Single runs end at 0.35 to 0.69 of the start, by style, seed, precision and instruction set."""
     if style != "stripes":
         picture = make_photo(9, 90, 90)
-        impasto.save_image(tmp_path / "style.png", picture[:, :, :1].repeat(3, axis=2) if style == "grey" else picture)
+        impasto.save_image(tmp_path / "style.png", picture[:, :, :1].repeat(3, axis=2) if style == "gray" else picture)
         config = replace(config, styles=(tmp_path / "style.png",))
     recipe = replace(config.recipe, photo_every=photo_every)
     before, after = (

@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 64, 48
 
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A smooth picture whose colours say which frame it is."""
+    """A smooth picture whose colors say which frame it is."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     wave = 0.5 + 0.5 * np.sin(2 * np.pi * (x + 0.05 * number))
     return np.rint(255 * np.stack([0.8 * wave + 0.1, 0.8 * y + 0.1, 0.2 + 0.6 * x * (1 - y)], axis=2)).astype(np.uint8)

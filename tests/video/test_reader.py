@@ -34,7 +34,7 @@ def test_frames_and_times_are_those_of_ffmpeg(tmp_path):
 @pytest.mark.parametrize(
     "color", [(1, 1, 1, 1), (1, 1, 1, 2), (6, 6, 6, 1), (5, 5, 6, 2)], ids=["709", "709 full", "601", "601 full"]
 )
-def test_colours_come_back_whatever_matrix_and_range_a_clip_has(tmp_path, color):
+def test_colors_come_back_whatever_matrix_and_range_a_clip_has(tmp_path, color):
     path = make_clip(
         tmp_path / "a.mp4", pixel_format="yuv444p", color=color, options={"qp": "0", "preset": "ultrafast"}
     )
@@ -60,7 +60,7 @@ def test_rotated_clips_come_upright_once(tmp_path, rotation):
     assert largest_mean_difference([f.pixels for f in frames], shown) < 1.0
 
 
-def test_ten_bits_are_read_with_the_colours_they_have(tmp_path):
+def test_ten_bits_are_read_with_the_colors_they_have(tmp_path):
     path = make_clip(
         tmp_path / "a.mkv", codec="libx265", pixel_format="yuv420p10le", options={"x265-params": "log-level=none"}
     )
@@ -168,14 +168,14 @@ def test_an_address_is_not_fetched():
         open_clip("https://example.org/a.mp4")
 
 
-def test_hdr_white_and_black_and_grey_come_out_as_such():
+def test_hdr_white_and_black_and_gray_come_out_as_such():
     """Against the formula of SMPTE ST 2084 inverted by hand: 203 cd/m2 is diffuse white, 0.58 of the signal."""
     color = Color(matrix=9, primaries=9, transfer=16, full_range=False)
-    grey = lambda signal: np.full((1, 1, 3), round(65535 * signal), np.uint16)  # noqa: E731
-    assert tone_mapped(grey(0), color).max() == 0
-    white = tone_mapped(grey(0.5807), color)[0, 0]
+    gray = lambda signal: np.full((1, 1, 3), round(65535 * signal), np.uint16)  # noqa: E731
+    assert tone_mapped(gray(0), color).max() == 0
+    white = tone_mapped(gray(0.5807), color)[0, 0]
     assert white.max() - white.min() <= 1
     assert 200 <= white[0] <= 250
-    assert tone_mapped(grey(0.7518), color)[0, 0, 0] >= 253  # 1,000 cd/m2
-    values = [int(tone_mapped(grey(s), color)[0, 0, 0]) for s in np.linspace(0, 0.75, 20)]
+    assert tone_mapped(gray(0.7518), color)[0, 0, 0] >= 253  # 1,000 cd/m2
+    values = [int(tone_mapped(gray(s), color)[0, 0, 0]) for s in np.linspace(0, 0.75, 20)]
     assert values == sorted(values)

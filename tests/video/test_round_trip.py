@@ -1,4 +1,4 @@
-"""Clips written again frame by frame: times, sound, subtitles, colours and sizes stay; runs that end early go on."""
+"""Clips written again frame by frame: times, sound, subtitles, colors and sizes stay; runs that end early go on."""
 
 import shutil
 import subprocess

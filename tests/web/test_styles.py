@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from impasto.models.catalogue import shipped_names
+from impasto.models.catalog import shipped_names
 from impasto.web.limits import Refusal
 from impasto.web.styles import Styles, command_of, settings_file
 from tests.web.conftest import add_negative

@@ -29,7 +29,7 @@ STYLES = (
 )
 """The styles that come with Impasto."""
 COLORS = ("painted", "luminance", "match")
-"""What becomes of the photo's colours; the first is the style's own."""
+"""What becomes of the photo's colors; the first is the style's own."""
 TIMEOUT = 3600
 """Seconds after which the command is stopped."""
 FLAGS = GObject.ParamFlags.READWRITE
@@ -112,7 +112,7 @@ class Impasto(Gimp.PlugIn):
         procedure.add_double_argument("strength", "S_trength", "0 is the photo, 1 the style", 0.0, 2.0, 1.0, FLAGS)
         procedure.add_double_argument("stroke-size", "Stroke s_ize", "0 is the network's own", 0.0, 8.0, 1.0, FLAGS)
         procedure.add_choice_argument(
-            "colors", "_Colours", "Of the style, or the photo's", _choice(COLORS), COLORS[0], FLAGS
+            "colors", "_Colors", "Of the style, or the photo's", _choice(COLORS), COLORS[0], FLAGS
         )
         return procedure
 

@@ -12,10 +12,10 @@ from cyclopts import Parameter
 from impasto.cli.console import progress_bar
 from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, check_picture, whole_number
 from impasto.errors import UsageError
-from impasto.evaluation.artefacts import LIMITS, WORDS, complaints
+from impasto.evaluation.artifacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, LEAST_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
 from impasto.evaluation.scores import evaluate as measure
-from impasto.models.catalogue import is_file
+from impasto.models.catalog import is_file
 from impasto.painting.load import load, load_foreign
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.folders import find_images
@@ -37,7 +37,7 @@ def evaluate(
     gatys: Annotated[int, whole_number(0)] = 0,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Measure a model on held-out photos: how near the style, how much of the subject, how steady, which artefacts.
+    """Measure a model on held-out photos: how near the style, how much of the subject, how steady, which artifacts.
 
     Args:
         model: A shipped style, a style or model file; or another project's ONNX, with --range.
@@ -106,7 +106,7 @@ def _print(found: Evaluation, equal: Sequence[Equal]) -> None:
         "contrast": f"{found.contrast_change:.2f}/255  (change when the photo's contrast is cut to a quarter)",
         "noise": f"{found.noise_change:.2f}/255  (change when the photo has noise of 2/255)",
     }
-    for name, value in asdict(found.artefacts).items():
+    for name, value in asdict(found.artifacts).items():
         rows[name] = f"{value:.1f}  (limit {getattr(LIMITS, name):g}: {WORDS[name]})"
     rows["seconds"] = f"{found.seconds:.3f}  (per photo, median)"
     rows["content error"] = f"{found.content_error:.3f}  (the papers' terms, with the next two)"
@@ -115,7 +115,7 @@ def _print(found: Evaluation, equal: Sequence[Equal]) -> None:
     rows["LPIPS"] = f"{found.lpips:.3f}  (distance from the photo)"
     for name, text in rows.items():
         print(f"{name:14} {text}")
-    for fault in complaints(found.artefacts):
+    for fault in complaints(found.artifacts):
         print(f"warning: {fault}")
     for one in equal:
         counts = [f"more than {MOST_COMPARED}" if n is None else str(n) for n in (one.from_content, one.from_noise)]

@@ -9,7 +9,7 @@ from cyclopts import CoercionError, Parameter, Token
 from cyclopts.validators import Number
 
 from impasto.errors import ImageError, UsageError
-from impasto.models.catalogue import shipped_names
+from impasto.models.catalog import shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.choice import PrecisionChoice
@@ -38,7 +38,7 @@ FilePath = Annotated[Path, Parameter(converter=_path)]
 def check_picture(path: Path) -> None:
     """Raise UsageError if the path is a model, a style or the name of a style instead of a picture."""
     if str(path) in shipped_names() and not path.exists():
-        raise UsageError(f"{path}: is the name of a style; give a picture, as the file that it was learnt from")
+        raise UsageError(f"{path}: is the name of a style; give a picture, as the file that it was learned from")
     check_kind(path, "picture")
 
 

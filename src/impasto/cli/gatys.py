@@ -28,7 +28,7 @@ def gatys(
     settings: Annotated[GatysFlags | None, Parameter(name="*")] = None,
     objective: Annotated[ObjectiveFlags | None, Parameter(name="*")] = None,
 ) -> int:
-    """Repaint one photo by optimising its pixels (Gatys 2016): the slowest and best method.
+    """Repaint one photo by optimizing its pixels (Gatys 2016): the slowest and best method.
 
     Args:
         content: The photo.
@@ -44,7 +44,7 @@ def gatys(
     config = GatysConfig(objective=terms, **flags_set(settings))
     if not force:
         check_absent([output, curve_file(output)])
-    with progress_bar("optimising", config.evaluations) as bar:
+    with progress_bar("optimizing", config.evaluations) as bar:
 
         def report(progress: Evaluated) -> None:
             bar.update(progress.evaluation, f"objective {progress.objective:.3f}")

@@ -17,7 +17,7 @@ from impasto import __version__
 from impasto.cli.engine import describe_engine, engine_record
 from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch
 from impasto.errors import ImpastoError, ModelError, UsageError
-from impasto.models.catalogue import (
+from impasto.models.catalog import (
     VARIANTS,
     Variant,
     compiled_folder,
@@ -114,14 +114,14 @@ TIMED_SIDE = 512
 
 def _seconds_per_megapixel(stylizer: Stylizer) -> float:
     """The fastest of three runs for a picture in memory, painted at its own size."""
-    grey = np.full((TIMED_SIDE, TIMED_SIDE, 3), 128, np.uint8)
-    stylizer(grey, AS_IT_IS)  # compiles, allocates
+    gray = np.full((TIMED_SIDE, TIMED_SIDE, 3), 128, np.uint8)
+    stylizer(gray, AS_IT_IS)  # compiles, allocates
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        stylizer(grey, AS_IT_IS)
+        stylizer(gray, AS_IT_IS)
         seconds.append(time.perf_counter() - start)
-    return min(seconds) * 1e6 / grey[..., 0].size
+    return min(seconds) * 1e6 / gray[..., 0].size
 
 
 def _speed(found: Mapping[str, Any]) -> str:

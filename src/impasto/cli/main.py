@@ -40,7 +40,7 @@ COMMANDS = {
     "styles": ("impasto.cli.styles:styles", "List the styles that come with Impasto."),
     "info": ("impasto.cli.info:info", "Describe a model or style, and measure its speed on this computer."),
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
-    "gatys": ("impasto.cli.gatys:gatys", "Repaint one photo by optimising its pixels."),
+    "gatys": ("impasto.cli.gatys:gatys", "Repaint one photo by optimizing its pixels."),
     "serve": ("impasto.cli.serve:command", "Open a page that paints, films and learns in the browser."),
     "evaluate": ("impasto.cli.evaluate:evaluate", "Measure a model on held-out photos."),
     "convert": ("impasto.cli.convert:convert", "Convert another project's model to a model file."),

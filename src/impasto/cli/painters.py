@@ -14,7 +14,7 @@ from impasto.cli.engine import describe_engine, engine_record
 from impasto.cli.flags import PaintingFlags
 from impasto.cli.request import Request
 from impasto.errors import ImpastoError, UsageError
-from impasto.models.catalogue import Variant
+from impasto.models.catalog import Variant
 from impasto.painting.batch import Painter, PicturePainter, picture_painter
 from impasto.painting.engine import without_module
 from impasto.painting.load import load
@@ -82,7 +82,7 @@ def _painter(request: Request, load: Loader) -> PicturePainter:
 
 
 def _refined(paint: PicturePainter, request: Request) -> PicturePainter:
-    """``paint``, followed by Gatys' optimisation. Colours are matched at the end."""
+    """``paint``, followed by Gatys' optimization. Colors are matched at the end."""
     from impasto.optimize.refine import refined
     from impasto.pictures.colors import keep_colors
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from impasto.cli.flags import NOT_FAST, FilePath, Switch, check_picture, flags_of, whole_number
 from impasto.errors import UsageError
-from impasto.models.catalogue import Variant, is_file, shipped_names
+from impasto.models.catalog import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
 from impasto.options import opt
 from impasto.painting.plan import FileOptions
@@ -66,7 +66,7 @@ class ExtraFlags:
         False, "make one sheet of the photo in each style, in strengths from weak to strong"
     )
     refine: Annotated[int, whole_number(0)] = opt(
-        0, "steps of Gatys' optimisation that follow the network: slower and better; needs impasto[train]"
+        0, "steps of Gatys' optimization that follow the network: slower and better; needs impasto[train]"
     )
     picture: FilePath | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
 

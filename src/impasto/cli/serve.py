@@ -30,7 +30,7 @@ class ServeFlags:
     )
     folder: FilePath | None = opt(
         None,
-        "folder for the styles learnt in the page, and for photos and results while their session lasts; "
+        "folder for the styles learned in the page, and for photos and results while their session lasts; "
         "default: in the user's data folder",
     )
     open: Annotated[bool, Switch] = opt(False, "open the page in the browser")
@@ -40,7 +40,7 @@ def command(*, flags: Annotated[ServeFlags | None, Parameter(name="*")] = None) 
     """Open a page in the browser that paints photos, films and the camera, and learns styles, on this computer.
 
     The server runs until Ctrl-C. Nothing leaves this computer. Photos and results are deleted with their session, an
-    hour after its last request, or when the server ends; styles that were learnt stay.
+    hour after its last request, or when the server ends; styles that were learned stay.
     """
     flags = flags or ServeFlags()
     folder = flags.folder or default_folder()
@@ -64,7 +64,7 @@ def command(*, flags: Annotated[ServeFlags | None, Parameter(name="*")] = None) 
 
 
 def default_folder() -> Path:
-    """Where styles that are learnt in the page are kept."""
+    """Where styles that are learned in the page are kept."""
     return platformdirs.user_data_path("impasto", appauthor=False) / "page"
 
 

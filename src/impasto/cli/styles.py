@@ -11,8 +11,8 @@ from impasto.cli.console import progress_bar
 from impasto.cli.flags import FilePath, Switch
 from impasto.errors import UsageError
 from impasto.files import check_absent
-from impasto.models.catalogue import Variant
-from impasto.models.catalogue import styles as shipped
+from impasto.models.catalog import Variant
+from impasto.models.catalog import styles as shipped
 
 
 def styles(

@@ -17,7 +17,7 @@ from impasto.cli.flags import FilePath, PaintingFlags, Switch, flags_set
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.files import check_absent, check_writable
-from impasto.models.catalogue import shipped_names
+from impasto.models.catalog import shipped_names
 from impasto.painting.plan import STANDARD, Failure, Job, Plan, check_protected, plan_files
 from impasto.painting.settings import SavedSettings, read_settings, write_settings
 from impasto.painting.shards import count_list, read_list

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from impasto.cli.console import progress_bar
 from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set
 from impasto.errors import UsageError
-from impasto.evaluation.artefacts import complaints
+from impasto.evaluation.artifacts import complaints
 from impasto.evaluation.held_out import MOST_EVALUATIONS
 from impasto.nn.losses import Objective
 from impasto.training.config import PRESETS, Recipe, TrainConfig
@@ -128,7 +128,7 @@ def _print_result(config: TrainConfig, result: TrainResult) -> None:
         print(f"left out {path}: {reason}")
     start = "the shared network" if result.from_base else "nothing"
     print(
-        f"{'learnt' if result.finished else 'stopped'} after {result.steps} steps in {result.seconds:.0f} s "
+        f"{'learned' if result.finished else 'stopped'} after {result.steps} steps in {result.seconds:.0f} s "
         f"from {start}"
     )
     if (found := result.evaluation) is not None:
@@ -136,11 +136,11 @@ def _print_result(config: TrainConfig, result: TrainResult) -> None:
     if result.equal_evaluations is not None:
         more = math.isinf(result.equal_evaluations)
         equal = f"more than {MOST_EVALUATIONS}" if more else f"about {result.equal_evaluations:.0f}"
-        print(f"as good as {equal} iterations of Gatys' optimisation from the photo (one held-out photo, 256 px)")
+        print(f"as good as {equal} iterations of Gatys' optimization from the photo (one held-out photo, 256 px)")
     if found is not None:
-        faults = complaints(found.artefacts)
+        faults = complaints(found.artifacts)
         advice = "; ".join(faults) + ": check the preview, and train longer"
-        print(f"check for artefacts: {advice if faults else 'none found'}")
+        print(f"check for artifacts: {advice if faults else 'none found'}")
     print(f"preview: {result.preview}")
 
 

@@ -40,14 +40,14 @@ def check_painting(content: bytes, facts: Facts) -> Array:
     """Paint an example. Returns the painted picture, (1, 3, H, W).
 
     Raises:
-        ModelError: The painted picture is not finite, or is one colour.
+        ModelError: The painted picture is not finite, or is one color.
     """
     side = max(64, facts.minimum_size)
     painted = _run(content, "plain", {"image": example_picture(side, side + facts.multiple_of * 2)})[0]
     if not np.isfinite(painted).all():
         raise ModelError("paints values that are not numbers; its training went wrong")
     if float(painted.std()) < 1e-3:
-        raise ModelError("paints every picture in one colour: it is damaged, or its --range is another")
+        raise ModelError("paints every picture in one color: it is damaged, or its --range is another")
     return painted
 
 
@@ -99,7 +99,7 @@ def paints_in_tiles(content: bytes, facts: Facts) -> bool:
 
 
 def measured_ranges(content: bytes, pictures: Sequence[Array]) -> dict[str, tuple[float, float]]:
-    """The ranges for 8-bit quantisation, `ModelInfo.ranges`; empty where 8 bits would change the paintings too much.
+    """The ranges for 8-bit quantization, `ModelInfo.ranges`; empty where 8 bits would change the paintings too much.
 
     Args:
         content: The converted network.

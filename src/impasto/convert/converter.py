@@ -46,7 +46,7 @@ class ConvertOptions:
     range: float | None = opt(
         None, "value of white in the input and output of an ONNX file: 255 or 1 (default: 255)", least=1e-3
     )
-    bgr: bool = opt(False, "the ONNX file's colours are blue, green, red")
+    bgr: bool = opt(False, "the ONNX file's colors are blue, green, red")
     tanh: bool = opt(False, "the network is rrmina's TransformerNetworkTanh, which its file does not say")
     content: Path | None = opt(
         None, "photo, or folder of photos, on which to measure value ranges for 8 bits; default: those for training"

@@ -42,7 +42,7 @@ def facts_of(body: Body) -> Facts:
         if all(_fits(body, side, strides) for side in _TRIED if side % multiple == 0):
             break
     else:
-        raise ModelError("does not return a picture of its input's size; it is not a stylising network")
+        raise ModelError("does not return a picture of its input's size; it is not a stylizing network")
     least = _TRIED.start
     for side in range(least, LEAST_SIDE - 1, -multiple):
         if not _fits(body, side, strides):
@@ -129,7 +129,7 @@ def _window(node: Node) -> tuple[int, int, int, int, int]:
 
 
 def _strides_and_reach(body: Body) -> tuple[list[Fraction], Fraction]:
-    """The stride of the features at each normalisation, in pixels, and the receptive field's radius at the end."""
+    """The stride of the features at each normalization, in pixels, and the receptive field's radius at the end."""
     stride, reach = {PIXELS: Fraction(1)}, {PIXELS: Fraction(0)}
     norms = []
     for node in body.nodes:
@@ -151,5 +151,5 @@ def _strides_and_reach(body: Body) -> tuple[list[Fraction], Fraction]:
 def _only(values: Iterable[Fraction]) -> Fraction:
     found = set(values)
     if len(found) != 1:
-        raise ModelError("adds features of two sizes; it is not a stylising network")
+        raise ModelError("adds features of two sizes; it is not a stylizing network")
     return found.pop()

@@ -1,4 +1,4 @@
-"""Reads another project's ONNX file of a stylising network, and rewrites it in the operators that Impasto uses.
+"""Reads another project's ONNX file of a stylizing network, and rewrites it in the operators that Impasto uses.
 
 Exporters of torch differ: sizes and scales may be constants, nodes or computed from the picture's size; paddings may be
 attributes or inputs. Constants are computed once, by ONNX Runtime. How much a resizing node enlarges is measured, by
@@ -68,7 +68,7 @@ class Foreign:
     only_size: tuple[int, int] | None
     """The only height and width that the original takes; None for any."""
     run: Callable[[Array], Array]
-    """Runs the original on pixels (1, 3, H, W) in its own range and order of colours."""
+    """Runs the original on pixels (1, 3, H, W) in its own range and order of colors."""
 
 
 def read_foreign(content: bytes, *, white: float, bgr: bool) -> Foreign:
@@ -77,10 +77,10 @@ def read_foreign(content: bytes, *, white: float, bgr: bool) -> Foreign:
     Args:
         content: The file's content.
         white: The value of white in its input and output.
-        bgr: Whether its colours are blue, green, red.
+        bgr: Whether its colors are blue, green, red.
 
     Raises:
-        ModelError: The file is damaged, or the graph is not one of a stylising network that can be converted.
+        ModelError: The file is damaged, or the graph is not one of a stylizing network that can be converted.
     """
     source = _source(content)
     graph, output = _rewritten(source)
@@ -220,7 +220,7 @@ def _rewritten(source: _Source) -> tuple[GraphBuilder, str]:
         made[node.output] = reader(reading)
     output = source.model.outputs[0].name
     if output not in made or made[output] == PIXELS:
-        raise ModelError("does not paint its input; it is not a stylising network")
+        raise ModelError("does not paint its input; it is not a stylizing network")
     return graph, made[output]
 
 

@@ -122,9 +122,9 @@ class GraphBuilder:
         return self._convolved("ConvTranspose", x, kernel, bias, count, name, strides=[2, 2], pads=pads, **extra)
 
     def norm(self, x: str, scale: Array, shift: Array, epsilon: float) -> str:
-        """Instance normalisation with a scale and a shift for each channel. Raises ModelError unless they fit."""
+        """Instance normalization with a scale and a shift for each channel. Raises ModelError unless they fit."""
         if scale.shape != (self._channels[x],) or shift.shape != scale.shape:
-            raise ModelError(f"has a normalisation of {scale.shape} values for {self._channels[x]} channels; {NOT_ONE}")
+            raise ModelError(f"has a normalization of {scale.shape} values for {self._channels[x]} channels; {NOT_ONE}")
         return self.add("InstanceNormalization", x, scale, shift, epsilon=epsilon)
 
     def doubled(self, x: str) -> str:

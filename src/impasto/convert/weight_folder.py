@@ -17,7 +17,7 @@ _LARGEST = 2**28
 
 
 def read_weight_folder(folder: Path) -> dict[str, Array]:
-    """The weights in a folder: name -> float32 array. Variables of the optimiser are left out.
+    """The weights in a folder: name -> float32 array. Variables of the optimizer are left out.
 
     Raises:
         ModelError: The manifest is missing or damaged, names a file outside the folder, or a file has another size.

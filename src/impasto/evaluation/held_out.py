@@ -28,7 +28,7 @@ QUICK_SIZE = 256
 SHEET_SIZE = 384
 PHOTOS = 4
 MOST_EVALUATIONS = 60
-"""Largest number of evaluations of Gatys' optimisation in the comparison with a result; takes half a minute."""
+"""Largest number of evaluations of Gatys' optimization in the comparison with a result; takes half a minute."""
 
 
 class HeldOut:
@@ -80,7 +80,7 @@ class HeldOut:
         return summary(scores, model="", style="", size=YARDSTICK_SIZE, unreadable={})
 
     def equal_evaluations(self, paint: PaintStyle) -> float:
-        """Number of evaluations after which Gatys' optimisation, started from the photo, equals the run's objective.
+        """Number of evaluations after which Gatys' optimization, started from the photo, equals the run's objective.
 
         Measured for the first style on one small photo. Infinity for more than :data:`MOST_EVALUATIONS`.
         """

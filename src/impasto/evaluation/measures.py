@@ -38,7 +38,7 @@ class Gaussian:
     Attributes:
         mean: (C,).
         covariance: (C, C).
-        vectors: where there are fewer positions N than channels, the centred vectors by sqrt(N), (C, N).
+        vectors: where there are fewer positions N than channels, the centered vectors by sqrt(N), (C, N).
     """
 
     mean: Tensor
@@ -52,8 +52,8 @@ class Gaussian:
         mean = vectors.mean(dim=1, dtype=torch.float64)
         covariance = mean.new_zeros(len(mean), len(mean))
         for part in torch.split(vectors, 2**16, dim=1):
-            centred = part.double() - mean[:, None]
-            covariance += centred @ centred.T
+            centered = part.double() - mean[:, None]
+            covariance += centered @ centered.T
         count = vectors.shape[1]
         few = (vectors.double() - mean[:, None]) / count**0.5 if count < len(mean) else None
         return cls(mean, covariance / count, few)

@@ -1,4 +1,4 @@
-"""Scores painted pictures: content and style error, LPIPS, stability, speed and artefacts.
+"""Scores painted pictures: content and style error, LPIPS, stability, speed and artifacts.
 
 The same code evaluates models, networks of other projects, and generators during training
 (:mod:`impasto.evaluation.held_out`).
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImageError, UsageError
-from impasto.evaluation.artefacts import Artefacts, measure, sharpness
-from impasto.evaluation.artefacts import mean as mean_artefacts
+from impasto.evaluation.artifacts import Artifacts, measure, sharpness
+from impasto.evaluation.artifacts import mean as mean_artifacts
 from impasto.evaluation.measures import LAYERS, StyleMeasure
 from impasto.evaluation.words import describe
 from impasto.nn.losses import YARDSTICK, LossTerms, PerceptualLoss
@@ -37,7 +37,7 @@ Paint = Callable[[Pixels], Pixels]
 """Paints a photo, uint8 (H, W, 3): a picture of the same size."""
 
 CONTRAST = 0.25
-"""Factor by which the photo's contrast is reduced, about mid-grey, to measure how much the picture changes."""
+"""Factor by which the photo's contrast is reduced, about mid-gray, to measure how much the picture changes."""
 NOISE = 2.0
 """Standard deviation of the noise that is added to the photo to measure how much the picture changes, levels of 255."""
 LEAST_SIZE = 64
@@ -61,7 +61,7 @@ class Scores:
         sharp: energy of the finest octave relative to the style picture's; 1 is equally sharp.
         contrast_change: mean absolute change of the picture, levels of 255, if the photo has a quarter of its contrast.
         noise_change: the same, if the photo has additional noise of 2 levels.
-        artefacts: see :class:`impasto.evaluation.artefacts.Artefacts`.
+        artifacts: see :class:`impasto.evaluation.artifacts.Artifacts`.
         content_error: the papers' mean((phi(y) - phi(x))^2) / var(phi(x)) at relu3_3.
         style_error: the papers' relative squared distance of Gram matrices, mean over four layers.
         objective: content_error + 4 * style_error.
@@ -76,7 +76,7 @@ class Scores:
     sharp: float
     contrast_change: float
     noise_change: float
-    artefacts: Artefacts
+    artifacts: Artifacts
     content_error: float
     style_error: float
     objective: float
@@ -114,13 +114,13 @@ class Evaluation(Scores):
     unreadable: dict[str, str]
 
     def record(self) -> dict[str, Any]:
-        """The entries for a model file, rounded: ``quality``, ``words``, ``artefacts``, the papers' ``objective``."""
+        """The entries for a model file, rounded: ``quality``, ``words``, ``artifacts``, the papers' ``objective``."""
         objective = {"content": self.content_error, "style": self.style_error, "objective": self.objective}
         return {
             "quality": {name: round(getattr(self, name), 3) for name in QUALITY},
             "words": self.words,
             "held_out_photos": len(self.photos),
-            "artefacts": {name: round(value, 2) for name, value in asdict(self.artefacts).items()},
+            "artefacts": {name: round(value, 2) for name, value in asdict(self.artifacts).items()},
             "objective": {name: round(value, 4) for name, value in objective.items()},
         }
 
@@ -184,7 +184,7 @@ class Evaluator:
             sharp=sharpness(picture) / self.style_sharpness,
             contrast_change=_change(picture, paint(_faded(photo))),
             noise_change=_change(picture, paint(_noisy(photo))),
-            artefacts=measure(picture, photo),
+            artifacts=measure(picture, photo),
             lpips=float(self.lpips.compare(photo_features, features)),
             seconds=seconds,
         )
@@ -271,7 +271,7 @@ def summary(
         size=size,
         **{name: mean(name) for name in (*QUALITY, "content_error", "style_error", "objective", "lpips")},
         seconds=statistics.median(score.seconds for score in scores),
-        artefacts=mean_artefacts([score.artefacts for score in scores]),
+        artifacts=mean_artifacts([score.artifacts for score in scores]),
         photos=scores,
         unreadable=unreadable,
     )
@@ -279,7 +279,7 @@ def summary(
 
 @dataclass(frozen=True)
 class Equal:
-    """Number of evaluations after which Gatys' optimisation equals a model on a photo; None if above the limit."""
+    """Number of evaluations after which Gatys' optimization equals a model on a photo; None if above the limit."""
 
     photo: str
     size: int
@@ -289,7 +289,7 @@ class Equal:
 
 
 MOST_COMPARED = 150
-"""Largest number of evaluations of Gatys' optimisation in a comparison."""
+"""Largest number of evaluations of Gatys' optimization in a comparison."""
 
 COMPARED_SIZE = 384
 """Short side of the photos in `evaluate --gatys`, pixels, unless the requested size is smaller."""

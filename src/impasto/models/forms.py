@@ -1,6 +1,6 @@
 """Rewrites a network's graph: statistics as outputs or inputs, 8-bit convolutions, channels-last layout.
 
-Instance normalisation computes y = a x + b for each channel, with a and b from the whole picture. The *measuring* form
+Instance normalization computes y = a x + b for each channel, with a and b from the whole picture. The *measuring* form
 has a and b as additional outputs. The *frozen* form has them as inputs, so no layer depends on the whole picture. It
 paints pictures in tiles, and video frames with slowly changing statistics (Chen et al. 2022, "thumbnail instance
 normalization"). In the form *frozen by position*, a and b may differ at every pixel.
@@ -29,7 +29,7 @@ VERSION = 1
 """Increment it with every change to the output of `rewrite`: this invalidates cached compiled graphs."""
 
 _GLOBAL = {"ReduceMean", "GlobalAveragePool", "ReduceSum"}
-"""Operators, apart from instance normalisation, whose output depends on the whole picture."""
+"""Operators, apart from instance normalization, whose output depends on the whole picture."""
 _CHANNEL_WISE = {"Mul", "Add", "Sub", "Max", "Min"}
 """Operators that may combine features with one value per channel."""
 _SMALLEST_STEP = np.float32(1e-12)
@@ -37,11 +37,11 @@ _SMALLEST_STEP = np.float32(1e-12)
 
 @dataclass(frozen=True)
 class Norm:
-    """One instance normalisation of a graph: the names of its inputs and outputs."""
+    """One instance normalization of a graph: the names of its inputs and outputs."""
 
     input: str
     factor: str
-    """The scale input, (C,), by which normalised values are multiplied."""
+    """The scale input, (C,), by which normalized values are multiplied."""
     output: str
     low: str = ""
     """The lower limit to which its output is clipped, (C, 1, 1); empty if it is not clipped."""
@@ -87,12 +87,12 @@ def rewrite(
             "frozen" has the inputs that `Norm` names. "frozen_by_position" has the same inputs with the size of the
             features, (1, C, h, w) (`ModelInfo.feature_sizes`).
         ranges: Kernel name -> minimum and maximum of the convolution's input (`ModelInfo.ranges`). These convolutions
-            are quantised to 8 bits, see `_quantized`. None keeps all in float32.
+            are quantized to 8 bits, see `_quantized`. None keeps all in float32.
         channels_last: Use the layout in which OpenVINO is fastest, see `_channels_last`; it slows ONNX Runtime down.
 
     Raises:
         ModelError: The content is damaged; a kernel of `ranges` is missing; or the form is not "plain" and the graph
-            has other global operators than instance normalisation.
+            has other global operators than instance normalization.
     """
     if form == "plain" and ranges is None and not channels_last:
         return content
@@ -129,7 +129,7 @@ class LazyGraph:
 
 
 def norms(content: bytes) -> tuple[Norm, ...]:
-    """The instance normalisations of a model, in the graph's order.
+    """The instance normalizations of a model, in the graph's order.
 
     Raises:
         ModelError: The graph has other global operators as well, or the content is damaged.
@@ -164,7 +164,7 @@ def affine(
 def _norms(model: Model) -> tuple[Norm, ...]:
     if any(node.operator in _GLOBAL for node in model.nodes):
         raise ModelError(
-            "its normalisation is not instance normalisation alone: it can only paint a picture as a whole"
+            "its normalization is not instance normalization alone: it can only paint a picture as a whole"
         )
     # An output is clipped by a Max with the lower limit, and a Min of that with the upper.
     after = {(node.operator, node.inputs[0]): node for node in model.nodes if len(node.inputs) == 2}
@@ -229,11 +229,11 @@ def _frozen(model: Model, *, by_position: bool) -> Model:
 
 
 def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
-    """Quantise these convolutions to 8 bits (Jacob et al. 2018); all other operators stay in float32.
+    """Quantize these convolutions to 8 bits (Jacob et al. 2018); all other operators stay in float32.
 
-    A convolution's input is clipped to its range and quantised to 256 levels (symmetric about 0 if it has negative
-    values). Each filter of its kernel is quantised to 255 levels, symmetric about 0. A residual block's skip connection
-    carries the quantised features as well, which takes a quarter of the memory. Every engine can run this form;
+    A convolution's input is clipped to its range and quantized to 256 levels (symmetric about 0 if it has negative
+    values). Each filter of its kernel is quantized to 255 levels, symmetric about 0. A residual block's skip connection
+    carries the quantized features as well, which takes a quarter of the memory. Every engine can run this form;
     OpenVINO multiplies the 8-bit integers with exact sums, others may compute in float32.
     """
     missing = ranges.keys() - model.constants.keys()
@@ -242,7 +242,7 @@ def _quantized(model: Model, ranges: Mapping[str, Sequence[float]]) -> Model:
     added: dict[str, Tensor] = {}
     for name, (low, high) in ranges.items():
         added |= _levels(model.constants[name], low, high)
-    # Features are quantised before padding, so that padding copies fewer bytes.
+    # Features are quantized before padding, so that padding copies fewer bytes.
     kernel_of = {
         node.inputs[0]: node.inputs[1] for node in model.nodes if node.operator == "Conv" and node.inputs[1] in ranges
     }
@@ -345,10 +345,10 @@ def _channels_last(model: Model) -> Model:
         if not count or not features.isdisjoint(others) or known.issuperset(others):
             nodes.append(node)
         elif node.operator == "InstanceNormalization":
-            normalised, scaled = f"{node.output}_unscaled", f"{node.output}_scaled"
-            nodes.append(replace(node, inputs=(first, *unscaled(count)), outputs=(normalised,), name=normalised))
+            normalized, scaled = f"{node.output}_unscaled", f"{node.output}_scaled"
+            nodes.append(replace(node, inputs=(first, *unscaled(count)), outputs=(normalized,), name=normalized))
             factor, term = (placed_as_features(name, count) for name in others)
-            nodes.append(_node("Mul", (normalised, factor), scaled))
+            nodes.append(_node("Mul", (normalized, factor), scaled))
             nodes.append(_node("Add", (scaled, term), node.output))
         elif node.operator in _CHANNEL_WISE and len(others) == 1:
             placed_name = placed_as_features(others[0], count)

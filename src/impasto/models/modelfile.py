@@ -78,7 +78,7 @@ class ModelInfo:
     """The radius of the receptive field with fixed statistics, in pixels, rounded up to a multiple of 16; 0 if the
     graph cannot paint in tiles."""
     strides: tuple[int, ...] = ()
-    """The stride of the features at each instance normalisation, in the graph's order; empty if `reach` is 0.
+    """The stride of the features at each instance normalization, in the graph's order; empty if `reach` is 0.
     Features of stride s have ceil(H / c) * c / s rows, where c is the largest stride so far: strided convolutions
     round up."""
     style_size: int = 0
@@ -88,7 +88,7 @@ class ModelInfo:
     strength: bool = False
     """Whether the graph has the input `strength`."""
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Kernel name -> minimum and maximum of the convolution's input, for 8-bit quantisation."""
+    """Kernel name -> minimum and maximum of the convolution's input, for 8-bit quantization."""
     training: dict[str, Any] = field(default_factory=dict)
     """Training record: preset, steps, seconds, seed, content set, final objective, code version."""
     style_title: str = ""
@@ -151,7 +151,7 @@ class ModelInfo:
             raise ModelError(f"its Impasto description is damaged ({reason}); copy or download it again") from None
 
     def feature_sizes(self, height: int, width: int) -> list[tuple[int, int, int]]:
-        """For each instance normalisation, in the graph's order: the stride, rows and columns of its features.
+        """For each instance normalization, in the graph's order: the stride, rows and columns of its features.
 
         Empty where `reach` is 0.
 
@@ -238,7 +238,7 @@ def write_model(path: str | os.PathLike[str], content: bytes, info: ModelInfo) -
 
     Args:
         path: The file to write; an existing file is replaced.
-        content: A serialised ONNX model that follows the contract above. An existing Impasto description is replaced;
+        content: A serialized ONNX model that follows the contract above. An existing Impasto description is replaced;
             all other bytes are kept.
         info: The description.
 

@@ -1,4 +1,4 @@
-"""Chooses the value range of features that are quantised to 8 bits."""
+"""Chooses the value range of features that are quantized to 8 bits."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MINIMUM_CHANNELS = 48
-"""Smallest number of input channels of a quantised convolution: rounding errors average out over many channels."""
+"""Smallest number of input channels of a quantized convolution: rounding errors average out over many channels."""
 
 
 def best_range(features: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """The quantisation range that minimises the error of clipping and rounding.
+    """The quantization range that minimizes the error of clipping and rounding.
 
     The error is the mean of |x|^1.5: with squares, a few large values would make the steps too coarse for all others.
 

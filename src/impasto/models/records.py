@@ -20,7 +20,7 @@ class RecordError(ValueError):
 
 
 def to_json(record: "DataclassInstance", *, indent: int | None = None) -> str:
-    """Serialise a dataclass as a JSON object with sorted keys: equal instances give equal texts.
+    """Serialize a dataclass as a JSON object with sorted keys: equal instances give equal texts.
 
     Lone surrogates, which stand for undecodable bytes in file names, are escaped; `parse_object` restores them.
 

@@ -21,7 +21,7 @@ class Generator(nn.Module):
     """Base class: pixel ranges, sizes, noise and styles.
 
     The layers' input is the picture in 0..255 minus the ImageNet mean, as in the original networks. On this scale the
-    eps of instance normalisation, 1e-5, is negligible; with inputs in [0, 1] it would visibly reduce the contrast of a
+    eps of instance normalization, 1e-5, is negligible; with inputs in [0, 1] it would visibly reduce the contrast of a
     low-contrast picture.
     """
 
@@ -35,10 +35,10 @@ class Generator(nn.Module):
     """The grid spacing of each channel of smooth noise, in values of the noise input; empty for noise that is
     independent at every pixel."""
     reach: int = 0
-    """The radius of the receptive field with fixed normalisation statistics, in pixels, rounded up to a multiple of 16;
+    """The radius of the receptive field with fixed normalization statistics, in pixels, rounded up to a multiple of 16;
     0 for a network that cannot paint in tiles."""
     strides: tuple[int, ...] = ()
-    """The stride of the features at each instance normalisation, in order of application; empty if ``reach`` is 0.
+    """The stride of the features at each instance normalization, in order of application; empty if ``reach`` is 0.
 
     Features of stride s have ceil(H / c) * c / s rows, c the largest stride so far: strided convolutions round up."""
 
@@ -107,7 +107,7 @@ class Generator(nn.Module):
     def style_weights(self, styles: Sequence[int], strength: Tensor | None = None) -> Tensor | None:
         """The ``style`` input (N, styles) that selects N styles by index; None for a network of one style.
 
-        In a network whose last style reproduces the photo, ``strength`` (N,) fades each style towards the photo at 0.
+        In a network whose last style reproduces the photo, ``strength`` (N,) fades each style toward the photo at 0.
         """
         if self.styles == 1:
             return None
@@ -116,7 +116,7 @@ class Generator(nn.Module):
         return chosen if strength is None else each[-1] + strength[:, None] * (chosen - each[-1])
 
     def conditional_norms(self) -> list[InstanceNorm | ContrastNorm]:
-        """The normalisations with a scale and shift for each style, in the order of :meth:`style_parameters`."""
+        """The normalizations with a scale and shift for each style, in the order of :meth:`style_parameters`."""
         return [layer for layer in self.modules() if isinstance(layer, InstanceNorm | ContrastNorm)]
 
     def style_parameters(self) -> Tensor:
@@ -125,17 +125,17 @@ class Generator(nn.Module):
         return torch.cat([x.detach() for norm in norms for x in (norm.weight, norm.bias)], dim=1)
 
     def late_size(self) -> int:
-        """Number of the last style parameters, which determine the colors: those of the last two normalisations."""
+        """Number of the last style parameters, which determine the colors: those of the last two normalizations."""
         return 2 * sum(norm.weight.shape[1] for norm in self.conditional_norms()[-2:])
 
     @torch.no_grad()
     def set_style_parameters(self, values: Tensor) -> None:
-        """Copy ``values``, as :meth:`style_parameters` of an equal network returned them, into the normalisations."""
+        """Copy ``values``, as :meth:`style_parameters` of an equal network returned them, into the normalizations."""
         parameters = [x for norm in self.conditional_norms() for x in (norm.weight, norm.bias)]
         pieces = torch.split(values, [x.shape[1] for x in parameters], dim=1)
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.copy_(piece)
 
     def paint(self, image: Tensor, noise: Tensor | None, style: Tensor | None) -> Tensor:
-        """The layers: centred picture (N, 3, H, W) -> (N, 3, >= H, >= W), before the output function."""
+        """The layers: centered picture (N, 3, H, W) -> (N, 3, >= H, >= W), before the output function."""
         raise NotImplementedError

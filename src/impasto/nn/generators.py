@@ -49,19 +49,19 @@ class ResidualGenerator(Generator):
         width: channels at full size; 32 in the paper, 16 in the authors' released instance-norm models.
         blocks: number of residual blocks, at a quarter of the size.
         norm: one of :data:`impasto.nn.norm.NORMS`.
-        styles: number of styles in the network (conditional instance normalisation).
+        styles: number of styles in the network (conditional instance normalization).
         upsample: "bilinear" interpolates, then convolves. "nearest" (pytorch/examples) repeats pixels, and the
             convolution can tell the copies apart: a grid of 4 pixels remains in the picture until long training
             removes it. "transposed" is the original's fractionally strided convolution, prone to checkerboards.
         padding: of every convolution. "reflect-start" is the original's: the picture reflected by 40 pixels first,
             zero padding in the outer convolutions, none in the residual blocks.
         output: "sigmoid", or the original's "tanh150" (150 * tanh plus the ImageNet mean).
-        norm_init: initial scales of the normalisation, see :func:`impasto.nn.norm.make_norm`.
+        norm_init: initial scales of the normalization, see :func:`impasto.nn.norm.make_norm`.
         bound: of the residual sums, see :class:`ResidualBlock`; 0, as in the original, for none.
         negative_slope: of the (leaky) ReLU after each upsampling; 0 in the original. If a plain ReLU is 0 in all of the
-            last channels, the pixel is the last layer's bias, a grey, and has no gradient. This happens to flat dark
+            last channels, the pixel is the last layer's bias, a gray, and has no gradient. This happens to flat dark
             areas.
-        limit: the instance normalisations after the upsampling clamp features to this many standard deviations; 0, as
+        limit: the instance normalizations after the upsampling clamp features to this many standard deviations; 0, as
             in the original, for no limit. Without it, a few large values dominate the standard deviation and weaken all
             others.
     """
@@ -135,21 +135,21 @@ class LightGenerator(Generator):
     of width 16 takes 42,300. Yet the defaults are faster than that network, because convolutions of small feature maps
     with many channels are efficient, also in 8 bits.
 
-    The noise z has one value per channel and cell. It passes its own convolution and normalisation and is then added to
-    the first features of the picture. So the photo's contrast does not change the noise, and the normalisation's scales
+    The noise z has one value per channel and cell. It passes its own convolution and normalization and is then added to
+    the first features of the picture. So the photo's contrast does not change the noise, and the normalization's scales
     set its amplitude for each style. Noise prevents repeated patterns in flat areas, for 432 multiplications per pixel.
 
     Args:
         width: channels.
         blocks: number of residual blocks.
         norm: one of :data:`impasto.nn.norm.NORMS`.
-        styles: number of styles in the network (conditional instance normalisation).
+        styles: number of styles in the network (conditional instance normalization).
         padding: of every convolution.
         output: "sigmoid", or the originals' "tanh150" or "linear".
-        norm_init: initial scales of the normalisation, see :func:`impasto.nn.norm.make_norm`.
+        norm_init: initial scales of the normalization, see :func:`impasto.nn.norm.make_norm`.
         bound: of the residual sums, see :class:`ResidualBlock`; 0 for none.
         negative_slope: of the leaky ReLU after the blocks, see :class:`ResidualGenerator`.
-        limit: of the normalisation before it, see :class:`ResidualGenerator`.
+        limit: of the normalization before it, see :class:`ResidualGenerator`.
         noise_scales: the scale of each noise channel, in cells, see :meth:`Generator.draw_noise`; none for no noise.
     """
 
@@ -209,7 +209,7 @@ class TextureGenerator(Generator):
     """Ulyanov 2016: a pyramid from coarse to fine, with independent noise z at every scale.
 
     At each of ``levels`` scales the downsampled picture and its noise pass a branch of ``width`` channels; the branches
-    are normalised, concatenated with the coarser scale's features, and upsampled. The published network has 116,915
+    are normalized, concatenated with the coarser scale's features, and upsampled. The published network has 116,915
     parameters without noise and 118,211 with three channels of it (texture_nets, models/pyramid.lua).
 
     The noise input (N, 2 noise, H, W) contains two sets of channels. The finest scale uses the first. A scale
@@ -221,11 +221,11 @@ class TextureGenerator(Generator):
         levels: number of scales; the coarsest is downsampled by 2 ** (levels - 1).
         noise: channels of z at each scale; 3 in the 2016 original, 0 in the authors' later code.
         norm: one of :data:`impasto.nn.norm.NORMS`.
-        styles: number of styles in the network (conditional instance normalisation).
+        styles: number of styles in the network (conditional instance normalization).
         padding: of every convolution; "replicate" in texture_nets' master, "circular" in its first version.
         negative_slope: of the (leaky) ReLU; 0.01 in the first version, 0 later.
         output: "sigmoid", or the original's "linear".
-        norm_init: initial scales of the normalisation, see :func:`impasto.nn.norm.make_norm`.
+        norm_init: initial scales of the normalization, see :func:`impasto.nn.norm.make_norm`.
         standardize: first scale the picture to mean 0 and standard deviation 1, so that its contrast does not change
             the relative amplitude of the noise; the originals do not.
     """

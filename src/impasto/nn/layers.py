@@ -1,6 +1,6 @@
 """Layers of the generators, and the checks of their arguments.
 
-Feature maps are (N, C, H, W). A layer that normalises takes, beside them, the styles' mixing weights (N, styles).
+Feature maps are (N, C, H, W). A layer that normalizes takes, beside them, the styles' mixing weights (N, styles).
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class UpsampleConv(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """Convolution, normalisation, then ReLU or, with a ``negative_slope``, leaky ReLU."""
+    """Convolution, normalization, then ReLU or, with a ``negative_slope``, leaky ReLU."""
 
     def __init__(self, conv: nn.Module, norm: nn.Module, *, negative_slope: float = 0.0) -> None:
         super().__init__()
@@ -84,9 +84,9 @@ class ConvNorm(nn.Module):
 class ResidualBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))), clamped to [-bound, bound]; without padding, x is cropped to fit.
 
-    The bound is necessary because no layer normalises the sum. Without it, the features at a few positions, mostly in
+    The bound is necessary because no layer normalizes the sum. Without it, the features at a few positions, mostly in
     dark and flat areas, grow from block to block. They then dominate the standard deviation in the instance
-    normalisations after the blocks, and the picture becomes pale with grey patches. A ``bound`` of 0 means no bound, as
+    normalizations after the blocks, and the picture becomes pale with gray patches. A ``bound`` of 0 means no bound, as
     in the papers.
     """
 

@@ -72,8 +72,8 @@ def covariance(features: Tensor) -> Tensor:
     In a Gram matrix, the mean of many features outweighs their covariance, which represents the strokes.
     """
     mean = features.float().mean(dim=(2, 3))
-    centred = gram(features) - mean[:, :, None] * mean[:, None, :] / features.shape[1]
-    return torch.stack([centred, torch.diag_embed(mean)], dim=1)
+    centered = gram(features) - mean[:, :, None] * mean[:, None, :] / features.shape[1]
+    return torch.stack([centered, torch.diag_embed(mean)], dim=1)
 
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {

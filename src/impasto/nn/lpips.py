@@ -1,4 +1,4 @@
-"""LPIPS, a learnt perceptual distance between two images (Zhang et al. 2018, version 0.1, VGG-16)."""
+"""LPIPS, a learned perceptual distance between two images (Zhang et al. 2018, version 0.1, VGG-16)."""
 
 import torch
 from safetensors.torch import load as load_safetensors

@@ -1,4 +1,4 @@
-"""Normalisation layers, as in Ulyanov, Vedaldi, Lempitsky 2016 (arXiv:1607.08022).
+"""Normalization layers, as in Ulyanov, Vedaldi, Lempitsky 2016 (arXiv:1607.08022).
 
 With x_tijk the feature of image t, channel i, position (j, k):
 
@@ -22,7 +22,7 @@ AffineInit = Literal["ones", "uniform"]
 
 
 def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
-    """Normalise each channel of each image to mean 0 and variance 1 over space (eq. 3), then scale and shift it.
+    """Normalize each channel of each image to mean 0 and variance 1 over space (eq. 3), then scale and shift it.
 
     The variance is the biased one. Statistics are computed in float32 or wider whatever the dtype of ``x``: squares of
     half-precision features lose digits or overflow. There are no running averages, so training and inference are equal.
@@ -39,7 +39,7 @@ def instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) ->
     n, c, height, width = x.shape
     if height * width == 1:
         return shift[:, :, None, None].to(x.dtype).expand(n, c, 1, 1)  # torch raises an error here
-    # Batch normalisation of one image with N * C channels is the same function, and torch's fastest code. Space is one
+    # Batch normalization of one image with N * C channels is the same function, and torch's fastest code. Space is one
     # axis: with two, torch 2.13 computes wrong gradients if features and gradient have different memory formats.
     wide = torch.promote_types(x.dtype, torch.float32)
     scale, shift = (v.to(wide).expand(n, c).reshape(-1) for v in (scale, shift))
@@ -80,9 +80,9 @@ def contrast_norm(x: Tensor) -> Tensor:
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation (eq. 3) with a learnt scale and shift for each channel and style.
+    """Instance normalization (eq. 3) with a learned scale and shift for each channel and style.
 
-    With several styles this is conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017): scale and shift are
+    With several styles this is conditional instance normalization (Dumoulin, Shlens, Kudlur 2017): scale and shift are
     averages weighted by ``style``, (N, styles), so that styles can be mixed.
 
     Args:
@@ -90,7 +90,7 @@ class InstanceNorm(nn.Module):
         styles: number of styles.
         eps: added to the variance.
         init: of the scales, see :func:`make_norm`.
-        limit: clamp normalised features to this many standard deviations before scaling; 0: no limit.
+        limit: clamp normalized features to this many standard deviations before scaling; 0: no limit.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class InstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(styles, channels))
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
-        """Normalise (N, C, H, W); ``style`` is (N, styles), or None for a network of one style."""
+        """Normalize (N, C, H, W); ``style`` is (N, styles), or None for a network of one style."""
         scale, shift = _affine(self.weight, self.bias, style)
         if not self.limit:
             return instance_norm(x, scale, shift, self.eps)
@@ -120,7 +120,7 @@ class InstanceNorm(nn.Module):
 
 
 class ContrastNorm(nn.Module):
-    """Contrast normalisation (eq. 1) with a learnt scale and shift per channel.
+    """Contrast normalization (eq. 1) with a learned scale and shift per channel.
 
     The result is multiplied by the number of positions, which divides by the spatial *mean*: eq. 1 itself shrinks with
     the picture's area, so that a network would work at one size only.
@@ -133,7 +133,7 @@ class ContrastNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(styles, channels))
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
-        """Normalise (N, C, H, W); ``style`` as in :class:`InstanceNorm`."""
+        """Normalize (N, C, H, W); ``style`` as in :class:`InstanceNorm`."""
         scale, shift = _affine(self.weight, self.bias, style)
         positions = x.shape[2] * x.shape[3]
         y = contrast_norm(x.float()) * positions * scale[:, :, None, None] + shift[:, :, None, None]
@@ -141,7 +141,7 @@ class ContrastNorm(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation (eq. 2): batch statistics in training, running averages in inference, as in torch."""
+    """Batch normalization (eq. 2): batch statistics in training, running averages in inference, as in torch."""
 
     def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
         if styles > 1:
@@ -151,12 +151,12 @@ class BatchNorm(nn.BatchNorm2d):
             nn.init.uniform_(self.weight)
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
-        """Normalise (N, C, H, W); ``style`` is ignored."""
+        """Normalize (N, C, H, W); ``style`` is ignored."""
         return super().forward(x)
 
 
 class NoNorm(nn.Module):
-    """No normalisation, for ablations."""
+    """No normalization, for ablations."""
 
     def __init__(self, channels: int, *, styles: int = 1, init: AffineInit = "ones") -> None:
         if styles > 1:
@@ -177,7 +177,7 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 
 
 def make_norm(kind: str, channels: int, *, styles: int = 1, init: AffineInit = "ones", limit: float = 0.0) -> nn.Module:
-    """A normalisation layer.
+    """A normalization layer.
 
     Args:
         kind: one of :data:`NORMS`.

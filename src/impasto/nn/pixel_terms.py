@@ -20,7 +20,7 @@ def mean_square(x: Tensor) -> Tensor:
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels, (N, 3, H, W) -> (N,)."""
+    """Mean squared difference of neighboring pixels, (N, 3, H, W) -> (N,)."""
     down = mean_square(image[:, :, 1:] - image[:, :, :-1])
     across = mean_square(image[:, :, :, 1:] - image[:, :, :, :-1])
     return down + across
@@ -29,7 +29,7 @@ def total_variation(image: Tensor) -> Tensor:
 def reconstruction_error(image: Tensor, photo: Tensor) -> Tensor:
     """Four times the squared error relative to the photo's variance, (N, 3, H, W) twice -> (N,).
 
-    First each channel's mean and standard deviation are set to the photo's: instance normalisation removes them, so no
+    First each channel's mean and standard deviation are set to the photo's: instance normalization removes them, so no
     generator can know them. The factor four brings the error of a blurred picture near that of a badly painted style.
     """
     variance, mean = torch.var_mean(image, dim=(2, 3), correction=0, keepdim=True)
@@ -59,17 +59,17 @@ def grid_energy(image: Tensor, period: int = 4) -> Tensor:
 
 
 PALETTE_CELL = 16
-"""Side of the cells whose mean colours are a picture's palette, pixels."""
+"""Side of the cells whose mean colors are a picture's palette, pixels."""
 TONE_CELL = 8
 """Side of the cells whose mean lightness is compared, pixels."""
 COLOR_CELL = 2
-"""Side of the cells whose colours' distribution is compared, pixels: outlines count, the scan's grain does not."""
+"""Side of the cells whose colors' distribution is compared, pixels: outlines count, the scan's grain does not."""
 QUANTILES = 256
 """How many quantiles of a style's distributions are kept."""
 EVEN_VARIANCE = 1e-3
 """Variance of a photo's lightness at which its target has half of the style's contrast; flat photos have less."""
 MINIMUM_VARIANCE = 0.02
-"""Added to the variance of a style's colours, against which errors are relative: about that of pale colours."""
+"""Added to the variance of a style's colors, against which errors are relative: about that of pale colors."""
 _LUMA = (0.299, 0.587, 0.114)
 _OPPONENT = (_LUMA, (1.5, -1.5, 0.0), (-0.75, -0.75, 1.5))  # lightness, red minus green, blue minus yellow
 # Directions in RGB along which distributions are compared. Differences of the axes are not among them: a network meets
@@ -79,13 +79,13 @@ _DIRECTIONS = (_LUMA, (1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 @dataclass(frozen=True)
 class StyleColors:
-    """The colours of style pictures at three scales.
+    """The colors of style pictures at three scales.
 
     Attributes:
-        mean: of the palette, (N, 3), in opponent colours: lightness, red minus green, blue minus yellow.
+        mean: of the palette, (N, 3), in opponent colors: lightness, red minus green, blue minus yellow.
         covariance: of the palette, (N, 3, 3).
         tones: quantiles of the cells' lightness, ascending, (N, quantiles).
-        colors: quantiles of small cells' colours along several directions in RGB, (N, directions, quantiles).
+        colors: quantiles of small cells' colors along several directions in RGB, (N, directions, quantiles).
     """
 
     mean: Tensor
@@ -95,7 +95,7 @@ class StyleColors:
 
     @classmethod
     def of(cls, image: Tensor) -> "StyleColors":
-        """The colours of pictures (N, 3, H, W)."""
+        """The colors of pictures (N, 3, H, W)."""
         mean, covariance = palette(image)
         tones = _quantiles(lightness_cells(image).sort(dim=1).values[:, None], QUANTILES)[:, 0]
         return cls(mean, covariance, tones, _quantiles(_sorted_colors(image), QUANTILES))
@@ -110,7 +110,7 @@ class StyleColors:
 
 
 def palette(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (N, 3) and covariance (N, 3, 3) of the opponent colours of cells of 16 pixels."""
+    """Mean (N, 3) and covariance (N, 3, 3) of the opponent colors of cells of 16 pixels."""
     cells = F.avg_pool2d(image.float(), min(PALETTE_CELL, *image.shape[2:])).flatten(2)
     colors = image.new_tensor(_OPPONENT, dtype=torch.float32) @ cells
     mean = colors.mean(dim=2)
@@ -129,7 +129,7 @@ def tone_error(image: Tensor, photo: Tensor, style: StyleColors) -> Tensor:
 
     The target is the mean of two mappings of the photo's lightness by cells: a linear one to the style's mean and
     standard deviation, and one by rank, which maps the darkest cells to the style's darkest. The error is the mean
-    squared difference from the target, relative to the style's variance: 0 for none, about 1 for a uniform grey. Style
+    squared difference from the target, relative to the style's variance: 0 for none, about 1 for a uniform gray. Style
     and content terms are insensitive to the lightness of large areas, which makes eyes, windows and outlines readable.
     """
     drawn, painted = lightness_cells(photo), lightness_cells(image)
@@ -162,7 +162,7 @@ def palette_error(image: Tensor, style: StyleColors) -> Tensor:
 
     The squared Wasserstein-2 distance of two normal distributions, |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2),
     relative to the style's variance: 0 for none, 1 for a picture in the style's mean color (less for a style whose
-    large areas have one color). :func:`color_error` alone would accept fine strokes of many colors, which look grey
+    large areas have one color). :func:`color_error` alone would accept fine strokes of many colors, which look gray
     from a distance.
     """
     mean, covariance = palette(image)
@@ -179,7 +179,7 @@ def palette_error(image: Tensor, style: StyleColors) -> Tensor:
 
 
 def _sorted_colors(image: Tensor) -> Tensor:
-    """Colours of cells of 2 pixels along each direction, ascending, (N, directions, cells)."""
+    """Colors of cells of 2 pixels along each direction, ascending, (N, directions, cells)."""
     cells = F.avg_pool2d(image.float(), COLOR_CELL).flatten(2)
     directions = F.normalize(image.new_tensor(_DIRECTIONS, dtype=torch.float32), dim=1)
     return (directions @ cells).sort(dim=2).values

@@ -23,7 +23,7 @@ BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 class VGGFeatures(nn.Module):
     """VGG's features at named layers, of RGB pictures in [0, 1].
 
-    The network preprocesses pictures as its weights need: "torchvision" weights expect RGB, standardised by ImageNet's
+    The network preprocesses pictures as its weights need: "torchvision" weights expect RGB, standardized by ImageNet's
     mean and standard deviation; "caffe" weights (the original release, used by the papers' authors) expect BGR in
     0..255 minus the mean. Their features differ in scale, so a raw loss needs different weights. The parameters are
     constant.

@@ -1,1 +1,1 @@
-"""Optimising a picture's pixels: Gatys, Ecker, Bethge 2016."""
+"""Optimizing a picture's pixels: Gatys, Ecker, Bethge 2016."""

@@ -1,4 +1,4 @@
-"""Optimising the pixels of one picture (Gatys, Ecker, Bethge 2016): slow, and the reference for all fast networks."""
+"""Optimizing the pixels of one picture (Gatys, Ecker, Bethge 2016): slow, and the reference for all fast networks."""
 
 import json
 import os
@@ -38,7 +38,7 @@ FIRST_STEP = 0.01
 
 @dataclass(frozen=True)
 class GatysConfig:
-    """The settings of one optimisation."""
+    """The settings of one optimization."""
 
     objective: Objective = field(default=YARDSTICK, metadata={"help": "layers, statistics and weights of the loss"})
     method: Literal["lbfgs", "adam"] = opt("lbfgs", "L-BFGS with line search (the paper's choice), or Adam")
@@ -79,7 +79,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class GatysResult:
-    """The result of an optimisation.
+    """The result of an optimization.
 
     Attributes:
         picture: the picture with the lowest objective, uint8 (H, W, 3).
@@ -107,11 +107,11 @@ def gatys(
     objective: Objective = YARDSTICK,
     progress: Callable[[Evaluated], None] = lambda _: None,
 ) -> GatysResult:
-    """Repaint a photo in the style of a picture by optimising its pixels; needs ``impasto[train]``.
+    """Repaint a photo in the style of a picture by optimizing its pixels; needs ``impasto[train]``.
 
         impasto.gatys("photo.jpg", "style.jpg", "painted.png", evaluations=100)
 
-    Ctrl-C ends the optimisation; the best picture so far is written. The curve is written to ``painted.curve.json``.
+    Ctrl-C ends the optimization; the best picture so far is written. The curve is written to ``painted.curve.json``.
 
     Args:
         content: path of the photo.
@@ -156,7 +156,7 @@ def paint(
     config: GatysConfig,
     progress: Callable[[Evaluated], None] = lambda _: None,
 ) -> GatysResult:
-    """Optimise as :func:`optimize` does, from files to a file; the curve is written beside the picture.
+    """Optimize as :func:`optimize` does, from files to a file; the curve is written beside the picture.
 
     Raises:
         ImpastoError: see :func:`gatys`.
@@ -189,9 +189,9 @@ def optimize(
     begin: Pixels | None = None,
     network: VGGFeatures | None = None,
 ) -> GatysResult:
-    """The picture that minimises the objective of ``content`` and ``style``.
+    """The picture that minimizes the objective of ``content`` and ``style``.
 
-    The pixels are unbounded during the optimisation and clipped to [0, 1] at the end, as in Gatys' code. After Ctrl-C
+    The pixels are unbounded during the optimization and clipped to [0, 1] at the end, as in Gatys' code. After Ctrl-C
     the best picture so far is returned.
 
     Args:
@@ -199,7 +199,7 @@ def optimize(
         style: the style picture, uint8 (H, W, 3), or its statistics.
         config: the settings.
         progress: called after every evaluation.
-        begin: the first picture, of any size, which replaces ``config.start``. L-BFGS then optimises the change to it
+        begin: the first picture, of any size, which replaces ``config.start``. L-BFGS then optimizes the change to it
             in the frequency domain, see :func:`_spectrum`.
         network: the loss network, on its device, instead of the one in ``config``.
 
@@ -250,11 +250,11 @@ def evaluations_to_equal(
 
 
 class _Done(Exception):
-    """Raised inside an optimiser to leave it."""
+    """Raised inside an optimizer to leave it."""
 
 
 class _Search:
-    """The optimiser, and the objective as a function of its variable.
+    """The optimizer, and the objective as a function of its variable.
 
     Attributes:
         curve: the evaluations so far.
@@ -292,7 +292,7 @@ class _Search:
             self.optimizer = torch.optim.Adam([variable], lr=config.adam_rate)
 
     def run(self) -> None:
-        """Optimise until the evaluations are used up, the goal is reached, or Ctrl-C."""
+        """Optimize until the evaluations are used up, the goal is reached, or Ctrl-C."""
         try:
             while len(self.curve) < self.config.evaluations:
                 self.optimizer.step(self.evaluate)  # type: ignore[arg-type]  # torch: a float; LBFGS: a tensor
@@ -324,7 +324,7 @@ class _Search:
 
 
 def _first_picture(photo: Tensor, begin: Pixels | None, config: GatysConfig) -> Tensor:
-    """The picture that the optimisation starts from, (1, 3, H, W), of the photo's size and on its device."""
+    """The picture that the optimization starts from, (1, 3, H, W), of the photo's size and on its device."""
     if begin is not None:
         first = F.interpolate(to_tensor(begin), photo.shape[2:], mode="bicubic", antialias=True)
     elif config.start == "content":
@@ -342,7 +342,7 @@ def _spectrum(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """A variable in which L-BFGS converges quickly from a good picture, and the function from it to pixels.
 
     The variable contains the Fourier coefficients of the change to ``start``, (1, 3, H, W), with larger weights for low
-    frequencies. The loss network's gradient is mostly high-frequency noise, so optimising pixels changes large shapes
+    frequencies. The loss network's gradient is mostly high-frequency noise, so optimizing pixels changes large shapes
     late. The scale of the weights gives torch's first step (1 over the sum of the gradient's magnitudes) a suitable
     length; in pixels it is so short that the line search needs four or five evaluations.
     """

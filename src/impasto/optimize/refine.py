@@ -1,4 +1,4 @@
-"""Refines a network's picture with Gatys' optimisation."""
+"""Refines a network's picture with Gatys' optimization."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 
 REFINED_PIXELS = 1_000_000
-"""Largest number of pixels that are optimised: the loss network's features take about 2 KB per pixel."""
+"""Largest number of pixels that are optimized: the loss network's features take about 2 KB per pixel."""
 
 
 def refined(
@@ -28,7 +28,7 @@ def refined(
     Args:
         paint: photo to painted picture, both uint8 (H, W, 3).
         styles: the shipped styles that ``paint`` mixes, by name, with their weights.
-        picture: the style picture to refine towards; with None, the picture of the one shipped style.
+        picture: the style picture to refine toward; with None, the picture of the one shipped style.
         evaluations: number of evaluations of the objective.
 
     Raises:
@@ -58,7 +58,7 @@ def refine(
     *,
     network: VGGFeatures | None = None,
 ) -> Pixels:
-    """Optimise the pixels of a network's ``picture`` of ``photo``, both uint8 (H, W, 3); returns the same shape.
+    """Optimize the pixels of a network's ``picture`` of ``photo``, both uint8 (H, W, 3); returns the same shape.
 
     A picture of more than :data:`REFINED_PIXELS` is refined at a smaller size, and the change is enlarged.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 Precision = Literal["float32", "bfloat16", "int8"]
-"""The precision of convolutions. Normalisation statistics are always computed in float32."""
+"""The precision of convolutions. Normalization statistics are always computed in float32."""
 
 
 class OutOfMemory(ModelError):

@@ -13,9 +13,9 @@ NEAR_PHOTO = 0.2
 
 
 def color_match(painted: Array, photo: Array, strength: float) -> Callable[[Array], Array]:
-    """A function that moves the colors and contrast of painted pictures towards the photo's for strengths below 1.
+    """A function that moves the colors and contrast of painted pictures toward the photo's for strengths below 1.
 
-    Instance normalisation removes both. Each channel's mean and standard deviation are interpolated with the photo's,
+    Instance normalization removes both. Each channel's mean and standard deviation are interpolated with the photo's,
     which has the weight 1 - strength.
 
     Args:
@@ -65,7 +65,7 @@ def to_pixels(output: Array, image: Pixels) -> Pixels:
     """
     height, width = image.shape[:2]
     if output.ndim != 4 or output.shape[:2] != (1, 3) or output.shape[2] < height or output.shape[3] < width:
-        raise ModelError(f"the model made {output.shape} of a {width} x {height} picture; it is not a stylising model")
+        raise ModelError(f"the model made {output.shape} of a {width} x {height} picture; it is not a stylizing model")
     picture = output[0, :, :height, :width].transpose(1, 2, 0)
     if not np.isfinite(picture).all():
         raise ModelError("the model's output is not finite; its training went wrong, train it again")

@@ -1,6 +1,6 @@
-"""Detects plain borders and blank pictures, which would distort instance normalisation.
+"""Detects plain borders and blank pictures, which would distort instance normalization.
 
-Instance normalisation divides by the standard deviation of the features. Black bars and white borders would change the
+Instance normalization divides by the standard deviation of the features. Black bars and white borders would change the
 statistics of the picture inside. In a blank picture it would amplify invisible noise to full contrast.
 """
 

@@ -56,7 +56,7 @@ def _checked(array: Pixels) -> Pixels:
     elif array.dtype not in (np.uint8, np.uint16):
         hint = "give a.astype(numpy.uint8) if values are 0 to 255"
     elif array.ndim == 2 or (array.ndim == 3 and shape[2] == 1):
-        hint = "of a grey picture, give numpy.repeat(a.reshape(*a.shape[:2], 1), 3, axis=2)"
+        hint = "of a gray picture, give numpy.repeat(a.reshape(*a.shape[:2], 1), 3, axis=2)"
     elif array.ndim == 3 and shape[2] == 4:
         hint = "of RGBA, give a[..., :3], or the Pillow image"
     elif array.ndim == 3 and shape[0] == 3:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.errors import BackendError, ModelError, UsageError
-from impasto.models.catalogue import Variant, cache_folder, compiled_folder, find_style, is_style, shipped_network
+from impasto.models.catalog import Variant, cache_folder, compiled_folder, find_style, is_style, shipped_network
 from impasto.models.forms import Form, LazyGraph
 from impasto.models.modelfile import ModelInfo, read_model, read_onnx
 from impasto.models.stylefile import Style

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.errors import ModelError, UsageError
-from impasto.models.catalogue import Variant, find_style
+from impasto.models.catalog import Variant, find_style
 from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
 from impasto.pictures.sources import file_or_name

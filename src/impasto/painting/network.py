@@ -35,7 +35,7 @@ class Graph(ABC):
 
     @property
     def norms(self) -> tuple[forms.Norm, ...]:
-        """The graph's instance normalisations, in order. Raises ModelError if it has other global statistics."""
+        """The graph's instance normalizations, in order. Raises ModelError if it has other global statistics."""
         raise ModelError("this graph cannot be painted in tiles")
 
 
@@ -123,7 +123,7 @@ class Network:
     def reach(self) -> int:
         """The radius of the receptive field with fixed statistics, in pixels, a multiple of 16.
 
-        0 if it is unknown, or if the graph has other global statistics than instance normalisation's. The network can
+        0 if it is unknown, or if the graph has other global statistics than instance normalization's. The network can
         then only paint a picture as a whole.
         """
         return self.info.reach
@@ -199,7 +199,7 @@ class Network:
                 first axis.
 
         Raises:
-            ModelError: The graph's normalisations differ from those in its description.
+            ModelError: The graph's normalizations differ from those in its description.
         """
         norms = self.graph.norms
         sizes = self.info.feature_sizes(*weights.shape[1:])

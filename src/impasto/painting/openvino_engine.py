@@ -98,7 +98,7 @@ class OpenVINOEngine(Engine):
 
     def run_all(self, inputs: Mapping[str, Array]) -> list[Array]:
         """See `Engine.run_all`."""
-        # Without an input, OpenVINO may read uninitialised memory or return nothing. An input may have several names.
+        # Without an input, OpenVINO may read uninitialized memory or return nothing. An input may have several names.
         missing = [item.get_any_name() for item in self._model.inputs if item.get_names().isdisjoint(inputs)]
         if missing:
             raise ModelError(f"{self._name}: OpenVINO cannot run the graph: no value for {', '.join(missing)}")

@@ -32,14 +32,14 @@ Mask = NDArray[np.uint8]
 def paint_regions(image: Input, regions: Sequence[tuple[Stylizer, Mask]], settings: Settings = DEFAULT) -> Pixels:
     """Paint each region of a picture in its own style. Pixels outside all masks do not change.
 
-    Styles of one network are blended in feature space: at every position, all layers normalise with a weighted mean of
+    Styles of one network are blended in feature space: at every position, all layers normalize with a weighted mean of
     the styles' statistics, so a soft mask edge becomes a gradual change of style. Styles of different networks are
     blended as pixels.
 
     Args:
         image: The picture, as for :meth:`Stylizer.__call__`.
         regions: Pairs of a stylizer and its mask, uint8 (h, w) of any size, from 0 (transparent) to 255 (opaque).
-            Overlapping masks are normalised where they sum to more than 255.
+            Overlapping masks are normalized where they sum to more than 255.
         settings: How the styles are applied.
 
     Returns:

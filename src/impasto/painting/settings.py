@@ -1,4 +1,4 @@
-"""The settings of stylising, with their defaults, and files of settings."""
+"""The settings of stylizing, with their defaults, and files of settings."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 from impasto.errors import UsageError
 from impasto.files import replacing
-from impasto.models.catalogue import Variant
+from impasto.models.catalog import Variant
 from impasto.models.records import from_mapping, parse_object
 from impasto.pictures.colors import METHODS, Method
 from impasto.pictures.sources import file_or_name
@@ -54,7 +54,7 @@ class Settings:
     )
     keep_colors: Method | None = _option(
         None,
-        "keep the photo's colours: of each place (luminance: only lightness is painted), or on the whole (match: the "
+        "keep the photo's colors: of each place (luminance: only lightness is painted), or on the whole (match: the "
         "painting's palette is moved to the photo's)",
     )
     seed: int = _option(0, "draws the noise, for models that take noise")
@@ -74,7 +74,7 @@ class Settings:
         if not isinstance(self.crisp, bool | None):
             raise UsageError(f"crisp must be true, false or absent, not {self.crisp}")
         if self.keep_colors is not None and self.keep_colors not in METHODS:
-            raise UsageError(f"unknown way to keep colours '{self.keep_colors}': choose one of {', '.join(METHODS)}")
+            raise UsageError(f"unknown way to keep colors '{self.keep_colors}': choose one of {', '.join(METHODS)}")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
             raise UsageError(f"seed must be a whole number of 0 or more, not {self.seed}")
 

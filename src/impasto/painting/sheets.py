@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from impasto.errors import ImageError
-from impasto.models.catalogue import Variant, shipped
+from impasto.models.catalog import Variant, shipped
 from impasto.painting.load import load
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import DEFAULT, Stylizer

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from impasto.errors import ImageError, ModelError, UsageError
-from impasto.models.catalogue import Variant, variant_of
+from impasto.models.catalog import Variant, variant_of
 from impasto.models.modelfile import CONVERTED, ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
@@ -135,5 +135,5 @@ class Stylizer:
             if self.info.architecture == CONVERTED:
                 raise UsageError("this model has one strength: another project trained it to paint its style alone")
             raise UsageError(
-                "this model has one strength: it has not learnt to return the photo (`impasto train --photo-every`)"
+                "this model has one strength: it has not learned to return the photo (`impasto train --photo-every`)"
             )

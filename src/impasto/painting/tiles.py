@@ -1,4 +1,4 @@
-"""Paints a large picture in tiles that share the normalisation statistics of a sample."""
+"""Paints a large picture in tiles that share the normalization statistics of a sample."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,1 +1,1 @@
-"""Pictures on disk and in memory: reading, writing, colour, size."""
+"""Pictures on disk and in memory: reading, writing, color, size."""

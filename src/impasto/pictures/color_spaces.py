@@ -1,4 +1,4 @@
-"""Colour spaces that a file names without an ICC profile: gAMA and cHRM chunks of PNG, and code points (CICP)."""
+"""Color spaces that a file names without an ICC profile: gAMA and cHRM chunks of PNG, and code points (CICP)."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _PRIMARIES: dict[int, Primaries] = {
     11: (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, *_DCI_WHITE),
     12: (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, *_D65),
 }
-"""Colour primaries by their code (ITU-T H.273, table 2)."""
+"""Color primaries by their code (ITU-T H.273, table 2)."""
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 """Exponents by the code of the transfer characteristics (H.273, table 3)."""
 _SRGB_CODES = (1, 6, 13, 14, 15)
@@ -43,7 +43,7 @@ _SAME_GAMMA = 0.05
 
 @dataclass(frozen=True)
 class ColorSpace:
-    """A colour space of red, green and blue."""
+    """A color space of red, green and blue."""
 
     primaries: Primaries = _SRGB
     transfer: Literal["srgb", "power", "pq", "hlg"] = "srgb"
@@ -64,7 +64,7 @@ class ColorSpace:
         return bool(same) and self.transfer == "srgb" and self.full_range
 
     def to_srgb(self, pixels: Samples) -> Samples:
-        """Pixels of this colour space, (H, W, 3), as sRGB of the same dtype; HDR is tone-mapped."""
+        """Pixels of this color space, (H, W, 3), as sRGB of the same dtype; HDR is tone-mapped."""
         table = self._table(white(pixels))
         matrix = (_from_xyz(_SRGB) @ _to_xyz(self.primaries)).astype(np.float32)
         luminance = _to_xyz(self.primaries)[1].astype(np.float32)
@@ -100,7 +100,7 @@ class ColorSpace:
 
 
 def from_code_points(primaries: int, transfer: int, full_range: bool = True) -> ColorSpace | None:
-    """The colour space of these code points (H.273); None if they are unspecified or unknown."""
+    """The color space of these code points (H.273); None if they are unspecified or unknown."""
     if primaries not in _PRIMARIES:
         return None
     if transfer in _SRGB_CODES:
@@ -113,7 +113,7 @@ def from_code_points(primaries: int, transfer: int, full_range: bool = True) -> 
 
 
 def color_space_of(image: Image.Image, data: bytes) -> ColorSpace | None:
-    """The colour space that a file names, if it has precedence over the ICC profile; None for sRGB or none.
+    """The color space that a file names, if it has precedence over the ICC profile; None for sRGB or none.
 
     In a PNG the order of precedence is cICP, iCCP, sRGB, gAMA and cHRM. In all formats, code points of HDR have
     precedence over an ICC profile; other code points only count without a profile.
@@ -137,7 +137,7 @@ def color_space_of(image: Image.Image, data: bytes) -> ColorSpace | None:
 
 
 def _from_chunks(gamma_chunk: bytes | None, primaries_chunk: bytes | None) -> ColorSpace | None:
-    """The colour space of gAMA and cHRM chunks; invalid values are ignored."""
+    """The color space of gAMA and cHRM chunks; invalid values are ignored."""
     gamma, primaries = None, _SRGB
     if gamma_chunk is not None and len(gamma_chunk) == 4:
         encoded = int.from_bytes(gamma_chunk) / 100_000

@@ -1,4 +1,4 @@
-"""Keeping the photo's colours: Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), "Preserving color".
+"""Keeping the photo's colors: Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), "Preserving color".
 
 Both methods of the paper, applied to the painted picture. Means and mixtures of light are computed in linear RGB, and
 lightness is CIELAB's L*.
@@ -15,7 +15,7 @@ from impasto.pictures.picture import Pixels, white
 
 Method = Literal["luminance", "match"]
 METHODS = ("luminance", "match")
-"""luminance: the lightness of the painting with the hue and chroma of the photo at every pixel. match: the colours of
+"""luminance: the lightness of the painting with the hue and chroma of the photo at every pixel. match: the colors of
 the painting under one linear map, so that their mean and covariance are those of the photo."""
 
 Floats = NDArray[np.float32]
@@ -31,20 +31,20 @@ _ROWS = 256
 
 
 def keep_colors(painted: Pixels, photo: Pixels, method: Method, where: Floats | None = None) -> Pixels:
-    """The painted picture with the colours of the photo: sRGB, of the shape and dtype of the arguments.
+    """The painted picture with the colors of the photo: sRGB, of the shape and dtype of the arguments.
 
     Args:
         painted: The painted picture, uint8 or uint16 (H, W, 3).
         photo: The photo, of the same shape and dtype.
         method: One of `METHODS`.
-        where: The share of the painting at each pixel, float32 (H, W), 0 to 1; None means 1 everywhere. Colours are
+        where: The share of the painting at each pixel, float32 (H, W), 0 to 1; None means 1 everywhere. Colors are
             measured and changed only where the share is above 0.
 
     Raises:
         UsageError: The method is unknown, or the shapes differ.
     """
     if method not in METHODS:
-        raise UsageError(f"unknown way to keep colours '{method}': choose one of {', '.join(METHODS)}")
+        raise UsageError(f"unknown way to keep colors '{method}': choose one of {', '.join(METHODS)}")
     if painted.shape != photo.shape:
         raise UsageError(f"the painting is {painted.shape} and the photo {photo.shape}; they must have one shape")
     result = painted.copy()
@@ -128,7 +128,7 @@ def _lab(picture: Pixels) -> Floats:
 
 
 def _from_lab(lab: Floats) -> Floats:
-    """Linear RGB; values are outside 0 to 1 for colours outside sRGB."""
+    """Linear RGB; values are outside 0 to 1 for colors outside sRGB."""
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389)

@@ -20,7 +20,7 @@ def contact_sheet(
 
     Args:
         rows: Images of any sizes, uint8 (H, W, 3). Each is scaled to fit a square of `cell` pixels with its aspect
-            ratio kept, and centred in its column and row. Rows may differ in length.
+            ratio kept, and centered in its column and row. Rows may differ in length.
         labels: A heading for each column, at most as many as there are columns. A label that is too long for its
             column gets a smaller font.
         captions: For each row a text above each image, instead of headings.

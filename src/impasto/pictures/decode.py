@@ -42,7 +42,7 @@ def decode_picture(
 ) -> Picture:
     """The picture in the bytes of a file, upright and in sRGB, with its transparency and metadata.
 
-    The EXIF orientation is applied; the embedded colour profile, or the colour space that the file names, is converted
+    The EXIF orientation is applied; the embedded color profile, or the color space that the file names, is converted
     to sRGB (a broken one is ignored); HDR (PQ, HLG) is tone-mapped; of an animation the first frame is used. Harmless
     damage, such as a missing end marker, is noted in the result. Pillow's warnings about damaged metadata pass through
     Python's filters.
@@ -100,7 +100,7 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
         channels, bits = jpeg_2000_bits(data)
         if channels > 1 and bits > 8:  # Pillow gives black
             refusal = (
-                f"is a JPEG 2000 in colour with {bits} bits per sample, which Impasto cannot read; save it as a PNG"
+                f"is a JPEG 2000 in color with {bits} bits per sample, which Impasto cannot read; save it as a PNG"
             )
     if refusal:
         raise ImageError(refusal)
@@ -169,7 +169,7 @@ def _tiff_by_libvips(data: bytes, short_side: int | None, reason: str) -> Pictur
 
 
 def _with_filled_colors(pixels: Samples, alpha: Samples | None) -> tuple[Samples, Samples | None]:
-    """Pixels with colours for the transparent ones, and opacity; None if everything is opaque."""
+    """Pixels with colors for the transparent ones, and opacity; None if everything is opaque."""
     if alpha is None or alpha.min() == white(alpha):
         return pixels, None
     return fill_hidden(pixels, alpha), alpha
@@ -221,6 +221,6 @@ def _depth_of(image: Image.Image, data: bytes) -> int:
         return 16 if data[24] == 16 else 8  # in IHDR, which always comes first
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         bits, sample_format = (image.tag_v2.get(tag, (1,)) for tag in (0x0102, 0x0153))
-        grey_or_rgb = image.tag_v2.get(0x0106) in (0, 1, 2)  # PhotometricInterpretation
-        return 16 if grey_or_rgb and {*bits} == {16} and {*sample_format} == {1} else 8
+        gray_or_rgb = image.tag_v2.get(0x0106) in (0, 1, 2)  # PhotometricInterpretation
+        return 16 if gray_or_rgb and {*bits} == {16} and {*sample_format} == {1} else 8
     return 8

@@ -56,7 +56,7 @@ _UNTRUE_TEXT = re.compile(r"(?i)(raw profile type |thumb::|exif:|icc:|png:|xml:c
 
 @dataclass(frozen=True)
 class Metadata:
-    """The metadata of a picture, without orientation, thumbnails and colour spaces."""
+    """The metadata of a picture, without orientation, thumbnails and color spaces."""
 
     exif: bytes | None = None
     """EXIF data that begin with "Exif"."""

@@ -30,7 +30,7 @@ class Picture:
     """The contents of an image file: the pixels to paint, opacity and metadata."""
 
     pixels: Pixels
-    """uint8 or uint16 (H, W, 3), sRGB. Fully transparent pixels have the colours of their visible neighbours."""
+    """uint8 or uint16 (H, W, 3), sRGB. Fully transparent pixels have the colors of their visible neighbors."""
     alpha: Samples | None = None
     """Opacity, (H, W), of the same dtype as the pixels; None if the image is opaque."""
     metadata: Metadata | None = None

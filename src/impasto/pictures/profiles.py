@@ -1,4 +1,4 @@
-"""Converts colours from embedded ICC profiles to sRGB."""
+"""Converts colors from embedded ICC profiles to sRGB."""
 
 import functools
 import io
@@ -16,7 +16,7 @@ def srgb_profile() -> bytes:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The image in mode RGB, its colours converted from the embedded profile to sRGB.
+    """The image in mode RGB, its colors converted from the embedded profile to sRGB.
 
     A profile that is damaged, or does not fit the pixels, is ignored, as browsers do.
     """
@@ -51,7 +51,7 @@ def is_srgb(profile: bytes | None) -> bool:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if not ImageCms.getProfileDescription(opened).startswith("sRGB"):
             return False
-        # There are linear profiles with that name, too: test shades of grey, red, green and blue.
+        # There are linear profiles with that name, too: test shades of gray, red, green and blue.
         shades = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None] * np.array([[1, 1, 1], *np.eye(3)], np.uint8)
         converted = _convert(Image.fromarray(shades), opened, ImageCms.createProfile("sRGB"))
         return bool(np.abs(np.asarray(converted, np.int16) - shades).max() <= 4)

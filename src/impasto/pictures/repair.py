@@ -53,7 +53,7 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
 
 
 def png_without_compressed_metadata(data: bytes) -> bytes:
-    """Remove text and colour profile from a PNG file, as they may decompress to more memory than there is."""
+    """Remove text and color profile from a PNG file, as they may decompress to more memory than there is."""
     return png.with_chunks(data, [], without=(b"tEXt", b"zTXt", b"iTXt", b"iCCP"))
 
 

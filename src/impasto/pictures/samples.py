@@ -91,9 +91,9 @@ def samples_of_8_bits(
         raise ImageError("has floating-point pixels, which have no defined range; save it with 8 or 16 bits")
 
     alpha = None
-    if image.mode == "La":  # colours multiplied by opacity
+    if image.mode == "La":  # colors multiplied by opacity
         image = image.convert("LA")
-    if image.has_transparency_data and image.mode in ("L", "LA"):  # stay grey: the profile is one for grey
+    if image.has_transparency_data and image.mode in ("L", "LA"):  # stay gray: the profile is one for gray
         image = image if image.mode == "LA" else image.convert("LA")
         alpha = np.asarray(image.getchannel("A"))
         image = image.getchannel("L")
@@ -120,7 +120,7 @@ def _array_of(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
-    """A grey image of 9 to 16 bits per sample in 8."""
+    """A gray image of 9 to 16 bits per sample in 8."""
     samples = np.asarray(image).astype(np.int64)
     most = 65535
     if isinstance(image, TiffImagePlugin.TiffImageFile):

@@ -1,4 +1,4 @@
-"""Reads and writes images of 16 bits per sample with libvips (extra `formats`); Pillow only supports them in grey."""
+"""Reads and writes images of 16 bits per sample with libvips (extra `formats`); Pillow only supports them in gray."""
 
 import functools
 from types import ModuleType
@@ -32,12 +32,12 @@ def available() -> bool:
 
 
 def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples, Samples | None]:
-    """Decode a grey or RGB file to sRGB, ignoring its orientation: pixels, (H, W, 3), and opacity, (H, W).
+    """Decode a gray or RGB file to sRGB, ignoring its orientation: pixels, (H, W, 3), and opacity, (H, W).
 
     Args:
         data: The bytes of the file.
-        use_profile: Convert from the embedded colour profile; a broken one is ignored.
-        has_alpha: Whether a channel beyond the colours is opacity; otherwise it is ignored.
+        use_profile: Convert from the embedded color profile; a broken one is ignored.
+        has_alpha: Whether a channel beyond the colors is opacity; otherwise it is ignored.
 
     Raises:
         ImageError: The file is damaged, or its samples are neither 8 nor 16 bits.
@@ -50,10 +50,10 @@ def decode(data: bytes, *, use_profile: bool, has_alpha: bool) -> tuple[Samples,
         if image.format not in ("uchar", "ushort"):
             raise ImageError("has samples of neither 8 nor 16 bits; save it with 8 or 16 bits")
         alpha = None
-        colours = 1 if image.bands < 3 else 3
-        if image.bands > colours:
-            alpha = _array(image[colours])[..., 0] if has_alpha else None
-            image = image.extract_band(0, n=colours)
+        colors = 1 if image.bands < 3 else 3
+        if image.bands > colors:
+            alpha = _array(image[colors])[..., 0] if has_alpha else None
+            image = image.extract_band(0, n=colors)
         return _array(_to_srgb(image, use_profile)), alpha
     except pyvips.Error as cause:
         reason = " ".join(str(cause.detail).split())
@@ -89,8 +89,8 @@ def _to_srgb(image: Any, use_profile: bool) -> Any:
             return image.icc_transform("srgb", embedded=True, depth=16 if deep else 8)
         except _pyvips().Error:  # the profile does not fit the pixels, or is damaged: ignored
             pass
-    grey, color = ("grey16", "rgb16") if deep else ("b-w", "srgb")
-    return image.colourspace(color, source_space=grey if image.bands == 1 else color)
+    gray, color = ("grey16", "rgb16") if deep else ("b-w", "srgb")
+    return image.colourspace(color, source_space=gray if image.bands == 1 else color)
 
 
 def _pyvips() -> ModuleType:

@@ -1,4 +1,4 @@
-"""Fills the colours of transparent pixels."""
+"""Fills the colors of transparent pixels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,15 +13,15 @@ _ROWS = 256
 
 
 def fill_hidden(pixels: Pixels, alpha: Samples) -> Pixels:
-    """Extend the colours of visible pixels into fully transparent ones.
+    """Extend the colors of visible pixels into fully transparent ones.
 
-    The network spreads colours, so a file's hidden colours would show at the edges of the painted result.
+    The network spreads colors, so a file's hidden colors would show at the edges of the painted result.
 
     The method is pull-push: an image pyramid, weighted by opacity, is built down to one pixel; then each level fills
     its empty pixels from the next coarser one. The finest level is processed in strips, to limit memory.
     """
     height, width = alpha.shape
-    half = np.empty((-(-height // 2), -(-width // 2), 4), np.float32)  # colours times opacity, and opacity
+    half = np.empty((-(-height // 2), -(-width // 2), 4), np.float32)  # colors times opacity, and opacity
     for top in range(0, height, _ROWS):
         rows = slice(top, top + _ROWS)
         opacity = alpha[rows, :, np.newaxis].astype(np.float32) / np.float32(white(alpha))

@@ -44,7 +44,7 @@ _TEXT = re.compile(rb"(?i)^(\xef\xbb\xbf)?\s*<(!doctype html|html|\?xml|svg)")
 
 _SUB_DIRECTORIES, _PHOTOMETRIC, _COMPRESSION, _BITS, _SAMPLE_FORMAT, _ORIENTATION = 330, 262, 259, 258, 339, 274
 _KIND_OF_PAGE, _DNG_VERSION = 254, 50706
-_RAW_PHOTOMETRIC = (32803, 34892)  # colour filter array, linear raw
+_RAW_PHOTOMETRIC = (32803, 34892)  # color filter array, linear raw
 _RAW_COMPRESSION = (32767, 32769, 34713, 65000, 65535)  # Sony, Epson, Nikon, Kodak, Pentax
 _BASIC_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946)
 """TIFF compressions that every build of libtiff reads."""

@@ -19,11 +19,11 @@ from impasto.pictures.sources import local_path
 from impasto.pictures.tiff import encode_tiff
 
 OPTIMIZED_PIXELS = 20_000_000
-"""JPEG files with at most this many pixels get optimised Huffman tables."""
+"""JPEG files with at most this many pixels get optimized Huffman tables."""
 LONGEST_SEGMENT = 65_533
 """Largest size of one kind of metadata in a JPEG, bytes; larger metadata are omitted."""
 _XMP_HEADER = len(b"http://ns.adobe.com/xap/1.0/\0")
-_METRES_PER_INCH = 0.0254
+_METERS_PER_INCH = 0.0254
 
 Target = str | os.PathLike[str] | IO[bytes]
 """A path (~ is expanded), or a stream that was opened in binary mode."""
@@ -181,7 +181,7 @@ def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     if metadata.exif:
         chunks.append((b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
     if metadata.dpi:
-        across, down = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
+        across, down = (round(value / _METERS_PER_INCH) for value in metadata.dpi)
         chunks.append((b"pHYs", across.to_bytes(4) + down.to_bytes(4) + b"\1"))
     texts = PngInfo()
     for key, value in [*metadata.text, *([("Comment", metadata.comment)] if metadata.comment else [])]:

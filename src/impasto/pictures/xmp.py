@@ -24,7 +24,7 @@ _DROPPED_NAMES = {
 def kept_xmp(packet: bytes) -> bytes | None:
     """The packet without what describes the old file; None if nothing is left, or it is damaged.
 
-    Dropped are orientation, size, colour space, thumbnails, and references to gain maps, depth maps and videos.
+    Dropped are orientation, size, color space, thumbnails, and references to gain maps, depth maps and videos.
     """
     from xml.dom import minidom  # few pictures have XMP
     from xml.parsers.expat import ExpatError

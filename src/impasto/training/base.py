@@ -1,4 +1,4 @@
-"""The shipped networks as starting points of training, see :mod:`impasto.models.catalogue`."""
+"""The shipped networks as starting points of training, see :mod:`impasto.models.catalog`."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.models.catalogue import VARIANTS, shipped, shipped_network
+from impasto.models.catalog import VARIANTS, shipped, shipped_network
 from impasto.models.modelfile import read_model
 from impasto.nn.generator import Generator
 from impasto.nn.generators import build_generator

@@ -35,7 +35,7 @@ class Recipe:
     """Hyper-parameters. The defaults are Impasto's own; docs/notes has the experiments behind them."""
 
     generator: str = opt("light", "network: light (ours), residual (Johnson 2016) or texture (Ulyanov 2016)")
-    norm: str = opt("instance", "normalisation: instance, batch, contrast or none")
+    norm: str = opt("instance", "normalization: instance, batch, contrast or none")
     arguments: Mapping[str, Any] = field(
         default_factory=dict, metadata={"help": "the generator's other constructor arguments"}
     )
@@ -54,7 +54,7 @@ class Recipe:
     photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
     photo_to: int = opt(512, "... to this, drawn log-uniformly; results are measured at 512")
     photo_every: int = opt(
-        10, "one of so many crops is learnt at a strength below 1; 0: none, unless there are several styles", least=0
+        10, "one of so many crops is learned at a strength below 1; 0: none, unless there are several styles", least=0
     )
     pool: int = opt(128, "number of distinct crops, whose content features are cached; 0: every crop is new", least=0)
     jitter: int = opt(
@@ -65,7 +65,7 @@ class Recipe:
     adam_rate: float = opt(
         2e-3, "Adam's learning rate, for all other weights (Johnson 2016: 1e-3 for all)", least=0, most=10
     )
-    style_rate: float = opt(2e-3, "Adam's learning rate for the normalisations' scales and shifts", least=0, most=10)
+    style_rate: float = opt(2e-3, "Adam's learning rate for the normalizations' scales and shifts", least=0, most=10)
     style_first: float = opt(
         0.1, "fraction of a run from the base in which only the scales and shifts are trained", least=0, most=1
     )
@@ -214,7 +214,7 @@ PRESETS: Mapping[str, Recipe] = {
     "impasto": Recipe(arguments={"noise_scales": NOISE_SCALES}),
     # The same for the fast network, which has half the channels.
     "fast": Recipe(arguments={"width": 64, "noise_scales": NOISE_SCALES}),
-    # Johnson, Alahi, Fei-Fei 2016 with batch normalisation; fast-neural-style, models.lua and train.lua. The content
+    # Johnson, Alahi, Fei-Fei 2016 with batch normalization; fast-neural-style, models.lua and train.lua. The content
     # layer is the paper's. Content to style is 1 : 5 on Caffe's features; those of torchvision's VGG are some 140
     # times smaller and the style term is quartic in them, the content term quadratic: 1 : 1e5, as in pytorch/examples.
     "johnson2016": replace(
@@ -242,7 +242,7 @@ PRESETS: Mapping[str, Recipe] = {
         batch=4,
     ),
     # Ulyanov, Lebedev, Vedaldi, Lempitsky 2016 (texture_nets, branch texture_nets_v1): noise at every scale, batch
-    # normalisation, circular padding, leaky ReLU. Learning rate x 0.8 every 300 steps there; here it is constant.
+    # normalization, circular padding, leaky ReLU. Learning rate x 0.8 every 300 steps there; here it is constant.
     "ulyanov2016": replace(
         _PUBLISHED,
         generator="texture",
@@ -265,8 +265,8 @@ PRESETS: Mapping[str, Recipe] = {
         style_rate=1e-1,
         batch=4,
     ),
-    # Ulyanov, Vedaldi, Lempitsky 2016 (the instance normalisation paper; texture_nets, master, train.lua): the same
-    # pyramid without noise, instance normalisation with scales starting in [0, 1], replicated borders.
+    # Ulyanov, Vedaldi, Lempitsky 2016 (the instance normalization paper; texture_nets, master, train.lua): the same
+    # pyramid without noise, instance normalization with scales starting in [0, 1], replicated borders.
     "ulyanov2017": replace(
         _PUBLISHED,
         generator="texture",

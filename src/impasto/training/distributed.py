@@ -45,7 +45,7 @@ class World:
     def average_gradients(self, generator: nn.Module) -> None:
         """Replace gradients by their mean over all processes: with equal weights, each then takes the same step.
 
-        The running averages of batch normalisation stay each process's own; the first one's are saved.
+        The running averages of batch normalization stay each process's own; the first one's are saved.
         """
         if self.size == 1:
             return

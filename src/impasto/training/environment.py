@@ -13,7 +13,7 @@ _seeding = threading.RLock()
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Set torch's number of threads in the block, and restore it afterwards."""
+    """Set torch's number of threads in the block, and restore it afterward."""
     previous = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -24,7 +24,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global random generator in the block, and restore its state afterwards.
+    """Seed torch's global random generator in the block, and restore its state afterward.
 
     Only one thread can be in such a block; others wait.
     """

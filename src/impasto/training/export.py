@@ -114,7 +114,7 @@ def _styles_of(network: Path) -> list[Path]:
 def export_generator(generator: Generator, info: ModelInfo, path: Path) -> None:
     """Write the generator as a model file (docs/model-format.md), after checking that ONNX Runtime agrees with torch.
 
-    Batch, height and width are dynamic; weights are float32; normalisation is that of eval().
+    Batch, height and width are dynamic; weights are float32; normalization is that of eval().
 
     Args:
         generator: The network.

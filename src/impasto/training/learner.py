@@ -1,4 +1,4 @@
-"""The learner: a generator, its optimisers, and the state of the run. A checkpoint contains all of it."""
+"""The learner: a generator, its optimizers, and the state of the run. A checkpoint contains all of it."""
 
 import copy
 import math
@@ -22,7 +22,7 @@ SETTLING_STEPS = 50
 
 @dataclass
 class State:
-    """The state of a run, apart from weights and optimiser states."""
+    """The state of a run, apart from weights and optimizer states."""
 
     step: int = 0
     seconds: float = 0.0
@@ -35,11 +35,11 @@ class State:
 
 
 class Learner:
-    """A generator and its optimisers.
+    """A generator and its optimizers.
 
     Args:
         recipe: hyper-parameters.
-        styles: number of styles to learn. They share all weights but the scales and shifts of the normalisations. With
+        styles: number of styles to learn. They share all weights but the scales and shifts of the normalizations. With
             a further style, its last, the generator learns to reproduce the photo, if the recipe says so or there are
             several styles.
         seed: seed of the initial weights.
@@ -135,7 +135,7 @@ class Learner:
         """Scale down a gradient whose norm is more than ``longest_gradient`` times its running mean.
 
         The gradient of a single unusual crop can be three hundred times as long, for example if a channel is almost
-        constant in a picture of strength 0. Both optimisers accumulate it: in a run from the shared network, the style
+        constant in a picture of strength 0. Both optimizers accumulate it: in a run from the shared network, the style
         error doubled for about thirty steps.
         """
         if not self.recipe.longest_gradient:
@@ -170,8 +170,8 @@ class Learner:
 def _split_parameters(generator: Generator, *, use_muon: bool) -> tuple[list[Tensor], list[Tensor]]:
     """The generator's weights without scales and shifts: the convolution kernels for Muon, and the rest for Adam.
 
-    Adam trains the last kernel, because it outputs the pixels and orthogonalised steps ignore their scale. All other
-    kernels are followed by a normalisation or another layer.
+    Adam trains the last kernel, because it outputs the pixels and orthogonalized steps ignore their scale. All other
+    kernels are followed by a normalization or another layer.
     """
     inner: list[Tensor] = []
     rest: list[Tensor] = []

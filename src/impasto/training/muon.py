@@ -1,4 +1,4 @@
-"""Muon, an optimiser with orthogonalised momentum (Jordan et al. 2024), for convolution kernels."""
+"""Muon, an optimizer with orthogonalized momentum (Jordan et al. 2024), for convolution kernels."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -32,7 +32,7 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps along the orthogonalised Nesterov momentum of each kernel, reshaped to a matrix (out, in * k * k).
+    """Steps along the orthogonalized Nesterov momentum of each kernel, reshaped to a matrix (out, in * k * k).
 
     torch.optim.Muon accepts matrices only; this is the same update for tensors of two or more dimensions. The step does
     not depend on the gradient's norm: each singular value is ``lr`` times the square root of max(1, rows / columns).

@@ -35,9 +35,9 @@ def to_onnx(generator: Generator, *, strength: bool = False) -> bytes:
     A network of one style contains its scales and shifts; one of several has them as its input ``style``.
 
     Args:
-        generator: The network; its normalisation is that of eval().
+        generator: The network; its normalization is that of eval().
         strength: Whether to add an input ``strength``, with the default 1, to a network of two styles, the second of
-            which reproduces the photo. The graph interpolates between them. Above 1, the last normalisations, which
+            which reproduces the photo. The graph interpolates between them. Above 1, the last normalizations, which
             determine the colors, are not extrapolated.
     """
     graph = _Graph(generator)
@@ -118,7 +118,7 @@ def unpack(stored: Tensor, shape: Sequence[int]) -> Tensor:
 def first_layer_sees_pixels(generator: Generator) -> bool:
     """Whether the graph subtracts the mean after the first convolution instead of before.
 
-    8 bits represent pixels exactly, but not centred pixels. The results are equal if the padding consists of pixels.
+    8 bits represent pixels exactly, but not centered pixels. The results are equal if the padding consists of pixels.
     """
     return (
         isinstance(generator, LightGenerator)
@@ -133,7 +133,7 @@ class _Graph:
     def __init__(self, generator: Generator) -> None:
         self.parameter_names = {id(x): name for name, x in generator.named_parameters()}
         self.places: dict[nn.Module, int] = {}
-        """The index of each normalisation's scales in the style input; its shifts follow them."""
+        """The index of each normalization's scales in the style input; its shifts follow them."""
         place = 0
         for norm in generator.conditional_norms():
             self.places[norm] = place
@@ -223,10 +223,10 @@ def _texture(graph: _Graph, net: Any, image: str, noise: str | None, style: str 
     """TextureGenerator.paint and the output's activation."""
     assert isinstance(net, TextureGenerator)
     if net.standardize:
-        centred = graph.add("Sub", image, _mean_of(graph, image, 2, 3))
-        variance = _mean_of(graph, graph.add("Mul", centred, centred), 1, 2, 3)
+        centered = graph.add("Sub", image, _mean_of(graph, image, 2, 3))
+        variance = _mean_of(graph, graph.add("Mul", centered, centered), 1, 2, 3)
         deviation = graph.add("Sqrt", graph.add("Add", variance, np.float32(1e-5)))
-        image = graph.add("Div", centred, deviation)
+        image = graph.add("Div", centered, deviation)
     extended = _whole_cells(graph, image, net.ratios[0])
     image = extended(image)
     if noise is not None:
@@ -326,7 +326,7 @@ def _layer(graph: _Graph, layer: nn.Module, x: str, style: str | None) -> str:
 
 
 def _scale_and_shift(graph: _Graph, norm: InstanceNorm | ContrastNorm, style: str | None) -> tuple[Any, Any]:
-    """The scale and shift (C,) of a normalisation: constants, or parts of the style input."""
+    """The scale and shift (C,) of a normalization: constants, or parts of the style input."""
     if style is None:
         return norm.weight[0], norm.bias[0]
     place, channels = graph.places[norm], norm.weight.shape[1]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from impasto.errors import TrainingError
-from impasto.models.catalogue import NETWORK
+from impasto.models.catalog import NETWORK
 from impasto.models.stylefile import SUFFIX
 from impasto.training.config import TrainConfig
 

@@ -1,4 +1,4 @@
-"""Measures the value ranges of features for 8-bit quantisation."""
+"""Measures the value ranges of features for 8-bit quantization."""
 
 import math
 from collections.abc import Iterator, Sequence

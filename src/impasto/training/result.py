@@ -14,7 +14,7 @@ from impasto.training.export import write_result
 from impasto.training.run import Run
 
 RANGE_CROPS = 4
-"""Number of crops on which feature ranges are measured for 8-bit quantisation."""
+"""Number of crops on which feature ranges are measured for 8-bit quantization."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TrainResult:
         from_base: whether it started from a shared network.
         evaluation: how good the result is on held-out photos at 512 px, see :func:`impasto.evaluate`; None under
             torchrun in all processes but the first.
-        equal_evaluations: how many evaluations of Gatys' optimisation reach the same objective on one held-out photo;
+        equal_evaluations: how many evaluations of Gatys' optimization reach the same objective on one held-out photo;
             inf for more than the tried number, None for an unfinished run or an interrupted comparison.
         unreadable: pictures that could not be read, with the reason.
     """
@@ -84,7 +84,7 @@ def _record(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "preset": config.preset,
         "start": "base" if run.learner.from_base else "nothing",
-        "learnt": "scales and shifts" if config.style_only else "everything",
+        "learned": "scales and shifts" if config.style_only else "everything",
         "steps": state.step,
         "seconds": round(state.seconds, 1),
         "seed": config.seed,

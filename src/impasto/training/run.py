@@ -166,7 +166,7 @@ def _resume_or_check(run: Run, *, resume: bool, restart: bool) -> None:
 
 
 def _start(run: Run) -> None:
-    """Initialise the learner with the shared network's weights and the parameters of its most similar styles."""
+    """Initialize the learner with the shared network's weights and the parameters of its most similar styles."""
     if run.base is None:
         return
     begun, size = time.monotonic(), run.config.recipe.first_crop

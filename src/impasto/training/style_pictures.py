@@ -21,7 +21,7 @@ def read_style(path: Path, size: int) -> Pixels:
 
     Raises:
         ImageError: if it cannot be read.
-        TrainingError: if it is too small, too long, or a single colour.
+        TrainingError: if it is too small, too long, or a single color.
     """
     picture = load_image(path)
     height, width = picture.shape[:2]
@@ -33,7 +33,7 @@ def read_style(path: Path, size: int) -> Pixels:
         raise TrainingError(f"{path}: {width} x {height} pixels are too long a strip: cut out a part of it")
     picture = resize_short_side(picture, min(height, width, size))
     if float(picture.std(axis=(0, 1)).max()) < MINIMUM_DEVIATION:
-        raise TrainingError(f"{path}: the picture is a single colour: give one with strokes or texture")
+        raise TrainingError(f"{path}: the picture is a single color: give one with strokes or texture")
     return picture
 
 

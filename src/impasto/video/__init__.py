@@ -1,1 +1,1 @@
-"""Video in and out: frames keep their timing, colours and sound."""
+"""Video in and out: frames keep their timing, colors and sound."""

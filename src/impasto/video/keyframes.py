@@ -17,7 +17,7 @@ from impasto.errors import UsageError
 from impasto.painting.settings import MOST_STRENGTH
 
 STEPS = 50
-"""Number of mixtures between two styles. Mixtures are quantised, because each one resets the smoothed statistics."""
+"""Number of mixtures between two styles. Mixtures are quantized, because each one resets the smoothed statistics."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Live:
         self._thread.start()
 
     def submit(self, frame: Pixels) -> int:
-        """Submit a frame, uint8 (H, W, 3), which must not be changed afterwards. Returns its number.
+        """Submit a frame, uint8 (H, W, 3), which must not be changed afterward. Returns its number.
 
         Raises:
             ImpastoError: The stream is closed, or an earlier frame could not be painted.

@@ -1,12 +1,12 @@
 """Temporal smoothing: paints the frames of a clip without flicker.
 
-Frames that are painted one by one flicker: sensor noise changes the network's output, and instance normalisation
+Frames that are painted one by one flicker: sensor noise changes the network's output, and instance normalization
 follows every change of the frame's statistics. :class:`Steady` reduces flicker in four ways. One number scales the
 first, second and fourth:
 
 1. **noise**: a recursive filter averages each input pixel with the previous frame's, if the two differ by no more than
    sensor noise. It follows the optical flow if OpenCV is installed.
-2. **statistics**: the instance normalisation statistics are measured every few frames, smoothed, and passed to the
+2. **statistics**: the instance normalization statistics are measured every few frames, smoothed, and passed to the
    network as inputs (Chen et al. 2022 freeze them for tiles).
 3. **z**: the network's noise input is the same in every frame.
 4. **mixing**: the previous output, warped by the flow, is blended into the output where the two frames agree.
@@ -33,7 +33,7 @@ from impasto.pictures.picture import check_picture
 from impasto.video.clip import Pixels
 
 Statistics = dict[str, NDArray[np.float32]]
-"""Instance normalisation statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
+"""Instance normalization statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
 
 NOISE = 10
 """Levels of 255. Two frames agree at a pixel if they differ by less than this after a 3 x 3 box blur."""
@@ -185,7 +185,7 @@ class Steady:
 
 
 class _Track:
-    """Statistics that move smoothly towards the latest measurement.
+    """Statistics that move smoothly toward the latest measurement.
 
     Args:
         inertia: Weight that the earlier statistics keep half a measuring period after a measurement.
@@ -203,7 +203,7 @@ class _Track:
         return self._current is None or self._since >= MEASURE_EVERY
 
     def aim(self, measured: Statistics, match: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
-        """Set the statistics to move towards. The first call also sets ``match``, which adjusts the colors."""
+        """Set the statistics to move toward. The first call also sets ``match``, which adjusts the colors."""
         self._target, self._since = measured, 0
         if self._current is None:
             self._current, self.match = measured, match
@@ -287,7 +287,7 @@ def _motion_of(use_flow: bool | None) -> Callable[[Pixels, Pixels], _Still]:
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def motion(frame: Pixels, before: Pixels) -> _Still:
-        grey, grey_before = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (frame, before))
-        return _Moved(cv2, search.calc(grey, grey_before, None))
+        gray, gray_before = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (frame, before))
+        return _Moved(cv2, search.calc(gray, gray_before, None))
 
     return motion

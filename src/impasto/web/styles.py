@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from impasto.errors import ImpastoError, ModelError, UsageError
 from impasto.files import replacing
-from impasto.models.catalogue import Variant, shipped_names, styles, variant_of
+from impasto.models.catalog import Variant, shipped_names, styles, variant_of
 from impasto.models.records import RecordError, from_json, from_mapping, to_json
 from impasto.models.stylefile import SUFFIX, read_style
 from impasto.painting.settings import Settings

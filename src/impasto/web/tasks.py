@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from impasto.errors import ImageError, UsageError
-from impasto.models.catalogue import VARIANTS, Variant
+from impasto.models.catalog import VARIANTS, Variant
 from impasto.models.records import RecordError, from_mapping
 from impasto.painting.load import load
 from impasto.painting.regions import paint_regions

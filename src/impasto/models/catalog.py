@@ -108,7 +108,7 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
     True for a shipped name, a style file, and a name that does not exist (the error message then suggests styles).
 
     Raises:
-        UsageError: It is a picture, which has to be learnt first, or a settings file.
+        UsageError: It is a picture, which has to be learned first, or a settings file.
     """
     name = os.fspath(name_or_path)
     suffix = Path(name).suffix
@@ -121,7 +121,7 @@ def is_style(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def is_file(name: str) -> bool:
-    """Whether the argument is a path, and not the (possibly misspelt) name of a shipped style."""
+    """Whether the argument is a path, and not the (possibly misspelled) name of a shipped style."""
     return name not in shipped_names() and (Path(name).suffix.lower() in (".onnx", SUFFIX) or exists(name))
 
 
@@ -182,6 +182,6 @@ def _hint(path: Path) -> str:
     from difflib import get_close_matches
 
     if path.suffix.lower() in READABLE_SUFFIXES:
-        return f"no such file; the style of a picture has to be learnt first, {training_command(path)}; "
+        return f"no such file; the style of a picture has to be learned first, {training_command(path)}; "
     near = get_close_matches(str(path).lower(), shipped_names(), n=3, cutoff=0.4)
     return f"did you mean {' or '.join(near)}? " if near else ""

@@ -1,6 +1,6 @@
-"""Measures artefacts of painting networks: lattices, droplets, frames and repeated motifs.
+"""Measures artifacts of painting networks: lattices, droplets, frames and repeated motifs.
 
-Each measure compares the picture with its photo, so that a photo of a tiled wall does not count as an artefact.
+Each measure compares the picture with its photo, so that a photo of a tiled wall does not count as an artifact.
 docs/measures.md has the definitions, and pictures on both sides of each of the `LIMITS`.
 """
 
@@ -16,11 +16,11 @@ Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Artefacts:
-    """The amount of each artefact, in excess of the photo's; more is worse.
+class Artifacts:
+    """The amount of each artifact, in excess of the photo's; more is worse.
 
     Attributes:
-        lattice: height of the spectrum's lines at periods of 8, 4, 8/3 and 2 pixels above their neighbours, decibels:
+        lattice: height of the spectrum's lines at periods of 8, 4, 8/3 and 2 pixels above their neighbors, decibels:
             checkerboards of strided layers.
         droplets: number of isolated round spots, some 6 and 12 pixels wide, per million pixels. Spots among other
             spots, such as the stones of a mosaic, are a texture and do not count.
@@ -36,7 +36,7 @@ class Artefacts:
     repeat: float
 
 
-LIMITS = Artefacts(lattice=6.0, droplets=60.0, border=12.0, repeat=15.0)
+LIMITS = Artifacts(lattice=6.0, droplets=60.0, border=12.0, repeat=15.0)
 
 WORDS = {
     "lattice": "a fine grid or checkerboard",
@@ -46,10 +46,10 @@ WORDS = {
 }
 
 
-def measure(picture: Pixels, photo: Pixels) -> Artefacts:
-    """The artefacts of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
+def measure(picture: Pixels, photo: Pixels) -> Artifacts:
+    """The artifacts of ``picture``, uint8 (H, W, 3), painted from ``photo`` of the same size."""
     painted, original = _luminance(picture), _luminance(photo)
-    return Artefacts(
+    return Artifacts(
         lattice=max(0.0, _lattice(painted) - _lattice(original)),
         droplets=_droplets(painted, original),
         border=_border(painted, original),
@@ -57,15 +57,15 @@ def measure(picture: Pixels, photo: Pixels) -> Artefacts:
     )
 
 
-def mean(measured: Sequence[Artefacts]) -> Artefacts:
+def mean(measured: Sequence[Artifacts]) -> Artifacts:
     """The means over several pictures."""
-    return Artefacts(
-        **{f.name: sum(getattr(one, f.name) for one in measured) / len(measured) for f in fields(Artefacts)}
+    return Artifacts(
+        **{f.name: sum(getattr(one, f.name) for one in measured) / len(measured) for f in fields(Artifacts)}
     )
 
 
-def complaints(found: Artefacts) -> list[str]:
-    """A description of each artefact that exceeds its limit."""
+def complaints(found: Artifacts) -> list[str]:
+    """A description of each artifact that exceeds its limit."""
     return [
         f"{WORDS[name]} ({value:.1f}, limit {getattr(LIMITS, name):g})"
         for name, value in asdict(found).items()
@@ -79,7 +79,7 @@ def _luminance(picture: Pixels) -> Plane:
 
 
 def _lattice(plane: Plane) -> float:
-    """Height of the strongest lattice line in the spectrum above its neighbours, decibels."""
+    """Height of the strongest lattice line in the spectrum above its neighbors, decibels."""
     strongest = 0.0
     for axis in (0, 1):
         length = plane.shape[axis] // 8 * 8

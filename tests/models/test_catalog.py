@@ -8,8 +8,8 @@ import pytest
 
 import impasto
 from impasto.errors import ModelError, UsageError
-from impasto.evaluation import artefacts
-from impasto.models.catalogue import VARIANTS, compiled_folder, find_style, shipped, shipped_network
+from impasto.evaluation import artifacts
+from impasto.models.catalog import VARIANTS, compiled_folder, find_style, shipped, shipped_network
 from impasto.models.modelfile import network_hash, read_info
 from impasto.models.stylefile import write_style
 from tests.conftest import make_photo
@@ -43,15 +43,15 @@ KNOWN_FAULTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_shipped_style_has_an_unknown_artefact_beyond_its_limit(variant):
+def test_no_shipped_style_has_an_unknown_artifact_beyond_its_limit(variant):
     for style in impasto.styles(variant):
-        found = artefacts.complaints(artefacts.Artefacts(**style.training["artefacts"]))
+        found = artifacts.complaints(artifacts.Artifacts(**style.training["artefacts"]))
         known = KNOWN_FAULTS.get((variant, style.name))
         assert [fault for fault in found if known is None or not fault.startswith(known)] == [], style.name
         assert style.training["quality"]["style_distance"] < 0.6, style.name
 
 
-def test_for_a_misspelt_style_similar_names_are_offered():
+def test_for_a_misspelled_style_similar_names_are_offered():
     with pytest.raises(UsageError, match=r"no style is called 'udny': did you mean udnie"):
         impasto.load("udny")
     with pytest.raises(UsageError, match=r"no style is called 'qqqqqq': `impasto styles` lists all"):

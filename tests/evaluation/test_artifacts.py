@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from impasto.evaluation.artefacts import LIMITS, Artefacts, complaints, mean, measure, repetition, sharpness
+from impasto.evaluation.artifacts import LIMITS, Artifacts, complaints, mean, measure, repetition, sharpness
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from tests.test_demo import EXAMPLES
@@ -33,7 +33,7 @@ def spoilt(clean, change):
 
 def test_a_photo_has_none(photo):
     droplets = measure(photo, photo).droplets
-    assert measure(photo, photo) == Artefacts(lattice=0, droplets=droplets, border=0, repeat=0)
+    assert measure(photo, photo) == Artifacts(lattice=0, droplets=droplets, border=0, repeat=0)
     assert names(measure(photo, photo)) == []
 
 
@@ -128,7 +128,7 @@ def test_repetition_is_its_definition_by_brute_force():
     assert repetition(patch.astype(np.float32)) == pytest.approx(best, rel=1e-4)
 
 
-def test_sharpness_is_that_of_neighbouring_pixels():
+def test_sharpness_is_that_of_neighboring_pixels():
     even = np.full((40, 40, 3), 100, np.uint8)
     assert sharpness(even) == 0
     stripes = spoilt(even, (20 * (np.arange(40) % 2))[:, None])
@@ -137,7 +137,7 @@ def test_sharpness_is_that_of_neighbouring_pixels():
 
 
 def test_means_and_words():
-    one, other = (Artefacts(lattice=x, droplets=0, border=x, repeat=0) for x in (2.0, 100.0))
+    one, other = (Artifacts(lattice=x, droplets=0, border=x, repeat=0) for x in (2.0, 100.0))
     assert mean([one, other]).lattice == 51
     assert len(complaints(other)) == 2
     assert "grid" in complaints(other)[0]
