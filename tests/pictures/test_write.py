@@ -1,12 +1,14 @@
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from impasto.errors import ImageError
+from impasto.pictures.metadata import Metadata
 from impasto.pictures.picture import Picture
 from impasto.pictures.read import load_image
-from impasto.pictures.write import encode_picture, save_image
+from impasto.pictures.write import encode_picture, save_image, save_picture
 from tests.conftest import make_photo
 from tests.pictures.images import noise
 
@@ -16,6 +18,19 @@ def test_an_image_too_large_for_its_format_is_refused(name, side):
     with pytest.raises(ImageError, match=f"{name}: {side} x 1 pixels are more than such a file can have"):
         encode_picture(Picture(np.zeros((1, side, 3), np.uint8)), name)
     assert encode_picture(Picture(np.zeros((1, side, 3), np.uint8)), "it.png")
+
+
+@pytest.mark.parametrize("quality", [90, 95, 100])
+@pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])
+def test_noise_with_large_metadata_is_saved_in_lossy_formats(kind, quality, capfd):
+    metadata = Metadata(exif=b"Exif\0\0" + bytes(65_527), xmp=bytes(65_504), comment="c" * 65_533, iptc=bytes(65_504))
+    for shape in [(1, 3000), (3000, 1), (301, 203)]:
+        pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        file = io.BytesIO()
+        save_picture(file, Picture(pixels, metadata=metadata), quality=quality, format=kind)
+        error = np.mean(load_image(io.BytesIO(file.getvalue())), axis=2) - pixels.mean(axis=2)
+        assert np.abs(error).mean() < 20
+    assert capfd.readouterr() == ("", "")  # libjpeg's own complaints
 
 
 def test_save_replaces_a_file_and_leaves_nothing_else(tmp_path):

@@ -18,8 +18,6 @@ from impasto.pictures.profiles import srgb_profile
 from impasto.pictures.sources import local_path
 from impasto.pictures.tiff import encode_tiff
 
-OPTIMIZED_PIXELS = 20_000_000
-"""JPEG files with at most this many pixels get optimized Huffman tables."""
 LONGEST_SEGMENT = 65_533
 """Largest size of one kind of metadata in a JPEG, bytes; larger metadata are omitted."""
 _XMP_HEADER = len(b"http://ns.adobe.com/xap/1.0/\0")
@@ -137,9 +135,8 @@ def _encoded(picture: Picture, kind: str, quality: int, options: dict[str, Any])
         image = to_pillow(on_white(picture))
     if kind == "JPEG":
         # Paintings are full of saturated edges, which chroma subsampling blurs.
+        # Pillow's options "optimize" and "progressive" fail where the file is larger than a buffer of guessed size.
         options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
-        # A few percent smaller, but the encoder keeps all coefficients, six bytes per pixel.
-        options["optimize"] = image.width * image.height <= OPTIMIZED_PIXELS
     elif kind == "AVIF":
         options |= {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0", "speed": 9}
     elif kind == "WEBP":
