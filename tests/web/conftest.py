@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,3 +113,20 @@ def photo_file(folder: Path, name: str = "photo.png", seed: int = 0) -> Path:
     path = folder / name
     Image.fromarray(make_photo(seed)).save(path)
     return path
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 300) -> None:
+    """Wait for what must happen sooner or later; ``seconds`` only ends a test that would wait forever."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it did not happen in {seconds:.0f} s"
+        time.sleep(0.01)
+
+
+def make_endless(running: Running, photo: str) -> None:
+    """Replace the file of a photo by a pipe into which nobody writes: painting it never ends."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    (path,) = [session.photos[photo].path for session in running.page.sessions.all() if photo in session.photos]
+    path.unlink()
+    os.mkfifo(path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.web.conftest import STYLE
+from tests.web.conftest import STYLE, wait_until
 
 sync = pytest.importorskip("websockets.sync.client")
 
@@ -88,19 +88,11 @@ def test_more_cameras_than_allowed_are_refused_and_a_place_gets_free_again(serve
     with ExitStack() as stack:
         for _ in range(most):
             stack.enter_context(sync.connect(address, proxy=None)).send(LOOK)
-        wait_for(lambda: server.page.cameras == most)
+        wait_until(lambda: server.page.cameras == most)
         with sync.connect(address, proxy=None) as surplus:
             assert f"{most} cameras" in json.loads(surplus.recv(timeout=300))["error"]
-    wait_for(lambda: not server.page.cameras)
+    wait_until(lambda: not server.page.cameras)
     with sync.connect(address, proxy=None) as again:
         again.send(LOOK)
         again.send(jpeg((9, 9, 9)))
         assert receive(again)[0] == 0
-
-
-def wait_for(condition):
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not happen in 20 s")

@@ -2,13 +2,12 @@
 
 import json
 import os
-import time
 
 import pytest
 
 from impasto.web.jobs import Board
 from impasto.web.limits import Limits, Refusal
-from impasto.web.sessions import STATE, Photo, Result, Sessions, new_id
+from impasto.web.sessions import EMPTY_SECONDS, STATE, Photo, Result, Sessions, new_id
 from impasto.web.styles import Styles, safe_file
 
 COOKIE = "c" * 43
@@ -28,10 +27,11 @@ def with_photo(session, name="a.png"):
 
 
 def test_an_idle_session_is_deleted_with_its_files(tmp_path):
-    sessions = Sessions(tmp_path, Limits(idle_seconds=0.05))
-    with_photo(sessions.open(COOKIE))
+    sessions = Sessions(tmp_path, Limits(idle_seconds=1000))
+    session = sessions.open(COOKIE)
+    with_photo(session)
     assert sessions.idle() == []
-    time.sleep(0.06)
+    session.seen -= 1001
     sessions.forget_idle()
     assert not list(tmp_path.iterdir())
     assert sessions.find(COOKIE) is None
@@ -41,14 +41,14 @@ def test_the_name_of_a_folder_does_not_tell_the_cookie(sessions):
     assert COOKIE not in str(sessions.open(COOKIE).folder)
 
 
-def test_a_session_that_is_in_use_is_not_idle_and_one_that_holds_nothing_is_idle_sooner(tmp_path, monkeypatch):
-    monkeypatch.setattr("impasto.web.sessions.EMPTY_SECONDS", 0.02)
+def test_a_session_that_is_in_use_is_not_idle_and_one_that_holds_nothing_is_idle_sooner(tmp_path):
     sessions = Sessions(tmp_path, Limits())
     session = sessions.open(COOKIE)
     with session.uploading():
-        time.sleep(0.03)
+        session.seen -= EMPTY_SECONDS + 1
         assert sessions.idle() == []
-    time.sleep(0.03)
+    assert sessions.idle() == []
+    session.seen -= EMPTY_SECONDS + 1
     assert sessions.idle() == [session]
     with_photo(session)
     assert sessions.idle() == []
