@@ -42,6 +42,7 @@ COMMANDS = {
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
     "gatys": ("impasto.cli.gatys:gatys", "Repaint one photo by optimizing its pixels."),
     "serve": ("impasto.cli.serve:command", "Open a page that paints, films and learns in the browser."),
+    "camera": ("impasto.cli.camera:camera", "Paint the camera live in a browser window."),
     "evaluate": ("impasto.cli.evaluate:evaluate", "Measure a model on held-out photos."),
     "convert": ("impasto.cli.convert:convert", "Convert another project's model to a model file."),
 }

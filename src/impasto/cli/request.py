@@ -97,7 +97,7 @@ def read_request(
         check_kind(style.settings, "settings")
         saved = read_settings(style.settings)
     if style.style is not None or style.model is not None:
-        saved = replace(saved, style=_with_shares(style.style or []), model=style.model)
+        saved = replace(saved, style=with_shares(style.style or []), model=style.model)
     saved = _with_paths(saved)
     saved = replace(saved, variant=_variant(saved, style.fast))
     if extra.grid:  # the sheet shows all strengths, whatever the settings file says
@@ -168,7 +168,7 @@ def _variant(saved: SavedSettings, fast: bool | None) -> Variant:
     return saved.variant if fast is None else "fast" if fast else "best"
 
 
-def _with_shares(styles: Sequence[str]) -> dict[str, float]:
+def with_shares(styles: Sequence[str]) -> dict[str, float]:
     """Styles as on the command line, NAME or NAME:SHARE, with their shares."""
     shares: dict[str, float] = {}
     for text in styles:

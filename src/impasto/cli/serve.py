@@ -42,11 +42,15 @@ def command(*, flags: Annotated[ServeFlags | None, Parameter(name="*")] = None) 
     The server runs until Ctrl-C. Nothing leaves this computer. Photos and results are deleted with their session, an
     hour after its last request, or when the server ends; styles that were learned stay.
     """
-    flags = flags or ServeFlags()
+    return run_server(flags or ServeFlags())
+
+
+def run_server(flags: ServeFlags, path: str = "/") -> int:
+    """Serve until Ctrl-C. The address that is printed and opened is that of ``path``."""
     folder = flags.folder or default_folder()
     access = Access.on(flags.host, tuple(flags.allow_host or ()))
     found = listen(flags.host, flags.port)
-    address = url_of(flags.host, found.getsockname()[1], access.token)
+    address = url_of(flags.host, found.getsockname()[1], access.token, path)
 
     def ready(server: Server) -> None:
         print(address, flush=True)
@@ -68,7 +72,7 @@ def default_folder() -> Path:
     return platformdirs.user_data_path("impasto", appauthor=False) / "page"
 
 
-def url_of(host: str, port: int, token: str | None) -> str:
+def url_of(host: str, port: int, token: str | None, path: str = "/") -> str:
     """The address to open."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}{path}" + (f"{'&' if '?' in path else '?'}token={token}" if token else "")

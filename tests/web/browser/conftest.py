@@ -1,12 +1,15 @@
 """A real browser: Debian's Chromium, driven by playwright. Where either is missing, these tests are skipped."""
 
+import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.web.browser.user import DESKTOP, TIMEOUT, User
@@ -25,6 +28,8 @@ MISSING = [
     if not found
 ]
 CAMERA_FRAMES = 30
+MOST_WAITS = 5
+"""A test lasts at most this many times as long as one of its waits."""
 
 
 def write_camera(path: Path) -> Path:
@@ -42,8 +47,8 @@ def write_camera(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The browser. It finds no address but this computer's, and has a fake camera."""
+def module_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The browser of a file of tests. It finds no address but this computer's, and has a fake camera."""
     if MISSING:
         pytest.skip(f"the page is not tested here without {', '.join(MISSING)}")
     from playwright.sync_api import sync_playwright
@@ -56,10 +61,37 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera}",
     ]
+    before = set(psutil.Process().children())
     with sync_playwright() as playwright:
+        (driver,) = (child for child in psutil.Process().children() if child not in before)
         browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments, timeout=TIMEOUT)
+        browser.driver = driver
         yield browser
-        browser.close()
+        if is_alive(driver):
+            browser.close()
+
+
+@pytest.fixture
+def chromium(module_chromium: Any) -> Iterator[Any]:
+    """The browser, for one test, which is ended with its driver if the test takes far too long."""
+    if not is_alive(module_chromium.driver):
+        pytest.fail("the browser was ended by an earlier test of this file")
+    guard = threading.Timer(MOST_WAITS * TIMEOUT / 1000, end_tree, [module_chromium.driver])
+    guard.start()
+    yield module_chromium
+    guard.cancel()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process that we started has not ended."""
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+
+
+def end_tree(process: psutil.Process) -> None:
+    """End a process that we started, and its children. A call of playwright that waits for it then fails."""
+    for one in [*process.children(recursive=True), process]:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
 
 
 @pytest.fixture
