@@ -22,6 +22,7 @@ TORCH_FREE = {
     "painting": {"errors", "files", "options", "processor", "pictures", "models"},
     "video": {"errors", "files", "options", "pictures", "painting"},
     "convert": {"errors", "files", "options", "pictures", "models", "painting"},
+    "export": {"errors", "files", "options", "pictures", "models", "painting", ""},
     "web": {"errors", "files", "options", "pictures", "models", "painting", "video", ""},
 }
 MAY_IMPORT = TORCH_FREE | {

@@ -137,7 +137,7 @@ def test_every_public_name_is_in_the_reference():
 
 def test_every_command_is_in_the_reference():
     named = set(re.findall(r"`impasto (\w+)", read("docs/reference/commands.md")))
-    assert named >= {"stylize", "styles", "info", "train", "gatys", "evaluate", "convert"}
+    assert named >= {"stylize", "styles", "info", "train", "gatys", "evaluate", "convert", "export"}
 
 
 def test_every_folder_of_the_package_is_on_the_architecture_page():

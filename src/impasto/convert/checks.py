@@ -16,7 +16,7 @@ from impasto.models.onnx_file import Value, parse_model
 from impasto.models.protobuf import text_field
 from impasto.models.ranges import MINIMUM_CHANNELS, best_range
 from impasto.painting.engine import Array
-from impasto.painting.noise import smooth_noise
+from impasto.painting.noise import example_picture
 from impasto.painting.onnxruntime_engine import OnnxRuntimeEngine
 
 TOLERANCE = 1 / 255
@@ -25,15 +25,6 @@ MOST_LEVELS = 2.0
 """Largest accepted mean difference of 8 bits from float32, levels of 255."""
 SAMPLES = 2**15
 """Number of values that are sampled of each convolution's input."""
-_SCALES = (1, 1, 1, 4, 4, 4, 16, 16, 16, 64, 64, 64)
-
-
-def example_picture(height: int, width: int) -> Array:
-    """A picture with structure at all scales, float32 (1, 3, H, W), in [0, 1]; always the same."""
-    layers = smooth_noise(_SCALES, height, width, 0)[0].reshape(4, 3, height, width)
-    weights = np.array([8, 16, 24, 32], np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
-    picture: Array = np.clip(128 + (weights * layers).sum(axis=0), 0, 255)[np.newaxis].astype(np.float32)
-    return picture / np.float32(255)
 
 
 def check_painting(content: bytes, facts: Facts) -> Array:

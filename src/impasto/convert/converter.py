@@ -12,7 +12,6 @@ from impasto.convert.checkpoint import is_checkpoint, read_checkpoint
 from impasto.convert.checks import (
     check_original,
     check_painting,
-    example_picture,
     measured_ranges,
     paints_in_tiles,
 )
@@ -27,6 +26,7 @@ from impasto.files import check_writable, training_data
 from impasto.models.modelfile import CONVERTED, ModelInfo, write_model
 from impasto.options import opt
 from impasto.painting.engine import Array
+from impasto.painting.noise import example_picture
 from impasto.pictures.folders import scan_folder
 from impasto.pictures.picture import on_white
 from impasto.pictures.read import read_picture

@@ -40,9 +40,9 @@ _SHAPE, _SIZE = {1: 2}, {1: 0, 2: 2, 3: 2}
 IR_VERSION, GRAPH, OPSET_IMPORT, METADATA = 1, 7, 8, 14
 """Field numbers of ModelProto."""
 
-DATA_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7}
+DATA_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7, "float16": 10}
 """NumPy dtype name -> ONNX data type number."""
-_ITEM_SIZES = {1: 4, 2: 1, 3: 1, 7: 8}
+_ITEM_SIZES = {1: 4, 2: 1, 3: 1, 7: 8, 10: 2}
 
 _LEAST_INPUTS = {"Conv": 2, "InstanceNormalization": 3}
 """Minimum number of inputs of an operator; engines may crash with fewer."""

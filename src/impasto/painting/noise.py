@@ -7,10 +7,20 @@ from numpy.typing import NDArray
 
 from impasto.painting.engine import Array
 
+_EXAMPLE_SCALES = (1, 1, 1, 4, 4, 4, 16, 16, 16, 64, 64, 64)
+
 
 def uniform_noise(channels: int, height: int, width: int, seed: int) -> Array:
     """Independent values, uniform in [0, 1), float32 (1, channels, height, width)."""
     return np.random.default_rng(seed).random((1, channels, height, width), dtype=np.float32)
+
+
+def example_picture(height: int, width: int) -> Array:
+    """A picture with structure at all scales, float32 (1, 3, H, W), in [0, 1]; always the same."""
+    layers = smooth_noise(_EXAMPLE_SCALES, height, width, 0)[0].reshape(4, 3, height, width)
+    weights = np.array([8, 16, 24, 32], np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
+    picture: Array = np.clip(128 + (weights * layers).sum(axis=0), 0, 255)[np.newaxis].astype(np.float32)
+    return picture / np.float32(255)
 
 
 @functools.lru_cache(maxsize=1)  # frames of a video have the same noise

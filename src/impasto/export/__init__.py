@@ -1,0 +1,1 @@
+"""Paintings outside Impasto: plain ONNX files, and web pages."""
