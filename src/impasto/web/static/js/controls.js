@@ -9,7 +9,8 @@ const STROKES = { least: -2, most: 2 }; // powers of two
 let serial = 0;
 
 /** Puts the controls into `host`, and the wall label into `label`. `parts` leaves some out. */
-export function createControls(host, label, parts = { mask: false, seed: true }) {
+export function createControls(host, label, parts = {}) {
+  parts = { mask: false, seed: true, colors: true, ...parts };
   const id = ++serial;
   const slider = (name, text, attributes) => {
     const output = el("output");
@@ -36,7 +37,7 @@ export function createControls(host, label, parts = { mask: false, seed: true })
     parts.seed && el("div", { class: "pair" }, el("label", { class: "field" }, "Seed, for styles with noise", seed), dice));
   const reset = el("button", { type: "button", class: "link reset", text: "Back to the defaults", onclick: () => tune(get("info")?.defaults ?? {}) });
 
-  host.replaceChildren(...[el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, colors, parts.mask && maskRow(), more, reset].filter(Boolean));
+  host.replaceChildren(...[el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, parts.colors && colors, parts.mask && maskRow(), more, reset].filter(Boolean));
 
   const show = () => {
     const { styles, settings } = get("look");

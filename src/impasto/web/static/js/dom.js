@@ -18,12 +18,15 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** The address of an icon, wherever the page is. */
+export const iconUrl = (name) => `${new URL("../icons.svg", import.meta.url).pathname}#${name}`;
+
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(space, "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", iconUrl(name));
   svg.append(use);
   return svg;
 }

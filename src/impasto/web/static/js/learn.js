@@ -4,7 +4,7 @@ import { finished, get as fetchJson, patch, post, remove, upload } from "./api.j
 import { $, attempt, clock, confirm, download, el, say } from "./dom.js";
 import { get, mix, on, set, tellTabs, hearTabs } from "./state.js";
 import { basics, showCards, track } from "./jobs.js";
-import { forgetThumbnails, paintGallery } from "./gallery.js";
+import { forgetThumbnails, paintGallery } from "./thumbnails.js";
 import { curve } from "./curve.js";
 
 let chosen = null;

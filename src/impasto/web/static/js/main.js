@@ -4,7 +4,7 @@ import { connection, get as fetchJson, remove, wait } from "./api.js";
 import { $, $$, ask, attempt, confirm, el } from "./dom.js";
 import { get, on, restore, set, tune } from "./state.js";
 import { createControls } from "./controls.js";
-import { createGallery, paintGallery } from "./gallery.js";
+import { createGallery } from "./gallery.js";
 import { createHistory } from "./history.js";
 import { createJobs, loadJobs } from "./jobs.js";
 import { createLearn, loadStyles, takeStylePicture } from "./learn.js";
@@ -13,6 +13,8 @@ import { createMask } from "./mask.js";
 import { createOutput, startCopy, startSave } from "./output.js";
 import { addFiles, createPhotos, loadPhotos, stepPhoto, takeDrops } from "./photos.js";
 import { createPreview } from "./preview.js";
+import { createTheme } from "./theme.js";
+import { paintGallery } from "./thumbnails.js";
 import { createVideo, takeClip } from "./video.js";
 import { actualSize, createViewer, fit, zoomBy } from "./viewer.js";
 
@@ -32,25 +34,6 @@ function route(focus) {
   document.body.dataset.view = view;
   set("view", view);
   if (focus && !document.activeElement?.closest(".tabs")) $("#content").focus({ preventScroll: true });
-}
-
-function theme() {
-  const button = $("#theme");
-  const next = { auto: "light", light: "dark", dark: "auto" };
-  const names = { auto: "as the system", light: "light", dark: "dark" };
-  const icons = { auto: "theme", light: "sun", dark: "moon" };
-  const show = (value) => {
-    document.documentElement.dataset.theme = value;
-    button.setAttribute("aria-label", `Theme: ${names[value]}`);
-    button.title = `Theme: ${names[value]}`;
-    $("use", button).setAttribute("href", `/static/icons.svg#${icons[value]}`);
-  };
-  show(localStorage.getItem("impasto.theme") ?? "auto");
-  button.addEventListener("click", () => {
-    const value = next[document.documentElement.dataset.theme];
-    localStorage.setItem("impasto.theme", value);
-    show(value);
-  });
 }
 
 const SHORTCUTS = [
@@ -150,7 +133,7 @@ async function load() {
 }
 
 restore();
-theme();
+createTheme($("#theme"));
 keyboard();
 createControls($("#paint-controls"), $("#label"), { mask: true, seed: true });
 createViewer();

@@ -4,7 +4,7 @@ import { get as fetchJson, remove, upload } from "./api.js";
 import { $, $$, attempt, el, icon, keepOneStop, rove, say } from "./dom.js";
 import { get, hearTabs, on, set, tellTabs } from "./state.js";
 import { hasMask } from "./mask.js";
-import { paintGallery } from "./gallery.js";
+import { paintGallery } from "./thumbnails.js";
 
 const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|hei[cf]|avif|jxl|jp2|ppm|tga|qoi)$/i;
 let adding = null; // the AbortController of files that go up
