@@ -12,11 +12,11 @@ from PIL import Image
 
 from tests.conftest import make_photo
 from tests.web.conftest import STYLE, add_negative, make_endless, photo_file, start, wait_until
-from tests.web.test_pictures import LOOK, events_of, upload
+from tests.web.test_pictures import NEGATIVE, events_of, upload
 
 
 def paint(client, photos, **options):
-    answer = client.post("/api/paint", json={"photos": photos, **LOOK, **options})
+    answer = client.post("/api/paint", json={"photos": photos, **NEGATIVE, **options})
     assert answer.status_code == 200, answer.text
     return answer.json()["job"]
 
@@ -118,13 +118,13 @@ def test_cancelling_does_not_wait_for_the_work_and_keeps_what_is_done(stuck, tmp
 def test_a_flood_of_jobs_is_refused_with_a_reason(stuck):
     _, client, endless = stuck
     jobs = [paint(client, [endless]) for _ in range(2)]
-    answer = client.post("/api/paint", json={"photos": [endless], **LOOK})
+    answer = client.post("/api/paint", json={"photos": [endless], **NEGATIVE})
     assert answer.status_code == 429
     assert "2 jobs wait already" in answer.json()["error"]
     assert answer.headers["retry-after"]
     for job in jobs:
         client.delete(f"/api/jobs/{job}")
-    assert client.post("/api/paint", json={"photos": [endless], **LOOK}).status_code == 200
+    assert client.post("/api/paint", json={"photos": [endless], **NEGATIVE}).status_code == 200
 
 
 def test_a_worker_that_is_killed_is_started_again_and_the_job_says_so(stuck, tmp_path):
@@ -160,7 +160,7 @@ def test_another_session_sees_neither_photos_nor_jobs_nor_results(client, server
         assert other.get("/api/jobs").json() == []
         for address in (f"/api/photos/{photo}", f"/api/jobs/{record['id']}", record["results"][0]["url"]):
             assert other.get(address).status_code == 404
-        assert other.post("/api/preview", json={"photo": photo, **LOOK}).status_code == 404
+        assert other.post("/api/preview", json={"photo": photo, **NEGATIVE}).status_code == 404
 
 
 def test_settings_and_command_are_those_of_the_command_line(client, tmp_path, capsys):

@@ -14,7 +14,7 @@ from tests.web.conftest import STYLE, wait_until
 
 sync = pytest.importorskip("websockets.sync.client")
 
-LOOK = json.dumps({"styles": {STYLE: 1}, "settings": {"stroke_size": 0}, "steady": 0})
+NEGATIVE = json.dumps({"styles": {STYLE: 1}, "settings": {"stroke_size": 0}, "steady": 0})
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def receive(socket):
 
 
 def test_a_frame_comes_back_painted_with_its_number_and_latency(camera):
-    camera.send(LOOK)
+    camera.send(NEGATIVE)
     for number, color in enumerate([(200, 100, 50), (10, 20, 30)]):
         camera.send(jpeg(color))
         told, _, latency, dropped, pixels = receive(camera)
@@ -48,7 +48,7 @@ def test_a_frame_comes_back_painted_with_its_number_and_latency(camera):
 
 
 def test_of_frames_that_come_too_fast_the_newest_is_painted_and_the_others_are_dropped(camera):
-    camera.send(LOOK)
+    camera.send(NEGATIVE)
     camera.send(jpeg((0, 0, 0)))
     receive(camera)
     for level in range(0, 250, 5):
@@ -68,7 +68,7 @@ def test_a_mistake_is_answered_with_one_line_and_the_stream_goes_on(camera):
         error = json.loads(camera.recv(timeout=300))["error"]
         assert error
         assert "\n" not in error
-    camera.send(LOOK)
+    camera.send(NEGATIVE)
     camera.send(b"no picture")
     assert "not a picture" in json.loads(camera.recv(timeout=300))["error"]
     camera.send(jpeg((1, 2, 3)))
@@ -78,7 +78,7 @@ def test_a_mistake_is_answered_with_one_line_and_the_stream_goes_on(camera):
 def test_frames_before_the_settings_wait_for_them(camera):
     camera.send(jpeg((1, 2, 3)))
     time.sleep(0.05)
-    camera.send(LOOK)
+    camera.send(NEGATIVE)
     assert receive(camera)[0] == 0
 
 
@@ -87,12 +87,12 @@ def test_more_cameras_than_allowed_are_refused_and_a_place_gets_free_again(serve
     most = server.page.limits.cameras
     with ExitStack() as stack:
         for _ in range(most):
-            stack.enter_context(sync.connect(address, proxy=None)).send(LOOK)
+            stack.enter_context(sync.connect(address, proxy=None)).send(NEGATIVE)
         wait_until(lambda: server.page.cameras == most)
         with sync.connect(address, proxy=None) as surplus:
             assert f"{most} cameras" in json.loads(surplus.recv(timeout=300))["error"]
     wait_until(lambda: not server.page.cameras)
     with sync.connect(address, proxy=None) as again:
-        again.send(LOOK)
+        again.send(NEGATIVE)
         again.send(jpeg((9, 9, 9)))
         assert receive(again)[0] == 0

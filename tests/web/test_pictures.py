@@ -17,7 +17,7 @@ from impasto.web.worker import Reply
 from tests.conftest import make_photo
 from tests.web.conftest import STYLE, photo_file
 
-LOOK = {"styles": {STYLE: 1}, "settings": {"stroke_size": 0}}
+NEGATIVE = {"styles": {STYLE: 1}, "settings": {"stroke_size": 0}}
 
 
 def pixels_of(response):
@@ -63,12 +63,14 @@ def test_several_photos_are_answered_one_by_one_and_a_text_with_a_reason(client,
 
 
 def test_a_preview_is_what_the_style_makes_of_the_photo(client, photo):
-    painted = pixels_of(client.post("/api/preview", json={"photo": photo["id"], **LOOK}))
+    painted = pixels_of(client.post("/api/preview", json={"photo": photo["id"], **NEGATIVE}))
     assert np.abs(painted.astype(int) - (255 - make_photo(0).astype(int))).mean() < 4
 
 
 def test_a_preview_has_the_short_side_that_was_asked_for(client, photo):
-    assert min(pixels_of(client.post("/api/preview", json={"photo": photo["id"], "side": 32, **LOOK})).shape[:2]) == 32
+    assert (
+        min(pixels_of(client.post("/api/preview", json={"photo": photo["id"], "side": 32, **NEGATIVE})).shape[:2]) == 32
+    )
 
 
 def test_a_mask_limits_the_painting_and_can_be_inverted(client, photo):
@@ -80,7 +82,7 @@ def test_a_mask_limits_the_painting_and_can_be_inverted(client, photo):
     id = client.post("/api/masks", content=file.getvalue()).json()["id"]
     photo_there, negative = make_photo(0).astype(int), 255 - make_photo(0).astype(int)
     for invert, left, right in ((False, negative, photo_there), (True, photo_there, negative)):
-        body = {"photo": photo["id"], "mask": id, "invert_mask": invert, **LOOK}
+        body = {"photo": photo["id"], "mask": id, "invert_mask": invert, **NEGATIVE}
         painted = pixels_of(client.post("/api/preview", json=body)).astype(int)
         half = width // 2
         assert np.abs(painted - left)[:, : half - 8].mean() < 5
@@ -94,7 +96,7 @@ def test_a_blurred_mask_is_between_photo_and_painting_at_its_edge(client, photo)
     file = io.BytesIO()
     Image.fromarray(mask).save(file, "png")
     id = client.post("/api/masks", content=file.getvalue()).json()["id"]
-    body = {"photo": photo["id"], "mask": id, **LOOK}
+    body = {"photo": photo["id"], "mask": id, **NEGATIVE}
     hard = pixels_of(client.post("/api/preview", json=body)).astype(int)
     soft = pixels_of(client.post("/api/preview", json={**body, "mask_blur": 60})).astype(int)
     at = width // 2 - 3
@@ -131,7 +133,7 @@ def test_the_gallery_sends_a_thumbnail_of_each_style_and_then_done(client, serve
     ],
 )
 def test_a_request_that_makes_no_sense_gets_one_line_that_says_why(client, photo, change, word):
-    answer = client.post("/api/preview", json={"photo": photo["id"], **LOOK, **change})
+    answer = client.post("/api/preview", json={"photo": photo["id"], **NEGATIVE, **change})
     assert answer.status_code in (404, 422)
     assert word in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
@@ -175,7 +177,7 @@ def test_of_two_previews_of_a_session_the_newer_one_wins(server, client, photo, 
     with ThreadPoolExecutor() as pool:
         answers = []
         for number in (1, 2):
-            answers.append(pool.submit(client.post, "/api/preview", json={"photo": photo["id"], **LOOK}))
+            answers.append(pool.submit(client.post, "/api/preview", json={"photo": photo["id"], **NEGATIVE}))
             while session.previews < number:
                 time.sleep(0.01)
         gate.set()

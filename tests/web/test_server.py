@@ -16,7 +16,7 @@ from impasto.errors import ImpastoError, UsageError
 from impasto.web.server import listen, locked
 from tests.web.attacks import connect
 from tests.web.conftest import add_negative, photo_file, start
-from tests.web.test_pictures import LOOK, upload
+from tests.web.test_pictures import NEGATIVE, upload
 
 MOST_MEGABYTES = 200
 
@@ -70,7 +70,7 @@ def test_a_server_that_is_killed_takes_its_workers_along_and_the_next_one_goes_o
             client.base_url = running.url
             (there,) = client.get("/api/photos").json()
             assert there == photo
-            assert client.post("/api/preview", json={"photo": photo["id"], **LOOK}).status_code == 200
+            assert client.post("/api/preview", json={"photo": photo["id"], **NEGATIVE}).status_code == 200
         finally:
             running.end()
 
@@ -81,7 +81,7 @@ def test_event_streams_do_not_hold_up_the_end(tmp_path):
     with running.client() as client:
         photo = upload(client, photo_file(tmp_path))["id"]
         running.page.background.call = never  # the job runs until the server ends
-        job = client.post("/api/paint", json={"photos": [photo], **LOOK}).json()["job"]
+        job = client.post("/api/paint", json={"photos": [photo], **NEGATIVE}).json()["job"]
         with client.stream("GET", f"/api/jobs/{job}/events") as events:
             next(events.iter_lines())
             running.end()
@@ -137,10 +137,10 @@ def test_a_folder_that_cannot_be_made_gets_one_line(tmp_path, capsys):
 def test_a_model_that_is_deleted_while_the_server_runs_is_named(server, client, tmp_path):
     add_negative(server.folder, "doomed")
     photo = upload(client, photo_file(tmp_path))["id"]
-    look = {"photo": photo, "styles": {"doomed": 1}}
-    assert client.post("/api/preview", json=look).status_code == 200
+    options = {"photo": photo, "styles": {"doomed": 1}}
+    assert client.post("/api/preview", json=options).status_code == 200
     (server.folder / "styles" / "doomed.onnx").unlink()
-    answer = client.post("/api/preview", json=look)
+    answer = client.post("/api/preview", json=options)
     assert answer.status_code == 409
     assert answer.json()["error"] == "the style doomed has lost its file, which was deleted or replaced"
     assert client.delete("/api/styles/doomed").status_code == 200

@@ -66,7 +66,7 @@ def test_a_name_is_never_a_path(styles, name):
 def test_a_style_whose_file_was_deleted_is_named(styles, tmp_path):
     (tmp_path / "styles" / "negative.onnx").unlink()
     with pytest.raises(Refusal, match="the style negative has lost its file"):
-        styles.look({"styles": {"negative": 1}}, None)
+        styles.read_options({"styles": {"negative": 1}}, None)
 
 
 def test_a_damaged_record_hides_only_its_style(styles, tmp_path):
@@ -77,12 +77,12 @@ def test_a_damaged_record_hides_only_its_style(styles, tmp_path):
 
 def test_the_command_and_the_settings_file_say_the_same(styles):
     body = {"styles": {"udnie": 1, "great_wave": 0.5}, "settings": {"strength": 0.5, "crisp": True}, "variant": "fast"}
-    look = styles.look(body, None)
-    assert command_of(look) == (
+    options = styles.read_options(body, None)
+    assert command_of(options) == (
         "impasto stylize PHOTO.jpg -o PAINTED.jpg --style udnie:1 --style great_wave:0.5 --fast --strength 0.5 --crisp"
     )
-    soft = command_of(styles.look({"styles": {"udnie": 1}, "settings": {"crisp": False}}, None))
+    soft = command_of(styles.read_options({"styles": {"udnie": 1}, "settings": {"crisp": False}}, None))
     assert soft.endswith("--style udnie --no-crisp")
-    saved = json.loads(settings_file(look))
+    saved = json.loads(settings_file(options))
     assert saved["style"] == {"udnie": 1, "great_wave": 0.5}
     assert (saved["variant"], saved["strength"], saved["crisp"]) == ("fast", 0.5, True)

@@ -308,8 +308,8 @@ def test_a_style_is_learnt_in_the_page_and_paints(tmp_path, photo_folder):
             assert record["state"] == "done", record
             assert record["training"]["style"] == "stripes"
             photo = upload(client, tmp_path / "photo.png")["id"]
-            look = {"styles": {"stripes": 1, "udnie": 1}}
-            painted = client.post("/api/preview", json={"photo": photo, **look})
+            options = {"styles": {"stripes": 1, "udnie": 1}}
+            painted = client.post("/api/preview", json={"photo": photo, **options})
             assert Image.open(io.BytesIO(painted.content)).size == make_photo(0).shape[1::-1]
             assert client.get("/api/styles/stripes/file?kind=style").content[8:9] == b"{"
     finally:

@@ -269,8 +269,8 @@ def test_exif_with_a_script_is_not_shown_and_does_not_change_the_type(client, tm
     Image.new("RGB", (64, 48), (200, 100, 50)).save(tmp_path / "a.jpg", exif=exif)
     record = upload(client, tmp_path / "a.jpg")
     shown = client.get(f"/api/photos/{record['id']}")
-    look = {"photo": record["id"], "styles": {STYLE: 1}}
-    for answer in (shown, client.post("/api/preview", json=look)):
+    options = {"photo": record["id"], "styles": {STYLE: 1}}
+    for answer in (shown, client.post("/api/preview", json=options)):
         assert answer.headers["content-type"] == "image/jpeg"
         assert b"<script>" not in answer.content
 

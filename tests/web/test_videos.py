@@ -16,7 +16,7 @@ from impasto.web.films import suffix_of
 from tests.video.clips import HEIGHT, WIDTH, make_clip, picture
 from tests.web.conftest import STYLE, wait_until
 from tests.web.test_jobs_of_photos import ended
-from tests.web.test_pictures import LOOK, pixels_of
+from tests.web.test_pictures import NEGATIVE, pixels_of
 
 FRAMES = 8
 
@@ -54,13 +54,13 @@ def test_a_frame_is_that_of_its_time(client, clip, at, number):
 
 
 def test_a_painted_frame_is_the_negative_of_the_frame(client, clip):
-    body = {"video": clip["id"], "at": 0, **LOOK}
+    body = {"video": clip["id"], "at": 0, **NEGATIVE}
     painted = pixels_of(client.post("/api/video-preview", json=body)).astype(int)
     assert np.abs(painted - (255 - picture(0).astype(int))).mean() < 6
 
 
 def test_a_clip_is_painted_with_progress_and_plays(client, clip, tmp_path):
-    answer = client.post("/api/video", json={"video": clip["id"], "steady": 0, **LOOK})
+    answer = client.post("/api/video", json={"video": clip["id"], "steady": 0, **NEGATIVE})
     record = ended(client, answer.json()["job"])
     assert (record["state"], record["done"], record["total"]) == ("done", FRAMES, FRAMES)
     (result,) = record["results"]
@@ -78,13 +78,13 @@ def test_a_clip_is_painted_with_progress_and_plays(client, clip, tmp_path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be paused here")
 def test_a_clip_that_is_cancelled_keeps_the_part_that_is_painted(client, clip, tmp_path, server):
-    ended(client, client.post("/api/video", json={"video": clip["id"], "steady": 0, **LOOK}).json()["job"])
+    ended(client, client.post("/api/video", json={"video": clip["id"], "steady": 0, **NEGATIVE}).json()["job"])
     worker = server.page.background.pid  # it was needed for this clip, and waits for the next one
     long = make_clip(tmp_path / "long.mp4", frames=400, size=(320, 240))
     clip = client.post("/api/videos", files={"file": ("long.mp4", long.read_bytes())}).json()
     os.kill(worker, signal.SIGSTOP)
     try:
-        job = client.post("/api/video", json={"video": clip["id"], "steady": 1, **LOOK}).json()["job"]
+        job = client.post("/api/video", json={"video": clip["id"], "steady": 1, **NEGATIVE}).json()["job"]
         wait_until(lambda: client.get(f"/api/jobs/{job}").json()["state"] == "running")
         assert client.delete(f"/api/jobs/{job}").json()["state"] == "cancelled"  # without waiting for the work
     finally:
@@ -133,7 +133,7 @@ def test_a_damaged_clip_gets_one_line_without_our_paths(client, clip_bytes, serv
 )
 def test_a_request_that_makes_no_sense_gets_one_line(client, clip, change, word):
     address = "/api/video-preview" if "at" in change else "/api/video"
-    answer = client.post(address, json={"video": clip["id"], **LOOK, **change})
+    answer = client.post(address, json={"video": clip["id"], **NEGATIVE, **change})
     assert answer.status_code in (404, 422)
     assert word in answer.json()["error"]
 

@@ -65,7 +65,7 @@ def live_path(flags: CameraFlags, settings: Settings, folder: Path) -> str:
     styles = with_shares(flags.style or [])
     if styles:
         try:
-            Styles(folder / "styles").look({"styles": styles}, None)
+            Styles(folder / "styles").read_options({"styles": styles}, None)
         except Refusal as refusal:
             raise UsageError(f"{refusal.text}; `impasto styles` lists those that come with Impasto") from None
     query: list[tuple[str, object]] = [("style", f"{name}:{share:g}") for name, share in styles.items()]

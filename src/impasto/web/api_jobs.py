@@ -45,17 +45,17 @@ async def paint(request: Request) -> Response:
     masks = body.get("masks", {})
     if not isinstance(masks, dict):
         raise Refusal(422, "masks must be an object of ids of photos and masks")
-    common, format = page.styles.look(body, session), output_format(body.get("format", "jpg"))
-    own = {id: page.styles.look({**body, "mask": mask}, session) for id, mask in masks.items()}
-    options = {"quality": quality_of(body.get("quality", 95)), "size": size_of(body.get("size"))}
-    options["strip"] = body.get("strip") is True
+    common, format = page.styles.read_options(body, session), output_format(body.get("format", "jpg"))
+    own = {id: page.styles.read_options({**body, "mask": mask}, session) for id, mask in masks.items()}
+    saving = {"quality": quality_of(body.get("quality", 95)), "size": size_of(body.get("size"))}
+    saving["strip"] = body.get("strip") is True
     session.check_room(page.limits)
 
     async def work(job: Job) -> None:
         for number, photo in enumerate(photos):
             if job.state != "running":
                 return
-            await _paint_one(page, session, job, photo, own.get(photo.id, common), format, options)
+            await _paint_one(page, session, job, photo, own.get(photo.id, common), format, saving)
             if job.state == "running":
                 job.progressed(number + 1)
 
@@ -64,14 +64,14 @@ async def paint(request: Request) -> Response:
 
 
 async def _paint_one(
-    page: Page, session: Session, job: Job, photo: Photo, look: dict[str, Any], format: str, options: dict[str, Any]
+    page: Page, session: Session, job: Job, photo: Photo, options: dict[str, Any], format: str, saving: dict[str, Any]
 ) -> None:
     """Paint one photo of a job, and note its result or failure."""
     target = session.file(f".{format}")
     try:
         session.check_room(page.limits)
         job.changed(message=photo.name)
-        arguments = {"path": str(photo.path), "name": photo.name, "look": look, "target": str(target), **options}
+        arguments = {"path": str(photo.path), "name": photo.name, "options": options, "target": str(target), **saving}
         reply = await page.background.call("paint", arguments)
         assert reply is not None
         size = target.stat().st_size

@@ -56,7 +56,7 @@ class _Camera:
     """The state of one stream."""
 
     id: str
-    look: dict[str, Any] | None = None
+    options: dict[str, Any] | None = None
     steady: float = 0.5
     waiting: tuple[int, bytes, float] | None = None
     received: int = 0
@@ -80,14 +80,14 @@ async def _receive(websocket: WebSocket, page: Page, camera: _Camera) -> None:
             camera.changed.set()
         elif text is not None:
             try:
-                camera.look, camera.steady = _settings(websocket, page, text)
+                camera.options, camera.steady = _settings(websocket, page, text)
             except Refusal as refusal:
                 await websocket.send_text(json.dumps({"error": refusal.text}))
             camera.changed.set()
 
 
 def _settings(websocket: WebSocket, page: Page, text: str) -> tuple[dict[str, Any], float]:
-    """The look and the smoothing of a message."""
+    """The options (style and settings) and the smoothing in a message."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -97,7 +97,7 @@ def _settings(websocket: WebSocket, page: Page, text: str) -> tuple[dict[str, An
     steady = body.get("steady", 0.5)
     if not isinstance(steady, int | float) or isinstance(steady, bool) or not 0 <= steady <= 1:
         raise Refusal(422, f"steady must be from 0 to 1, not {steady!r:.40}")
-    return page.styles.look({"variant": "fast", **body}, found_session(websocket)), steady
+    return page.styles.read_options({"variant": "fast", **body}, found_session(websocket)), steady
 
 
 async def _paint(websocket: WebSocket, page: Page, camera: _Camera) -> None:
@@ -105,10 +105,10 @@ async def _paint(websocket: WebSocket, page: Page, camera: _Camera) -> None:
     while True:
         await camera.changed.wait()
         camera.changed.clear()
-        if camera.waiting is None or camera.look is None:
+        if camera.waiting is None or camera.options is None:
             continue
         (number, frame, arrived), camera.waiting = camera.waiting, None
-        arguments = {"camera": camera.id, "look": camera.look, "steady": camera.steady, "pixels": MOST_PIXELS}
+        arguments = {"camera": camera.id, "options": camera.options, "steady": camera.steady, "pixels": MOST_PIXELS}
         try:
             reply = await page.painter.call("frame", arguments, frame, priority=PREVIEW)
         except TaskError as error:

@@ -102,10 +102,15 @@ async def preview(request: Request) -> Response:
     """A small copy of a photo, painted. Of several requests the newest wins."""
     page, body = page_of(request), await read_json(request)
     session = known_session(request)
-    photo, look = session.photo(body.get("photo")), page.styles.look(body, session)
+    photo, options = session.photo(body.get("photo")), page.styles.read_options(body, session)
     session.previews += 1
     mine = session.previews
-    arguments = {"path": str(photo.path), "name": photo.name, "look": look, "side": side_of(body.get("side"), 512)}
+    arguments = {
+        "path": str(photo.path),
+        "name": photo.name,
+        "options": options,
+        "side": side_of(body.get("side"), 512),
+    }
     reply = await page.ask("preview", arguments, priority=PREVIEW, wanted=lambda: session.previews == mine)
     return _picture(reply.block)
 
@@ -145,12 +150,12 @@ async def show_thumbnail(request: Request) -> Response:
 async def thumbnail(request: Request, session: Session, photo: Photo, name: str, side: int) -> Path:
     """The file of a photo in one style, which is painted if it is not there."""
     page = page_of(request)
-    look = page.styles.look({"styles": {name: 1}}, session)
+    options = page.styles.read_options({"styles": {name: 1}}, session)
     stamp = page.styles.stamp(name)
     path = photo.path.with_suffix(f".{side}.{name}{stamp}.jpg")
     if not path.is_file():
         session.check_room(page.limits)
-        arguments = {"path": str(photo.path), "name": photo.name, "look": look, "side": side}
+        arguments = {"path": str(photo.path), "name": photo.name, "options": options, "side": side}
         reply = await page.ask("preview", arguments, priority=BATCH)
         if session.photos.get(photo.id) is photo:
             path.write_bytes(reply.block)
@@ -163,11 +168,13 @@ async def stylize(request: Request) -> Response:
     page, query = page_of(request), request.query_params
     settings = {name: _value(query[name]) for name in _SETTINGS if name in query}
     styles = dict.fromkeys(query.getlist("style"), 1.0) or {"": 1.0}
-    look = page.styles.look({"styles": styles, "settings": settings, "variant": query.get("variant", "best")}, None)
+    options = page.styles.read_options(
+        {"styles": styles, "settings": settings, "variant": query.get("variant", "best")}, None
+    )
     format, quality = output_format(query.get("format", "jpg")), quality_of(_value(query.get("quality", "95")))
     size = size_of(_value(query["size"])) if "size" in query else None
     name, block = await _one_picture(request)
-    arguments = {"name": name, "look": look, "pixels": page.limits.pixels, "suffix": f".{format}"}
+    arguments = {"name": name, "options": options, "pixels": page.limits.pixels, "suffix": f".{format}"}
     reply = await page.ask("stylize", {**arguments, "quality": quality, "size": size}, block, priority=BATCH)
     return Response(reply.block, media_type=MEDIA_TYPES[format])
 

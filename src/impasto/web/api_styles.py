@@ -40,8 +40,8 @@ async def show_style(request: Request) -> Response:
     page, name = page_of(request), request.path_params["name"]
     path = page.styles.picture(name)
     if path is None and name not in page.examples:
-        look = page.styles.look({"styles": {name: 1}}, None)
-        page.examples[name] = (await page.ask("example", {"look": look}, priority=BATCH)).block
+        options = page.styles.read_options({"styles": {name: 1}}, None)
+        page.examples[name] = (await page.ask("example", {"options": options}, priority=BATCH)).block
     block = page.examples[name] if path is None else path.read_bytes()
     return Response(block, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 
@@ -71,18 +71,18 @@ async def export_style(request: Request) -> Response:
 
 
 async def settings(request: Request) -> Response:
-    """The settings file for a look."""
+    """The settings file of a style and its settings."""
     body = await read_json(request)
-    look = page_of(request).styles.look(body, found_session(request))
+    options = page_of(request).styles.read_options(body, found_session(request))
     head = {"content-disposition": 'attachment; filename="impasto.json"'}
-    return Response(settings_file(look), media_type="application/json", headers=head)
+    return Response(settings_file(options), media_type="application/json", headers=head)
 
 
 async def command(request: Request) -> Response:
-    """The command line for a look."""
+    """The command line that paints with a style and its settings."""
     body = await read_json(request)
-    look = page_of(request).styles.look(body, found_session(request))
-    return JSONResponse({"command": command_of(look)})
+    options = page_of(request).styles.read_options(body, found_session(request))
+    return JSONResponse({"command": command_of(options)})
 
 
 def features() -> dict[str, bool]:

@@ -75,10 +75,10 @@ async def preview(request: Request) -> Response:
     """One frame of a clip, painted. Of several requests the newest wins."""
     page, body = page_of(request), await read_json(request)
     session = known_session(request)
-    clip, look = session.clip(body.get("video")), page.styles.look(body, session)
+    clip, options = session.clip(body.get("video")), page.styles.read_options(body, session)
     session.previews += 1
     mine = session.previews
-    arguments = {"path": str(clip.path), "name": clip.name, "at": _seconds(clip, body.get("at", 0)), "look": look}
+    arguments = {"path": str(clip.path), "name": clip.name, "at": _seconds(clip, body.get("at", 0)), "options": options}
     arguments["side"] = side_of(body.get("side"), 512)
     reply = await page.ask("clip_preview", arguments, priority=PREVIEW, wanted=lambda: session.previews == mine)
     return Response(reply.block, media_type="image/jpeg")
@@ -88,7 +88,7 @@ async def paint(request: Request) -> Response:
     """Paint a clip, as a job. Cancelling keeps the part that is painted."""
     page, body = page_of(request), await read_json(request)
     session = known_session(request)
-    clip, look = session.clip(body.get("video")), page.styles.look(body, session)
+    clip, options = session.clip(body.get("video")), page.styles.read_options(body, session)
     steady = body.get("steady", 0.5)
     if not isinstance(steady, int | float) or isinstance(steady, bool) or not 0 <= steady <= 1:
         raise Refusal(422, f"steady must be from 0 to 1, not {steady!r:.40}")
@@ -96,10 +96,8 @@ async def paint(request: Request) -> Response:
     if size is not None:
         size = max(16, round(size * min(clip.width, clip.height) / max(clip.width, clip.height)))
     session.check_room(page.limits)
-    options = {"look": look, "steady": steady, "size": size}
-    job = Job(
-        "video", clip.frames or 0, session.key, lambda job: _work(page, session, job, clip, options), _Cancel(page)
-    )
+    film = {"options": options, "steady": steady, "size": size}
+    job = Job("video", clip.frames or 0, session.key, lambda job: _work(page, session, job, clip, film), _Cancel(page))
     return JSONResponse({"job": page.board.add(job).id})
 
 
@@ -120,7 +118,7 @@ class _Cancel:
             self._page.background.kill()
 
 
-async def _work(page: Page, session: Session, job: Job, clip: Clip, options: dict[str, Any]) -> None:
+async def _work(page: Page, session: Session, job: Job, clip: Clip, film: dict[str, Any]) -> None:
     target = session.file(".mp4")
 
     def progress(event: dict[str, Any]) -> None:
@@ -128,7 +126,7 @@ async def _work(page: Page, session: Session, job: Job, clip: Clip, options: dic
             left = event["seconds_left"]
             job.changed(done=event["frames"], total=event["total"] or 0, seconds_left=left, message=clip.name)
 
-    arguments = {"path": str(clip.path), "name": clip.name, "target": str(target), **options}
+    arguments = {"path": str(clip.path), "name": clip.name, "target": str(target), **film}
     try:
         reply = await page.background.call("film", arguments, on_event=progress)
         assert reply is not None

@@ -17,7 +17,7 @@ _SETTINGS: dict[str, Any] = {
     "keep_colors": {"type": "string", "nullable": True, "enum": ["luminance", "match", None]},
     "seed": {"type": "integer", "minimum": 0},
 }
-_LOOK: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     "styles": {"type": "object", "additionalProperties": {"type": "number"}, "description": "names and shares"},
     "settings": {"type": "object", "properties": _SETTINGS},
     "variant": {"type": "string", "enum": ["best", "fast"]},
@@ -47,7 +47,7 @@ _JOB = {
 _QUERY = [
     {"name": "style", "in": "query", "required": True, "schema": {"type": "string"}},
     *({"name": name, "in": "query", "schema": schema} for name, schema in (_SETTINGS | _FORMAT).items()),
-    {"name": "variant", "in": "query", "schema": _LOOK["variant"]},
+    {"name": "variant", "in": "query", "schema": _OPTIONS["variant"]},
 ]
 
 Operation = dict[str, Any]
@@ -122,7 +122,9 @@ def paths() -> dict[str, dict[str, Operation]]:
             "post": _operation(
                 "A small copy of a photo, painted. The newest request wins; the others get 409",
                 jpeg,
-                body=_json({"photo": {"type": "string"}, **_LOOK, **_MASK, "side": _SIDE["schema"]}, "photo", "styles"),
+                body=_json(
+                    {"photo": {"type": "string"}, **_OPTIONS, **_MASK, "side": _SIDE["schema"]}, "photo", "styles"
+                ),
             )
         },
         "/api/gallery": {
@@ -140,8 +142,8 @@ def paths() -> dict[str, dict[str, Operation]]:
                 body={"required": True, "content": {"image/*": {"schema": _FILE}, **_form()["content"]}},
             )
         },
-        "/api/settings": {"post": _operation("A settings file for `--settings`", body=_json(_LOOK, "styles"))},
-        "/api/command": {"post": _operation("The command line that paints so", body=_json(_LOOK, "styles"))},
+        "/api/settings": {"post": _operation("A settings file for `--settings`", body=_json(_OPTIONS, "styles"))},
+        "/api/command": {"post": _operation("The command line that paints so", body=_json(_OPTIONS, "styles"))},
         "/api/paint": {
             "post": _operation(
                 "Paint photos at full size, as a job",
@@ -149,7 +151,7 @@ def paths() -> dict[str, dict[str, Operation]]:
                 body=_json(
                     {
                         "photos": {"type": "array", "items": {"type": "string"}},
-                        **_LOOK,
+                        **_OPTIONS,
                         **_MASK,
                         "masks": {"type": "object", "additionalProperties": {"type": "string"}},
                         **_FORMAT,
@@ -206,7 +208,7 @@ def paths() -> dict[str, dict[str, Operation]]:
                 "One frame, painted. The newest request wins",
                 jpeg,
                 body=_json(
-                    {"video": {"type": "string"}, "at": {"type": "number"}, **_LOOK, **_MASK}, "video", "styles"
+                    {"video": {"type": "string"}, "at": {"type": "number"}, **_OPTIONS, **_MASK}, "video", "styles"
                 ),
             )
         },
@@ -215,7 +217,7 @@ def paths() -> dict[str, dict[str, Operation]]:
                 "Paint a clip, as a job",
                 schema=job,
                 body=_json(
-                    {"video": {"type": "string"}, **_LOOK, "steady": {"type": "number"}, "size": _FORMAT["size"]},
+                    {"video": {"type": "string"}, **_OPTIONS, "steady": {"type": "number"}, "size": _FORMAT["size"]},
                     "video",
                     "styles",
                 ),

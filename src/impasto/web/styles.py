@@ -117,18 +117,18 @@ class Styles:
             name = f"{text}_{number}"
         return name
 
-    def look(self, body: Mapping[str, Any], session: Session | None) -> dict[str, Any]:
-        """How to paint, for the tasks of a worker, from the entries of a request.
+    def read_options(self, body: Mapping[str, Any], session: Session | None) -> dict[str, Any]:
+        """The options of painting (style, settings, mask) in a request, as the tasks of a worker take them.
 
         Raises:
             Refusal: A style or mask does not exist, or an entry is not what it should be.
         """
-        look: dict[str, Any] = self._shares(body.get("styles"), body.get("variant", "best"))
+        options: dict[str, Any] = self._shares(body.get("styles"), body.get("variant", "best"))
         settings = body.get("settings", {})
         if not isinstance(settings, dict):
             raise Refusal(422, "settings must be an object")
         try:
-            look["settings"] = asdict(from_mapping(Settings, settings))
+            options["settings"] = asdict(from_mapping(Settings, settings))
         except (RecordError, UsageError) as reason:
             raise Refusal(422, f"settings: {reason}") from None
         if body.get("mask") is not None:
@@ -138,11 +138,11 @@ class Styles:
             blur = body.get("mask_blur", 0)
             if not isinstance(blur, int | float) or isinstance(blur, bool) or not 0 <= blur <= 200:
                 raise Refusal(422, f"mask_blur must be from 0 to 200 pixels, not {blur!r:.40}")
-            look |= {"mask": str(mask.path), "invert": bool(body.get("invert_mask")), "blur": blur}
-        return look
+            options |= {"mask": str(mask.path), "invert": bool(body.get("invert_mask")), "blur": blur}
+        return options
 
     def _shares(self, shares: object, variant: object) -> dict[str, Any]:
-        """The entries style, model and variant of a look."""
+        """The entries style, model and variant of the options."""
         if isinstance(shares, str):
             shares = {shares: 1}
         if not isinstance(shares, dict) or not 1 <= len(shares) <= MOST_IN_MIX:
@@ -206,37 +206,37 @@ def safe_file(path: Path, what: str) -> Path:
     raise Refusal(409, f"{what} has lost its file, which was deleted or replaced")
 
 
-def command_of(look: Mapping[str, Any]) -> str:
+def command_of(options: Mapping[str, Any]) -> str:
     """The command line that paints in this way."""
     import shlex
 
     words = ["impasto", "stylize", "PHOTO.jpg", "-o", "PAINTED.jpg"]
-    if look.get("model"):
-        words += ["--model", look["model"]]
-    shares = look.get("style", {})
+    if options.get("model"):
+        words += ["--model", options["model"]]
+    shares = options.get("style", {})
     for name, share in shares.items():
         words += ["--style", name if len(shares) == 1 else f"{name}:{share:g}"]
-    if look["variant"] == "fast":
+    if options["variant"] == "fast":
         words.append("--fast")
     defaults = asdict(Settings())
-    for name, value in look["settings"].items():
+    for name, value in options["settings"].items():
         if value != defaults[name]:
             flag = name.replace("_", "-")
             if isinstance(value, bool):
                 words.append(f"--{flag}" if value else f"--no-{flag}")
             else:
                 words += [f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value)]
-    if look.get("mask"):
+    if options.get("mask"):
         words += ["--mask", "MASK.png"]
-        if look.get("invert"):
+        if options.get("invert"):
             words.append("--background-only")
     return shlex.join(words)
 
 
-def settings_file(look: Mapping[str, Any]) -> bytes:
+def settings_file(options: Mapping[str, Any]) -> bytes:
     """The content of a settings file, as `impasto stylize --settings` reads it."""
-    given = {"style": look.get("style", {}), "model": look.get("model"), "variant": look["variant"]}
-    return (json.dumps({"impasto": 1, **given, **look["settings"]}, indent=1) + "\n").encode()
+    given = {"style": options.get("style", {}), "model": options.get("model"), "variant": options["variant"]}
+    return (json.dumps({"impasto": 1, **given, **options["settings"]}, indent=1) + "\n").encode()
 
 
 def _record(

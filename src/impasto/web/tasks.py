@@ -97,55 +97,62 @@ class Tasks:
         self._base(variant)
         return {}, b""
 
-    def example(self, look: Mapping[str, Any]) -> Answer:
+    def example(self, options: Mapping[str, Any]) -> Answer:
         """The page's example photo in a style, as a JPEG, where the style's own picture is not at hand."""
         photo = on_white(decode_picture(EXAMPLE.read_bytes(), EXAMPLE.name, metadata=False))
-        return {}, _jpeg(self._painted(photo, look))
+        return {}, _jpeg(self._painted(photo, options))
 
-    def preview(self, path: str, name: str, look: Mapping[str, Any], side: int) -> Answer:
+    def preview(self, path: str, name: str, options: Mapping[str, Any], side: int) -> Answer:
         """A small copy of the photo, painted, as a JPEG."""
-        return {}, _jpeg(self._painted(self._copy(path, name, side), look))
+        return {}, _jpeg(self._painted(self._copy(path, name, side), options))
 
     def paint(
-        self, path: str, name: str, look: Mapping[str, Any], target: str, quality: int, size: int | None, strip: bool
+        self, path: str, name: str, options: Mapping[str, Any], target: str, quality: int, size: int | None, strip: bool
     ) -> Answer:
         """Paint the photo at its own size, or with a long side of ``size``, into the file ``target``."""
         picture = decode_picture(Path(path).read_bytes(), name, depth="own", metadata=not strip)
-        painted = self._painted_picture(_with_long_side(picture, size), look)
+        painted = self._painted_picture(_with_long_side(picture, size), options)
         with naming(target, name):
             save_picture(target, painted, quality=quality)
         height, width = painted.pixels.shape[:2]
         return {"width": width, "height": height, "notes": [*picture.notes]}, b""
 
     def stylize(
-        self, block: bytes, name: str, look: Mapping[str, Any], pixels: int, suffix: str, quality: int, size: int | None
+        self,
+        block: bytes,
+        name: str,
+        options: Mapping[str, Any],
+        pixels: int,
+        suffix: str,
+        quality: int,
+        size: int | None,
     ) -> Answer:
         """Paint a picture in memory; returns the bytes of a file with this suffix."""
         checked_size(block, name, pixels)
         picture = decode_picture(block, name, depth="own")
-        painted = self._painted_picture(_with_long_side(picture, size), look)
+        painted = self._painted_picture(_with_long_side(picture, size), options)
         return {}, encode_picture(painted, f"painted{suffix}", quality=quality)
 
-    def _painted_picture(self, picture: Picture, look: Mapping[str, Any]) -> Picture:
+    def _painted_picture(self, picture: Picture, options: Mapping[str, Any]) -> Picture:
         """The painted picture; its transparency stays."""
-        return replace(picture, pixels=self._painted(picture.pixels, look))
+        return replace(picture, pixels=self._painted(picture.pixels, options))
 
-    def _painted(self, image: Pixels, look: Mapping[str, Any]) -> Pixels:
-        """Paint with ``look``: style (shares by name or file), model, variant, settings, mask, invert, blur."""
-        stylizer, settings = self._stylizer(look), settings_of(look["settings"])
-        if not look.get("mask"):
+    def _painted(self, image: Pixels, options: Mapping[str, Any]) -> Pixels:
+        """Paint with ``options``: style (shares by name or file), model, variant, settings, mask, invert, blur."""
+        stylizer, settings = self._stylizer(options), settings_of(options["settings"])
+        if not options.get("mask"):
             return stylizer(image, settings)
-        mask = load_mask(Path(look["mask"]))
-        if look.get("invert"):
+        mask = load_mask(Path(options["mask"]))
+        if options.get("invert"):
             mask = 255 - mask
-        if blur := look.get("blur") or 0:
+        if blur := options.get("blur") or 0:
             mask = _blurred(mask, blur, image)
         return paint_regions(image, [(stylizer, mask)], settings)
 
-    def _stylizer(self, look: Mapping[str, Any]) -> Stylizer:
-        model = look.get("model")
+    def _stylizer(self, options: Mapping[str, Any]) -> Stylizer:
+        model = options.get("model")
         if model is None:
-            return self._base(look["variant"]).restyled(look["style"], variant=look["variant"])
+            return self._base(options["variant"]).restyled(options["style"], variant=options["variant"])
         stamp = f"{model} {Path(model).stat().st_mtime_ns}" if Path(model).is_file() else model
         if stamp not in self._models:
             self._models[stamp] = load(model)
@@ -174,19 +181,19 @@ class Tasks:
 
         return {}, _jpeg(frame_at(path, name, at, side))
 
-    def clip_preview(self, path: str, name: str, at: float, side: int, look: Mapping[str, Any]) -> Answer:
+    def clip_preview(self, path: str, name: str, at: float, side: int, options: Mapping[str, Any]) -> Answer:
         """One frame of a clip, painted, as a JPEG."""
         from impasto.web.films import frame_at
 
-        return {}, _jpeg(self._painted(frame_at(path, name, at, side), look))
+        return {}, _jpeg(self._painted(frame_at(path, name, at, side), options))
 
     def film(
-        self, path: str, name: str, target: str, look: Mapping[str, Any], steady: float, size: int | None
+        self, path: str, name: str, target: str, options: Mapping[str, Any], steady: float, size: int | None
     ) -> Answer:
         """Paint a clip into the file ``target``."""
         from impasto.web.films import film
 
-        stylizer, settings = self._stylizer(look), settings_of(look["settings"])
+        stylizer, settings = self._stylizer(options), settings_of(options["settings"])
         return film(path, name, target, stylizer, settings, steady, size, self._stop, self._report), b""
 
     def learn(self, picture: str, output: str, title: str, minutes: float, options: Mapping[str, Any]) -> Answer:
@@ -197,20 +204,20 @@ class Tasks:
 
     # ---- camera ---------------------------------------------------------------------------------------------------
 
-    def frame(self, block: bytes, camera: str, look: Mapping[str, Any], steady: float, pixels: int) -> Answer:
+    def frame(self, block: bytes, camera: str, options: Mapping[str, Any], steady: float, pixels: int) -> Answer:
         """Paint one frame of a live stream, a JPEG."""
         from impasto.video.steady import Steady
 
         checked_size(block, "frame", pixels)
         image = on_white(decode_picture(block, "frame", metadata=False))
-        stylizer, settings = self._stylizer(look), settings_of(look["settings"])
+        stylizer, settings = self._stylizer(options), settings_of(options["settings"])
         found = self._cameras.get(camera)
         if found is None or found.steady != steady:
-            found = self._cameras[camera] = _Camera(dict(look), steady, Steady(stylizer, settings, steady))
+            found = self._cameras[camera] = _Camera(dict(options), steady, Steady(stylizer, settings, steady))
             while len(self._cameras) > MOST_MODELS + 1:
                 self._cameras.popitem(last=False)
-        if found.look != look:
-            found.look = dict(look)
+        if found.options != options:
+            found.options = dict(options)
             found.painter.restyle(stylizer, settings)
         return {}, _jpeg(found.painter(image))
 
@@ -224,7 +231,7 @@ class Tasks:
 class _Camera:
     """A live stream: how it is painted."""
 
-    look: dict[str, Any]
+    options: dict[str, Any]
     steady: float
     painter: Any
 

@@ -24,7 +24,7 @@ async function begin() {
     const all = await (await fetch("/api/styles")).json();
     styles[(all.find(({ name }) => name === "great_wave") ?? all[0]).name] = 1;
   }
-  camera.setLook({ styles, settings: { strength: number("strength", 1), stroke_size: number("stroke_size", 1) }, steady: number("steady", 0.5) });
+  camera.setOptions({ styles, settings: { strength: number("strength", 1), stroke_size: number("stroke_size", 1), keep_colors: query.get("keep_colors") }, steady: number("steady", 0.5) });
   await camera.start(query.get("camera") ?? "");
 }
 

@@ -11,7 +11,7 @@ export class Camera {
     this.canvas = canvas;
     this.told = told;
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
-    this.look = null;
+    this.options = null;
     this.running = false;
     this.turn = 0; // counts starts, so that the loop of an earlier one ends
     this.mirror = false;
@@ -59,14 +59,14 @@ export class Camera {
     });
   }
 
-  /** Sets the look: {styles, settings, steady}. It holds from the next picture on. */
-  setLook(look) {
-    this.look = look;
+  /** Sets {styles, settings, steady}, from the next picture on. */
+  setOptions(options) {
+    this.options = options;
     this.tell();
   }
 
   tell() {
-    if (this.look && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.look));
+    if (this.options && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.options));
   }
 
   next(turn) {
@@ -78,7 +78,7 @@ export class Camera {
 
   async capture() {
     const { videoWidth, videoHeight } = this.video;
-    if (!videoWidth || this.socket?.readyState !== WebSocket.OPEN || !this.look) return;
+    if (!videoWidth || this.socket?.readyState !== WebSocket.OPEN || !this.options) return;
     const now = performance.now();
     for (const [number, sent] of this.away) if (now - sent > LOST_AFTER) this.away.delete(number);
     if (this.away.size >= MOST_AWAY) return;

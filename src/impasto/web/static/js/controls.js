@@ -1,4 +1,4 @@
-/** The settings of the look: label, mix, sliders, colors, seed. Each view has its own set; all show the same look. */
+/** Controls of style and settings: label, mix, sliders, colors, seed. Each view has its own set; all show the same values. */
 
 import { $, el, icon, say } from "./dom.js";
 import { MOST_STYLES, get, mix, mixes, on, title, toggleInMix, tune } from "./state.js";
@@ -40,7 +40,7 @@ export function createControls(host, label, parts = {}) {
   host.replaceChildren(...[el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, parts.colors && colors, parts.mask && maskRow(), more, reset].filter(Boolean));
 
   const show = () => {
-    const { styles, settings } = get("look");
+    const { styles, settings } = get("options");
     wallLabel(label, styles);
     showShares(shares, styles);
     adder.hidden = Object.keys(styles).length >= MOST_STYLES || !Object.keys(styles).every(mixes);
@@ -58,7 +58,7 @@ export function createControls(host, label, parts = {}) {
     const defaults = get("info")?.defaults ?? settings;
     reset.hidden = Object.keys(defaults).every((key) => defaults[key] === settings[key]);
   };
-  on(["look", "styles", "info"], show);
+  on(["options", "styles", "info"], show);
   show();
 }
 
@@ -100,7 +100,7 @@ function showShares(host, styles) {
 }
 
 function shareRow(name) {
-  const input = el("input", { type: "range", min: 0, max: 100, step: 1, id: `share-${++serial}`, "data-share": name, "aria-label": `Share of ${title(name)}`, oninput: () => mix(withShare(get("look").styles, name, input.value / 100)) });
+  const input = el("input", { type: "range", min: 0, max: 100, step: 1, id: `share-${++serial}`, "data-share": name, "aria-label": `Share of ${title(name)}`, oninput: () => mix(withShare(get("options").styles, name, input.value / 100)) });
   const out = el("button", { type: "button", class: "icon", "aria-label": `Take ${title(name)} out of the mix`, onclick: () => {
     toggleInMix(name);
     say(`${title(name)} is out of the mix.`);

@@ -16,7 +16,7 @@ export function createGallery(host) {
     pictures(host);
   };
   on("styles", draw);
-  on("look", () => mark(host));
+  on("options", () => mark(host));
   on("thumbnails", () => pictures(host));
   draw();
 }
@@ -44,7 +44,7 @@ function toMix(name) {
 }
 
 function mark(host) {
-  const chosen = get("look").styles;
+  const chosen = get("options").styles;
   const several = Object.keys(chosen).length > 1;
   for (const button of host.querySelectorAll(".tile")) {
     const name = button.dataset.style;

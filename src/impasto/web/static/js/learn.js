@@ -82,9 +82,9 @@ export async function loadStyles() {
   const before = new Set(get("styles").map(({ name }) => name));
   set("styles", styles);
   const names = new Set(styles.map(({ name }) => name));
-  const kept = Object.fromEntries(Object.entries(get("look").styles).filter(([name]) => names.has(name)));
+  const kept = Object.fromEntries(Object.entries(get("options").styles).filter(([name]) => names.has(name)));
   if (!Object.keys(kept).length && styles.length) kept[(styles.find(({ name }) => name === "great_wave") ?? styles[0]).name] = 1;
-  if (Object.keys(kept).length !== Object.keys(get("look").styles).length || !(Object.keys(kept)[0] in get("look").styles)) mix(kept);
+  if (Object.keys(kept).length !== Object.keys(get("options").styles).length || !(Object.keys(kept)[0] in get("options").styles)) mix(kept);
   if (get("against") && !names.has(get("against"))) set("against", "");
   if (before.size && styles.some(({ name }) => !before.has(name))) paintGallery();
 }
@@ -99,7 +99,7 @@ async function rename(style, input) {
     input.value = style.title;
     throw error;
   }
-  const { [style.name]: share, ...others } = get("look").styles;
+  const { [style.name]: share, ...others } = get("options").styles;
   forgetThumbnails(style.name);
   set("styles", get("styles").map((each) => (each.name === style.name ? { ...each, name, title: wanted, picture: `${address({ name })}/picture` } : each)));
   if (share !== undefined) mix({ ...others, [name]: share });

@@ -12,7 +12,7 @@ let camera;
 let recorder = null;
 let meterShown = 0;
 
-const look = () => ({ ...get("look"), steady: Number($("#live-steady").value) });
+const options = () => ({ ...get("options"), steady: Number($("#live-steady").value) });
 const stamp = () => new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-");
 
 function told(message) {
@@ -33,7 +33,7 @@ async function start() {
   $("#live-start").disabled = true;
   try {
     camera.width = Number($("#live-width").value);
-    camera.setLook(look());
+    camera.setOptions(options());
     await camera.start($("#live-camera").value);
     $("#live-empty").hidden = true;
     buttons(true);
@@ -68,8 +68,8 @@ function addShot(blob, name, node) {
 
 function snapshot() {
   if (!camera.last) return say("No picture has come yet.", true);
-  const name = `impasto-${Object.keys(get("look").styles).join("-")}-${stamp()}.jpg`;
-  addShot(camera.last, name, el("img", { src: URL.createObjectURL(camera.last), alt: `Snapshot in ${Object.keys(get("look").styles).map(title).join(" and ")}` }));
+  const name = `impasto-${Object.keys(get("options").styles).join("-")}-${stamp()}.jpg`;
+  addShot(camera.last, name, el("img", { src: URL.createObjectURL(camera.last), alt: `Snapshot in ${Object.keys(get("options").styles).map(title).join(" and ")}` }));
   say("Snapshot kept below.");
 }
 
@@ -102,20 +102,26 @@ export function createLive() {
   createGallery($("#live-gallery"));
   createControls($("#live-controls"), $("#live-label"), { mask: false, seed: false });
   const tell = () => {
-    camera.setLook(look());
-    const styles = Object.entries(get("look").styles).map(([name, share]) => `${name}:${share}`);
-    const query = new URLSearchParams([...styles.map((style) => ["style", style]), ["strength", get("look").settings.strength], ["steady", $("#live-steady").value], ["width", $("#live-width").value]]);
+    camera.setOptions(options());
+    const styles = Object.entries(get("options").styles).map(([name, share]) => `${name}:${share}`);
+    const { strength, stroke_size: strokes, keep_colors: colors } = get("options").settings;
+    const query = new URLSearchParams([...styles.map((style) => ["style", style]), ["strength", strength], ["stroke_size", strokes], ...(colors ? [["keep_colors", colors]] : []),
+      ["steady", $("#live-steady").value], ["width", $("#live-width").value], ["mirror", Number($("#live-mirror").checked)]]);
     $("#live-bare").href = `/live?${query}`;
   };
-  on("look", tell);
+  const showMirror = () => {
+    camera.mirror = $("#live-mirror").checked;
+    tell();
+  };
+  on("options", tell);
+  showMirror();
   steadySlider($("#live-steady"), $("#live-steady-value"), tell);
   $("#live-start").addEventListener("click", () => attempt(start));
   $("#live-stop").addEventListener("click", stop);
   $("#live-shot").addEventListener("click", snapshot);
   $("#live-record").addEventListener("click", record);
   $("#live-full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : $("#live-screen").requestFullscreen()));
-  $("#live-mirror").addEventListener("change", (event) => (camera.mirror = event.target.checked));
-  camera.mirror = $("#live-mirror").checked;
+  $("#live-mirror").addEventListener("change", showMirror);
   for (const id of ["#live-camera", "#live-width"]) $(id).addEventListener("change", () => {
     tell();
     if (camera.running) attempt(start);

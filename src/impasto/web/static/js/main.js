@@ -118,7 +118,7 @@ async function load() {
     try {
       const info = await fetchJson("/api/info");
       set("info", info);
-      if (!Object.keys(get("look").styles).length) tune(info.defaults);
+      if (!Object.keys(get("options").styles).length) tune(info.defaults);
       await loadStyles();
       await loadPhotos();
       await Promise.all([loadJobs(), paintGallery()]);

@@ -10,14 +10,14 @@ const LOSSLESS = ["png", "tif", "tiff", "bmp"];
 const SIZES = [4096, 2048, 1080];
 const KEY = "impasto.save";
 
-function options() {
+function lastChoice() {
   const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
   const formats = get("info")?.formats ?? ["jpg", "png"];
   return { format: formats.includes(saved.format) ? saved.format : formats[0], quality: saved.quality ?? 92, size: saved.size ?? "" };
 }
 
 function fillDialog() {
-  const { format, quality, size } = options();
+  const { format, quality, size } = lastChoice();
   const formats = get("info")?.formats ?? ["jpg", "png"];
   $("#save-format").replaceChildren(...formats.map((name) => el("option", { value: name, text: name.toUpperCase(), selected: name === format })));
   $("#save-quality").value = quality;
@@ -49,7 +49,7 @@ async function save() {
   const chosen = all ? get("photos") : [photo()];
   const masks = {};
   for (const each of chosen) if (hasMask(each.id)) masks[each.id] = await maskId(each);
-  const body = { photos: chosen.map(({ id }) => id), ...get("look"), format: choice.format, quality: choice.quality };
+  const body = { photos: chosen.map(({ id }) => id), ...get("options"), format: choice.format, quality: choice.quality };
   if (choice.size) body.size = choice.size;
   if (!all && masks[photo().id]) body.mask = masks[photo().id];
   else if (Object.keys(masks).length) body.masks = masks;
@@ -67,7 +67,7 @@ function deliver(job) {
 }
 
 async function pngAtFullSize() {
-  const body = { photos: [get("photo")], ...get("look"), format: "png" };
+  const body = { photos: [get("photo")], ...get("options"), format: "png" };
   const drawn = await maskId();
   if (drawn) body.mask = drawn;
   const { job: id } = await post("/api/paint", body);
@@ -98,16 +98,16 @@ async function copyText(node) {
 let asked;
 function showCommand() {
   clearTimeout(asked);
-  if (!$("#command").closest("details").open || !Object.keys(get("look").styles).length) return;
+  if (!$("#command").closest("details").open || !Object.keys(get("options").styles).length) return;
   asked = setTimeout(() => attempt(async () => {
-    const look = get("look");
-    const { command } = await post("/api/command", look);
-    if (get("look") === look) $("#command").textContent = command;
+    const options = get("options");
+    const { command } = await post("/api/command", options);
+    if (get("options") === options) $("#command").textContent = command;
   }), 150);
 }
 
 async function saveSettings() {
-  const blob = await picture("/api/settings", get("look"));
+  const blob = await picture("/api/settings", get("options"));
   download(blob, "impasto-settings.json");
 }
 
@@ -122,6 +122,6 @@ export function createOutput() {
   $("#command-copy").addEventListener("click", () => attempt(() => copyText($("#command"))));
   $("#settings-save").addEventListener("click", () => attempt(saveSettings));
   $("#command").closest("details").addEventListener("toggle", showCommand);
-  on("look", showCommand);
+  on("options", showCommand);
   on("jobs", () => $("#save").classList.toggle("working", jobsOf("paint").some(({ state }) => state === "running")));
 }

@@ -161,7 +161,7 @@ function showStage() {
 
 /** The example of the first screen is half painted, in the style that is chosen. */
 function showExample() {
-  const style = get("styles").find(({ name }) => name in get("look").styles);
+  const style = get("styles").find(({ name }) => name in get("options").styles);
   const image = $("#easel-painted");
   if (get("photos").length || !style || style.own || image.getAttribute("src") === style.picture) return;
   image.classList.remove("loaded");
@@ -170,7 +170,7 @@ function showExample() {
 
 export function createPhotos() {
   $("#easel-painted").addEventListener("load", () => $("#easel-painted").classList.add("loaded"));
-  on(["styles", "look", "photos"], showExample);
+  on(["styles", "options", "photos"], showExample);
   rove($("#photos"), ".thumb");
   on(["photos", "photo", "masks"], showStrip);
   on(["photos", "styles"], showStage);

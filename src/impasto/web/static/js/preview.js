@@ -1,5 +1,6 @@
 /**
- * Keeps the pictures on the stage those of the look: small while it changes, then as large as the stage can show.
+ * Keeps the pictures on the stage those of the style and settings: small while these change, then as large as the stage
+ * can show.
  *
  * One request runs at a time, so the newest always gets its turn, and a drag of a slider shows what comes on the way.
  */
@@ -18,13 +19,14 @@ const cache = new Map(); // key and side: url
 const shown = { painted: { key: "", side: 0 }, before: { key: "", side: 0 } };
 const settledListeners = [];
 let changed = 0;
+let wake = () => {};
 let working = false;
 let running = null; // {key, large, abort}
 
 /** Calls `listener` when the painting on the stage is complete and at the size of the stage. */
 export const onSettled = (listener) => settledListeners.push(listener);
 
-const stylesOf = (which) => (which === "painted" ? get("look").styles : { [get("against")]: 1 });
+const stylesOf = (which) => (which === "painted" ? get("options").styles : { [get("against")]: 1 });
 
 /** What is on the stage is equal if and only if its key is. */
 function keyOf(which) {
@@ -32,17 +34,26 @@ function keyOf(which) {
   if (!photo() || !Object.keys(styles).length || !get("styles").length) return "";
   if (which === "before" && !get("against")) return `photo ${get("photo")}`;
   const drawn = mask();
-  return JSON.stringify([get("photo"), styles, get("look").settings, drawn ? [drawn.version, drawn.soft, drawn.invert] : null]);
+  return JSON.stringify([get("photo"), styles, get("options").settings, drawn ? [drawn.version, drawn.soft, drawn.invert] : null]);
 }
 
 export function createPreview() {
-  on(["look", "photo", "photos", "against", "masks", "styles", "zoomed"], update);
+  on(["options", "photo", "photos", "against", "masks", "styles", "zoomed"], update);
   on(["mode", "masking"], update);
   new ResizeObserver(update).observe($("#stage"));
 }
 
+/** Ends with the next change, or when there was none for a while. */
+function rest() {
+  return new Promise((done) => {
+    wake = done;
+    setTimeout(done, Math.max(0, SETTLED - (performance.now() - changed)) + 1);
+  });
+}
+
 function update() {
   changed = performance.now();
+  wake();
   $("#stage").dataset.state = "painting";
   const photoKey = keyOf("before");
   if (photoKey.startsWith("photo ")) showPhoto(photoKey);
@@ -106,7 +117,7 @@ async function work() {
   try {
     for (let task = next(); task; task = next()) {
       if (task === "wait") {
-        await wait(0.06);
+        await rest();
         continue;
       }
       busy(true);
@@ -138,7 +149,7 @@ async function paint({ which, key, side, large }) {
   const abort = new AbortController();
   running = { which, key, large, abort };
   try {
-    const body = { photo: get("photo"), styles: stylesOf(which), settings: get("look").settings, side };
+    const body = { photo: get("photo"), styles: stylesOf(which), settings: get("options").settings, side };
     const drawn = await maskId();
     if (drawn) body.mask = drawn;
     if (key !== keyOf(which)) return;

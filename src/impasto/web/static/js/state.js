@@ -3,7 +3,7 @@
 const values = {
   info: null, // GET /api/info
   styles: [], // GET /api/styles
-  look: { styles: {}, settings: { strength: 1, stroke_size: 1, crisp: null, keep_colors: null, seed: 0 } },
+  options: { styles: {}, settings: { strength: 1, stroke_size: 1, crisp: null, keep_colors: null, seed: 0 } },
   photos: [], // {id, name, width, height}
   photo: null, // the id of the one that is shown
   thumbnails: {}, // style: url, of the photo that is shown
@@ -11,7 +11,7 @@ const values = {
   against: "", // what the painting is compared with: "" the photo, or the name of a style
   mode: "slider", // slider, side, single
   masking: false,
-  history: [], // {photo, look, thumbnail}
+  history: [], // {photo, options, thumbnail}
   jobs: [],
   view: "paint",
 };
@@ -34,19 +34,19 @@ export const photo = () => values.photos.find(({ id }) => id === values.photo) ?
 export const mask = () => values.masks[values.photo] ?? null;
 export const title = (name) => values.styles.find((style) => style.name === name)?.title ?? name;
 
-/** Changes some settings of the look. */
-export const tune = (change) => set("look", { ...values.look, settings: { ...values.look.settings, ...change } });
+/** Changes some settings. */
+export const tune = (change) => set("options", { ...values.options, settings: { ...values.options.settings, ...change } });
 
 export const MOST_STYLES = 3;
 
 /** Whether a style shares its network with the others. */
 export const mixes = (name) => values.styles.find((style) => style.name === name)?.kind !== "model";
 
-export const mix = (styles) => set("look", { ...values.look, styles });
+export const mix = (styles) => set("options", { ...values.options, styles });
 
 /** Adds a style with an equal share, or removes it. Returns why not, or "". */
 export function toggleInMix(name) {
-  const styles = { ...values.look.styles };
+  const styles = { ...values.options.styles };
   if (name in styles) {
     if (Object.keys(styles).length === 1) return "One style stays.";
     delete styles[name];
@@ -61,8 +61,8 @@ export function toggleInMix(name) {
   return "";
 }
 
-/* Kept over a reload: the look for good, the rest while the tab is open. */
-const KEPT = { look: localStorage, against: sessionStorage, mode: localStorage, photo: sessionStorage, masks: sessionStorage, history: sessionStorage };
+/* Kept over a reload: style and settings for good, the rest while the tab is open. */
+const KEPT = { options: localStorage, against: sessionStorage, mode: localStorage, photo: sessionStorage, masks: sessionStorage, history: sessionStorage };
 
 export function restore() {
   for (const [key, store] of Object.entries(KEPT)) {

@@ -1,4 +1,4 @@
-/** Video: choose the look on one frame, paint the whole clip, download it. */
+/** Video: choose style and settings on one frame, paint the whole clip, download it. */
 
 import { finished, picture, post, upload, wait } from "./api.js";
 import { $, attempt, clock, download, el, icon, say } from "./dom.js";
@@ -10,7 +10,7 @@ import { createGallery } from "./gallery.js";
 const KEY = "impasto.video";
 const SIDE = 640;
 let clip = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-let shown = ""; // the look and frame on the screen
+let shown = ""; // the clip, frame and options on the screen
 let working = false;
 
 /** Takes the first of these files as the clip. */
@@ -39,19 +39,19 @@ function showClip() {
   update();
 }
 
-/** The newest look gets its turn when the one before is on the screen. */
+/** The newest options get their turn when the ones before are on the screen. */
 async function update() {
   if (working || !clip || get("view") !== "video") return;
   working = true;
   try {
     for (;;) {
       const at = Number($("#video-at").value);
-      const key = JSON.stringify([clip.id, at, get("look")]);
-      if (key === shown || !Object.keys(get("look").styles).length) return;
+      const key = JSON.stringify([clip.id, at, get("options")]);
+      if (key === shown || !Object.keys(get("options").styles).length) return;
       $("#video-before").src = `/api/videos/${clip.id}/frame?at=${at}&side=${SIDE}`;
       shown = key;
       try {
-        const url = URL.createObjectURL(await picture("/api/video-preview", { video: clip.id, at, side: SIDE, ...get("look") }));
+        const url = URL.createObjectURL(await picture("/api/video-preview", { video: clip.id, at, side: SIDE, ...get("options") }));
         URL.revokeObjectURL($("#video-painted").src);
         $("#video-painted").src = url;
       } catch (error) {
@@ -78,7 +78,7 @@ function forget() {
 }
 
 async function start() {
-  const body = { video: clip.id, ...get("look"), steady: Number($("#video-steady").value) };
+  const body = { video: clip.id, ...get("options"), steady: Number($("#video-steady").value) };
   if ($("#video-size").value) body.size = Number($("#video-size").value);
   const { job } = await post("/api/video", body);
   track(job);
@@ -125,7 +125,7 @@ export function createVideo() {
   });
   frame.style.setProperty("--at", `${frame.value * 100}%`);
   steadySlider($("#video-steady"), $("#video-steady-value"));
-  on(["look", "view"], update);
+  on(["options", "view"], update);
   on("info", (info) => {
     const off = info?.features?.video === false;
     $("#video-missing").hidden = !off;

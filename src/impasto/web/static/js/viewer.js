@@ -93,7 +93,7 @@ function split(box) {
   const cut = left + ((right - left) * divider.value) / 100 - box.left;
   images.before.style.clipPath = comparing ? `inset(0 ${Math.max(0, box.width - cut)}px 0 0)` : "none";
   divider.setAttribute("aria-valuetext", `${Math.round(divider.value)} % ${get("against") ? title(get("against")) : "photo"}`);
-  const names = { before: get("against") ? title(get("against")) : "Photo", after: Object.keys(get("look").styles).map(title).join(" + ") };
+  const names = { before: get("against") ? title(get("against")) : "Photo", after: Object.keys(get("options").styles).map(title).join(" + ") };
   for (const [which, text] of Object.entries(names)) {
     const caption = $(`#caption-${which}`);
     caption.textContent = text;
@@ -203,7 +203,7 @@ export function createViewer() {
     radio.checked = radio.value === get("mode");
     radio.addEventListener("change", () => set("mode", radio.value));
   }
-  on(["mode", "look", "against", "masking", "view", "photos"], place);
+  on(["mode", "options", "against", "masking", "view", "photos"], place);
   on("photo", () => {
     view.scale = null;
     place();
