@@ -57,7 +57,7 @@ def trained(monkeypatch, tmp_path):
 def test_a_training_reports_and_leaves_the_comparison_at_its_end_out(trained):
     fake = FakeTraining(4)
     result, events = trained(fake)
-    assert result == {"message": "Wave: learnt after 4 steps", "steps": 4}
+    assert result == {"message": "Wave: learned after 4 steps", "steps": 4}
     assert events[0] == {"step": 1, "fraction": 0.25, "seconds_left": 1.0, "objective": 2.0, "message": None}
     assert events[-1]["message"] == "measuring the result"
     assert fake.interrupts == 1

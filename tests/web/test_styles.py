@@ -1,4 +1,4 @@
-"""Styles that were learnt here, and how a request says what to paint with."""
+"""Styles that were learned here, and how a request says what to paint with."""
 
 import json
 

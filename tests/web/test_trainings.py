@@ -49,7 +49,7 @@ class FakeTrainer:
                 except TimeoutError:
                     pass
             Path(arguments["output"]).write_bytes(b"style")
-            return Reply({"message": f"learnt after {step} steps", "steps": step}, b"")
+            return Reply({"message": f"learned after {step} steps", "steps": step}, b"")
         finally:
             self.running -= 1
 
@@ -99,7 +99,7 @@ def test_a_training_reports_its_curve_and_its_style_joins_the_others(tmp_path):
         return record, place.styles.names()[0], trainer.calls[0]["minutes"]
 
     record, first, minutes = run(story())
-    assert (record["state"], record["message"]) == ("done", "learnt after 3 steps")
+    assert (record["state"], record["message"]) == ("done", "learned after 3 steps")
     assert record["training"]["curve"] == [[1, 5.0], [2, 2.5], [3, 5.0 / 3]]
     assert record["training"]["style"] == first == "my_wave"
     assert record["training"]["preview"].startswith(f"/api/jobs/{record['id']}/preview")
@@ -201,7 +201,7 @@ def test_a_training_that_fails_says_why_and_a_later_server_tries_again(tmp_path)
 
     failed = run(first())
     assert failed["state"] == "failed"
-    assert failed["message"].startswith("Mine: cannot write: No space left; what is learnt is kept")
+    assert failed["message"].startswith("Mine: cannot write: No space left; what is learned is kept")
     assert run(second())["state"] == "done"
 
 

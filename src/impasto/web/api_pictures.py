@@ -81,7 +81,7 @@ async def delete_photo(request: Request) -> Response:
 
 
 async def add_mask(request: Request) -> Response:
-    """Store a mask of the session: a grey picture, 255 is painted."""
+    """Store a mask of the session: a gray picture, 255 is painted."""
     page, session = page_of(request), session_of(request)
     session.check_room(page.limits)
     upload = await read_file(request, session.folder, page.limits, most_bytes=page.limits.mask_bytes, name="mask")

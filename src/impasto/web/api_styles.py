@@ -36,7 +36,7 @@ async def list_styles(request: Request) -> Response:
 
 
 async def show_style(request: Request) -> Response:
-    """The picture that a style was learnt from, or an example of the style."""
+    """The picture that a style was learned from, or an example of the style."""
     page, name = page_of(request), request.path_params["name"]
     path = page.styles.picture(name)
     if path is None and name not in page.examples:
@@ -47,20 +47,20 @@ async def show_style(request: Request) -> Response:
 
 
 async def rename_style(request: Request) -> Response:
-    """Give a style that was learnt here another title."""
+    """Give a style that was learned here another title."""
     title = title_of((await read_json(request)).get("name"))
     name = page_of(request).styles.rename(request.path_params["name"], title)
     return JSONResponse({"name": name, "title": title})
 
 
 async def delete_style(request: Request) -> Response:
-    """Delete a style that was learnt here."""
+    """Delete a style that was learned here."""
     page_of(request).styles.delete(request.path_params["name"])
     return JSONResponse({})
 
 
 async def export_style(request: Request) -> Response:
-    """The file of a style that was learnt here."""
+    """The file of a style that was learned here."""
     path = page_of(request).styles.file(request.path_params["name"])
     kind = request.query_params.get("kind")
     if kind not in (None, *SUFFIXES):

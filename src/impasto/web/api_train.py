@@ -40,7 +40,7 @@ async def add(request: Request) -> Response:
 
 
 async def stop(request: Request) -> Response:
-    """End a training now, and keep what it has learnt."""
+    """End a training now, and keep what it has learned."""
     job = job_of(request)
     page_of(request).trainings.stop(job)
     return JSONResponse(job.record())

@@ -153,6 +153,6 @@ def learn(
 
 
 def _words(result: Any) -> str:
-    how = "learnt" if result.finished else "stopped early"
+    how = "learned" if result.finished else "stopped early"
     found = result.evaluation
     return f"{how} after {result.steps} steps" + (f": {found.words}" if found is not None else "")

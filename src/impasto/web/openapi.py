@@ -94,14 +94,14 @@ def paths() -> dict[str, dict[str, Operation]]:
         "/api/styles/{name}": {
             "parameters": [_NAME],  # type: ignore[dict-item]  # of all methods
             "patch": _operation(
-                "Rename a style that was learnt here", body=_json({"name": {"type": "string"}}, "name")
+                "Rename a style that was learned here", body=_json({"name": {"type": "string"}}, "name")
             ),
-            "delete": _operation("Delete a style that was learnt here"),
+            "delete": _operation("Delete a style that was learned here"),
         },
         "/api/styles/{name}/picture": {"get": _operation("A style's picture, or an example", jpeg, parameters=[_NAME])},
         "/api/styles/{name}/file": {
             "get": _operation(
-                "Download a style that was learnt here",
+                "Download a style that was learned here",
                 "application/octet-stream",
                 parameters=[_NAME, {"name": "kind", "in": "query", "schema": {"enum": ["style", "model"]}}],
             )
@@ -172,7 +172,7 @@ def paths() -> dict[str, dict[str, Operation]]:
         },
         "/api/jobs/{id}/zip": {"get": _operation("All results of a job", "application/zip", parameters=names)},
         "/api/jobs/{id}/stop": {
-            "post": _operation("End a training now; what is learnt stays", schema=record, parameters=names)
+            "post": _operation("End a training now; what is learned stays", schema=record, parameters=names)
         },
         "/api/jobs/{id}/preview": {"get": _operation("The contact sheet of a training", jpeg, parameters=names)},
         "/api/results/{id}": {

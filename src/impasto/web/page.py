@@ -27,7 +27,7 @@ class Page:
     """The state of one server.
 
     Args:
-        folder: A folder of our own: styles that were learnt, trainings, and the files of sessions. It is made.
+        folder: A folder of our own: styles that were learned, trainings, and the files of sessions. It is made.
         limits: The limits.
         verbose: Whether workers print tracebacks.
     """

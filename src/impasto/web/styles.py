@@ -1,4 +1,4 @@
-"""The styles that the page offers: those that come with Impasto, and those that were learnt here."""
+"""The styles that the page offers: those that come with Impasto, and those that were learned here."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 @dataclass(frozen=True)
 class OwnStyle:
-    """A style that was learnt here; the content of its JSON file.
+    """A style that was learned here; the content of its JSON file.
 
     Attributes:
         title: What the user called it.
@@ -46,14 +46,14 @@ class Styles:
     """All styles.
 
     Args:
-        folder: An existing folder of our own, for the styles that were learnt.
+        folder: An existing folder of our own, for the styles that were learned.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def records(self) -> list[dict[str, Any]]:
-        """What the interface says of each: those that were learnt here first, the newest before the others."""
+        """What the interface says of each: those that were learned here first, the newest before the others."""
         own = sorted(self._own().items(), key=lambda item: -item[1].made)
         records = [_record(name, style.title, own=True, kind=style.kind) for name, style in own]
         shipped = [_record(info.name, info.title, info.artist, info.year) for info in styles()]
@@ -64,7 +64,7 @@ class Styles:
         return [record["name"] for record in self.records()]
 
     def file(self, name: str) -> Path:
-        """The file of a style that was learnt here; raises Refusal if there is none."""
+        """The file of a style that was learned here; raises Refusal if there is none."""
         return safe_file(self._folder / f"{name}{SUFFIXES[self._find(name).kind]}", f"the style {name}")
 
     def stamp(self, name: str) -> str:
@@ -72,7 +72,7 @@ class Styles:
         return "" if name in shipped_names() else f".{self._find(name).made:.0f}"
 
     def picture(self, name: str) -> Path | None:
-        """The picture that a style was learnt from, if it is kept; raises Refusal if there is no such style."""
+        """The picture that a style was learned from, if it is kept; raises Refusal if there is no such style."""
         if name in shipped_names():
             return None
         self._find(name)
@@ -89,7 +89,7 @@ class Styles:
         return name
 
     def rename(self, name: str, title: str) -> str:
-        """Give a style that was learnt here another title; returns its new name."""
+        """Give a style that was learned here another title; returns its new name."""
         style, own = self._find(name), self.file(name)
         new = self.free_name(title, besides=name)
         if new != name:
@@ -102,7 +102,7 @@ class Styles:
         return new
 
     def delete(self, name: str) -> None:
-        """Delete a style that was learnt here."""
+        """Delete a style that was learned here."""
         style = self._find(name)
         for suffix in (".json", SUFFIXES[style.kind], ".jpg"):
             (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
@@ -172,7 +172,7 @@ class Styles:
         return {"style": found, "variant": chosen}
 
     def _own(self) -> dict[str, OwnStyle]:
-        """The styles that were learnt here, by name. Files that are not of our making are ignored."""
+        """The styles that were learned here, by name. Files that are not of our making are ignored."""
         found = {}
         for path in self._folder.glob("*.json"):
             with contextlib.suppress(OSError, ValueError, RecordError, Refusal):

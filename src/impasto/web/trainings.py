@@ -46,7 +46,7 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be learnt; stored beside its picture.
+    """What is to be learned; stored beside its picture.
 
     Attributes:
         id: The id of its job.
@@ -157,7 +157,7 @@ class Trainings:
                 return
             if job.state == "running" and any(folder.glob("*.run/checkpoint.pt")):
                 raise Refusal(
-                    500, f"{error}; what is learnt is kept, and goes on when the server is started again"
+                    500, f"{error}; what is learned is kept, and goes on when the server is started again"
                 ) from None
             _remove(folder)
             raise

@@ -33,7 +33,7 @@ MOST_WAITS = 5
 
 
 def write_camera(path: Path) -> Path:
-    """A film for the browser's fake camera, 160 x 120: a grey ramp from left to right, with a bar that moves down."""
+    """A film for the browser's fake camera, 160 x 120: a gray ramp from left to right, with a bar that moves down."""
     import numpy as np
 
     ramp = np.tile(np.linspace(40, 200, 160, dtype=np.uint8), (120, 1))

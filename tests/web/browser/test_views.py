@@ -13,7 +13,7 @@ FRAME = "canvas => canvas.toDataURL('image/png')"
 
 
 def camera_ramp(height, width):
-    """What the fake camera shows, without its bar: grey levels from left to right (video range is expanded)."""
+    """What the fake camera shows, without its bar: gray levels from left to right (video range is expanded)."""
     luma = np.linspace(40, 200, width)
     return np.tile(np.clip((luma - 16) * 255 / 219, 0, 255), (height, 1))
 
@@ -36,11 +36,11 @@ def size_of(video):
 
 
 def check_negative_of_camera(painted, mirrored):
-    grey = painted.astype(float).mean(2)
-    expected = 255 - camera_ramp(*grey.shape)
+    gray = painted.astype(float).mean(2)
+    expected = 255 - camera_ramp(*gray.shape)
     if mirrored:
         expected = expected[:, ::-1]
-    assert np.median(np.abs(grey - expected)) < 14
+    assert np.median(np.abs(gray - expected)) < 14
 
 
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])

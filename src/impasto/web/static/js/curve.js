@@ -13,7 +13,7 @@ function shape(tag, attributes, text = "") {
   return node;
 }
 
-/** A median over a few neighbours, so that single batches do not hide the course. */
+/** A median over a few neighbors, so that single batches do not hide the course. */
 export function smooth(points, reach = 2) {
   return points.map(([step], at) => {
     const near = points.slice(Math.max(0, at - reach), at + reach + 1).map(([, value]) => value).sort((one, other) => one - other);

@@ -53,8 +53,8 @@ function shapeOf(strokes, [width, height]) {
   return canvas;
 }
 
-/** A box blur of a grey picture, three times: close to a Gaussian. `radius` in pixels. */
-export function soften(grey, width, height, radius) {
+/** A box blur of a gray picture, three times: close to a Gaussian. `radius` in pixels. */
+export function soften(gray, width, height, radius) {
   const lines = (from, to, count, length, step, stride) => {
     for (let line = 0; line < count; line++) {
       const start = line * stride;
@@ -66,7 +66,7 @@ export function soften(grey, width, height, radius) {
       }
     }
   };
-  let now = Float32Array.from(grey);
+  let now = Float32Array.from(gray);
   let other = new Float32Array(now.length);
   for (let pass = 0; pass < 3 && radius > 0; pass++) {
     lines(now, other, height, width, 1, width);
@@ -75,7 +75,7 @@ export function soften(grey, width, height, radius) {
   return now;
 }
 
-/** The mask as a grey PNG. */
+/** The mask as a gray PNG. */
 async function pngOf(drawn, size) {
   const [width, height] = size;
   const canvas = shapeOf(drawn.strokes, size);
@@ -83,9 +83,9 @@ async function pngOf(drawn, size) {
   const pixels = context.getImageData(0, 0, width, height);
   const alpha = new Float32Array(width * height);
   for (let at = 0; at < alpha.length; at++) alpha[at] = pixels.data[4 * at + 3];
-  const grey = soften(alpha, width, height, Math.round((drawn.soft * Math.max(width, height)) / 2));
-  for (let at = 0; at < grey.length; at++) {
-    const value = drawn.invert ? 255 - grey[at] : grey[at];
+  const gray = soften(alpha, width, height, Math.round((drawn.soft * Math.max(width, height)) / 2));
+  for (let at = 0; at < gray.length; at++) {
+    const value = drawn.invert ? 255 - gray[at] : gray[at];
     pixels.data.set([value, value, value, 255], 4 * at);
   }
   context.putImageData(pixels, 0, 0);
