@@ -5,6 +5,7 @@ import pytest
 
 import impasto
 from impasto.painting.framing import faded, picture_area, presence
+from impasto.pictures.resize import resize_short_side
 from tests.conftest import make_photo
 
 
@@ -68,6 +69,51 @@ def test_borders_hardly_change_how_the_picture_is_painted(stylizer, top, side, c
     assert np.abs(stylizer(picture)[inside] - middle).mean() < 0.4 * np.abs(before[inside] - middle).mean()
 
 
+def test_borders_within_borders_are_found():
+    picture = photo()
+    for width, color in ((6, 0), (10, 255), (3, (120, 30, 30))):
+        picture = np.stack(
+            [np.pad(picture[..., k], width, constant_values=np.broadcast_to(color, 3)[k]) for k in range(3)], 2
+        )
+    assert picture_area(picture) == (slice(19, 139), slice(19, 179))
+
+
+@pytest.mark.parametrize(("deviation", "shade"), [(2, 0), (8, 0), (2, 20)])
+def test_the_margins_of_a_scanned_page_are_found(deviation, shade):
+    page = np.empty((200, 240, 3))
+    page[:] = np.linspace(240 - shade, 240, 240)[None, :, None]
+    page = np.clip(np.rint(page + np.random.default_rng(2).normal(0, deviation, page.shape)), 0, 255).astype(np.uint8)
+    page[40:160, 40:200] = photo()
+    assert picture_area(page) == (slice(40, 160), slice(40, 200))
+
+
+@pytest.mark.parametrize("color", [0, 16])
+def test_subtitles_and_signs_in_bars_belong_to_the_bars(color):
+    picture = framed(photo(), 40, 0, color)
+    picture[170:180, 40:120:3] = 235
+    picture[10:16, 140:150] = (200, 30, 30)
+    assert picture_area(picture) == (slice(40, 160), slice(0, 160))
+
+
+@pytest.mark.parametrize("level", [50, 120])
+def test_textured_borders_of_middle_brightness_belong_to_the_picture(level):
+    picture = framed(photo(), 16, 0, level)
+    picture[::2, ::2] = np.where(picture[::2, ::2] == level, level + 30, picture[::2, ::2])
+    assert picture_area(picture)[0] == slice(0, 152)
+
+
+def test_a_white_border_changes_a_large_picture_no_more_than_a_crop_does(stylizer):
+    """A large picture is painted several times, and the border is plain only the first time."""
+    picture = resize_short_side(make_photo(0, 300, 400), 760)
+    alone = stylizer(picture).astype(int)
+    cropped = stylizer(np.ascontiguousarray(picture[40:, 40:]))
+    framed_by_white = np.pad(picture, [(140, 140), (140, 140), (0, 0)], constant_values=255)
+    inside = stylizer(framed_by_white)[140:-140, 140:-140]
+    middle = slice(90, -90), slice(90, -90)
+    usual = np.abs(cropped[middle] - alone[40:, 40:][middle]).mean()
+    assert np.abs(inside[middle] - alone[middle]).mean() < 1.5 * usual
+
+
 @pytest.mark.parametrize("color", [(255, 255, 255), (0, 0, 0), (200, 30, 30)])
 def test_a_blank_page_stays_as_it_is(stylizer, color):
     page = np.tile(np.array(color, np.uint8), (60, 80, 1))
@@ -83,7 +129,7 @@ def test_ordinary_pictures_are_painted_wholly():
     assert presence(photo()) == 1
     assert presence((photo() // 8).astype(np.uint8)) == 1  # a dim one too
     painted = 255 - photo()
-    assert faded(painted, photo()) is painted
+    assert faded(painted, photo(), picture_area(photo())) is painted
 
 
 def test_presence_grows_with_contrast():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from impasto.errors import ImageError, UsageError
 from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import faded, picture_area
+from impasto.painting.framing import Area, faded
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
@@ -66,11 +66,11 @@ def paint_regions(image: Input, regions: Sequence[tuple[Stylizer, Mask]], settin
         and settings.strength > 0
     )
 
-    def paint(picture: Pixels, settings: Settings) -> Pixels:
+    def paint(picture: Pixels, settings: Settings, area: Area) -> Pixels:
         weights = _shares(masks, picture)
         if in_features:
-            return faded(_blend_features(picture, stylizers, weights, settings), picture)
-        pictures = [stylizer.paint_at_own_size(picture, settings) for stylizer in stylizers]
+            return faded(_blend_features(picture, area, stylizers, weights, settings), picture, area)
+        pictures = [stylizer.paint_at_own_size(picture, settings, area) for stylizer in stylizers]
         return to_pixels(_blend_pixels(pictures, weights, picture), picture)
 
     return paint_strokes(as_array(image), settings, paint, lambda picture: _shares(masks, picture).sum(axis=0))
@@ -87,7 +87,9 @@ def check_mask(mask: Mask) -> None:
         raise ImageError(f"expected a mask, uint8 (h, w), got {mask.dtype} {mask.shape}{hint}")
 
 
-def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array, settings: Settings) -> Pixels:
+def _blend_features(
+    image: Pixels, area: Area, stylizers: Sequence[Stylizer], weights: Array, settings: Settings
+) -> Pixels:
     """Blend regions of one network in feature space; ``weights``: float32 (regions, H, W), with a sum of at most 1."""
     network, strength = stylizers[0].network, settings.strength
     # The photo is one more style, which gets the remaining share. Each style's statistics are measured on the whole
@@ -103,7 +105,7 @@ def _blend_features(image: Pixels, stylizers: Sequence[Stylizer], weights: Array
     ]
     strengths = [0.0, *[strength] * len(stylizers)]
     pairs = _pairs(shares)
-    small = network.image_inputs(sample(image[picture_area(image)], SAMPLED_PIXELS), settings.seed)
+    small = network.image_inputs(sample(image[area], SAMPLED_PIXELS), settings.seed)
     statistics, matches = [], []
     for one, other in pairs:
         between = {name: np.float32(0.5) * (value + styles[other][name]) for name, value in styles[one].items()}

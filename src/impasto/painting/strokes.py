@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from impasto.painting.engine import Array
+from impasto.painting.framing import Area, picture_area, scaled_area
 from impasto.painting.settings import CRISP_PIXELS, STROKES_AT, Settings
 from impasto.painting.tiles import WHOLE_PIXELS
 from impasto.pictures import colors
@@ -23,8 +24,8 @@ LEAST_SIDE = 64
 ROWS, STRIP = 256, 2_000_000
 """Largest number of rows, and of pixels, that are processed at once, to limit memory."""
 
-Painter = Callable[[Pixels, Settings], Pixels]
-"""Paints a picture of any size at its own size."""
+Painter = Callable[[Pixels, Settings, Area], Pixels]
+"""Paints a picture of any size at its own size, with the statistics of the area inside its borders."""
 Coverage = Callable[[Pixels], Array]
 """Returns the opacity of the painting at each pixel of a picture (H, W, 3): float32 (H, W), 0 to 1."""
 
@@ -41,14 +42,17 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
     Returns:
         A new array with the shape and dtype of ``image``.
     """
-    small = working_copy(image, settings)
-    painted = paint(small, settings)
+    area = picture_area(image)
+    small = working_copy(image, settings, area)
+    painted = paint(small, settings, scaled_area(area, image, small))
     where = None
     for larger, again in _steps(small, image, settings):
         where = None if coverage is None else coverage(larger)
         painted = _enlarged(painted, small, larger, settings, where)
         if again:  # a strength above 1 is only applied in the first pass
-            painted = paint(painted, replace(settings, strength=min(settings.strength, 1.0)))
+            # The border of a painting is no longer plain, so its area is the photo's.
+            once = replace(settings, strength=min(settings.strength, 1.0))
+            painted = paint(painted, once, scaled_area(area, image, larger))
         small = larger
     if settings.keep_colors is None:
         return painted
@@ -57,8 +61,8 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
     return colors.keep_colors(painted, image, settings.keep_colors, where)
 
 
-def working_copy(image: Pixels, settings: Settings) -> Pixels:
-    """Resize the picture to the working size for the requested stroke size.
+def working_copy(image: Pixels, settings: Settings, area: Area) -> Pixels:
+    """Resize the picture to the working size for the requested stroke size, by the size of the area inside its borders.
 
     Fine strokes need an enlarged picture; it is not enlarged beyond the size at which tiles become necessary.
     """
@@ -66,8 +70,10 @@ def working_copy(image: Pixels, settings: Settings) -> Pixels:
         return image
     height, width = image.shape[:2]
     short = min(height, width)
+    inside = min(image[area].shape[:2])
     most = max(short, int(short * (WHOLE_PIXELS / (height * width)) ** 0.5))
-    wanted = max(min(short, LEAST_SIDE), round(min(short, STROKES_AT) / settings.stroke_size))
+    factor = min(1.0, STROKES_AT / inside) / settings.stroke_size
+    wanted = max(min(short, LEAST_SIDE), round(short * factor))
     return resize_short_side(image, min(wanted, most))
 
 

@@ -12,7 +12,7 @@ from impasto.models.modelfile import CONVERTED, ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import faded, is_framed, picture_area
+from impasto.painting.framing import Area, faded, is_framed
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Network
@@ -72,12 +72,15 @@ class Stylizer:
         self.check(settings)
         return paint_strokes(as_array(image), settings, self.paint_at_own_size)
 
-    def paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
-        """Repaint an array at its own size, ignoring stroke size and color settings; otherwise as `__call__`."""
-        painted = self._paint(image, settings)
-        return faded(painted, image) if self.network.reach else painted
+    def paint_at_own_size(self, image: Pixels, settings: Settings, area: Area) -> Pixels:
+        """Repaint an array at its own size, ignoring stroke size and color settings; otherwise as `__call__`.
 
-    def _paint(self, image: Pixels, settings: Settings) -> Pixels:
+        The statistics are those of the area inside its borders.
+        """
+        painted = self._paint(image, settings, area)
+        return faded(painted, image, area) if self.network.reach else painted
+
+    def _paint(self, image: Pixels, settings: Settings, area: Area) -> Pixels:
         network, strength = self.network, settings.strength
         height, width = image.shape[:2]
         if height * width > MAX_PIXELS and not network.reach:
@@ -88,8 +91,9 @@ class Stylizer:
         if strength == 0:
             return image.copy()
         style = network.style_inputs(self.style, strength)
-        if network.reach and (height * width > WHOLE_PIXELS or is_framed(image, picture_area(image))):
-            return paint_in_tiles(image, network, style, strength, settings.seed, sampled=SAMPLED_PIXELS, side=TILE)
+        if network.reach and (height * width > WHOLE_PIXELS or is_framed(image, area)):
+            sampled, side = SAMPLED_PIXELS, TILE
+            return paint_in_tiles(image, area, network, style, strength, settings.seed, sampled=sampled, side=side)
         inputs = network.image_inputs(image, settings.seed)
         try:
             output = network.run({**inputs, **style})
@@ -99,7 +103,7 @@ class Stylizer:
             network.release("plain")
             _log.warning("impasto: %d x %d pixels at once need too much memory: painting in tiles", width, height)
             sampled, side = SHORT_OF_MEMORY
-            return paint_in_tiles(image, network, style, strength, settings.seed, sampled=sampled, side=side)
+            return paint_in_tiles(image, area, network, style, strength, settings.seed, sampled=sampled, side=side)
         matched = color_match(output, inputs["image"], strength)(output)
         return to_pixels(restore_detail(matched, inputs["image"], np.float32(strength)), image)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import picture_area
+from impasto.painting.framing import Area
 from impasto.painting.network import Network
 from impasto.pictures.picture import Pixels
 
@@ -24,12 +24,21 @@ SAMPLE = 192
 
 
 def paint_in_tiles(
-    image: Pixels, network: Network, style: dict[str, Array], strength: float, seed: int, *, sampled: int, side: int
+    image: Pixels,
+    area: Area,
+    network: Network,
+    style: dict[str, Array],
+    strength: float,
+    seed: int,
+    *,
+    sampled: int,
+    side: int,
 ) -> Pixels:
-    """Paint a picture tile by tile, with the statistics of a sample from inside its plain borders.
+    """Paint a picture tile by tile, with the statistics of a sample from inside its borders.
 
     Args:
         image: The picture, uint8 or uint16 (H, W, 3).
+        area: The area inside its borders.
         network: A network whose ``reach`` is not 0.
         style: The graph's inputs for the style.
         strength: The strength of these inputs.
@@ -40,7 +49,7 @@ def paint_in_tiles(
     Returns:
         A new array with the shape and dtype of ``image``.
     """
-    small = network.image_inputs(sample(image[picture_area(image)], sampled), seed)
+    small = network.image_inputs(sample(image[area], sampled), seed)
     picture, statistics = network.measure({**small, **style})
     network.release("measuring")  # tiles need the memory
     match = color_match(picture, small["image"], strength)

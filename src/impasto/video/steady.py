@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import ImageError, UsageError
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import faded, picture_area
+from impasto.painting.framing import Area, faded
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
 from impasto.painting.stylizer import Stylizer
@@ -153,21 +153,21 @@ class Steady:
         self.stylizer.check(self.settings)
         return paint_strokes(frame, self.settings, self._paint_at_own_size)
 
-    def _paint_at_own_size(self, image: Pixels, settings: Settings) -> Pixels:
+    def _paint_at_own_size(self, image: Pixels, settings: Settings, area: Area) -> Pixels:
         """Paint an image with the smoothed statistics of its size."""
         network = self.stylizer.network
         if image.shape[0] * image.shape[1] > WHOLE_PIXELS:
-            return self.stylizer.paint_at_own_size(image, settings)
+            return self.stylizer.paint_at_own_size(image, settings, area)
         inputs = network.image_inputs(image, settings.seed)
         style = network.style_inputs(self.stylizer.style, settings.strength)
         track = self._tracks.setdefault(image.shape, _Track(self.smoothing.statistics))
         if track.is_due():
-            inside = network.image_inputs(image[picture_area(image)], settings.seed)
+            inside = network.image_inputs(image[area], settings.seed)
             painted, statistics = network.measure({**inside, **style})
             track.aim(statistics, color_match(painted, inside["image"], settings.strength))
         output = track.match(network.run_frozen({**inputs, **style, **track.step()}))
         finished = restore_detail(output, inputs["image"], np.float32(settings.strength))
-        return faded(to_pixels(finished, image), image)
+        return faded(to_pixels(finished, image), image, area)
 
     def _is_cut(self, frame: Pixels) -> bool:
         """Whether this frame starts a new shot; False for the first frame."""
