@@ -7,11 +7,11 @@ from PIL import ExifTags, Image, IptcImagePlugin, PngImagePlugin, TiffImagePlugi
 from PIL.TiffImagePlugin import IFDRational
 
 from impasto.pictures.decode import decode_picture
-from impasto.pictures.metadata import Metadata
+from impasto.pictures.metadata import Metadata, raw_profile
 from impasto.pictures.picture import Picture
 from impasto.pictures.read import load_image, read_picture
 from impasto.pictures.write import encode_picture, save_picture
-from impasto.pictures.xmp import kept_xmp
+from impasto.pictures.xmp import kept_xmp, xmp_in_jpeg_xl
 from tests.pictures.images import encoded, noise
 
 
@@ -288,6 +288,55 @@ def test_comments_are_kept(suffix):
         kept, file = read_back(data, suffix)
         exif = Image.open(io.BytesIO(file)).getexif()
         assert kept.comment == "by hand" or exif[ExifTags.Base.ImageDescription] == "by hand"
+
+
+def test_all_comments_of_a_jpeg_are_kept():
+    one, two = (b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text for text in (b"first", b"second"))
+    jpeg = encoded(noise(), "JPEG")
+    assert decode_picture(jpeg[:2] + one + two + jpeg[2:], "it").metadata.comment == "first\nsecond"
+
+
+def test_a_comment_beside_a_caption_and_a_user_comment_has_a_third_place():
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "a caption"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0mine"
+    _, file = read_back(encoded(noise(), "JPEG", exif=exif, comment=b"by hand"), ".webp")
+    written = Image.open(io.BytesIO(file)).getexif()
+    assert written[ExifTags.Base.ImageDescription] == "a caption"
+    assert written.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] == b"ASCII\0\0\0mine"
+    assert bytes(written[ExifTags.Base.XPComment]).decode("utf-16-le") == "by hand\0"
+
+
+@pytest.mark.parametrize("content", ["exif", "xmp"])
+def test_what_imagemagick_kept_of_a_jpeg_in_png_text_is_kept(content):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Copyright] = "Me"
+    segment = exif.tobytes() if content == "exif" else b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type APP1", raw_profile("app1", segment), zip=True)
+    kept, _ = read_back(encoded(noise(), "PNG", pnginfo=info), ".jpg")
+    assert b"Me\0" in kept.exif if content == "exif" else b"xmp:Rating" in kept.xmp
+
+
+@pytest.mark.parametrize("dpi", [72, 96, 120, 150, 300, 600, 1200])
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_a_whole_resolution_is_the_same_in_exif(dpi, kind):
+    data = encoded(noise(), kind, dpi=(dpi, dpi))
+    for suffix in (".webp", ".jpg"):
+        assert read_back(data, suffix)[0].dpi == (dpi, dpi)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_xmp_of_a_jpeg_xl_is_found(wide):
+    def box(kind, content):
+        if wide:
+            return struct.pack(">I4sQ", 1, kind, len(content) + 16) + content
+        return struct.pack(">I4s", len(content) + 8, kind) + content
+
+    file = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \0\0\0\0jxl ") + box(b"xml ", XMP) + box(b"jxlc", b"\xff\n")
+    assert xmp_in_jpeg_xl(file) == XMP
+    assert xmp_in_jpeg_xl(file.replace(b"xml ", b"Exif")) is None
+    assert xmp_in_jpeg_xl(b"\xff\n" + bytes(100)) is None
 
 
 def test_metadata_of_heic_are_kept():

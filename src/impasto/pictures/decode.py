@@ -25,6 +25,7 @@ from impasto.pictures.unsupported import (
     unsupported_png,
     unsupported_tiff,
 )
+from impasto.pictures.xmp import xmp_in_jpeg_xl
 
 _PACKED = ("PNG", "JPEG", "BMP", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
 _PLAIN = ("raw", "PPM")
@@ -150,6 +151,8 @@ def _loaded(data: bytes, kind: str, short_side: int | None) -> Image.Image:
     _check_plausible(image, len(data))
     if short_side and kind == "JPEG":
         image.draft(None, (2 * short_side, 2 * short_side))  # by 2, 4 or 8, and none smaller than this
+    if kind == "JXL" and (xmp := xmp_in_jpeg_xl(data)):
+        image.info["xmp"] = xmp  # the plug-in does not read it
     image.info["orientation"] = orientation_of(image)  # before loading: Pillow turns a TIFF when it loads it
     image.load()
     return image

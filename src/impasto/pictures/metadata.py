@@ -32,6 +32,8 @@ _DROPPED = {
 """Tags of the EXIF sub-directories that are not valid for the painted picture."""
 _IPTC_IN_TIFF, _PHOTOSHOP_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 34377, 0x0404
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+_INCHES_PER_METER = 1 / 0.0254
 _EXIF_OF_TEXT = {
     "title": ExifTags.Base.XPTitle,
     "description": ExifTags.Base.ImageDescription,
@@ -77,7 +79,8 @@ class Metadata:
         Text that has no EXIF tag is appended to the comment, one line each.
 
         Args:
-            comment: Whether to copy the comment, as the description, or as the user comment if there is a description.
+            comment: Whether to copy the comment: as the description, the user comment or Windows' comment, the first
+                of them that is free.
             iptc: Whether to copy title, author, copyright, caption and keywords from IPTC, where EXIF has none.
         """
         exif = loaded_exif(self.exif)
@@ -95,9 +98,10 @@ class Metadata:
         if remark and comment:
             if ExifTags.Base.ImageDescription not in exif:
                 exif[ExifTags.Base.ImageDescription] = _utf_8(remark)
+            elif ExifTags.Base.UserComment not in (below := exif.get_ifd(ExifTags.IFD.Exif)):
+                below[ExifTags.Base.UserComment] = b"UNICODE\0" + remark.encode("utf-16-be")
             else:
-                below = exif.get_ifd(ExifTags.IFD.Exif)
-                below.setdefault(ExifTags.Base.UserComment, b"UNICODE\0" + remark.encode("utf-16-be"))
+                exif.setdefault(ExifTags.Base.XPComment, remark.encode("utf-16-le") + b"\0\0")
         return replace(self, exif=_bytes_of(exif), comment=remark or None, text=())
 
 
@@ -110,11 +114,14 @@ def orientation_of(image: Image.Image) -> int:
 
 def read_metadata(image: Image.Image) -> Metadata | None:
     """The metadata of a loaded image; None if there are none. Damaged parts are omitted."""
-    exif = _exif_of(image)
     texts = _texts_of(image)
-    comment = _decoded(image.info.get("comment")) or texts.pop("Comment", None)
+    old_segment = _raw_profile(texts.get("Raw profile type APP1")) or b""  # of a JPEG, as ImageMagick kept it
+    exif = _exif_of(image, old_segment)
+    comment = _comment_of(image) or texts.pop("Comment", None)
     kept_text = tuple((key, value) for key, value in texts.items() if not _UNTRUE_TEXT.match(key))
     xmp = image.info.get("xmp") or _raw_profile(texts.get("Raw profile type xmp"))
+    if old_segment.startswith(_XMP_HEADER):
+        xmp = xmp or old_segment.removeprefix(_XMP_HEADER)
     found = Metadata(
         exif=_bytes_of(exif),
         xmp=kept_xmp(xmp) if isinstance(xmp, bytes) else None,
@@ -150,10 +157,22 @@ def loaded_exif(data: bytes | None) -> Image.Exif:
     return Image.Exif()
 
 
-def _exif_of(image: Image.Image) -> Image.Exif:
+def _exif_of(image: Image.Image, instead: bytes) -> Image.Exif:
+    """The EXIF data that are kept, of the image or, if it has none, of these bytes."""
     with contextlib.suppress(Exception):
-        return _copy_of(image.getexif(), lambda tag: tag in _KEPT, lambda tag: tag not in _DROPPED)
+        exif = image.getexif()
+        if not exif and instead.startswith(b"Exif"):
+            exif = Image.Exif()
+            exif.load(instead)
+        return _copy_of(exif, lambda tag: tag in _KEPT, lambda tag: tag not in _DROPPED)
     return Image.Exif()
+
+
+def _comment_of(image: Image.Image) -> str | None:
+    """The comment; a JPEG may have several."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return "\n".join(filter(None, (_decoded(data) for marker, data in image.applist if marker == "COM"))) or None
+    return _decoded(image.info.get("comment"))
 
 
 def _copy_of(exif: Image.Exif, keep: Callable[[int], bool], keep_below: Callable[[int], bool]) -> Image.Exif:
@@ -200,8 +219,14 @@ def _dpi_of(image: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
             stated = (across, float(exif.get(ExifTags.Base.YResolution, across / factor)) * factor)
         across, down = (float(value) for value in stated)
         if 1 <= across < 1e6 and 1 <= down < 1e6:
-            return across, down
+            return _whole(across), _whole(down)
     return None
+
+
+def _whole(dpi: float) -> float:
+    """300 for the 11,811 pixels per meter that PNG and BMP have instead."""
+    near = float(round(dpi))
+    return near if round(near * _INCHES_PER_METER) == round(dpi * _INCHES_PER_METER) else dpi
 
 
 def _iptc_of(image: Image.Image, texts: Mapping[str, str]) -> bytes | None:

@@ -53,6 +53,21 @@ def kept_xmp(packet: bytes) -> bytes | None:
     return None
 
 
+def xmp_in_jpeg_xl(data: bytes) -> bytes | None:
+    """The XMP packet in the container of a JPEG XL file: boxes of length, type and content."""
+    start = 0
+    while start + 8 <= len(data):
+        length, kind, header = int.from_bytes(data[start : start + 4]), data[start + 4 : start + 8], 8
+        if length == 1:
+            length, header = int.from_bytes(data[start + 8 : start + 16]), 16
+        if kind == b"xml ":
+            return data[start + header : start + length if length else None]
+        if length < header:  # 0: to the end of the file; less: a bare codestream, without boxes
+            return None
+        start += length
+    return None
+
+
 def _is_dropped(node: Any) -> bool:
     space = node.namespaceURI or ""
     return bool(space.startswith(_DROPPED_NAMESPACES) or (node.localName in _DROPPED_NAMES and "/" in space))
