@@ -1,4 +1,4 @@
-"""python -m tests.soak [--count 500] [--seed 0] [--keep FOLDER]."""
+"""python -m tests.soak [--count 500] [--seed 0] [--fast] [--keep FOLDER]."""
 
 import argparse
 import io
@@ -154,10 +154,12 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500, help="number of pictures; the full test has 10,000")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--style", default="udnie", help="shipped style")
+    parser.add_argument("--fast", action="store_true", help="with the fast network")
     parser.add_argument("--keep", type=Path, help="folder for the pictures, which must not exist; default: temporary")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        found = soak(options.count, options.seed, options.keep or Path(place) / "soak", options.style)
+        folder = options.keep or Path(place) / "soak"
+        found = soak(options.count, options.seed, folder, options.style, "fast" if options.fast else "best")
     for text in found:
         print(text)
     print("passed" if not found else f"{len(found)} complaints")

@@ -88,7 +88,7 @@ def encoded(random: np.random.Generator, width: int, height: int, extension: str
     image = picture(random, width, height, modes[int(random.integers(len(modes)))])
     buffer = io.BytesIO()
     kind = {"jpg": "JPEG", "jp2": "JPEG2000", "heic": "HEIF", "tiff": "TIFF"}.get(extension, extension.upper())
-    image.save(buffer, kind)
+    image.save(buffer, kind, **({"speed": 10} if kind == "AVIF" else {}))
     return buffer.getvalue()
 
 
