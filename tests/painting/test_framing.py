@@ -5,7 +5,8 @@ import pytest
 
 import impasto
 from impasto.painting.framing import faded, picture_area, presence
-from impasto.pictures.resize import resize_short_side
+from impasto.painting.settings import Settings
+from impasto.painting.strokes import paint_strokes
 from tests.conftest import make_photo
 
 
@@ -102,16 +103,28 @@ def test_textured_borders_of_middle_brightness_belong_to_the_picture(level):
     assert picture_area(picture)[0] == slice(0, 152)
 
 
-def test_a_white_border_changes_a_large_picture_no_more_than_a_crop_does(stylizer):
-    """A large picture is painted several times, and the border is plain only the first time."""
-    picture = resize_short_side(make_photo(0, 300, 400), 760)
-    alone = stylizer(picture).astype(int)
-    cropped = stylizer(np.ascontiguousarray(picture[40:, 40:]))
-    framed_by_white = np.pad(picture, [(140, 140), (140, 140), (0, 0)], constant_values=255)
-    inside = stylizer(framed_by_white)[140:-140, 140:-140]
-    middle = slice(90, -90), slice(90, -90)
-    usual = np.abs(cropped[middle] - alone[40:, 40:][middle]).mean()
-    assert np.abs(inside[middle] - alone[middle]).mean() < 1.5 * usual
+def test_the_area_is_that_of_the_photo_each_time_a_large_picture_is_painted():
+    seen = []
+
+    def paint(picture, settings, area):  # what it returns has no plain border
+        seen.append((picture.shape, area))
+        return np.random.default_rng(0).integers(0, 256, picture.shape, dtype=np.uint8)
+
+    paint_strokes(framed(photo(1200, 1600), 400, 200, 255), Settings(), paint)
+    assert len(seen) > 1
+    for (height, width, _), (rows, columns) in seen:
+        expected = [height * 400 / 2000, height * 1600 / 2000, width * 200 / 2000, width * 1800 / 2000]
+        assert [rows.start, rows.stop, columns.start, columns.stop] == pytest.approx(expected, abs=1)
+
+
+def test_strokes_have_the_size_of_the_picture_inside_the_border():
+    sizes = []
+    picture = photo(1024, 1280)
+    for image in (picture, framed(picture, 512, 640, 0)):
+        paint_strokes(
+            image, Settings(crisp=False), lambda image, settings, area: sizes.append(image[area].shape) or image
+        )
+    assert sizes[1] == pytest.approx(sizes[0], abs=1)
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (0, 0, 0), (200, 30, 30)])

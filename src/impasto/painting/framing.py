@@ -11,6 +11,7 @@ from impasto.pictures.picture import Pixels, white
 
 Area = tuple[slice, slice]
 """Rows and columns of a picture."""
+WHOLE: Area = (slice(None), slice(None))
 
 SAME = 3.0
 """Levels of 255 by which the parts of a border of any color may differ."""

@@ -12,7 +12,7 @@ from impasto.models.modelfile import CONVERTED, ModelInfo
 from impasto.models.stylefile import Style
 from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import Area, faded, is_framed
+from impasto.painting.framing import WHOLE, Area, faded, is_framed
 from impasto.painting.inputs import Input, as_array
 from impasto.painting.mixing import check_fit, mix_styles
 from impasto.painting.network import Network
@@ -72,7 +72,7 @@ class Stylizer:
         self.check(settings)
         return paint_strokes(as_array(image), settings, self.paint_at_own_size)
 
-    def paint_at_own_size(self, image: Pixels, settings: Settings, area: Area) -> Pixels:
+    def paint_at_own_size(self, image: Pixels, settings: Settings, area: Area = WHOLE) -> Pixels:
         """Repaint an array at its own size, ignoring stroke size and color settings; otherwise as `__call__`.
 
         The statistics are those of the area inside its borders.
