@@ -8,7 +8,8 @@ from onnx import numpy_helper
 from impasto.nn.generators import build_generator
 from impasto.training.distributed import World
 from tools.make_styles import SIGNIFICANT, rounded
-from tools.train_shared import Imitation, Trainer, start_weights, turns, write_checkpoint
+from tools.shared_objectives import Imitation
+from tools.train_shared import Trainer, start_weights, turns, write_checkpoint
 from tools.widen import widen
 
 

@@ -1,6 +1,6 @@
 """Make one of the package's networks and its styles from a finished run over several style pictures.
 
-python tools/train_shared.py best PICTURES PHOTOS -o made --checkpoint tools/checkpoints/best.safetensors --minutes 60
+python -m tools.train_shared best PICTURES PHOTOS -o made --checkpoint tools/checkpoints/best.safetensors --minutes 60
 python tools/make_styles.py made best PICTURES
 
 and with `fast` the other. tools/styles.csv has titles, artists, years and licences. The pictures are not copied, but

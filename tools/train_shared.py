@@ -1,17 +1,18 @@
 """Train one of the shared networks on all its styles at once, from a checkpoint, and write it with its style files.
 
-    python tools/train_shared.py best PICTURES PHOTOS -o made/best --checkpoint tools/checkpoints/best.safetensors \
+    python -m tools.train_shared best PICTURES PHOTOS -o made/best --checkpoint tools/checkpoints/best.safetensors \
         --minutes 6 --device cuda --batch 16
-    python tools/train_shared.py fast PICTURES PHOTOS -o made/fast --checkpoint tools/checkpoints/fast.safetensors \
+    python -m tools.train_shared fast PICTURES PHOTOS -o made/fast --checkpoint tools/checkpoints/fast.safetensors \
         --teacher made/best/checkpoint.safetensors --minutes 4 --device cuda --batch 16
 
 trains both on one CUDA GPU in ten minutes. On a CPU it takes hours, without --device and --batch, best with a process
-for each core, `torchrun --nproc_per_node 2 tools/train_shared.py ...`: each trains a copy, and every few steps all
+for each core, `torchrun --nproc_per_node 2 -m tools.train_shared ...`: each trains a copy, and every few steps all
 continue from the mean of their weights. PICTURES has the style pictures that tools/styles.csv lists, PHOTOS the photos
 to learn from. With --teacher the network imitates another one's pictures of the same photos, noise and styles, which
-takes a small part of the time. A stopped run continues from OUT/state.pt, which is saved every two minutes;
-OUT/checkpoint.safetensors holds the averaged weights for another start, also with other styles. tools/make_styles.py
-turns OUT into package data.
+takes a small part of the time. With --only STYLE, that style's scales and shifts alone are trained, in minutes, with
+the objective of its line in tools/styles.csv. A stopped run continues from OUT/state.pt, which is saved every two
+minutes; OUT/checkpoint.safetensors holds the averaged weights for another start, also with other styles.
+tools/make_styles.py turns OUT into package data.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -35,28 +36,26 @@ from torch import Tensor, nn
 from impasto.errors import TrainingError
 from impasto.files import replacing
 from impasto.nn.generator import Generator
-from impasto.nn.generators import build_generator
-from impasto.nn.losses import PAINTERLY, PerceptualLoss
-from impasto.nn.pixel_terms import mean_square
+from impasto.nn.generators import LightGenerator, build_generator
+from impasto.nn.losses import PAINTERLY, Objective, PerceptualLoss
 from impasto.nn.tensors import to_tensor
-from impasto.nn.vgg import VGGFeatures
 from impasto.nn.weights import load_loss_network
+from impasto.optimize.gatys import YARDSTICK_SIZE
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
 from impasto.training.config import PRESETS, TrainConfig
+from impasto.training.contrast import contrast, match_contrast
 from impasto.training.distributed import World, join
 from impasto.training.export import write_result
 from impasto.training.muon import Muon
 from impasto.training.photos import content_photos
+from tools.shared_objectives import BORDER, Imitation, Painting
 
 CATALOG = Path(__file__).with_name("styles.csv")
 HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "held_out.txt"
 PRESET = {"best": "impasto", "fast": "fast"}
 FIRST_CROP, CROP, GROW_AT = 192, 256, 0.5
 """Side of the squares at the start and at the end, pixels, and the fraction of the run after which it grows."""
-BORDER = 16
-"""Pixels by which squares are extended by reflection for the loss network, on both sides together, at random offsets.
-So its zero padding does not affect the border, and no pattern of the network's cells suits its pooling."""
 SHORT_SIDES = (240, 512)
 """Photos are scaled to a short side between these, log-uniformly: squares contain nearly all of most photos."""
 PHOTO_EVERY = 14
@@ -64,8 +63,6 @@ PHOTO_EVERY = 14
 SECOND_VIEW_WEIGHT, SECOND_VIEW_FROM = 3.0, 0.5
 """Weight of the mean difference between the pictures of a photo and of a disturbed copy of it, and the fraction of the
 run from which every other step has this term."""
-IMITATED = ("relu1_2", "relu2_2", "relu3_1/2")
-"""Layers at which the picture of a network is compared with its teacher's, besides the pixels."""
 MUON_RATE, ADAM_RATE, STYLE_RATE = 0.02, 2e-3, 6e-3
 DECAY_FROM = 0.3
 """Fraction of the run after which learning rates fall, linearly, to 0."""
@@ -158,57 +155,12 @@ def draw_strengths(step: int, batch: int, device: torch.device) -> Tensor:
     return torch.tensor(drawn, device=device)
 
 
-def extended(pictures: Tensor, offsets: tuple[int, int]) -> Tensor:
-    """The pictures with BORDER more rows and columns, by reflection; so many of them left and above."""
-    left, above = offsets
-    frame = (left, BORDER - left, above, BORDER - above)
-    return F.pad(pictures, frame, mode="reflect").contiguous(memory_format=torch.channels_last)
-
-
-class Painting:
-    """The objective of a network that learns from style pictures."""
-
-    def __init__(self, loss: PerceptualLoss) -> None:
-        self.loss = loss
-
-    def __call__(
-        self, painted: Tensor, photos: Tensor, noise: Tensor, which: list[int], strength: Tensor
-    ) -> dict[str, Tensor]:
-        """The terms, each the mean over the batch; "total" is what to minimize."""
-        offsets = (random.randrange(4, BORDER - 3), random.randrange(4, BORDER - 3))
-        target = self.loss.content_target(extended(photos, offsets))
-        terms = self.loss(extended(painted, offsets), target, which=which, strength=strength)
-        return {name: getattr(terms, name).mean() for name in ("content", "style", "total")}
-
-
-def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """The mean squared difference relative to the variance of ``wanted``, to which a small constant is added."""
-    return (mean_square(found - wanted) / (wanted.var(dim=(1, 2, 3)) + 0.005)).mean()
-
-
-class Imitation:
-    """The objective of a network that imitates another's pictures: relative squared errors of pixels and features."""
-
-    def __init__(self, teacher: Generator, network: VGGFeatures) -> None:
-        self.teacher, self.network = teacher, network
-
-    def __call__(
-        self, painted: Tensor, photos: Tensor, noise: Tensor, which: list[int], strength: Tensor
-    ) -> dict[str, Tensor]:
-        """The terms, each the mean over the batch; "total" is what to minimize."""
-        with torch.no_grad():
-            aim = self.teacher(photos, noise, self.teacher.style_weights(which, strength)).float()
-            wanted = self.network(aim, IMITATED)
-        found = self.network(painted, IMITATED)
-        pixels = relative_error(painted, aim)
-        features = torch.stack([relative_error(found[k].float(), wanted[k].float()) for k in IMITATED]).mean()
-        return {"pixels": pixels, "features": features, "total": pixels + 0.5 * features}
-
-
 class Trainer:
-    """One network in training: weights, their average, optimizers."""
+    """One network in training: weights, their average, optimisers. With ``only``, that style's scales and shifts."""
 
-    def __init__(self, generator: Generator, objective: Painting | Imitation, world: World) -> None:
+    def __init__(
+        self, generator: LightGenerator, objective: Painting | Imitation, world: World, only: int | None = None
+    ) -> None:
         self.device = world.device
         generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
         self.generator, self.objective, self.world, self.state = generator, objective, world, State()
@@ -219,10 +171,20 @@ class Trainer:
         for name, p in generator.named_parameters():
             (norms if "norm" in name else kernels if p.ndim == 4 and "blocks" in name else others).append(p)
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = [
-            (Muon(kernels, lr=MUON_RATE), MUON_RATE),
-            (torch.optim.Adam(others, lr=ADAM_RATE, betas=(0.9, 0.99)), ADAM_RATE),
-            (torch.optim.Adam(norms, lr=STYLE_RATE, betas=(0.9, 0.99)), STYLE_RATE),
+            (torch.optim.Adam(norms, lr=STYLE_RATE, betas=(0.9, 0.99)), STYLE_RATE)
         ]
+        if only is None:
+            self.optimizers += [
+                (Muon(kernels, lr=MUON_RATE), MUON_RATE),
+                (torch.optim.Adam(others, lr=ADAM_RATE, betas=(0.9, 0.99)), ADAM_RATE),
+            ]
+            return
+        for p in (*kernels, *others):
+            p.requires_grad_(False)
+        chosen = torch.zeros(generator.styles, 1, device=self.device)
+        chosen[only] = 1
+        for p in norms:
+            p.register_hook(lambda gradient: gradient * chosen)  # type: ignore[no-untyped-call]  # missing in torch's annotations
 
     def step(self, photos: Tensor, which: list[int], strength: Tensor, fraction: float) -> dict[str, float]:
         """Follow the gradient once; the terms' means over the batch."""
@@ -298,6 +260,15 @@ def read_catalog() -> dict[str, Mapping[str, str]]:
         return dict(sorted((row["name"], row) for row in csv.DictReader(file)))
 
 
+def objective_of(row: Mapping[str, str]) -> Objective:
+    """The objective that a style is trained with alone: PAINTERLY, with what its line says otherwise."""
+    changes: dict[str, float | tuple[str, ...]] = {}
+    for word in row["objective"].split():
+        name, _, value = word.partition("=")
+        changes[name] = tuple(value.split("+")) if name.endswith("layers") else float(value)
+    return replace(PAINTERLY, **changes)  # type: ignore[arg-type]  # names and types are those of the fields
+
+
 def train(
     trainer: Trainer, names: list[str], photos: Photos, often: Sequence[int], options: argparse.Namespace
 ) -> None:
@@ -340,7 +311,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True, help="a checkpoint of this variant")
     parser.add_argument("--teacher", type=Path, help="checkpoint of the best network, to imitate")
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--only", choices=read_catalog(), metavar="STYLE", help="train only its scales and shifts")
+    parser.add_argument("--minutes", type=float, default=10.0, help="0: write the checkpoint as it is")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="for each process")
@@ -356,39 +328,49 @@ def main() -> None:
     network = load_loss_network()[0]
     network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     objective: Painting | Imitation
+    aim = objective_of(catalog[options.only]) if options.only else PAINTERLY
     if options.teacher:
         teacher = build("best", len(names))
         start_weights(options.teacher, names, teacher)
         teacher.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
         objective = Imitation(teacher.eval(), network)
     else:
-        sizes = [int(row["size"]) for row in catalog.values()]
+        chosen = [options.only] if options.only else names
         styles = [
-            to_tensor(resize_short_side(load_image(path), size)).to(world.device)
-            for path, size in zip(paths, sizes, strict=True)
+            to_tensor(resize_short_side(load_image(options.pictures / f"{name}.jpg"), int(catalog[name]["size"])))
+            for name in chosen
         ]
-        objective = Painting(PerceptualLoss(network, PAINTERLY, *styles))
-    trainer = Trainer(generator, objective, world)
+        objective = Painting(PerceptualLoss(network, aim, *(style.to(world.device) for style in styles)))
+    trainer = Trainer(generator, objective, world, names.index(options.only) if options.only else None)
     trainer.resume(folder, names)
-    often = [1 if options.teacher else int(row["often"]) for row in catalog.values()]
+    often = [
+        int(name == options.only) if options.only else 1 if options.teacher else int(row["often"])
+        for name, row in catalog.items()
+    ]
     with world.leave_together():
-        train(trainer, names, Photos(learned_from, world.device), often, options)
+        if options.minutes:
+            train(trainer, names, Photos(learnt_from, world.device), often, options)
     if not world.first:
         return
     recipe = PRESETS[PRESET[options.variant]]
     config = TrainConfig(styles=tuple(paths), output=folder, recipe=recipe, content=options.photos)
     record = {"start": "checkpoint", "steps": trainer.state.step, "seconds": round(trainer.state.seconds)}
-    record["objective"] = "imitation of the best network" if options.teacher else asdict(PAINTERLY)
+    record["objective"] = "imitation of the best network" if options.teacher else asdict(aim)
     examples = [
-        to_tensor(resize_short_side(load_image(path), 256)) for path in learned_from[:: 1 + len(learned_from) // 6]
+        to_tensor(resize_short_side(load_image(path), 256)) for path in learnt_from[:: 1 + len(learnt_from) // 12]
     ]
-    write_result(trainer.average.cpu(), config, record, None, examples)
+    generator = trainer.average.cpu()
+    wanted = [contrast(to_tensor(resize_short_side(load_image(path), YARDSTICK_SIZE))) for path in paths]
+    record["contrast"] = [round(x, 3) for x in match_contrast(generator, wanted, examples)]
+    write_result(generator, config, record, None, examples[::2])
 
 
-def build(variant: str, styles: int) -> Generator:
+def build(variant: str, styles: int) -> LightGenerator:
     """A generator of this variant's shape for so many styles and the photo."""
     recipe = PRESETS[PRESET[variant]]
-    return build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": styles + 1})
+    generator = build_generator(recipe.generator, {**recipe.generator_arguments(), "styles": styles + 1})
+    assert isinstance(generator, LightGenerator)
+    return generator
 
 
 if __name__ == "__main__":

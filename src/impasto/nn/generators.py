@@ -204,6 +204,15 @@ class LightGenerator(Generator):
             x = layer(x, style)
         return F.pixel_shuffle(self.last(x), CELL)
 
+    @torch.no_grad()
+    def amplify(self, style: int, factor: float) -> None:
+        """Multiply what the last convolution sees in one style, and so the contrast and saturation of its pictures.
+
+        The leaky ReLU before it is homogeneous, so scales and shifts of the normalisation before that are multiplied.
+        """
+        for parameter in self.up.norm.parameters():
+            parameter[style] *= factor
+
 
 class TextureGenerator(Generator):
     """Ulyanov 2016: a pyramid from coarse to fine, with independent noise z at every scale.

@@ -118,10 +118,15 @@ def palette(image: Tensor) -> tuple[Tensor, Tensor]:
     return mean, spread @ spread.transpose(1, 2) / colors.shape[2]
 
 
+def lightness(image: Tensor) -> Tensor:
+    """The weighted mean of red, green and blue, (N, 3, H, W) -> float32 (N, H, W)."""
+    return torch.einsum("c,nchw->nhw", image.new_tensor(_LUMA, dtype=torch.float32), image.float())
+
+
 def lightness_cells(image: Tensor) -> Tensor:
     """Mean lightness of cells of 8 pixels, (N, 3, H, W) -> (N, cells)."""
     cells = F.avg_pool2d(image.float(), min(TONE_CELL, *image.shape[2:])).flatten(2)
-    return (image.new_tensor(_LUMA, dtype=torch.float32)[None] @ cells)[:, 0]
+    return lightness(cells[..., None]).flatten(1)
 
 
 def tone_error(image: Tensor, photo: Tensor, style: StyleColors) -> Tensor:

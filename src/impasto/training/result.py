@@ -8,13 +8,17 @@ from typing import Any
 
 from impasto import __version__
 from impasto.evaluation.scores import Evaluation
+from impasto.nn.generators import LightGenerator
 from impasto.pictures.write import save_image
+from impasto.training.contrast import match_contrast
 from impasto.training.environment import interruptible, seeded
 from impasto.training.export import write_result
 from impasto.training.run import Run
 
+CROPS = 12
+"""Number of crops on which the contrast of paintings is measured."""
 RANGE_CROPS = 4
-"""Number of crops on which feature ranges are measured for 8-bit quantization."""
+"""Number of them on which feature ranges are measured for 8-bit quantization."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,13 @@ def finish(run: Run, *, finished: bool, announce: Callable[[str], None]) -> Trai
     with interruptible() as interrupted:  # one Ctrl-C does not interrupt the writing
         announce("measuring the result, up to a minute more" if finished else "writing what there is")
         run.write_checkpoint(finished=False)
+        crops = [run.pool.cut(i, run.config.recipe.crop).to(run.world.device) for i in range(CROPS)]
+        if isinstance(generator, LightGenerator):
+            match_contrast(generator, run.contrasts, crops)
         save_image(run.preview, run.held_out.sheet(run.paint))
         evaluation = run.held_out.evaluate(run.paint)
-        crops = [run.pool.cut(i, run.config.recipe.crop).to(run.world.device) for i in range(RANGE_CROPS)]
         with seeded(run.config.seed):
-            write_result(generator, run.config, _record(run, evaluation), run.base, crops)
+            write_result(generator, run.config, _record(run, evaluation), run.base, crops[:RANGE_CROPS])
         if finished:  # only now: if the export fails, resuming repeats it
             run.write_checkpoint(finished=True)
     equal = None

@@ -18,6 +18,7 @@ from impasto.pictures.resize import resize_short_side
 from impasto.training.base import Base, load_base
 from impasto.training.checkpoint import check_same, config_json, identity_of, read_checkpoint, write_checkpoint
 from impasto.training.config import TrainConfig
+from impasto.training.contrast import contrast
 from impasto.training.crops import CropPool
 from impasto.training.device import use_bfloat16
 from impasto.training.distributed import World
@@ -61,6 +62,11 @@ class Run:
     def preview(self) -> Path:
         """The path of the contact sheet of held-out photos."""
         return self.folder / "preview.jpg"
+
+    @property
+    def contrasts(self) -> list[float]:
+        """The contrast of each style picture."""
+        return [contrast(to_tensor(picture)) for picture in self.pictures]
 
     @property
     def fraction(self) -> float:
