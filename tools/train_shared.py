@@ -349,7 +349,7 @@ def main() -> None:
     ]
     with world.leave_together():
         if options.minutes:
-            train(trainer, names, Photos(learnt_from, world.device), often, options)
+            train(trainer, names, Photos(learned_from, world.device), often, options)
     if not world.first:
         return
     recipe = PRESETS[PRESET[options.variant]]
@@ -357,7 +357,7 @@ def main() -> None:
     record = {"start": "checkpoint", "steps": trainer.state.step, "seconds": round(trainer.state.seconds)}
     record["objective"] = "imitation of the best network" if options.teacher else asdict(aim)
     examples = [
-        to_tensor(resize_short_side(load_image(path), 256)) for path in learnt_from[:: 1 + len(learnt_from) // 12]
+        to_tensor(resize_short_side(load_image(path), 256)) for path in learned_from[:: 1 + len(learned_from) // 12]
     ]
     generator = trainer.average.cpu()
     wanted = [contrast(to_tensor(resize_short_side(load_image(path), YARDSTICK_SIZE))) for path in paths]
