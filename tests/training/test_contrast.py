@@ -46,7 +46,7 @@ def test_paintings_get_the_contrast_that_is_wanted_and_other_styles_stay(factor)
 
     before = [found(k) for k in range(3)]
     match_contrast(generator, [factor * before[0], before[1]], photos)
-    assert found(0) == pytest.approx(factor * before[0], rel=0.02)
+    assert found(0) == pytest.approx(factor * before[0], rel=0.03)
     assert [found(1), found(2)] == pytest.approx(before[1:], rel=1e-4)
 
 

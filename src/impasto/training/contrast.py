@@ -8,7 +8,9 @@ from torch import Tensor
 from impasto.nn.generators import LightGenerator
 from impasto.nn.pixel_terms import lightness
 
-ROUNDS = 4
+ROUNDS = 3
+SLOPE = 0.75
+"""Relative change of contrast for a relative change of what is amplified: the sigmoid flattens it."""
 LARGEST = 1.6
 """The largest factor, and the inverse of the smallest."""
 
@@ -38,8 +40,8 @@ def match_contrast(generator: LightGenerator, wanted: Sequence[float], photos: S
                     source = torch.Generator().manual_seed(number)
                     noise = generator.draw_noise(1, *photo.shape[2:], source=source).to(photo.device)
                 found += contrast(generator(photo, noise, style)) / len(photos)
-            # The sigmoid flattens what is amplified, so this approaches the aim from one side.
-            factor = min(max(factors[index] * aim / max(found, 1e-3), 1 / LARGEST), LARGEST)
+            wanted_factor = factors[index] * (aim / max(found, 1e-3)) ** (1 / SLOPE)
+            factor = min(max(wanted_factor, 1 / LARGEST), LARGEST)
             generator.amplify(index, factor / factors[index])
             factors[index] = factor
     generator.train(training)

@@ -15,7 +15,7 @@ from impasto.training.environment import interruptible, seeded
 from impasto.training.export import write_result
 from impasto.training.run import Run
 
-CROPS = 12
+CROPS = 6
 """Number of crops on which the contrast of paintings is measured."""
 RANGE_CROPS = 4
 """Number of them on which feature ranges are measured for 8-bit quantization."""
