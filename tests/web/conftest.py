@@ -64,13 +64,13 @@ def add_negative(folder: Path, name: str = STYLE) -> None:
     (styles / f"{name}.json").write_text(json.dumps({"title": "Negative", "kind": "model", "made": 1.0}))
 
 
-def start(folder: Path, host: str = "127.0.0.1", names: tuple[str, ...] = (), **limits: Any) -> Running:
-    """Start a server on a free port."""
+def start(folder: Path, host: str = "127.0.0.1", names: tuple[str, ...] = (), port: int = 0, **limits: Any) -> Running:
+    """Start a server, on a free port unless one is named."""
     from impasto.web.guard import Access
     from impasto.web.limits import Limits
     from impasto.web.server import listen, serve
 
-    found = listen(host, 0)
+    found = listen(host, port)
     started = threading.Event()
     servers: list[Any] = []
     access = Access.on(host, names)

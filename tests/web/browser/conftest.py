@@ -32,11 +32,13 @@ MOST_WAITS = 5
 """A test lasts at most this many times as long as one of its waits."""
 
 
-def write_camera(path: Path) -> Path:
+@pytest.fixture(scope="module")
+def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A film for the browser's fake camera, 160 x 120: a gray ramp from left to right, with a bar that moves down."""
     import numpy as np
 
     ramp = np.tile(np.linspace(40, 200, 160, dtype=np.uint8), (120, 1))
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W160 H120 F30:1 Ip A1:1 C420jpeg\n")
         for number in range(CAMERA_FRAMES):
@@ -47,23 +49,21 @@ def write_camera(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def module_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def module_chromium(camera_film: Path) -> Iterator[Any]:
     """The browser of a file of tests. It finds no address but this computer's, and has a fake camera."""
     if MISSING:
         pytest.skip(f"the page is not tested here without {', '.join(MISSING)}")
     from playwright.sync_api import sync_playwright
 
-    camera = write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m")
     arguments = [
         "--no-sandbox",
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
+        f"--use-file-for-fake-video-capture={camera_film}",
     ]
-    before = set(psutil.Process().children())
     with sync_playwright() as playwright:
-        (driver,) = (child for child in psutil.Process().children() if child not in before)
+        (driver,) = (child for child in psutil.Process().children() if child.name().startswith("node"))
         browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments, timeout=TIMEOUT)
         browser.driver = driver
         yield browser

@@ -14,18 +14,27 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def school(tmp_path, photo_folder, tiny_vgg_file):
-    """A server whose trainings are quick: a tiny loss network, few photos."""
+    """Starts a server whose trainings are quick (a tiny loss network, few photos) in place of the one before."""
     pytest.importorskip("torch")
-    running = start(tmp_path / "page")
-    small = {"content": str(photo_folder), "loss_network": str(tiny_vgg_file), "threads": 1}
-    running.page.trainings.options |= {"steps": 100_000, **small}
-    yield running
-    running.end()
+    running = []
+
+    def begin():
+        port = running[-1].port if running else 0
+        for server in running:
+            server.end()
+        running[:] = [start(tmp_path / "page", port=port)]
+        small = {"content": str(photo_folder), "loss_network": str(tiny_vgg_file), "threads": 1}
+        running[0].page.trainings.options |= {"steps": 100_000, **small}
+        return running[0]
+
+    yield begin
+    for server in running:
+        server.end()
 
 
 def test_a_style_is_learned_watched_stopped_and_used(visit, school, tmp_path):
     Image.fromarray(make_photo(5)).resize((256, 256)).save(tmp_path / "Blue Stripes.png")
-    user = visit(url=school.url, accept_downloads=True)
+    user = visit(url=school().url, accept_downloads=True)
     page = user.page
     user.add(photo_file(tmp_path))
     page.goto(user.url + "/#learn")
@@ -44,6 +53,10 @@ def test_a_style_is_learned_watched_stopped_and_used(visit, school, tmp_path):
 
     page.reload()
     card.locator(".curve polyline").wait_for()  # a reload goes on
+    again = school()
+    page.locator("#banner").wait_for(state="hidden")
+    card.locator(".curve polyline").wait_for()  # so does another server
+    assert [job.state for job in again.page.board.list(None)] == ["running"]
     card.locator("[data-stop]").click()
     page.locator("#learn-jobs .job[data-state=done]").wait_for()
     page.locator("#gallery [data-style=stripes]").wait_for(state="attached")
@@ -68,7 +81,7 @@ def test_a_style_is_learned_watched_stopped_and_used(visit, school, tmp_path):
 
 
 def test_a_training_is_cancelled_only_after_a_question(visit, school, tmp_path):
-    user = visit(url=school.url)
+    user = visit(url=school().url)
     page = user.page
     page.goto(user.url + "/#learn")
     page.locator("#learn-file").set_input_files(photo_file(tmp_path))

@@ -1,19 +1,16 @@
 """Reloads, two tabs, a slow network, a server that goes away: nothing that was done is lost."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import make_photo
-from tests.web.browser.user import DESKTOP, PHONE, difference, pixels
+from tests.web.browser.user import difference
 from tests.web.conftest import STYLE, photo_file
 
 pytestmark = pytest.mark.slow
 
 ROW = "#jobs .job"
-SCREENSHOTS = Path(__file__).parents[3] / "build" / "page"
-"""Where the pictures of the page are put, to be looked at."""
 
 
 def test_a_reload_in_the_middle_of_a_job_goes_on(visit, tmp_path):
@@ -98,25 +95,3 @@ def test_a_server_that_goes_away_is_named_and_found_again(visit, tmp_path):
     user.page.locator("#banner").wait_for(state="hidden")
     user.settled()
     assert difference(user.sees(), 255 - make_photo(0)) > 10
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_every_view_is_accessible_and_fits_the_screen(visit, tmp_path, screen, scheme):
-    user = visit(screen, color_scheme=scheme)
-    user.add(photo_file(tmp_path), photo_file(tmp_path, "second.png", 1))
-    user.choose(STYLE)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for view in ("paint", "learn", "video", "live"):
-        user.page.goto(f"{user.url}/#{view}")
-        assert user.axe() == [], view
-        assert user.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
-        name = f"{view}-{'phone' if screen is PHONE else 'desktop'}-{scheme}.png"
-        data = user.page.screenshot(path=SCREENSHOTS / name)
-        assert pixels(data).std() > 5
-    user.page.goto(f"{user.url}/#paint")
-    for opener, dialog in (("#save", "#save-dialog"), ("#help-button", "#help-dialog")):
-        user.page.locator(opener).click()
-        user.page.locator(f"{dialog}[open]").wait_for()
-        assert user.axe() == [], dialog
-        user.press("Escape")
