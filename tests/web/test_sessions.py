@@ -54,6 +54,21 @@ def test_a_session_that_is_in_use_is_not_idle_and_one_that_holds_nothing_is_idle
     assert sessions.idle() == []
 
 
+def test_a_session_for_which_a_job_runs_is_not_idle_however_long_it_takes(tmp_path):
+    working = set()
+    sessions = Sessions(tmp_path, Limits(), lambda session: session.key in working)
+    session = sessions.open(COOKIE)
+    with_photo(session)
+    working.add(session.key)
+    session.seen -= 10**6
+    sessions.open("d" * 43)
+    assert sessions.find(COOKIE) is session
+    session.seen -= 10**6
+    working.clear()
+    sessions.forget_idle()
+    assert sessions.find(COOKIE) is None
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
 def test_only_the_user_can_read_the_folder(sessions):
     assert sessions.open(COOKIE).folder.stat().st_mode & 0o077 == 0

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +12,7 @@ from impasto.pictures.formats import FORMAT_OF_SUFFIX
 from impasto.web.limits import Refusal
 from impasto.web.page import found_session, known_session, page_of, session_of
 from impasto.web.sessions import Photo, Session, new_id
-from impasto.web.uploads import check_disk, read_file, read_form, read_json, shown_name
+from impasto.web.uploads import check_disk, full_disk, read_file, read_form, read_json, shown_name
 
 MOST_SIDE = 4096
 MEDIA_TYPES = {
@@ -143,24 +142,28 @@ async def show_thumbnail(request: Request) -> Response:
     """A photo in one style, as the gallery shows it."""
     session = known_session(request)
     photo, side = session.photo(request.path_params["id"]), side_of(request.query_params.get("side"), 256)
-    path = await thumbnail(request, session, photo, request.path_params["name"], side)
-    return _picture(path.read_bytes())
+    return _picture(await thumbnail(request, session, photo, request.path_params["name"], side))
 
 
-async def thumbnail(request: Request, session: Session, photo: Photo, name: str, side: int) -> Path:
-    """The file of a photo in one style, which is painted if it is not there."""
+async def thumbnail(request: Request, session: Session, photo: Photo, name: str, side: int) -> bytes:
+    """A photo in one style, a JPEG. It is painted once, and kept beside the photo."""
     page = page_of(request)
     options = page.styles.read_options({"styles": {name: 1}}, session)
     stamp = page.styles.stamp(name)
     path = photo.path.with_suffix(f".{side}.{name}{stamp}.jpg")
-    if not path.is_file():
-        session.check_room(page.limits)
-        arguments = {"path": str(photo.path), "name": photo.name, "options": options, "side": side}
-        reply = await page.ask("preview", arguments, priority=BATCH)
-        if session.photos.get(photo.id) is photo:
-            path.write_bytes(reply.block)
-            session.thumbnails += len(reply.block)
-    return path
+    if path.is_file():
+        return path.read_bytes()
+    session.check_room(page.limits)
+    arguments = {"path": str(photo.path), "name": photo.name, "options": options, "side": side}
+    block = (await page.ask("preview", arguments, priority=BATCH)).block
+    if session.photos.get(photo.id) is photo:  # it was not deleted in the meantime
+        try:
+            path.write_bytes(block)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise full_disk(error) from None
+        session.thumbnails += len(block)
+    return block
 
 
 async def stylize(request: Request) -> Response:

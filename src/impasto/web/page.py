@@ -42,7 +42,7 @@ class Page:
             if place.is_symlink():
                 place.unlink()
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.sessions = Sessions(folder / "sessions", limits)
+        self.sessions = Sessions(folder / "sessions", limits, self._has_jobs)
         self.styles = Styles(folder / "styles")
         self.board = Board(limits, self._remember)
         self.painter = Worker(verbose=verbose)
@@ -77,9 +77,10 @@ class Page:
         while True:
             await asyncio.sleep(JANITOR_SECONDS)
             for session in self.sessions.idle():
-                busy = any(job.session == session.key and not job.has_ended for job in self.board.list(session.key))
-                if not busy and not session.streams:
-                    self.delete(session)
+                self.delete(session)
+
+    def _has_jobs(self, session: Session) -> bool:
+        return any(job.session == session.key and not job.has_ended for job in self.board.list(session.key))
 
     def remember(self, session: Session) -> None:
         """Write down what a session holds, so that it survives a server that is killed."""

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -180,11 +180,15 @@ class Sessions:
     Args:
         folder: An existing folder of our own. Sessions of an earlier server that was killed go on; the rest is deleted.
         limits: The limits of the server.
+        in_use: Whether something works for a session, however long ago its last request was.
     """
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits, in_use: Callable[["Session"], bool] = lambda session: False
+    ) -> None:
         self._folder = folder
         self._limits = limits
+        self._in_use = in_use
         self._sessions: dict[str, Session] = {}
         self._revived: list[tuple[Session, list[dict[str, Any]]]] = []
         for left in folder.iterdir():
@@ -255,7 +259,10 @@ class Sessions:
         return [
             session
             for session in self._sessions.values()
-            if not session.uploads and now - session.seen > (most if session.bytes else min(most, EMPTY_SECONDS))
+            if now - session.seen > (most if session.bytes else min(most, EMPTY_SECONDS))
+            and not session.uploads
+            and not session.streams
+            and not self._in_use(session)
         ]
 
     def forget_idle(self) -> None:

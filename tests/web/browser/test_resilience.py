@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import make_photo
 from tests.web.browser.user import difference
-from tests.web.conftest import STYLE, photo_file
+from tests.web.conftest import STYLE, make_endless, photo_file
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +62,30 @@ def test_two_tabs_share_photos_and_both_paint(visit, tmp_path):
     assert difference(user.sees(), 255 - make_photo(0)) < 4
     other.locator("#photos .remove").click(force=True)
     user.page.locator("#welcome").wait_for()
+
+
+def test_a_tab_that_nobody_sees_keeps_no_connection_open(visit, server, tmp_path):
+    user = visit()
+    user.add(photo_file(tmp_path))
+    (session,) = (one for one in server.page.sessions.all() if one.photos)
+    user.choose(STYLE)
+    make_endless(server, *session.photos)
+    user.page.locator("#save").click()
+    user.page.locator("#save-go").click()
+    user.wait(lambda: session.streams == 1)
+    other = user.open()
+    user.wait(lambda: session.streams == 2)
+    hide = """hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange')); }"""
+    other.evaluate(hide, True)
+    user.wait(lambda: session.streams == 1)
+    other.evaluate(hide, False)
+    user.wait(lambda: session.streams == 2)
+    user.page.evaluate(hide, True)  # this tab waits for its result
+    user.page.wait_for_timeout(300)
+    assert session.streams == 2
+    user.page.locator(f"{ROW} .close").click()
+    user.page.locator(f"{ROW}[data-state=cancelled]").wait_for()
 
 
 def test_a_slow_network_shows_progress_and_ends_with_the_newest_settings(visit, tmp_path):

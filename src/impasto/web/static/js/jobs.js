@@ -5,7 +5,7 @@ import { $, attempt, clock, confirm, download, el, icon, size } from "./dom.js";
 import { get, hearTabs, on, set, tellTabs } from "./state.js";
 
 const MOST_STREAMS = 2; // a browser has six connections to a server, for all of its tabs
-const followed = new Set();
+const followed = new Map(); // job: what ends its stream
 const endings = new Map(); // job: functions to call at its end
 const KEY = "impasto.dismissed";
 const dismissed = new Set(JSON.parse(sessionStorage.getItem(KEY) ?? "[]"));
@@ -32,17 +32,26 @@ export async function loadJobs() {
 }
 
 async function followOne(id) {
-  if (followed.has(id) || followed.size >= MOST_STREAMS) return;
-  followed.add(id);
+  if (followed.has(id) || followed.size >= MOST_STREAMS || leaves(id)) return;
+  const abort = new AbortController();
+  followed.set(id, abort);
   try {
-    const last = await follow(id, (job) => set("jobs", get("jobs").map((other) => (other.id === id ? job : other))));
+    const last = await follow(id, (job) => set("jobs", get("jobs").map((other) => (other.id === id ? job : other))), abort.signal);
     settle(last);
-  } catch {
-    set("jobs", get("jobs").filter((job) => job.id !== id)); // the server does not know it any more
+  } catch (error) {
+    if (error.name !== "AbortError") set("jobs", get("jobs").filter((job) => job.id !== id)); // the server does not know it any more
   } finally {
     followed.delete(id);
-    loadJobs();
+    if (!leaves(id)) loadJobs();
   }
+}
+
+/** A tab that nobody sees keeps no connection open, unless it waits for the result: the other tabs need them. */
+const leaves = (id) => document.hidden && !endings.has(id);
+
+function seenOrHidden() {
+  if (!document.hidden) loadJobs();
+  else for (const [id, abort] of followed) if (leaves(id)) abort.abort();
 }
 
 function settle(job) {
@@ -117,10 +126,10 @@ function paintCard(card, job) {
 export function createJobs() {
   showCards($("#jobs"), "paint", paintCard);
   hearTabs((what) => what === "jobs" && loadJobs());
+  document.addEventListener("visibilitychange", seenOrHidden);
   on("jobs", () => {
     const runs = (kind) => get("jobs").some((job) => job.kind === kind && !finished(job));
     $('a[href="#learn"] .dot').hidden = !runs("train");
     $('a[href="#video"] .dot').hidden = !runs("video");
   });
-
 }
