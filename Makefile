@@ -2,6 +2,7 @@
 # make test      all quick tests, and an install without torch
 # make check     formatting, lint and types
 # make slow      the tests that take minutes: the demo, and all of the papers' claims at a tiny budget
+# make browser   all stories of the page in Chromium, one file after another; screenshots in build/page
 # make test-all  make test and make slow; then what computes with networks, as processors without AVX-512 and without
 #                bfloat16 and with 1, 2 and 4 threads; then the built wheel on Python 3.11, 3.12 and 3.13 without torch,
 #                and on 3.11 with the oldest dependencies that pyproject.toml allows
@@ -21,7 +22,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 DATA_PACKAGE := packages/impasto-train-data
 
-.PHONY: demo test check slow test-all docs soak wheels lock paper paper-quick bench bench-video clean
+.PHONY: demo test check slow browser test-all docs soak wheels lock paper paper-quick bench bench-video clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
@@ -36,6 +37,9 @@ check: $(INSTALLED)
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+browser: $(INSTALLED)
+	$(BIN)/python -m pytest -m "slow or not slow" tests/web/browser
 
 test-all: test slow
 	$(BIN)/python tools/test_everywhere.py

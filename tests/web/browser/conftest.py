@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.web.browser.camera import write_ramp
 from tests.web.browser.user import DESKTOP, TIMEOUT, User
 from tests.web.conftest import SERVES, Running
 
@@ -27,25 +28,14 @@ MISSING = [
     )
     if not found
 ]
-CAMERA_FRAMES = 30
 MOST_WAITS = 5
 """A test lasts at most this many times as long as one of its waits."""
 
 
 @pytest.fixture(scope="module")
 def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film for the browser's fake camera, 160 x 120: a gray ramp from left to right, with a bar that moves down."""
-    import numpy as np
-
-    ramp = np.tile(np.linspace(40, 200, 160, dtype=np.uint8), (120, 1))
-    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W160 H120 F30:1 Ip A1:1 C420jpeg\n")
-        for number in range(CAMERA_FRAMES):
-            luma = ramp.copy()
-            luma[number * 4 : number * 4 + 4] = 235
-            file.write(b"FRAME\n" + luma.tobytes() + bytes([128]) * (80 * 60 * 2))
-    return path
+    """A film for the browser's fake camera."""
+    return write_ramp(tmp_path_factory.mktemp("camera") / "camera.y4m")
 
 
 @pytest.fixture(scope="module")

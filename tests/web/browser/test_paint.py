@@ -10,40 +10,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import make_photo
-from tests.web.browser.user import DESKTOP, PHONE, difference, names_in, pixels
+from tests.web.browser.user import difference, names_in, pixels
 from tests.web.conftest import STYLE, photo_file
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_photo_is_painted_compared_and_saved(visit, tmp_path, screen):
-    user = visit(screen, accept_downloads=True)
-    assert user.axe() == []
-    user.add(photo_file(tmp_path))
-    user.choose(STYLE)
-    photo = make_photo(0)
-    assert difference(user.sees(), 255 - photo) < 4
-    assert difference(user.sees("before"), photo) < 4
-
-    divider = user.page.locator("#divider")
-    box = divider.bounding_box()
-    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    user.page.mouse.move(*middle)
-    user.page.mouse.down()
-    user.page.mouse.move(middle[0] - box["width"] / 4, middle[1], steps=4)
-    user.page.mouse.up()
-    share = float(divider.input_value())
-    assert 15 < share < 40
-    clip = user.page.locator("#before").evaluate(
-        "image => [parseFloat(image.style.clipPath.split(' ')[1]), image.clientWidth]"
-    )
-    assert 1 - clip[0] / clip[1] == pytest.approx(share / 100, abs=0.01)
-
-    name, data = user.save("png")
-    assert name == "photo.png"
-    assert (pixels(data) == 255 - photo).all()
-    assert user.axe() == []
 
 
 def test_every_style_is_shown_on_the_own_photo(visit, tmp_path):

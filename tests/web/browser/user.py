@@ -27,6 +27,7 @@ _PIXELS = """image => {
     canvas.getContext('2d').drawImage(image, 0, 0);
     return canvas.toDataURL('image/png');
 }"""
+_CANVAS = "canvas => canvas.toDataURL('image/png')"
 _FOCUS = """() => {
     const node = document.activeElement, shown = node.closest('label, .segments label') ?? node;
     const lines = [node, shown].map(each => getComputedStyle(each));
@@ -101,7 +102,14 @@ class User:
 
     def sees(self, which: str = "painted") -> npt.NDArray[np.uint8]:
         """The picture in an element, uint8 (H, W, 3)."""
-        data = self.page.locator(f"#{which}").evaluate(_PIXELS)
+        return self._decoded(f"#{which}", _PIXELS)
+
+    def sees_canvas(self, selector: str) -> npt.NDArray[np.uint8]:
+        """What is drawn on a canvas, uint8 (H, W, 3)."""
+        return self._decoded(selector, _CANVAS)
+
+    def _decoded(self, selector: str, script: str) -> npt.NDArray[np.uint8]:
+        data = self.page.locator(selector).evaluate(script)
         return pixels(base64.b64decode(data.split(",")[1]))
 
     def until(self, expression: str, argument: Any = None) -> None:
