@@ -12,17 +12,19 @@
 # make lock      renew constraints.txt: the exact versions that `make` installs
 # make paper     test the papers' claims and write docs/paper: hours, DATA=folder; make paper-quick: minutes, tiny
 # make bench-video  how still and how fast films are painted: DATA=folder
+# make bench-page   how quickly the page answers, and whether its memory stays flat: PHOTOS=100 for the latter
 # make bench     time our generators beside other projects' networks: DATA=folder
 # make clean     remove what the others made
 
 PYTHON ?= python3
 MINUTES ?= 3
 COUNT ?= 10000
+PHOTOS ?= 0
 BIN := .venv/bin
 INSTALLED := .venv/installed
 DATA_PACKAGE := packages/impasto-train-data
 
-.PHONY: demo test check slow browser test-all docs soak wheels lock paper paper-quick bench bench-video clean
+.PHONY: demo test check slow browser test-all docs soak wheels lock paper paper-quick bench bench-video bench-page clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(MINUTES)
@@ -73,6 +75,9 @@ $(INSTALLED): pyproject.toml $(DATA_PACKAGE)/pyproject.toml constraints.txt
 
 bench-video: $(INSTALLED)
 	$(BIN)/python benchmarks/video.py --data $(DATA)
+
+bench-page: $(INSTALLED)
+	$(BIN)/python benchmarks/page.py --photos $(PHOTOS)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))

@@ -37,10 +37,13 @@ export function showImage(which, url) {
 
 export const paintedImage = () => images.painted;
 
+/** The size of a pane. Two of them are side by side, or one above the other (`upright`): as the picture is larger. */
 function paneSize() {
+  const shown = photo();
   const half = get("mode") === "side" && !get("masking");
-  const upright = stage.clientHeight > stage.clientWidth;
-  return { width: stage.clientWidth / (half && !upright ? 2 : 1), height: stage.clientHeight / (half && upright ? 2 : 1), upright, half };
+  const { clientWidth: width, clientHeight: height } = stage;
+  const upright = Math.min(width / shown.width, height / 2 / shown.height) > Math.min(width / 2 / shown.width, height / shown.height);
+  return { width: half && !upright ? width / 2 : width, height: half && upright ? height / 2 : height, upright, half };
 }
 
 function fitScale() {
@@ -72,6 +75,7 @@ export function place() {
     images[name].style.imageRendering = scale * devicePixelRatio >= 3 ? "pixelated" : "auto";
   }
   split({ left, top, width: w, height: h });
+  captions({ left, top, width: w });
   const percent = Math.round(scale * devicePixelRatio * 100);
   $("#zoom-value").textContent = `${percent} %`;
   for (const listener of placed) listener({ left, top, width: w, height: h, scale });
@@ -93,15 +97,21 @@ function split(box) {
   const cut = left + ((right - left) * divider.value) / 100 - box.left;
   images.before.style.clipPath = comparing ? `inset(0 ${Math.max(0, box.width - cut)}px 0 0)` : "none";
   divider.setAttribute("aria-valuetext", `${Math.round(divider.value)} % ${get("against") ? title(get("against")) : "photo"}`);
+}
+
+/** Each caption lies in a corner of its picture, as far as that is on the stage. */
+function captions(box) {
+  const { width, height, upright, half } = paneSize();
   const names = { before: get("against") ? title(get("against")) : "Photo", after: Object.keys(get("options").styles).map(title).join(" + ") };
+  const hidden = { before: divider.value < 18, after: divider.value > 82 };
   for (const [which, text] of Object.entries(names)) {
     const caption = $(`#caption-${which}`);
     caption.textContent = text;
-    caption.hidden = get("mode") === "single" || get("masking") || (comparing && (which === "before" ? divider.value < 18 : divider.value > 82));
-    caption.style.setProperty("--inset", `${Math.max(0, which === "before" ? left : stage.clientWidth - right) + 10}px`);
-    caption.style.setProperty("--top", `${top + 10}px`);
+    caption.hidden = get("mode") === "single" || get("masking") || (!half && hidden[which]);
+    const outside = which === "before" ? box.left : width - box.left - box.width;
+    caption.style.setProperty("--inset", `${Math.max(0, outside) + 10}px`);
+    caption.style.setProperty("--top", `${Math.max(0, box.top) + 10 + (half && upright && which === "after" ? height : 0)}px`);
   }
-  if (get("mode") === "side") for (const which of Object.keys(names)) $(`#caption-${which}`).style.setProperty("--inset", "14px");
 }
 
 /** Zooms to a scale (null: fit) around a point of the stage. */
