@@ -16,6 +16,13 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 PHOTOS = [ROOT / "examples" / "photos" / f"{name}.jpg" for name in ("castle", "kitten", "city", "coffee")]
+TILES = """() => {
+    const photo = /photos\\/[^?/]+/.exec(document.querySelector('#before').src)?.[0] ?? '';
+    const seen = box => box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
+    return [...document.querySelectorAll('#gallery .tile img')]
+        .filter(image => image.checkVisibility() && seen(image.getBoundingClientRect()))
+        .every(image => image.classList.contains('loaded') && image.src.includes(photo)); }"""
+"""Whether the gallery shows what it is to show: the open photo in each style that is on the screen."""
 SCREENS = {"desktop": DESKTOP, "phone": PHONE}
 
 
@@ -57,6 +64,7 @@ def screen(visit, gallery_server, request):
 
     def shot(name):
         user.page.locator("#toast.shown").wait_for(state="hidden")
+        user.page.wait_for_timeout(500)  # pictures fade in
         assert user.axe() == [], name
         assert user.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert pixels(user.page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")).std() > 5
@@ -67,14 +75,14 @@ def screen(visit, gallery_server, request):
 def paint_states(user, shot):
     page = user.page
     page.locator("#easel-painted.loaded").wait_for()
+    user.until(TILES)
     shot("welcome")
     user.add(*PHOTOS)
     page.locator("#photos .thumb").nth(1).click()
     user.choose("great_wave")
     user.choose("udnie")
     user.choose("starry_night")
-    page.locator("#gallery .tile img[src*='/api/photos/']").nth(15).wait_for(state="attached")
-    page.wait_for_timeout(500)  # pictures fade in
+    user.until(TILES)
     shot("paint")
     page.locator("#compare").select_option("great_wave")
     page.locator("[name=mode][value=side]").check(force=True)
@@ -87,6 +95,7 @@ def paint_states(user, shot):
     page.locator("#paint-controls [data-share=udnie]").fill("35")
     user.settled()
     page.locator("#divider").fill("35")
+    user.until(TILES)
     shot("mix")
     page.locator("#brush-open").click()
     page.locator("#brush-size").fill("22")
@@ -117,7 +126,6 @@ def other_states(user, shot, tmp_path):
     frames[0].save(tmp_path / "city.webp", save_all=True, append_images=frames[1:], duration=40, quality=90)
     page.locator("#video-file").set_input_files(tmp_path / "city.webp")
     user.until("document.querySelector('#video-painted').naturalWidth > 0")
-    page.wait_for_timeout(500)
     shot("video")
     page.goto(f"{user.url}/#live")
     shot("live-empty")
