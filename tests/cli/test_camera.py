@@ -1,15 +1,17 @@
 """`impasto camera`: its address carries the flags, and leads to the page's bare live view."""
 
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from impasto.cli.main import main
-from tests.web.conftest import SERVES, STYLE, add_negative
+from tests.web.conftest import SERVES, STYLE, add_negative, start
 
 pytestmark = pytest.mark.skipif(not SERVES, reason="impasto[serve] is not installed")
 
@@ -51,6 +53,24 @@ def test_the_browser_is_opened_unless_it_is_told_not_to(tmp_path, monkeypatch, c
     assert parse_qs(urlsplit(opened[0]).query)["style"] == ["udnie:0.7", "great_wave:0.3"]
     assert main([*words, "--no-open"]) == 0
     assert len(opened) == 1
+
+
+def test_a_server_that_runs_already_is_used(tmp_path, capsys):
+    running = start(tmp_path)
+    try:
+        assert main(["camera", "--port", str(running.port), "--folder", str(tmp_path), "--no-open"]) == 0
+    finally:
+        running.end()
+    address = urlsplit(capsys.readouterr().out.strip())
+    assert (address.port, address.path) == (running.port, "/live")
+
+
+def test_another_program_on_the_port_is_not_taken_for_a_server(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=lambda: other.accept()[0].close(), daemon=True).start()
+        words = ["camera", "--port", str(other.getsockname()[1]), "--folder", str(tmp_path), "--no-open"]
+        assert main(words) == 2
+    assert "is in use" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

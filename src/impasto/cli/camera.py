@@ -1,21 +1,25 @@
 """The command `impasto camera`."""
 
+import json
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 from cyclopts import Parameter
 
+from impasto.cli.console import note
 from impasto.cli.flags import FilePath, Switch, flags_of, flags_set, whole_number
 from impasto.cli.request import with_shares
-from impasto.cli.serve import PORT, ServeFlags, default_folder, run_server
+from impasto.cli.serve import LOOPBACK, PORT, ServeFlags, default_folder, run_server, show, url_of
 from impasto.errors import UsageError
 from impasto.options import check_ranges, opt
 from impasto.painting.settings import Settings
 from impasto.web.limits import Refusal
 from impasto.web.styles import Styles
 
+ANSWER_SECONDS = 5
 if TYPE_CHECKING:
     SettingsFlags = Any
 else:
@@ -46,13 +50,29 @@ def camera(
 ) -> int:
     """Paint the camera live in a browser window, without anything around it.
 
-    The address is printed too: OBS shows it as a browser source. The server runs until Ctrl-C. Nothing leaves this
-    computer. `impasto serve` has the same with all controls.
+    The address is printed too: OBS shows it as a browser source. The server runs until Ctrl-C; if `impasto serve` runs
+    already on the port, that is used. Nothing leaves this computer. `impasto serve` has the same with all controls.
     """
     flags = flags or CameraFlags()
     folder = flags.folder or default_folder()
     path = live_path(flags, Settings(**flags_set(settings)), folder)
+    if flags.port and serves(flags.port):
+        show(url_of(LOOPBACK, flags.port, None, path), open_browser=not flags.no_open)
+        note("the server that runs already paints it")
+        return 0
     return run_server(ServeFlags(port=flags.port, folder=folder, open=not flags.no_open), path)
+
+
+def serves(port: int) -> bool:
+    """Whether `impasto serve` runs on this port of this computer."""
+    connection = HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/api/info")
+        return "version" in json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError, TypeError):
+        return False
+    finally:
+        connection.close()
 
 
 def live_path(flags: CameraFlags, settings: Settings, folder: Path) -> str:

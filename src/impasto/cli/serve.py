@@ -14,7 +14,7 @@ from impasto.options import opt
 from impasto.web.guard import Access, is_loopback
 from impasto.web.server import Server, listen, serve
 
-PORT = 8020
+LOOPBACK, PORT = "127.0.0.1", 8020
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class ServeFlags:
     """Where the server listens, and what it keeps."""
 
     host: str = opt(
-        "127.0.0.1", "address to listen on; any but a loopback address is open to others, who then need a token"
+        LOOPBACK, "address to listen on; any but a loopback address is open to others, who then need a token"
     )
     port: Annotated[int, whole_number(0, 65535)] = opt(PORT, "port to listen on; 0 for any that is free")
     allow_host: Annotated[list[str] | None, Parameter(negative="")] = opt(
@@ -53,18 +53,23 @@ def run_server(flags: ServeFlags, path: str = "/") -> int:
     address = url_of(flags.host, found.getsockname()[1], access.token, path)
 
     def ready(server: Server) -> None:
-        print(address, flush=True)
+        show(address, open_browser=flags.open)
         note("Ctrl-C ends the server")
         if not is_loopback(flags.host):
             note("other computers can reach this server: who has the address above can use it")
-        if flags.open:
-            import webbrowser
-
-            webbrowser.open(address)
 
     with found:
         serve(found, folder, access, verbose="--verbose" in sys.argv, ready=ready)
     return 0
+
+
+def show(address: str, *, open_browser: bool) -> None:
+    """Print an address, and open it if that is wanted."""
+    print(address, flush=True)
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 def default_folder() -> Path:
@@ -74,5 +79,5 @@ def default_folder() -> Path:
 
 def url_of(host: str, port: int, token: str | None, path: str = "/") -> str:
     """The address to open."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    name = {"0.0.0.0": LOOPBACK, "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}{path}" + (f"{'&' if '?' in path else '?'}token={token}" if token else "")
