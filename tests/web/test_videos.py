@@ -97,6 +97,18 @@ def test_a_clip_that_is_cancelled_keeps_the_part_that_is_painted(client, clip, t
         assert 0 < sum(1 for _ in part.frames()) < 400
 
 
+@pytest.mark.parametrize("format", ["gif", "webp", "png"])
+def test_an_animation_is_a_clip(client, tmp_path, format):
+    frames = [Image.fromarray(picture(number)) for number in range(3)]
+    frames[0].save(tmp_path / "a", format, save_all=True, append_images=frames[1:], duration=40)
+    answer = client.post("/api/videos", files={"file": ("a", (tmp_path / "a").read_bytes())})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["frames"] == 3
+    body = {"video": answer.json()["id"], "at": 0, **NEGATIVE}
+    painted = pixels_of(client.post("/api/video-preview", json=body)).astype(int)
+    assert np.abs(painted - (255 - picture(0).astype(int))).mean() < 16
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -120,6 +132,7 @@ def test_a_damaged_clip_gets_one_line_without_our_paths(client, clip_bytes, serv
     assert answer.status_code == 422
     assert answer.json()["error"].startswith("a.mp4: ")
     assert str(server.folder) not in answer.json()["error"]
+    assert not [path for path in (server.folder / "sessions").glob("*/*") if path.name != "session.json"]
 
 
 @pytest.mark.parametrize(

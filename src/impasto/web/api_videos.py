@@ -36,10 +36,10 @@ async def add(request: Request) -> Response:
     try:
         found = (await page.ask("clip", {"path": str(upload.path), "name": upload.name}, priority=UPLOAD)).values
     except BaseException:
-        upload.path.unlink(missing_ok=True)
+        for left in session.folder.glob(f"{upload.path.stem}.*"):
+            left.unlink(missing_ok=True)
         raise
     path = upload.path.with_suffix(found.pop("suffix"))
-    upload.path.rename(path)
     clip = Clip(new_id(), upload.name, path, bytes=upload.bytes, **found)
     session.clips[clip.id] = clip
     page.remember(session)

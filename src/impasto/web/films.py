@@ -52,10 +52,11 @@ def suffix_of(head: bytes, name: str) -> str:
 
 
 def describe(path: str, name: str) -> dict[str, Any]:
-    """The size and length of a clip, and the suffix for it."""
+    """The size and length of a clip, and its suffix, which its file gets: readers of animations go by it."""
     with Path(path).open("rb") as file:
         suffix = suffix_of(file.read(512), name)
-    with naming(path, name), open_clip(path) as clip:
+    named = Path(path).rename(Path(path).with_suffix(suffix))
+    with naming(str(named), name), open_clip(named) as clip:
         info = clip.info
         frames = info.frames
         seconds = None if frames is None else float(frames / info.rate)

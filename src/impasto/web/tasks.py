@@ -170,7 +170,7 @@ class Tasks:
     # ---- clips and training; their modules are loaded when they are needed ------------------------------------------
 
     def clip(self, path: str, name: str) -> Answer:
-        """The size and length of a clip."""
+        """The size and length of a clip, and its suffix, which its file gets."""
         from impasto.web.films import describe
 
         return describe(path, name), b""
