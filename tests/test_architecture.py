@@ -130,6 +130,11 @@ def test_stylizing_loads_nothing_that_it_does_not_use(tmp_path):
     assert "impasto.cli.stylize" in loaded
 
 
+def test_a_network_is_loaded_before_pillow_is():
+    """`impasto stylize` loads the network in one thread, while another imports Pillow and reads the first photo."""
+    assert "PIL" not in modules_after("import impasto.cli.stylize, impasto.cli.painters, impasto.painting.load")
+
+
 def test_importing_the_package_is_nearly_free():
     assert not modules_after("import impasto") & {"numpy", "PIL", "rich", "cyclopts"}
 

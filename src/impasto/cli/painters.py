@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from impasto.cli.flags import PaintingFlags
 from impasto.cli.request import Request
 from impasto.errors import ImpastoError, UsageError
 from impasto.models.catalog import Variant
-from impasto.painting.batch import Painter, PicturePainter, picture_painter
 from impasto.painting.engine import without_module
 from impasto.painting.load import load
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.picture import Picture, Pixels
-from impasto.pictures.read import read_mask
+
+if TYPE_CHECKING:
+    from impasto.painting.batch import Painter, PicturePainter
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ Loader = Callable[[str | Mapping[str, float]], Stylizer]
 """`impasto.load` with the engine, threads and precision of the command line."""
 
 
-def load_painter(request: Request, engine: PaintingFlags) -> PicturePainter:
+def load_painter(request: Request, engine: PaintingFlags) -> "PicturePainter":
     """A function that repaints a picture, or makes a contact sheet of it.
 
     Raises:
@@ -57,17 +59,10 @@ def _load(names: str | Mapping[str, float], *, variant: Variant, engine: Paintin
     return stylizer
 
 
-def _painter(request: Request, load: Loader) -> PicturePainter:
+def _painter(request: Request, load: Loader) -> "PicturePainter":
     """A function that repaints a picture, with masks and refinement."""
     saved = request.saved
-    masks = []
-    for path in request.masks:
-        mask = read_mask(path)
-        for text in mask.notes:
-            note(f"{path}: {text}")
-        masks.append(mask.values)
-    if request.background_only:
-        masks = [np.asarray(255 - mask, np.uint8) for mask in masks]
+    masks = _masks(request) if request.masks else []
     painter: Painter
     if len(masks) > 1:
         first, *others = saved.style
@@ -77,11 +72,26 @@ def _painter(request: Request, load: Loader) -> PicturePainter:
     else:
         stylizer = load(saved.model or saved.style)
         painter = [(stylizer, mask) for mask in masks] or stylizer
+    from impasto.painting.batch import picture_painter  # Pillow; another thread imports it while the network loads
+
     paint = picture_painter(painter, saved.settings, request.files)
     return _refined(paint, request) if request.extra.refine else paint
 
 
-def _refined(paint: PicturePainter, request: Request) -> PicturePainter:
+def _masks(request: Request) -> list[Pixels]:
+    """The masks: 255 where the style is painted."""
+    from impasto.pictures.read import read_mask  # with Pillow
+
+    masks = []
+    for path in request.masks:
+        mask = read_mask(path)
+        for text in mask.notes:
+            note(f"{path}: {text}")
+        masks.append(np.asarray(255 - mask.values, np.uint8) if request.background_only else mask.values)
+    return masks
+
+
+def _refined(paint: "PicturePainter", request: Request) -> "PicturePainter":
     """``paint``, followed by Gatys' optimization. Colors are matched at the end."""
     from impasto.optimize.refine import refined
     from impasto.pictures.colors import keep_colors
@@ -113,7 +123,7 @@ def _other(first: Stylizer, name: str, variant: Variant, load: Loader) -> Styliz
         return load(name)
 
 
-def _sheet_painter(request: Request, load: Loader) -> PicturePainter:
+def _sheet_painter(request: Request, load: Loader) -> "PicturePainter":
     """A function that makes a contact sheet of a photo, with one row of strengths for each style."""
     from impasto.painting.sheets import STRENGTHS, strength_sheet
 

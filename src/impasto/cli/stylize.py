@@ -21,7 +21,6 @@ from impasto.models.catalog import shipped_names
 from impasto.painting.plan import STANDARD, Failure, Job, Plan, check_protected, plan_files
 from impasto.painting.settings import SavedSettings, read_settings, write_settings
 from impasto.painting.shards import count_list, read_list
-from impasto.pictures.plugins import silence_decoders
 from impasto.pictures.sources import file_or_name
 from impasto.processor import cores
 
@@ -60,7 +59,6 @@ def stylize(
         dry_run: Only print what would be done.
         as_json: Print one JSON object for each picture.
     """
-    silence_decoders()
     inputs = inputs or []
     style, region = style or StyleFlags(), region or MaskFlags()
     extra, engine = extra or ExtraFlags(), engine or PaintingFlags()
@@ -81,6 +79,7 @@ def stylize(
         note("reading a picture from standard input")
     with ThreadPoolExecutor(1) as loading:  # while the inputs are found and the first is read
         painter = loading.submit(_load_painter, request, engine)
+        _silence_decoders()
         if ray is not None and paths is not None:
             plan, jobs, total = Plan(()), *_streamed(inputs, paths, output, request)
         else:
@@ -100,9 +99,17 @@ def stylize(
         return printer.dry_run(plan)
 
 
+def _silence_decoders() -> None:
+    from impasto.pictures.plugins import silence_decoders  # Pillow is imported while the network is loaded
+
+    silence_decoders()
+
+
 def _load_painter(request: Request, engine: PaintingFlags) -> "PicturePainter":
     from impasto.cli.painters import load_painter  # imported in the background as well
 
+    if request.masks:
+        _silence_decoders()
     return load_painter(request, engine)
 
 

@@ -2,16 +2,19 @@
 
 import io
 import os
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from impasto.errors import ImageError
 from impasto.pictures.picture import Pixels
-from impasto.pictures.read import load_image
-from impasto.pictures.sources import Source
 
-Input = Pixels | Image.Image | Source
+if TYPE_CHECKING:  # the command line imports Pillow while a network loads, not before
+    from PIL import Image
+
+    from impasto.pictures.sources import Source
+
+Input: TypeAlias = "Pixels | Image.Image | Source"
 """A picture: an array, uint8 or uint16 (H, W, 3); a Pillow image; or a file: its path, its bytes or a stream."""
 
 _WANTED = "uint8 or uint16 (H, W, 3), RGB, from 0 to white"
@@ -28,6 +31,10 @@ def as_array(image: Input) -> Pixels:
     """
     if isinstance(image, np.ndarray):
         return _checked(image)
+    from PIL import Image
+
+    from impasto.pictures.read import load_image
+
     if isinstance(image, Image.Image):
         return _from_pillow(image)
     if isinstance(image, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(image, "read"):
@@ -66,8 +73,12 @@ def _checked(array: Pixels) -> Pixels:
     raise ImageError(f"expected a picture, {_WANTED}, got {array.dtype} {shape}{': ' if hint else ''}{hint}")
 
 
-def _from_pillow(image: Image.Image) -> Pixels:
+def _from_pillow(image: "Image.Image") -> Pixels:
     """A Pillow image as an array: upright, in sRGB, composited on white."""
+    from PIL import ImageOps
+
+    from impasto.pictures.read import load_image
+
     if not image.width or not image.height:
         raise ImageError(f"this Pillow image is {image.width} x {image.height} pixels; it is empty")
     try:

@@ -15,7 +15,6 @@ from impasto.models.kinds import check_kind
 from impasto.models.stylefile import SUFFIX
 from impasto.options import check_ranges, opt
 from impasto.painting.shards import Shard
-from impasto.pictures import sixteen_bits as deep
 from impasto.pictures.folders import scan_folder
 from impasto.pictures.formats import (
     READABLE_SUFFIXES,
@@ -374,7 +373,9 @@ def _check_16_bits(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.target != STANDARD and not holds_16_bits(job.target):
             raise UsageError(f"{job.target}: has 8 bits in this format: use .png or .tif for --depth 16")
-    if reason := deep.missing():
+    from impasto.pictures import sixteen_bits  # imports Pillow
+
+    if reason := sixteen_bits.missing():
         raise UsageError(f"--depth 16 needs libvips: {reason}")
 
 

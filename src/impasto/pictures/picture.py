@@ -5,14 +5,17 @@ where 16 bits per sample are kept.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.pictures.metadata import Metadata
+
+if TYPE_CHECKING:  # Pillow is imported while a network loads, not before
+    from PIL import Image
+
+    from impasto.pictures.metadata import Metadata
 
 Samples = NDArray[np.unsignedinteger[Any]]
 """uint8 or uint16."""
@@ -33,7 +36,7 @@ class Picture:
     """uint8 or uint16 (H, W, 3), sRGB. Fully transparent pixels have the colors of their visible neighbors."""
     alpha: Samples | None = None
     """Opacity, (H, W), of the same dtype as the pixels; None if the image is opaque."""
-    metadata: Metadata | None = None
+    metadata: "Metadata | None" = None
     """EXIF, XMP, IPTC, text and resolution, as far as they are valid for the painted picture."""
     frames: int = 1
     """Number of images in the file. `pixels` is the first."""
@@ -63,12 +66,16 @@ def on_white(picture: Picture) -> Pixels:
     if picture.pixels.dtype == np.uint16:
         opacity = picture.alpha[..., np.newaxis].astype(np.float32) / np.float32(65535)
         return np.asarray(np.rint(65535 + opacity * (picture.pixels - np.float32(65535))), np.uint16)
+    from PIL import Image
+
     background = Image.new("RGB", picture.pixels.shape[1::-1], "white")
     return np.asarray(Image.composite(to_pillow(picture.pixels), background, Image.fromarray(picture.alpha)))
 
 
-def to_pillow(array: Pixels) -> Image.Image:
+def to_pillow(array: Pixels) -> "Image.Image":
     """A Pillow image of mode RGB that holds these pixels, uint8 (H, W, 3)."""
+    from PIL import Image
+
     check_picture(array)
     return Image.fromarray(np.ascontiguousarray(array))
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from impasto.errors import ImageError
 from impasto.pictures.picture import MAX_PIXELS, Pixels, Samples
@@ -43,6 +42,8 @@ def resize(array: Samples, width: int, height: int, *, rows: slice | None = None
     """
     if array.dtype == np.uint16 and array.ndim == 3:  # Pillow resizes 8-bit images, or one channel of floats
         return np.stack([resize(array[..., i], width, height, rows=rows) for i in range(array.shape[2])], axis=2)
+    from PIL import Image  # the command line imports Pillow while a network loads, not before
+
     deep_channel = array.dtype == np.uint16
     image = Image.fromarray(array.astype(np.float32) if deep_channel else np.ascontiguousarray(array))
     top, bottom, _ = (rows or slice(None)).indices(height)
@@ -55,5 +56,7 @@ def resize(array: Samples, width: int, height: int, *, rows: slice | None = None
 
 def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Resize a mask, uint8 (H, W), with a bilinear filter, which does not overshoot."""
+    from PIL import Image
+
     image = Image.fromarray(np.ascontiguousarray(mask))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
