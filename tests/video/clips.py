@@ -34,17 +34,24 @@ def make_clip(
     time_base: Fraction | None = None,
     options: dict[str, str] | None = None,
     audio: Sequence[str] = (),
+    audio_rate: int = 48_000,
     subtitles: bool = False,
     rotation: int = 0,
+    mirrored: bool = False,
     pixel_aspect: Fraction | None = None,
     color: tuple[int, int, int, int] | None = None,
     metadata: dict[str, str] | None = None,
     chapters: bool = False,
     seconds_of_audio: float | None = None,
     format: str | None = None,
+    begin: float = 0.0,
 ) -> Path:
-    """Encode a clip; ``color`` is matrix, primaries, transfer, range as FFmpeg numbers them."""
-    with av.open(str(path), "w", format=format) as container:
+    """Encode a clip; ``color`` is matrix, primaries, transfer, range as FFmpeg numbers them.
+
+    ``begin`` is added to all timestamps, where the format allows it.
+    """
+    container_options = {"output_ts_offset": str(begin)} if begin else {}
+    with av.open(str(path), "w", format=format, container_options=container_options) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         context = stream.codec_context
@@ -55,11 +62,11 @@ def make_clip(
             context.sample_aspect_ratio = pixel_aspect
         if color is not None:
             context.colorspace, context.color_primaries, context.color_trc, context.color_range = color
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, hflip=mirrored)
         sounds = []
         for number, name in enumerate(audio):
-            sound = container.add_stream(name, rate=48_000)
+            sound = container.add_stream(name, rate=audio_rate)
             sound.codec_context.layout = "stereo"
             sound.metadata["language"] = ("eng", "deu")[number]
             sounds.append(sound)
@@ -96,14 +103,14 @@ def make_clip(
 
 
 def _add_tone(container: Any, stream: Any, seconds: float, frequency: int) -> None:
-    layout, size = stream.codec_context.layout.name, 1024
+    layout, size, rate = stream.codec_context.layout.name, 1024, stream.codec_context.sample_rate
     fifo = av.AudioFifo()
-    time = np.arange(int(48_000 * seconds)) / 48_000
+    time = np.arange(int(rate * seconds)) / rate
     wave = (0.3 * np.sin(2 * np.pi * frequency * time * (1 + time))).astype(np.float32)  # no two packets are alike
     frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout=layout)
-    frame.rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+    frame.rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     formats = stream.codec_context.codec.audio_formats
-    resampler = av.AudioResampler(format=formats[0].name, layout=layout, rate=48_000)
+    resampler = av.AudioResampler(format=formats[0].name, layout=layout, rate=rate)
     for resampled in resampler.resample(frame):
         fifo.write(resampled)
     size = stream.codec_context.frame_size or size

@@ -1,9 +1,13 @@
 """Reading clips, against FFmpeg's own tools and the definitions of the standards."""
 
+import itertools
+import shutil
+import subprocess
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 av = pytest.importorskip("av")
 
@@ -50,9 +54,10 @@ def test_variable_frame_times_are_kept(tmp_path):
     assert [frame.time for frame in frames] == [Fraction(p, 1000) for p in pts]
 
 
-@pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_rotated_clips_come_upright_once(tmp_path, rotation):
-    path = make_clip(tmp_path / "a.mp4", rotation=rotation, pixel_format="yuv444p")
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_turned_and_mirrored_clips_come_upright_once(tmp_path, rotation, mirrored):
+    path = make_clip(tmp_path / "a.mp4", frames=2, rotation=rotation, mirrored=mirrored, pixel_format="yuv444p")
     clip, frames = read(path)
     shown = decoded(path)
     assert frames[0].pixels.shape == shown[0].shape
@@ -148,6 +153,91 @@ def test_what_is_no_video_is_named_in_one_line(tmp_path, content, message):
     with pytest.raises(VideoError, match=message) as error:
         open_clip(path)
     assert "\n" not in str(error.value)
+
+
+def joined_broadcasts(folder, starts, frames=25):
+    """A transport stream that is several recordings one after the other, each with sound, that begin at these times."""
+    pieces = []
+    for number, start in enumerate(starts):
+        path = make_clip(folder / f"{number}.ts", frames=frames, audio=("mp2",), format="mpegts", begin=start)
+        pieces.append(path.read_bytes())
+    (folder / "all.ts").write_bytes(b"".join(pieces))
+    return folder / "all.ts"
+
+
+@pytest.mark.parametrize("starts", [(0, 0), (0, 5000), (5000, 0), (100, 0, 300)], ids=str)
+def test_timestamps_that_jump_go_on_without_a_gap(tmp_path, starts):
+    path = joined_broadcasts(tmp_path, starts)
+    _, frames = read(path)
+    times = [float(frame.time) for frame in frames]
+    assert len(times) == 25 * len(starts)
+    assert times[0] < 0.1
+    assert max(abs(b - a - 0.04) for a, b in itertools.pairwise(times)) < 0.002
+
+
+def test_an_encrypted_clip_is_called_so(tmp_path):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    source, path = make_clip(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    keys = [
+        "-encryption_key",
+        "76a6c65c5ea762046bd749a2e632ccbb",
+        "-encryption_kid",
+        "a7e61c373e219033c21091fa607bf3b8",
+    ]
+    command = ["ffmpeg", "-v", "error", "-i", str(source), "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", *keys]
+    subprocess.run([*command, str(path)], check=True)
+    with pytest.raises(VideoError, match="is encrypted"):
+        open_clip(path)
+
+
+def test_fields_are_combined_from_the_frame_on_that_has_them(tmp_path):
+    """Here a progressive recording and an interlaced one were joined."""
+    plain = make_clip(tmp_path / "a.ts", frames=10, format="mpegts")
+    options = {"preset": "ultrafast", "x264-params": "interlaced=1:tff=1"}
+    fields = make_clip(tmp_path / "b.ts", frames=10, format="mpegts", options=options)
+    (tmp_path / "c.ts").write_bytes(plain.read_bytes() + fields.read_bytes())
+    clip, frames = read(tmp_path / "c.ts")
+    assert len(frames) == 20
+    assert any("fields" in note for note in clip.info.notes)
+    for number, frame in enumerate(frames):
+        assert np.abs(frame.pixels.astype(int) - picture(number % 10)).mean() < 8
+
+
+def test_the_stream_that_is_marked_as_the_main_one_is_read(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        for number, size in enumerate(((32, 32), (64, 48))):
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.disposition = av.stream.Disposition.default if number else av.stream.Disposition(0)
+        for stream in container.streams.video:
+            frame = av.VideoFrame.from_ndarray(picture(0, stream.width, stream.height), format="rgb24")
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert read(path)[1][0].pixels.shape == (48, 64, 3)
+
+
+def test_transparency_that_is_left_out_is_named(tmp_path):
+    path = make_clip(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuva420p")
+    assert any("transparency" in note for note in read(path)[0].info.notes)
+
+
+def test_an_animated_png_begins_after_its_default_picture(tmp_path):
+    pages = [Image.fromarray(picture(number)) for number in range(5)]
+    pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=50, default_image=True)
+    _, frames = read(tmp_path / "a.png")
+    assert len(frames) == 4
+    assert np.array_equal(frames[0].pixels, picture(1))
+
+
+def test_a_truncated_animation_gives_the_frames_that_are_there(tmp_path):
+    pages = [Image.fromarray(picture(number)) for number in range(20)]
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:], duration=50)
+    data = (tmp_path / "a.gif").read_bytes()
+    (tmp_path / "a.gif").write_bytes(data[: len(data) // 2])
+    clip, frames = read(tmp_path / "a.gif")
+    assert 5 <= len(frames) < 20
+    assert clip.damage.packets == 1
 
 
 def test_sound_alone_is_no_video(tmp_path):

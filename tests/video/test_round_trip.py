@@ -1,11 +1,13 @@
 """Clips written again frame by frame: times, sound, subtitles, colors and sizes stay; runs that end early go on."""
 
+import itertools
 import shutil
 import subprocess
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 av = pytest.importorskip("av")
 
@@ -15,6 +17,7 @@ from impasto.video.encoder import SegmentWriter, parts_folder  # noqa: E402
 from impasto.video.muxer import join  # noqa: E402
 from impasto.video.reader import open_clip  # noqa: E402
 from tests.video.clips import make_clip, packet_bytes, packet_times, picture, probe  # noqa: E402
+from tests.video.test_reader import joined_broadcasts  # noqa: E402
 
 HIGH_FPS = {"rate": 120, "frames": 30}
 VARIABLE = {"pts": [0, 40, 50, 90, 200, 1001, 1002, 1500, 3000, 9000], "time_base": Fraction(1, 1000)}
@@ -53,7 +56,7 @@ def copied(source, output, part=WHOLE, *, codec="auto", with_audio=True):
         writer.end_segment()
         begin = frames[0].time if part.start else Fraction(0)
         end = frames[-1].time + 1 / clip.info.rate if part.end is not None else None
-        notes = join(output, writer.segments(), clip.source, begin=begin, end=end, with_audio=with_audio)
+        notes = join(output, writer.segments(), clip, begin=begin, end=end, with_audio=with_audio)
         writer.remove()
     return frames, notes
 
@@ -122,6 +125,12 @@ def test_subtitles_are_copied_where_the_container_holds_them(tmp_path):
     assert packet_bytes(tmp_path / "c.mkv", "subtitle") == packet_bytes(tmp_path / "b.mkv", "subtitle") != []
     assert packet_times(tmp_path / "c.mkv", "subtitle") == packet_times(tmp_path / "b.mkv", "subtitle")
     _, notes = copied(tmp_path / "b.mkv", tmp_path / "c.mp4")
+    assert any("mov_text" in note for note in notes)
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "c.mp4"), "-map", "0:s", "-f", "srt", "-"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for line in ("00:00:00,200 --> 00:00:01,000", "Hello", "00:00:01,100 --> 00:00:01,900", "again"):
+        assert line in shown
+    _, notes = copied(tmp_path / "b.mkv", tmp_path / "c.avi")
     assert any("subtitle" in note and ".mkv" in note for note in notes)
 
 
@@ -133,6 +142,71 @@ def test_a_part_has_its_sound_at_the_same_offset(tmp_path):
     sound = dict(zip(packet_bytes(source), packet_times(source, "audio"), strict=True))
     for data, time in zip(packet_bytes(tmp_path / "b.mp4"), packet_times(tmp_path / "b.mp4", "audio"), strict=True):
         assert abs(sound[data] - 1 - time) < Fraction(1, 1000)
+
+
+def test_sound_and_picture_of_joined_broadcasts_stay_together(tmp_path):
+    """The sound of each recording lies beside its picture as it did before."""
+    source, output = joined_broadcasts(tmp_path, (0, 5000, 100), frames=50), tmp_path / "b.mp4"
+    copied(source, output)
+    assert packet_times(output)[-1] == pytest.approx(float(packet_times(output)[0]) + 149 * 0.04, abs=0.001)
+    sound = packet_times(output, "audio")
+    for part in range(1, 3):  # sound begins with each part; packets that overlap are left out
+        assert min(abs(float(time - packet_times(output)[0]) - 2 * part) for time in sound) < 0.03
+    assert max(b - a for a, b in itertools.pairwise(sound)) < 0.08
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("aac", 44_100), ("pcm_s16le", 8_000), ("pcm_s24le", 11_025)])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".avi"])
+def test_sound_of_any_rate_gets_into_every_container(tmp_path, suffix, codec, rate):
+    source = make_clip(tmp_path / "a.mkv", audio=(codec,), audio_rate=rate, frames=25)
+    copied(source, tmp_path / f"b{suffix}")
+    with av.open(str(tmp_path / f"b{suffix}")) as container:
+        frames = list(container.decode(audio=0))
+    seconds = sum(frame.samples for frame in frames) / frames[0].sample_rate
+    assert 0.9 < seconds < 1.2
+
+
+def test_cover_art_and_attached_files_are_kept(tmp_path):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    source, run = make_clip(tmp_path / "a.mp4"), ["ffmpeg", "-v", "error", "-y", "-i", str(tmp_path / "a.mp4")]
+    Image.fromarray(picture(0)).save(tmp_path / "cover.png")
+    (tmp_path / "font.ttf").write_bytes(b"not a font" * 10)
+    cover = [
+        "-i",
+        str(tmp_path / "cover.png"),
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-disposition:1",
+        "attached_pic",
+    ]
+    subprocess.run([*run, *cover, str(tmp_path / "covered.mp4")], check=True)
+    assert copied(tmp_path / "covered.mp4", tmp_path / "c.mp4")[1] == []
+    entries = "stream=codec_name:stream_disposition=attached_pic"
+    assert probe(tmp_path / "c.mp4", entries)["streams"][1] == {
+        "codec_name": "png",
+        "disposition": {"attached_pic": 1},
+    }
+    attached = ["-attach", str(tmp_path / "font.ttf"), "-metadata:s:t", "mimetype=font/ttf", "-c", "copy"]
+    subprocess.run([*run, *attached, str(tmp_path / "a.mkv")], check=True)
+    assert copied(tmp_path / "a.mkv", tmp_path / "d.mkv")[1] == []
+    with av.open(str(tmp_path / "d.mkv")) as container:
+        (font,) = [stream for stream in container.streams if stream.type == "attachment"]
+        assert (font.name, font.data) == ("font.ttf", b"not a font" * 10)
+    assert source.exists()
+
+
+def test_a_format_without_colour_tags_gets_the_colours_that_players_assume(tmp_path):
+    color = (1, 1, 1, 2)
+    source = make_clip(tmp_path / "a.mp4", color=color, pixel_format="yuv444p", options={"qp": "0"})
+    copied(source, tmp_path / "b.avi")
+    with open_clip(tmp_path / "b.avi") as clip:
+        for number, frame in enumerate(clip.frames()):
+            assert np.abs(frame.pixels.astype(int) - picture(number)).mean() < 4
 
 
 def test_sound_can_be_left_out(tmp_path):
@@ -187,7 +261,7 @@ def test_a_run_that_is_cut_short_goes_on_behind_its_last_segment(tmp_path, monke
         for frame in frames[done + 1 :]:
             second.write(frame)
         second.end_segment()
-        join(output, second.segments(), None)
+        join(output, second.segments(), clip)
     assert packet_times(output) == packet_times(source)
 
 

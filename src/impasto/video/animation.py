@@ -1,21 +1,27 @@
 """Reading and writing animated GIF, WebP and PNG with Pillow."""
 
+import math
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 
 from impasto.errors import VideoError
 from impasto.files import replacing
 from impasto.video.clip import ClipInfo, Color, Damage, Frame, Part, Pixels
+from impasto.video.timeline import Timeline
 
 _FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 SUFFIXES = tuple(_FORMATS)
 MILLISECOND = Fraction(1, 1000)
-SRGB = Color(matrix=1, primaries=1, transfer=13, full_range=True)
+SRGB = Color(matrix=1, primaries=1, transfer=13, full_range=False)
+"""The color description of videos made from sRGB pictures. Limited range, which every player shows."""
+_DAMAGED = (OSError, ValueError, EOFError, SyntaxError, IndexError, struct.error)
+"""What Pillow raises on damaged files."""
 MOST_BYTES = 2_000_000_000
 """Limit for the frames of an animation: Pillow keeps all of them in memory until the file is written."""
 
@@ -27,7 +33,7 @@ def is_animation(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return bool(getattr(image, "is_animated", False))
-    except (OSError, UnidentifiedImageError, ValueError):
+    except _DAMAGED:
         return False
 
 
@@ -41,12 +47,15 @@ class Animation:
     def __init__(self, path: Path, part: Part) -> None:
         self.source: Path | None = path
         self.damage = Damage()
+        self.timeline = Timeline()
         self._part = part
         try:
             self._image = Image.open(path)
-        except (OSError, UnidentifiedImageError, ValueError) as cause:
+            durations = [self._duration(page) for page in self._pages()]
+        except _DAMAGED as cause:
             raise VideoError(f"{path}: cannot be read as an animation: {cause}") from cause
-        durations = [self._duration(frame) for frame in ImageSequence.Iterator(self._image)]
+        if not durations:
+            raise VideoError(f"{path}: not one frame can be decoded; it is damaged")
         mean = Fraction(sum(durations), 1000 * len(durations))
         width, height = part.size_of(*self._image.size)
         # Without a loop count, an animation plays once; 0 repeats for ever.
@@ -55,34 +64,44 @@ class Animation:
             height=height,
             time_base=MILLISECOND,
             rate=1 / mean / part.every,
+            base_rate=Fraction(1000, math.gcd(*durations)) / part.every,
             frames=-(-len(durations) // part.every),
             color=SRGB,
             loop=int(self._image.info.get("loop", 1)),
         )
+        self.damage = Damage()  # of the second reading, which yields the frames
+
+    def _pages(self) -> Iterator[Image.Image]:
+        """The animation's frames. What cannot be decoded ends them, and is counted in ``damage``."""
+        pages = ImageSequence.Iterator(self._image)
+        try:
+            for number, page in enumerate(pages):
+                page.load()  # WebP sets the duration on loading
+                if number == 0 and page.info.get("default_image"):
+                    continue  # an animated PNG's picture for programs that do not know animations
+                yield page
+        except _DAMAGED as cause:
+            self.damage.packets += 1
+            self.damage.messages.append(str(cause))
 
     @staticmethod
-    def _duration(frame: Image.Image) -> int:
+    def _duration(page: Image.Image) -> int:
         """The duration in milliseconds. As in browsers, less than 20 counts as 100."""
-        frame.load()  # WebP sets the duration on loading
-        duration = round(float(frame.info.get("duration", 100) or 100))
+        duration = round(float(page.info.get("duration", 100) or 100))
         return duration if duration >= 20 else 100
 
     def frames(self) -> Iterator[Frame]:
         """See :class:`impasto.video.clip.Clip`."""
         time = number = 0
-        try:
-            for frame in ImageSequence.Iterator(self._image):
-                duration, part = self._duration(frame), self._part
-                if part.end is not None and time >= 1000 * part.end:
-                    break
-                if time >= 1000 * part.start:
-                    number += 1
-                    if (number - 1) % part.every == 0:
-                        yield Frame(self._pixels(frame), time, MILLISECOND)
-                time += duration
-        except (OSError, ValueError, EOFError, SyntaxError) as cause:
-            self.damage.packets += 1
-            self.damage.messages.append(str(cause))
+        for page in self._pages():
+            duration, part = self._duration(page), self._part
+            if part.end is not None and time >= 1000 * part.end:
+                break
+            if time >= 1000 * part.start:
+                number += 1
+                if (number - 1) % part.every == 0:
+                    yield Frame(self._pixels(page), time, MILLISECOND, duration)
+            time += duration
 
     def _pixels(self, frame: Image.Image) -> Pixels:
         rgba = frame.convert("RGBA")
@@ -122,12 +141,13 @@ class AnimationWriter:
             image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
         self._frames.append(image)
         self._times.append(frame.time)
+        self._last_seconds = frame.seconds
 
     def finish(self) -> None:
         """See :class:`impasto.video.clip.Writer`."""
         first, *rest = self._frames
         steps = [b - a for a, b in zip(self._times, self._times[1:], strict=False)]
-        durations = [max(1, round(1000 * step)) for step in [*steps, 1 / self._info.rate]]
+        durations = [max(1, round(1000 * step)) for step in [*steps, self._last_seconds or 1 / self._info.rate]]
         options: dict[str, object] = {"duration": durations}
         loop = 0 if self._info.loop is None else self._info.loop
         if self._format != "GIF" or loop != 1:  # a GIF without a loop count plays once

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import VideoError
+from impasto.video.timeline import Timeline
 
 Pixels = NDArray[np.uint8]
 
@@ -24,16 +25,23 @@ class Frame:
         pixels: uint8 (H, W, 3), upright, R'G'B' with the clip's own primaries and transfer function.
         pts: Presentation time in units of ``time_base``.
         time_base: Length of one unit of ``pts``, in seconds.
+        duration: How long the frame is shown, in units of ``time_base``; 0 if unknown.
     """
 
     pixels: Pixels
     pts: int
     time_base: Fraction
+    duration: int = 0
 
     @property
     def time(self) -> Fraction:
         """Presentation time in seconds."""
         return self.pts * self.time_base
+
+    @property
+    def seconds(self) -> Fraction:
+        """How long the frame is shown, in seconds; 0 if unknown."""
+        return self.duration * self.time_base
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Color:
         return self.transfer in (16, 18)
 
 
+BT601 = Color(matrix=6, primaries=6, transfer=6, full_range=False)
 BT709 = Color(matrix=1, primaries=1, transfer=1, full_range=False)
 
 
@@ -70,6 +79,7 @@ class ClipInfo:
         height: Height of the upright frames, pixels.
         time_base: Unit of every frame's ``pts``, in seconds.
         rate: Average frame rate, frames per second.
+        base_rate: Lowest frame rate at which every frame has a timestamp of its own; ``rate`` if it is constant.
         frames: Estimated number of frames; None if unknown.
         color: Color description of the frames, for the writer.
         pixel_aspect: Width of a pixel divided by its height.
@@ -81,6 +91,7 @@ class ClipInfo:
     height: int
     time_base: Fraction
     rate: Fraction
+    base_rate: Fraction
     frames: int | None
     color: Color = BT709
     pixel_aspect: Fraction = Fraction(1)
@@ -130,6 +141,8 @@ class Clip(Protocol):
     damage: Damage
     source: Path | None
     """The clip's file or folder; None for standard input and patterns."""
+    timeline: Timeline
+    """The corrections of the file's timestamps, complete once all frames are read."""
 
     def frames(self) -> Iterator[Frame]:
         """Iterate over the frames in presentation order. Can be called once."""

@@ -17,6 +17,7 @@ class Codec:
         best: Rate factor at quality 100.
         worst: Rate factor at quality 0.
         segment_format: FFmpeg's container for segments; "nut" keeps every time base.
+        tags_color: Whether its stream says which colors its samples stand for.
     """
 
     encoder: str
@@ -25,6 +26,7 @@ class Codec:
     best: float = 0.0
     worst: float = 0.0
     segment_format: str = "nut"
+    tags_color: bool = True
 
     def options_at(self, quality: int) -> dict[str, str]:
         """The encoder's options for a quality from 0 to 100."""
@@ -46,7 +48,14 @@ CODECS: dict[str, Codec] = {
         worst=60,
     ),
     "av1": Codec("libsvtav1", "yuv420p", {"preset": "10", "crf": "{crf}", "svtav1-params": "pred-struct=1"}, 15, 60),
-    "mpeg4": Codec("mpeg4", "yuv420p", {"qscale": "{crf}", "qmin": "1", "bf": "0"}, best=1, worst=25),
+    "mpeg4": Codec(
+        "mpeg4",
+        "yuv420p",
+        {"flags": "+qscale", "global_quality": "{crf}*QP2LAMBDA", "qmin": "1", "bf": "0"},
+        best=1,
+        worst=25,
+        tags_color=False,
+    ),
     "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}, segment_format="mov"),
     "ffv1": Codec("ffv1", "yuv444p", {"level": "3"}),
 }
@@ -61,22 +70,42 @@ class Container:
         format: FFmpeg's name.
         codecs: Names of the codecs it can hold; the first is the default.
         audio_encoder: FFmpeg's encoder for audio that cannot be copied.
+        text_encoder: FFmpeg's encoder for subtitles that cannot be copied; None if it holds none.
         fixed_rate: Whether it only supports a constant frame rate.
+        attachments: Whether it can hold attached files, such as fonts.
+        covers: Whether it can hold cover art.
+        tags_color: Whether it says which colors the samples stand for.
+        not_copied: Codecs that it could hold, but few players read there.
     """
 
     format: str
     codecs: tuple[str, ...]
     audio_encoder: str
+    text_encoder: str | None = None
     fixed_rate: bool = False
+    attachments: bool = False
+    covers: bool = False
+    tags_color: bool = True
+    not_copied: frozenset[str] = frozenset()
 
 
+_PCM = frozenset(f"pcm_{kind}{end}" for kind in ("s16", "s24", "s32", "f32", "f64") for end in ("le", "be"))
+_MP4 = Container(
+    "mp4", ("h264", "hevc", "av1", "vp9", "mpeg4"), "aac", text_encoder="mov_text", covers=True, not_copied=_PCM
+)
 CONTAINERS: dict[str, Container] = {
-    ".mp4": Container("mp4", ("h264", "hevc", "av1", "vp9", "mpeg4"), "aac"),
-    ".m4v": Container("mp4", ("h264", "hevc", "av1", "vp9", "mpeg4"), "aac"),
-    ".mov": Container("mov", ("h264", "hevc", "prores", "mpeg4"), "aac"),
-    ".mkv": Container("matroska", ("h264", "hevc", "av1", "vp9", "mpeg4", "prores", "ffv1"), "aac"),
-    ".webm": Container("webm", ("vp9", "av1"), "libopus"),
-    ".avi": Container("avi", ("mpeg4", "h264"), "mp3", fixed_rate=True),
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container("mov", ("h264", "hevc", "prores", "mpeg4"), "aac", text_encoder="mov_text"),
+    ".mkv": Container(
+        "matroska",
+        ("h264", "hevc", "av1", "vp9", "mpeg4", "prores", "ffv1"),
+        "aac",
+        text_encoder="srt",
+        attachments=True,
+    ),
+    ".webm": Container("webm", ("vp9", "av1"), "libopus", text_encoder="webvtt"),
+    ".avi": Container("avi", ("mpeg4", "h264"), "mp3", fixed_rate=True, tags_color=False),
 }
 """Containers by suffix."""
 

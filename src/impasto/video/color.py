@@ -4,13 +4,14 @@ A standard-range clip keeps its matrix, primaries and transfer function: its R'G
 written with the same tags. PQ and HLG clips are tone-mapped to BT.709.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.pictures import hdr
-from impasto.video.clip import BT709, Color, Pixels
+from impasto.video.clip import BT601, BT709, Color, Pixels
 
 UNSPECIFIED = 2
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -21,20 +22,27 @@ HLG_PEAK = 1000.0
 
 
 def color_of(frame: Any) -> Color:
-    """The color description of a decoded frame. Unspecified values get the defaults of common players.
-
-    These are BT.601 for fewer than 720 rows, else BT.709; and limited range, except for the "yuvj" formats.
-    """
-    large = max(frame.width, frame.height) >= 1280 or min(frame.width, frame.height) >= 720
+    """The color description of a decoded frame. Unspecified values are those that common players assume."""
+    assumed = assumed_color(frame.width, frame.height)
     matrix, primaries, transfer = int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)
     if matrix not in _SWSCALE_MATRIX:
-        matrix = (9 if primaries == 9 else 1) if large or primaries == 9 else 6
+        matrix = 9 if primaries == 9 else assumed.matrix
     if primaries == UNSPECIFIED:
         primaries = {1: 1, 5: 5, 6: 6, 9: 9, 10: 9}.get(matrix, UNSPECIFIED)
     if transfer == UNSPECIFIED:
         transfer = {1: 1, 5: 6, 6: 6}.get(matrix, UNSPECIFIED)
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
     return Color(matrix, primaries, transfer, full)
+
+
+def assumed_color(width: int, height: int) -> Color:
+    """What players assume of a video without a color description: BT.601 for fewer than 720 rows, else BT.709."""
+    return BT709 if max(width, height) >= 1280 or min(width, height) >= 720 else BT601
+
+
+def has_transparency(frame: Any) -> bool:
+    """Whether a decoded frame has an alpha channel."""
+    return any(component.is_alpha for component in frame.format.components)
 
 
 def to_rgb(frame: Any, color: Color, size: tuple[int, int] | None = None) -> Pixels:
@@ -74,9 +82,14 @@ def from_rgb(pixels: Pixels, color: Color, pixel_format: str) -> Any:
     return frame
 
 
-def written_color(color: Color) -> Color:
-    """The output's color description for a clip with this one: the same, or BT.709 for HDR."""
-    return BT709 if color.is_hdr else color
+def written_color(color: Color, frame: Any) -> Color:
+    """The output's color description for a clip with this one and such frames: the same, or BT.709 for HDR.
+
+    R'G'B' samples become Y'CbCr of limited range, which every player shows.
+    """
+    if color.is_hdr:
+        return BT709
+    return replace(color, full_range=color.full_range and not frame.format.is_rgb)
 
 
 def _interpolation(*, shrinks: bool) -> Any:

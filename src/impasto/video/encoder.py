@@ -6,7 +6,7 @@ and the inputs and settings of the run. At the end the segments are joined witho
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from impasto.errors import UsageError, VideoError
 from impasto.files import check_writable, replacing
 from impasto.video.clip import ClipInfo, Frame, Pixels, pyav
 from impasto.video.codecs import Codec, codec_for, container_of
-from impasto.video.color import from_rgb
+from impasto.video.color import assumed_color, from_rgb
 
 SEGMENT_SECONDS = 10.0
 """Length of a segment."""
@@ -95,13 +95,15 @@ class SegmentWriter:
         self, output: Path, info: ClipInfo, *, codec: str, quality: int, made_from: dict[str, Any], resume: bool
     ) -> None:
         self._av = pyav()
-        self._info = info
         self._codec: Codec = codec_for(output, codec)
         self._quality = quality
         container = container_of(output)
+        if not self._codec.tags_color and not container.tags_color:
+            info = replace(info, color=assumed_color(info.width, info.height))
+        self._info = info
         self._time_base = info.time_base
         if container.fixed_rate or (self._codec.encoder == "mpeg4" and info.time_base.denominator > _MOST_DENOMINATOR):
-            self._time_base = 1 / info.rate.limit_denominator(_MOST_DENOMINATOR // 64)
+            self._time_base = 1 / info.base_rate.limit_denominator(_MOST_DENOMINATOR // 64)
         check_writable(output, VideoError)
         self.folder = parts_folder(output)
         self.record = self._begin(json.loads(json.dumps(made_from)), resume)

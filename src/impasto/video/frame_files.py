@@ -14,6 +14,7 @@ from impasto.pictures.resize import resize
 from impasto.pictures.write import save_image
 from impasto.video.animation import SRGB
 from impasto.video.clip import ClipInfo, Damage, Frame, Part
+from impasto.video.timeline import Timeline
 
 RATE = Fraction(25)
 """Assumed frame rate: picture files have no timestamps."""
@@ -34,6 +35,7 @@ class FrameFiles:
     def __init__(self, name: str, part: Part) -> None:
         self.source = Path(name) if Path(name).is_dir() else None
         self.damage = Damage()
+        self.timeline = Timeline()
         self._part = part
         found = find_images(Path(name)) if self.source else [Path(path) for path in glob.glob(name)]  # noqa: PTH207 (a pattern may be absolute)
         paths = sorted(found, key=lambda path: _natural(str(path)))
@@ -50,7 +52,7 @@ class FrameFiles:
         except ImageError as cause:
             raise VideoError(str(cause)) from cause
         width, height = part.size_of(self._shape[1], self._shape[0])
-        self.info = ClipInfo(width, height, 1 / RATE, RATE / part.every, len(self._paths), SRGB)
+        self.info = ClipInfo(width, height, 1 / RATE, RATE / part.every, RATE / part.every, len(self._paths), SRGB)
 
     def frames(self) -> Iterator[Frame]:
         """See :class:`impasto.video.clip.Clip`. Unreadable frames are skipped and counted in ``damage``.

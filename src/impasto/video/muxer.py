@@ -8,17 +8,20 @@ from typing import Any
 
 from impasto.errors import VideoError
 from impasto.files import replacing
-from impasto.video.clip import pyav
+from impasto.video.clip import Clip, Color, pyav
 from impasto.video.codecs import Container, container_of
+from impasto.video.transcode import AudioEncoder, Copy, TextEncoder, Track, is_text
 
 _NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time"}
 """Metadata about the source file itself, not about its content."""
+_ATTACHED_PICTURE = 0x0400
+"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC: cover art, not video."""
 
 
 def join(
     output: Path,
     segments: list[Path],
-    source: Path | None,
+    clip: Clip,
     *,
     begin: Fraction = Fraction(0),
     end: Fraction | None = None,
@@ -29,7 +32,7 @@ def join(
     Args:
         output: The file to write; it appears whole or not at all.
         segments: Files of :class:`impasto.video.encoder.SegmentWriter`.
-        source: The clip whose other streams are copied; None for none.
+        clip: The source, whose other streams are copied if it is a file.
         begin: Source time, in seconds, that becomes time 0.
         end: Source time, in seconds, at which the other streams are cut; None for their end.
         with_audio: Whether to copy audio.
@@ -42,12 +45,8 @@ def join(
     with replacing(output, VideoError) as part:
         try:
             with av.open(str(part), "w", format=container.format, options=_options(container.format)) as result:
-                first = av.open(str(segments[0]))
-                video = result.add_stream_from_template(first.streams.video[0], opaque=True)
-                video.time_base = first.streams.video[0].time_base
-                first.close()
-                others = _Others(result, source, begin, end, with_audio, container)
-                with others:
+                video = _video_stream(result, segments[0], clip.info.color)
+                with _Others(result, clip, begin, end, with_audio, container) as others:
                     packets = heapq.merge(_segment_packets(segments, video, begin), others.packets(), key=_seconds)
                     for packet in packets:
                         result.mux(packet)
@@ -60,6 +59,18 @@ def _options(container: str) -> dict[str, str]:
     return {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
 
 
+def _video_stream(result: Any, segment: Path, color: Color) -> Any:
+    with pyav().open(str(segment)) as first:
+        template = first.streams.video[0]
+        stream = result.add_stream_from_template(template, opaque=True)
+        stream.time_base = template.time_base
+    # Segments do not hold all of this, and not every codec does.
+    context = stream.codec_context
+    context.colorspace, context.color_range = color.matrix, 2 if color.full_range else 1
+    context.color_primaries, context.color_trc = color.primaries, color.transfer
+    return stream
+
+
 def _segment_packets(segments: list[Path], stream: Any, begin: Fraction) -> Iterator[Any]:
     av = pyav()
     for path in segments:
@@ -67,16 +78,10 @@ def _segment_packets(segments: list[Path], stream: Any, begin: Fraction) -> Iter
             for packet in segment.demux(segment.streams.video[0]):
                 if packet.pts is None:  # PyAV's flush packet at the end
                     continue
+                packet.pts -= round(begin / packet.time_base)
                 packet.dts = packet.pts  # there are no B-frames
-                _shift(packet, begin)
                 packet.stream = stream
                 yield packet
-
-
-def _shift(packet: Any, begin: Fraction) -> None:
-    if begin:
-        offset = round(begin / packet.time_base)
-        packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
 
 
 def _seconds(packet: Any) -> float:
@@ -84,32 +89,30 @@ def _seconds(packet: Any) -> float:
 
 
 class _Others:
-    """Copies the source's other streams (audio, subtitles) and its metadata to the output."""
+    """Copies the source's other streams (audio, subtitles, cover art, fonts) and its metadata to the output."""
 
     def __init__(
         self,
         result: Any,
-        source: Path | None,
+        clip: Clip,
         begin: Fraction,
         end: Fraction | None,
         with_audio: bool,
         container: Container,
     ) -> None:
         self.notes: list[str] = []
+        self._result, self._container, self._with_audio = result, container, with_audio
+        self._timeline = clip.timeline
         self._begin, self._end = begin, end
         # A container without timestamps cannot start before 0, so the encoder's priming samples are left out.
         self._from_zero = bool(begin) or container.fixed_rate
-        self._copies: dict[int, Any] = {}
-        self._encoded: dict[int, tuple[Any, Any]] = {}
+        self._tracks: dict[int, Track] = {}
         self._source: Any = None
-        if source is None:
+        if clip.source is None or not clip.source.is_file():
             return
-        av = pyav()
-        self._source = av.open(str(source), metadata_errors="replace")
-        kinds = ("audio", "subtitle") if with_audio else ("subtitle",)
+        self._source = pyav().open(str(clip.source), metadata_errors="replace")
         for stream in self._source.streams:
-            if stream.type in kinds:
-                self._add(result, stream, container.audio_encoder)
+            self._add(stream)
         for name, value in self._source.metadata.items():
             if name not in _NOT_COPIED:
                 result.metadata[name] = value
@@ -119,47 +122,89 @@ class _Others:
         elif chapters:
             self.notes.append("chapters are not copied if only part of a clip is painted")
 
-    def _add(self, result: Any, stream: Any, encoder: str) -> None:
-        name = stream.codec_context.name if stream.codec_context is not None else "unknown"
-        canonical = stream.codec_context.codec.canonical_name if stream.codec_context is not None else name
-        if {name, canonical} & set(result.supported_codecs):
-            copy = result.add_stream_from_template(stream, opaque=True)
-            copy.time_base = stream.time_base
-            self._copies[stream.index] = copy
-        elif stream.type == "audio" and stream.codec_context is not None:
-            copy = result.add_stream(encoder, rate=stream.codec_context.sample_rate)
-            self._encoded[stream.index] = (copy, _Encoder(copy, stream))
-            self.notes.append(f"audio: {name} is re-encoded ({encoder}), which this kind of file needs")
-        else:
-            self.notes.append(f"{stream.type}s ({name}) cannot be stored in this kind of file; write .mkv to keep them")
+    def _add(self, stream: Any) -> None:
+        if stream.type == "attachment":
+            if self._container.attachments:
+                self._result.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
+            else:
+                self.notes.append(f"the attachment {stream.name} is left out; write .mkv to keep it")
             return
+        is_cover = stream.type == "video" and bool(int(stream.disposition) & _ATTACHED_PICTURE)
+        is_wanted = stream.type == "subtitle" or (stream.type == "audio" and self._with_audio)
+        if not is_wanted and not (is_cover and self._container.covers):
+            return
+        track = self._track(stream)
+        if track is None:
+            return
+        self._tracks[stream.index] = track
         for key, value in stream.metadata.items():
-            copy.metadata[key] = value
-        copy.disposition = stream.disposition
+            track.stream.metadata[key] = value
+        track.stream.disposition = stream.disposition
+
+    def _track(self, stream: Any) -> Track | None:
+        """How a stream gets into the output; None, and a note, if it cannot."""
+        context = stream.codec_context
+        name = context.name if context is not None else "unknown"
+        names = {name} if context is None else {name, context.codec.canonical_name}
+        if names & set(self._result.supported_codecs) and not names & self._container.not_copied:
+            copy = self._result.add_stream_from_template(stream, opaque=True)
+            copy.time_base = stream.time_base
+            return Copy(copy)
+        if stream.type == "audio" and context is not None:
+            self.notes.append(
+                f"audio: {name} is re-encoded ({self._container.audio_encoder}), which this kind of file needs"
+            )
+            return AudioEncoder(self._result, self._container.audio_encoder, context)
+        if stream.type == "subtitle" and self._container.text_encoder and is_text(stream):
+            self.notes.append(
+                f"subtitles: {name} becomes {self._container.text_encoder}, which this kind of file needs"
+            )
+            return TextEncoder(self._result, self._container.text_encoder, stream)
+        advice = "" if self._container.format == "matroska" else "; write .mkv to keep it"
+        self.notes.append(f"{stream.type} ({name}) cannot be stored in this kind of file{advice}")
+        return None
 
     def packets(self) -> Iterator[Any]:
         """The output's packets, in the order of the source file."""
-        if self._source is None or not (self._copies or self._encoded):
+        if not self._tracks:
             return
-        streams = [s for s in self._source.streams if s.index in self._copies or s.index in self._encoded]
-        for packet in self._demuxed(streams):
+        self._timeline.rewind()
+        last: dict[int, int] = {}
+        for packet in self._demuxed():
             index = packet.stream_index
-            if packet.dts is None or packet.pts is None:
+            is_cover = index in self._tracks and packet.stream.type == "video"
+            if is_cover and packet.size:
+                packet.pts = packet.dts = 0
+            if packet.pts is None and packet.dts is None:
                 continue
-            time = packet.pts * packet.time_base
-            if (self._from_zero and time < self._begin) or (self._end is not None and time >= self._end):
+            if index not in self._tracks:  # the video, which says where timestamps jump
+                self._timeline.lead(packet)
                 continue
-            if index in self._copies:
-                _shift(packet, self._begin)
-                packet.stream = self._copies[index]
-                yield packet
-            else:
-                yield from self._encoded[index][1].encode(packet, self._begin)
-        for _, encoder in self._encoded.values():
-            yield from encoder.flush()
+            if not is_cover:
+                self._timeline.follow(packet)
+                self._place(packet)
+                if not self._is_inside(packet) or packet.dts <= last.get(index, packet.dts - 1):
+                    continue  # joined recordings may overlap by a few packets
+            last[index] = packet.dts
+            yield from self._tracks[index].packets(packet)
+        for track in self._tracks.values():
+            yield from track.rest()
 
-    def _demuxed(self, streams: list[Any]) -> Iterator[Any]:
+    def _place(self, packet: Any) -> None:
+        """Complete a packet's timestamps, and count them from the beginning of the output."""
+        packet.pts = packet.dts if packet.pts is None else packet.pts
+        packet.dts = packet.pts if packet.dts is None else packet.dts
+        ticks = round(self._begin / packet.time_base)
+        packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+
+    def _is_inside(self, packet: Any) -> bool:
+        time = packet.pts * packet.time_base
+        is_early = self._from_zero and time < 0
+        return not is_early and (self._end is None or time < self._end - self._begin)
+
+    def _demuxed(self) -> Iterator[Any]:
         errors = pyav().error
+        streams = [s for s in self._source.streams if s.index in self._tracks or s.index == self._timeline.leader]
         packets = self._source.demux(streams)
         while True:
             try:
@@ -176,36 +221,3 @@ class _Others:
     def __exit__(self, *_: object) -> None:
         if self._source is not None:
             self._source.close()
-
-
-class _Encoder:
-    """Decodes packets of one audio stream and encodes them for another container."""
-
-    def __init__(self, stream: Any, source: Any) -> None:
-        av = pyav()
-        self._stream = stream
-        context = source.codec_context
-        stream.codec_context.layout = context.layout
-        formats = stream.codec_context.codec.audio_formats or []
-        self._resampler = av.AudioResampler(
-            format=formats[0].name if formats else context.format.name, layout=context.layout, rate=context.sample_rate
-        )
-        self._errors = av.error
-
-    def encode(self, packet: Any, begin: Fraction) -> Iterator[Any]:
-        """Packets for the output; packets that cannot be decoded are skipped."""
-        try:
-            frames = packet.decode()
-        except (self._errors.FFmpegError, ValueError):
-            return
-        for frame in frames:
-            if frame.pts is not None and begin:
-                frame.pts -= round(begin / frame.time_base)
-            for resampled in self._resampler.resample(frame):
-                yield from self._stream.encode(resampled)
-
-    def flush(self) -> Iterator[Any]:
-        """The packets that the encoder still holds."""
-        for resampled in self._resampler.resample(None):
-            yield from self._stream.encode(resampled)
-        yield from self._stream.encode(None)

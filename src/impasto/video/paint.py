@@ -179,9 +179,7 @@ def _writer(
         "settings": asdict(settings),
         "mask": _identity(mask),
         "key frames": _identity(options.keyframes),
-        "options": _json(
-            {k: v for k, v in asdict(options).items() if k not in ("force", "resume", "audio", "keyframes")}
-        ),
+        "options": _json({name: value for name, value in asdict(options).items() if name not in _NOT_COMPARED}),
     }
     return SegmentWriter(
         path, clip.info, codec=options.codec, quality=options.quality, made_from=made_from, resume=options.resume
@@ -287,7 +285,7 @@ class _Run:
         notes = join(
             Path(output),
             writer.segments(),
-            self._clip.source if self._clip.source is not None and self._clip.source.is_file() else None,
+            self._clip,
             begin=first.time if is_part else Fraction(0),
             end=last.time + 1 / self._clip.info.rate if cut else None,
             with_audio=self._options.audio == "copy",

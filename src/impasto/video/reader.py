@@ -3,21 +3,24 @@
 import itertools
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-import numpy as np
-
 from impasto.errors import VideoError
 from impasto.video import frame_files
 from impasto.video.animation import Animation, is_animation
-from impasto.video.clip import WHOLE, Clip, ClipInfo, Damage, Frame, Part, Pixels, pyav
-from impasto.video.color import color_of, to_rgb, written_color
+from impasto.video.clip import WHOLE, Clip, ClipInfo, Damage, Frame, Part, pyav
+from impasto.video.color import color_of, has_transparency, to_rgb, written_color
+from impasto.video.geometry import Fields, Upright
+from impasto.video.timeline import Timeline
 
 STANDARD_INPUT = "-"
 MOST_PIXELS = 64_000_000
 """Largest accepted frame, width times height."""
+MOST_BASE_RATE = 1000
+"""Highest frame rate that a clip with variable frame times may have in a container without timestamps."""
 MOST_DAMAGED = 1000
 """Reading stops after this many undecodable packets in a row."""
 
@@ -59,6 +62,7 @@ class FileClip:
         self.source = source if isinstance(source, Path) else None
         self._part = part
         self.damage = Damage()
+        self.timeline = Timeline()
         try:
             self._container = (
                 self._av.open(str(source), metadata_errors="replace")
@@ -74,14 +78,15 @@ class FileClip:
             raise
 
     def _begin(self) -> None:
-        pictures = [s for s in self._container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
-        if not pictures:
-            kinds = sorted({s.type for s in self._container.streams})
-            raise VideoError(f"{self._name}: has no video stream, only {', '.join(kinds) or 'nothing'}")
-        self._stream = pictures[0]
-        if self._stream.codec_context is None:
+        self._stream = stream = self._picture_stream()
+        if stream.codec_context is None:
             raise VideoError(f"{self._name}: its video codec is unknown here, or the stream is encrypted")
-        self._stream.thread_type = "AUTO"
+        stream.thread_type = "AUTO"
+        begin = Fraction(stream.start_time * stream.time_base) if stream.start_time is not None else Fraction(0)
+        is_broadcast = bool(self._container.format.flags & _TIMESTAMPS_JUMP)
+        if (is_broadcast or begin < 0) and self._container.start_time is not None:
+            begin = min(begin, Fraction(self._container.start_time, 1_000_000))
+            self.timeline = Timeline(begin, jumps=is_broadcast, leader=stream.index)
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
@@ -89,21 +94,30 @@ class FileClip:
         if first.width * first.height > MOST_PIXELS:
             raise VideoError(f"{self._name}: frames of {first.width} x {first.height} pixels are too large")
         self._color = color_of(first)
-        self._turns = round(first.rotation / 90) % 4
-        self._interlaced = bool(first.interlaced_frame)
-        self._first_time = first.time if first.time is not None else 0.0
+        self._upright = Upright.of(first)
+        self._first_time = Fraction(first.pts * first.time_base)
         self._size = self._part.size_of(first.width, first.height)
         self._pending: Iterator[Any] | None = decoded
         self._first = first
         self.info = self._facts(first)
 
+    def _picture_stream(self) -> Any:
+        """The video stream that players show."""
+        streams = [s for s in self._container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
+        if not streams:
+            kinds = sorted({"a cover picture" if s.type == "video" else s.type for s in self._container.streams})
+            raise VideoError(f"{self._name}: has no video stream, only {' and '.join(kinds) or 'nothing'}")
+        best = self._container.streams.best("video")
+        return next((stream for stream in streams if stream is best), streams[0])
+
     def _facts(self, first: Any) -> ClipInfo:
         stream, part = self._stream, self._part
-        width, height = self._size if self._turns % 2 == 0 else self._size[::-1]
+        width, height = self._size[::-1] if self._upright.swapped else self._size
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         if not Fraction(1, 20) < aspect < 20:
             aspect = Fraction(1)
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        base_rate = Fraction(stream.base_rate or rate)
         seconds = self._seconds()
         frames = stream.frames or (round(seconds * rate) if seconds else None)
         if frames and seconds and (part.start or part.end is not None):
@@ -113,18 +127,19 @@ class FileClip:
         if self._color.is_hdr:
             kind = "PQ" if self._color.transfer == 16 else "HLG"
             notes.append(f"high dynamic range ({kind}) is tone-mapped to BT.709")
-        if self._interlaced:
-            notes.append("interlaced fields are combined into frames")
-        if self._turns:
-            notes.append(f"frames are turned upright (by {90 * self._turns} degrees)")
+        if has_transparency(first) or stream.metadata.get("alpha_mode") == "1":
+            notes.append("transparency is left out: the result is opaque")
+        if self._upright.is_needed:
+            notes.append(f"frames are {self._upright}")
         return ClipInfo(
             width=width,
             height=height,
             time_base=Fraction(stream.time_base),
             rate=rate / part.every,
+            base_rate=(base_rate if rate <= base_rate <= MOST_BASE_RATE else rate) / part.every,
             frames=-(-frames // part.every) if frames else None,
-            color=written_color(self._color),
-            pixel_aspect=1 / aspect if self._turns % 2 else aspect,
+            color=written_color(self._color, first),
+            pixel_aspect=1 / aspect if self._upright.swapped else aspect,
             notes=tuple(notes),
         )
 
@@ -139,30 +154,34 @@ class FileClip:
         decoded = self._pending
         assert decoded is not None, "a clip can be read once"
         self._pending = None
-        begin = self._first_time + part.start
-        if part.start > 2 and self.source is not None:
-            self._container.seek(int(begin / self._stream.time_base), stream=self._stream, backward=True)
+        begin = float(self._first_time) + part.start
+        if part.start > 2 and self.source is not None and self._seek(begin):
             decoded = self._decoded()
         else:
             decoded = itertools.chain([self._first], decoded)
-        if self._interlaced:
-            decoded = self._deinterlaced(decoded)
         number, last = 0, None
-        for frame in decoded:
+        for frame in self._deinterlaced(decoded):
             time = float(frame.pts * frame.time_base)
             if time < begin - 1e-6:
                 continue
-            if part.end is not None and time >= self._first_time + part.end - 1e-6:
+            if part.end is not None and time >= float(self._first_time) + part.end - 1e-6:
                 break
             number += 1
-            if (number - 1) % part.every or (last is not None and frame.pts <= last):
+            if (number - 1) % part.every or (last is not None and time <= last):
                 continue
-            last = frame.pts
-            yield Frame(self._upright(frame), frame.pts, Fraction(frame.time_base))
+            last = time
+            pixels = self._upright(to_rgb(frame, self._color, self._size))
+            yield Frame(pixels, frame.pts, Fraction(frame.time_base), int(frame.duration or 0))
 
-    def _upright(self, frame: Any) -> Pixels:
-        pixels = to_rgb(frame, self._color, self._size)
-        return np.ascontiguousarray(np.rot90(pixels, self._turns)) if self._turns else pixels
+    def _seek(self, begin: float) -> bool:
+        """Go to a key frame before this time, if the file's format allows it."""
+        raw = begin - float(self.timeline.offset)
+        try:
+            self._container.seek(int(raw / self._stream.time_base), stream=self._stream, backward=True)
+        except (self._av.error.FFmpegError, OSError):
+            return False
+        self.timeline.rewind()
+        return True
 
     def _decoded(self) -> Iterator[Any]:
         """Decoded frames, each with a presentation time. Decoding errors are counted in ``damage``."""
@@ -173,6 +192,10 @@ class FileClip:
         while True:
             try:
                 packet = next(packets, None)
+                if packet is not None:
+                    if packet.has_sidedata("encryption_info"):
+                        raise VideoError(f"{self._name}: is encrypted; only its owner's player can show it")
+                    self.timeline.lead(packet)
                 frames = packet.decode() if packet is not None else []
             except errors.EOFError:
                 return
@@ -195,20 +218,18 @@ class FileClip:
                 yield frame
 
     def _deinterlaced(self, frames: Iterator[Any]) -> Iterator[Any]:
-        """Combine each pair of fields into one frame (FFmpeg's filter bwdif)."""
-        graph = self._av.filter.Graph()
-        source = graph.add_buffer(template=self._stream)
-        combine, sink = graph.add("bwdif", "mode=send_frame"), graph.add("buffersink")
-        source.link_to(combine)
-        combine.link_to(sink)
-        graph.configure()
-        for frame in itertools.chain(frames, [None]):  # None flushes the filter
-            graph.push(frame)
-            while True:
-                try:
-                    yield graph.pull()
-                except (self._av.error.BlockingIOError, self._av.error.EOFError):
-                    break
+        """Combine the fields of interlaced frames (FFmpeg's filter bwdif). Others stay as they are."""
+        fields: Fields | None = None
+        for frame in frames:
+            if fields is None and frame.interlaced_frame:
+                fields = Fields()
+                self.info = replace(self.info, notes=(*self.info.notes, "interlaced fields are combined into frames"))
+            if fields is None:
+                yield frame
+            else:
+                yield from fields.combined(frame)
+        if fields is not None:
+            yield from fields.rest()
 
     def _note(self, cause: object) -> None:
         self.damage.packets += 1
@@ -224,6 +245,8 @@ class FileClip:
 
 _ATTACHED_PICTURE = 0x0400
 """FFmpeg's AV_DISPOSITION_ATTACHED_PIC: cover art, not video."""
+_TIMESTAMPS_JUMP = 0x0200
+"""FFmpeg's AVFMT_TS_DISCONT: formats of broadcasts, in which timestamps may jump."""
 
 
 def _reason(cause: Exception) -> str:
