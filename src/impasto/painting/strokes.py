@@ -43,12 +43,12 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         A new array with the shape and dtype of ``image``.
     """
     area = picture_area(image)
-    small = working_copy(image, settings, area)
+    small = resize_short_side(image, working_side(image, settings, area))
     painted = paint(small, settings, scaled_area(area, image, small))
     where = None
     for larger, again in _steps(small, image, settings):
         where = None if coverage is None else coverage(larger)
-        painted = _enlarged(painted, small, larger, settings, where)
+        painted = enlarged(painted, small, larger, settings.strength, where)
         if again:  # a strength above 1 is only applied in the first pass
             # The border of a painting is no longer plain, so its area is the photo's.
             once = replace(settings, strength=min(settings.strength, 1.0))
@@ -61,20 +61,26 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
     return colors.keep_colors(painted, image, settings.keep_colors, where)
 
 
-def working_copy(image: Pixels, settings: Settings, area: Area) -> Pixels:
-    """Resize the picture to the working size for the requested stroke size, by the size of the area inside its borders.
+def working_side(image: Pixels, settings: Settings, area: Area) -> int:
+    """The short side, in pixels, at which a picture is painted first for the requested stroke size.
 
-    Fine strokes need an enlarged picture; it is not enlarged beyond the size at which tiles become necessary.
+    Strokes fit the size of the area inside the borders. Fine strokes need an enlarged picture; it is not enlarged
+    beyond the size at which tiles become necessary.
     """
-    if not settings.stroke_size:
-        return image
     height, width = image.shape[:2]
-    short = min(height, width)
-    inside = min(image[area].shape[:2])
+    short: int = min(height, width)
+    if not settings.stroke_size:
+        return short
+    inside: int = min(image[area].shape[:2])
     most = max(short, int(short * (WHOLE_PIXELS / (height * width)) ** 0.5))
     factor = min(1.0, STROKES_AT / inside) / settings.stroke_size
     wanted = max(min(short, LEAST_SIDE), round(short * factor))
-    return resize_short_side(image, min(wanted, most))
+    return min(wanted, most)
+
+
+def detail_share(strength: float) -> float:
+    """The weight of the detail lost by downscaling that is added after enlarging: less, the more is painted."""
+    return 1 - (1 - DETAIL) * min(1.0, strength)
 
 
 def _steps(small: Pixels, image: Pixels, settings: Settings) -> Iterator[tuple[Pixels, bool]]:
@@ -98,7 +104,7 @@ def _steps(small: Pixels, image: Pixels, settings: Settings) -> Iterator[tuple[P
     yield image, count > 0 and height * width <= most
 
 
-def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings, where: Array | None) -> Pixels:
+def enlarged(painted: Pixels, small: Pixels, image: Pixels, strength: float, where: Array | None = None) -> Pixels:
     """Enlarge a painted small copy to the picture's size, and add some of the detail that downscaling lost.
 
     The weaker a pixel is painted, by strength or coverage, the more detail is added; unpainted pixels get all of it.
@@ -106,7 +112,7 @@ def _enlarged(painted: Pixels, small: Pixels, image: Pixels, settings: Settings,
     height, width = image.shape[:2]
     large = np.empty_like(image, order="C")
     painted, small = (resize(x, width, x.shape[0]) for x in (painted, small))  # the height follows, strip by strip
-    lost = np.float32((1 - DETAIL) * min(1.0, settings.strength))  # where the coverage is 1
+    lost = np.float32(1 - detail_share(strength))  # where the coverage is 1
     count = max(2, min(ROWS, STRIP // width // 2 * 2))
     for top in range(0, height, count):
         rows = slice(top, top + count)

@@ -22,7 +22,6 @@ class Mask:
     """
 
     def __init__(self, path: Path | None, part: Part) -> None:
-        self._fixed: NDArray[np.uint8] | None = None
         self._clip: Clip | None = None
         self._frames: Iterator[Frame] | None = None
         self._last: NDArray[np.uint8] | None = None
@@ -32,26 +31,17 @@ class Mask:
             self._clip = open_clip(path, part)
             self._frames = self._clip.frames()
         else:
-            self._fixed = load_mask(path)
+            self._last = load_mask(path)
 
-    def applied(self, painted: Pixels, frame: Pixels) -> Pixels:
-        """Blend a painted frame with its source frame by the mask; all uint8 (H, W, 3). Advances a mask clip."""
-        if self._fixed is None and self._frames is None:
-            return painted
-        mask = self._fixed
+    def following(self, frame: Pixels) -> NDArray[np.uint8] | None:
+        """The mask of the clip's next frame, in its size; None if everything is painted."""
         if self._frames is not None:
             following = next(self._frames, None)
             if following is not None:  # a shorter mask clip keeps its last frame
                 self._last = np.rint(following.pixels.mean(axis=2)).astype(np.uint8)
-            mask = self._last
-        assert mask is not None
-        if mask.shape != frame.shape[:2]:
-            mask = resize_mask(mask, frame.shape[1], frame.shape[0])
-            if self._fixed is not None:
-                self._fixed = mask
-        share = mask.astype(np.float32)[..., np.newaxis] / 255
-        mixed: Pixels = np.rint(frame + share * (painted.astype(np.float32) - frame)).astype(np.uint8)
-        return mixed
+        if self._last is not None and self._last.shape != frame.shape[:2]:
+            self._last = resize_mask(self._last, frame.shape[1], frame.shape[0])
+        return self._last
 
     def __enter__(self) -> "Mask":
         return self
@@ -59,3 +49,12 @@ class Mask:
     def __exit__(self, *_: object) -> None:
         if self._clip is not None:
             self._clip.__exit__()
+
+
+def blended(painted: Pixels, frame: Pixels, mask: NDArray[np.uint8] | None) -> Pixels:
+    """A painted frame where the mask is white, and its source frame where it is black; uint8 (H, W, 3)."""
+    if mask is None:
+        return painted
+    share = mask.astype(np.float32)[..., np.newaxis] / 255
+    mixed: Pixels = np.rint(frame + share * (painted.astype(np.float32) - frame)).astype(np.uint8)
+    return mixed

@@ -3,18 +3,23 @@
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from impasto.errors import UsageError, VideoError
 from impasto.options import check_ranges, opt
+from impasto.painting.framing import WHOLE
 from impasto.painting.settings import Settings
+from impasto.painting.strokes import working_side
 from impasto.painting.stylizer import Stylizer
-from impasto.pictures.resize import resize
 from impasto.video import frame_files
 from impasto.video.animation import SUFFIXES as ANIMATIONS
 from impasto.video.animation import AnimationWriter
@@ -22,11 +27,11 @@ from impasto.video.clip import Clip, Frame, Part, Pixels
 from impasto.video.codecs import CODECS
 from impasto.video.encoder import SegmentWriter, parts_folder
 from impasto.video.keyframes import Keyframes, read_keyframes
-from impasto.video.mask import Mask
+from impasto.video.mask import Mask, blended
 from impasto.video.muxer import join
 from impasto.video.raw import STANDARD_OUTPUT, RawWriter
 from impasto.video.reader import open_clip
-from impasto.video.steady import Steady
+from impasto.video.steady import Painted, Prepared, Steady
 from impasto.video.threads import Ahead, Behind
 
 
@@ -214,33 +219,37 @@ def _json(value: Any) -> Any:
     return value if isinstance(value, int | float | str | bool | None) else str(value)
 
 
-class _Run:
-    """The state of one run: a clip passes through decoder, painter and encoder."""
+class _Item(NamedTuple):
+    """A frame on its way from the decoder to the encoder."""
 
-    def __init__(self, clip: Clip, mask: "Mask", stylizer: Stylizer, settings: Settings, options: VideoOptions) -> None:
+    frame: Frame
+    mask: NDArray[np.uint8] | None
+    prepared: Prepared
+
+
+class _Run:
+    """The state of one run. A thread decodes and prepares frames, this one paints, and another finishes and encodes."""
+
+    def __init__(self, clip: Clip, mask: Mask, stylizer: Stylizer, settings: Settings, options: VideoOptions) -> None:
         self._clip, self._mask = clip, mask
         self._stylizer, self._settings, self._options = stylizer, settings, options
         self._steady = Steady(stylizer, settings, options.steady, use_flow=options.flow)
-        self._working: tuple[int, int] | None = None
         self._mixes: dict[tuple[tuple[str, float], ...], Stylizer] = {}
         self._painting = 0.0
         self._keyframes = Keyframes() if options.keyframes is None else read_keyframes(options.keyframes)
         self._first: Frame | None = None
+        self._last: Frame | None = None
 
     def paint(self, output: str, writer: Any, progress: Callable[[VideoProgress], None]) -> VideoResult:
         """Paint all frames; see :func:`paint_video`."""
         begun = time.monotonic()
         done = writer.last_pts if isinstance(writer, SegmentWriter) else None
         resumed = sum(s.frames for s in writer.record.segments) if isinstance(writer, SegmentWriter) else 0
-        count, finished, last = 0, True, None
-        source, sink = Ahead(self._clip.frames()), Behind(writer)
+        count, finished = 0, True
+        source, sink = Ahead(self._items(done)), Behind(partial(self._write, writer))
         try:
-            for frame in source:
-                self._first = self._first or frame
-                last = frame
-                if done is not None and frame.pts <= done:
-                    continue
-                sink.put(replace(frame, pixels=self._frame(frame)))
+            for item in source:
+                sink.put((item, self._painted(item)))
                 count += 1
                 progress(self._progress(count, resumed, begun))
             sink.close()
@@ -260,7 +269,7 @@ class _Run:
             if not finished:
                 raise KeyboardInterrupt
             raise VideoError(f"{self._clip.source or output}: no frame lies in this part of the clip")
-        notes = self._finish(output, writer, last, finished)
+        notes = self._finish(output, writer, finished)
         return VideoResult(
             output=output,
             frames=count,
@@ -273,12 +282,12 @@ class _Run:
             cuts=self._steady.cuts,
         )
 
-    def _finish(self, output: str, writer: Any, last: Frame | None, finished: bool) -> list[str]:
+    def _finish(self, output: str, writer: Any, finished: bool) -> list[str]:
         if not isinstance(writer, SegmentWriter):
             writer.finish()
             return []
         writer.end_segment()
-        part, first = self._options.part, self._first
+        part, first, last = self._options.part, self._first, self._last
         assert first is not None and last is not None
         is_part = part.start > 0
         cut = part.end is not None or not finished
@@ -300,34 +309,42 @@ class _Run:
         left = None if total is None else max(0, total - resumed - count) / rate
         return VideoProgress(resumed + count, total, seconds, rate, left)
 
-    def _frame(self, frame: Frame) -> Pixels:
-        """Paint one frame inside the mask."""
+    def _items(self, done: int | None) -> Iterator[_Item]:
+        """The frames after ``done``, the time of the last one that an earlier run painted."""
+        for frame in self._clip.frames():
+            if self._first is None:
+                self._first = frame
+            mask = self._mask.following(frame.pixels)
+            if done is not None and frame.pts <= done:
+                self._last = frame
+                continue
+            if self._options.real_time and self._steady.most_side is None:
+                self._choose_size(frame.pixels)
+            yield _Item(frame, mask, self._steady.prepare(frame.pixels))
+
+    def _painted(self, item: _Item) -> Painted:
         begun = time.monotonic()
         assert self._first is not None
-        self._restyle(float(frame.time - self._first.time))
-        pixels = frame.pixels
-        small = pixels if self._working is None else resize(pixels, *self._working)
-        painted = self._steady(small)
-        if self._options.real_time and self._working is None:
-            self._choose_size(pixels, painted)
-        if painted.shape != pixels.shape:
-            painted = resize(painted, pixels.shape[1], pixels.shape[0])
-        painted = self._mask.applied(painted, pixels)
+        self._restyle(float(item.frame.time - self._first.time))
+        painted = self._steady.paint(item.prepared)
         self._painting += time.monotonic() - begun
+        self._last = item.frame
         return painted
 
-    def _choose_size(self, pixels: Pixels, painted: Pixels) -> None:
-        """Choose the largest working size that paints in real time, by painting this frame again and timing it."""
+    def _write(self, writer: Any, painted: tuple[_Item, Painted]) -> None:
+        frame, mask, _ = painted[0]
+        pixels = blended(self._steady.finish(painted[1]), frame.pixels, mask)
+        writer.write(replace(frame, pixels=pixels))
+
+    def _choose_size(self, pixels: Pixels) -> None:
+        """Choose the largest size at which frames are painted in real time, by painting this one and timing it."""
+        self._steady(pixels)  # loads the network
         begun = time.monotonic()
         self._steady(pixels)
-        taken = time.monotonic() - begun
-        share = min(1.0, 0.8 / float(self._clip.info.rate) / taken)
-        if share < 0.95:
-            height, width = pixels.shape[:2]
-            scale = max(share**0.5, min(1.0, 96 / min(height, width)))
-            self._working = max(16, round(width * scale)), max(16, round(height * scale))
-        else:
-            self._working = pixels.shape[1], pixels.shape[0]
+        seconds = time.monotonic() - begun
+        share = min(1.0, 0.8 / float(self._clip.info.rate) / seconds)
+        side = min(working_side(pixels, self._settings, WHOLE), min(pixels.shape[:2]))
+        self._steady.most_side = max(min(96, side), round(side * share**0.5))
         self._steady.reset()
 
     def _restyle(self, seconds: float) -> None:

@@ -14,29 +14,27 @@ first, second and fourth:
 A cut resets all of them.
 """
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError, UsageError
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
-from impasto.painting.framing import Area, faded
+from impasto.painting.framing import WHOLE, Area, faded
 from impasto.painting.settings import Settings
-from impasto.painting.strokes import paint_strokes
+from impasto.painting.strokes import paint_strokes, working_side
 from impasto.painting.stylizer import Stylizer
 from impasto.painting.tiles import WHOLE_PIXELS
+from impasto.pictures.colors import keep_colors
 from impasto.pictures.picture import check_picture
 from impasto.video.clip import Pixels
+from impasto.video.motion import Difference, Warp, difference, mixed, vision
 
 Statistics = dict[str, NDArray[np.float32]]
-"""Instance normalization statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
+"""Instance normalisation statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
 
-NOISE = 10
-"""Levels of 255. Two frames agree at a pixel if they differ by less than this after a 3 x 3 box blur."""
 MEASURE_EVERY = 10
 """Frames between two measurements of the statistics."""
 CUT = 0.14
@@ -73,14 +71,54 @@ class Smoothing:
         return cls(noise=min(0.95, 1.7 * steady), statistics=min(0.97, 1.6 * steady), mixing=min(0.95, 1.6 * steady))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A frame before painting.
+
+    Attributes:
+        frame: The frame itself.
+        small: The frame at the size at which it is painted.
+        clean: ``small``, with less noise.
+        starts: Whether a new shot starts here.
+        warp: The motion from the previous frame to this one; None if a shot starts.
+        differing: How much the two differ; None if a shot starts.
+    """
+
+    frame: Pixels
+    small: Pixels
+    clean: Pixels
+    starts: bool = False
+    warp: Warp | None = None
+    differing: Difference | None = None
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A frame after painting.
+
+    Attributes:
+        prepared: The frame before.
+        pixels: The painting of its small copy.
+        settings: The settings that it is painted with.
+    """
+
+    prepared: Prepared
+    pixels: Pixels
+    settings: Settings
+
+
 class Steady:
     """Paints the frames of one clip, in order.
+
+    A call is :meth:`prepare`, :meth:`paint` and :meth:`finish`. Each of them may run in a thread of its own, which gets
+    the frames in order.
 
     Args:
         stylizer: Paints each frame.
         settings: How the style is applied; None for the defaults.
         smoothing: One number from 0 (off) to 1, or the strength of each method.
         use_flow: Whether to use optical flow; None uses it if OpenCV is installed.
+        most_side: Frames are painted with at most this short side, pixels, and enlarged; None for no limit.
 
     Raises:
         UsageError: A value is out of range, or ``use_flow`` is True and OpenCV is missing.
@@ -93,28 +131,26 @@ class Steady:
         smoothing: float | Smoothing = 0.5,
         *,
         use_flow: bool | None = None,
+        most_side: int | None = None,
     ) -> None:
         self.stylizer = stylizer
         self.settings = _for_frames(settings or Settings())
         self.smoothing = smoothing if isinstance(smoothing, Smoothing) else Smoothing.scaled(smoothing)
-        self._motion = _motion_of(use_flow)
+        self.most_side = most_side
+        self._vision = vision(use_flow)
         self.reset()
 
     def reset(self) -> None:
         """Discard all state, as before the first frame."""
-        self._forget()
+        self._clean: Pixels | None = None
         self._thumbnail: NDArray[np.float32] | None = None
         self._usual = 0.0
         self.cuts = 0
-
-    def _forget(self) -> None:
-        """Discard the state that depends on the current shot."""
-        self._clean: Pixels | None = None
         self._painted: Pixels | None = None
         self._tracks: dict[tuple[int, ...], _Track] = {}
 
     def restyle(self, stylizer: Stylizer, settings: Settings | None = None) -> None:
-        """Use another style or other settings from the next frame on."""
+        """Use another style or other settings from the next frame on that is painted."""
         settings = self.settings if settings is None else _for_frames(settings)
         if stylizer is not self.stylizer or settings != self.settings:
             self.stylizer, self.settings = stylizer, settings
@@ -127,31 +163,67 @@ class Steady:
         Raises:
             ImageError: ``frame`` has another shape or dtype.
         """
+        return self.finish(self.paint(self.prepare(frame)))
+
+    def prepare(self, frame: Pixels) -> Prepared:
+        """Shrink the next frame, remove noise, and find cuts and motion.
+
+        Raises:
+            ImageError: ``frame`` has another shape or dtype.
+        """
         check_picture(frame)
         if frame.dtype != np.uint8:
             raise ImageError(f"expected a frame of uint8, not {frame.dtype}")
+        small = self._shrunk(frame)
         if self.smoothing == Smoothing(0, 0, 0):
-            return self.stylizer(frame, self.settings)
-        if self._is_cut(frame):
-            self._forget()
-            self.cuts += 1
-        clean, agree, move = frame, None, None
-        if self._clean is not None:
-            move = self._motion(frame, self._clean)
-            before = move(self._clean)
-            agree = _sameness(frame, before) * move.inside
-            clean = _mixed(frame, before, np.float32(self.smoothing.noise) * agree)
-        painted = self._paint(clean)
-        if agree is not None and move is not None and self._painted is not None and self.smoothing.mixing:
-            painted = _mixed(painted, move(self._painted), np.float32(self.smoothing.mixing) * agree)
-        self._clean, self._painted = clean, painted
-        return painted
+            return Prepared(frame, small, small, starts=True)
+        before = None if self._is_cut(small) else self._clean
+        self._clean = small
+        if before is None or before.shape != small.shape:
+            return Prepared(frame, small, small, starts=True)
+        warp = self._vision.warp(small, before)
+        moved = warp(before)
+        differing = difference(small, moved, warp)
+        self._clean = mixed(small, moved, differing, self.smoothing.noise)
+        return Prepared(frame, small, self._clean, warp=warp, differing=differing)
 
-    def _paint(self, frame: Pixels) -> Pixels:
-        if not self.smoothing.statistics or not self.stylizer.network.reach or not self.settings.strength:
-            return self.stylizer(frame, self.settings)
-        self.stylizer.check(self.settings)
-        return paint_strokes(frame, self.settings, self._paint_at_own_size)
+    def paint(self, prepared: Prepared) -> Painted:
+        """Paint a prepared frame at the size of its small copy."""
+        if prepared.starts:
+            self._tracks, self._painted = {}, None
+        # A small copy has the size that the stroke size asks for.
+        is_small = prepared.small.shape != prepared.frame.shape
+        settings = replace(self.settings, stroke_size=0, crisp=False, keep_colors=None) if is_small else self.settings
+        pixels = self._paint(prepared.clean, settings)
+        before, weight = self._painted, self.smoothing.mixing
+        if before is not None and weight and prepared.warp is not None and prepared.differing is not None:
+            pixels = mixed(pixels, prepared.warp(before), prepared.differing, weight)
+        self._painted = pixels
+        return Painted(prepared, pixels, self.settings)
+
+    def finish(self, painted: Painted) -> Pixels:
+        """The painted frame at its own size."""
+        frame, small, settings = painted.prepared.frame, painted.prepared.small, painted.settings
+        if small.shape == frame.shape:
+            return painted.pixels
+        large = self._vision.enlarged(painted.pixels, small, frame, settings.strength)
+        return large if settings.keep_colors is None else keep_colors(large, frame, settings.keep_colors, None)
+
+    def _shrunk(self, frame: Pixels) -> Pixels:
+        """The frame at the size at which it is painted: its own for fine or crisp strokes."""
+        height, width = frame.shape[:2]
+        short = min(height, width)
+        side = short if self.settings.crisp else working_side(frame, self.settings, WHOLE)
+        side = min(side, short, self.most_side or short)
+        if side == short:
+            return frame
+        return self._vision.shrunk(frame, *(max(1, round(size * side / short)) for size in (width, height)))
+
+    def _paint(self, frame: Pixels, settings: Settings) -> Pixels:
+        if not (self.smoothing.statistics and self.stylizer.network.reach and settings.strength):
+            return self.stylizer(frame, settings)
+        self.stylizer.check(settings)
+        return paint_strokes(frame, settings, self._paint_at_own_size)
 
     def _paint_at_own_size(self, image: Pixels, settings: Settings, area: Area) -> Pixels:
         """Paint an image with the smoothed statistics of its size."""
@@ -175,11 +247,12 @@ class Steady:
         thumbnail = frame[rows // 2 :: rows, columns // 2 :: columns].astype(np.float32).mean(axis=2) / 255
         before, self._thumbnail = self._thumbnail, thumbnail
         if before is None or before.shape != thumbnail.shape:
-            return before is not None
-        difference = float(np.abs(thumbnail - before).mean())
-        usual, self._usual = self._usual, 0.8 * self._usual + 0.2 * difference
-        if difference > CUT and difference > CUT_RATIO * usual:
+            return False
+        differs = float(np.abs(thumbnail - before).mean())
+        usual, self._usual = self._usual, 0.8 * self._usual + 0.2 * differs
+        if differs > CUT and differs > CUT_RATIO * usual:
             self._usual = 0.0
+            self.cuts += 1
             return True
         return False
 
@@ -221,73 +294,3 @@ class _Track:
 def _for_frames(settings: Settings) -> Settings:
     """The settings, with frames only painted again if ``crisp`` is set: it takes twice the time, and they move."""
     return replace(settings, crisp=bool(settings.crisp))
-
-
-def _sameness(frame: Pixels, before: Pixels) -> NDArray[np.float32]:
-    """How well two frames agree at each pixel: 0 to 1, float32 (H, W, 1)."""
-    difference = np.abs(frame.astype(np.int16) - before).max(axis=2).astype(np.float32)
-    padded = np.pad(difference, 1, mode="edge")
-    rows = padded[:-2] + padded[1:-1] + padded[2:]
-    mean = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)
-    share: NDArray[np.float32] = np.maximum(1 - np.square(mean * np.float32(1 / NOISE)), 0)
-    return share[..., np.newaxis]
-
-
-def _mixed(frame: Pixels, before: Pixels, share: NDArray[np.float32]) -> Pixels:
-    """``(1 - share) * frame + share * before``, uint8 (H, W, 3); ``share`` is float32 (H, W, 1)."""
-    difference = before.astype(np.float32) - frame
-    difference *= share
-    difference += frame
-    mixed: Pixels = np.rint(difference).astype(np.uint8)
-    return mixed
-
-
-class _Still:
-    """No motion: the identity warp."""
-
-    inside: "NDArray[np.float32] | np.float32" = np.float32(1)
-    """1 at pixels whose source lies inside the previous frame, else 0: (H, W, 1), or one number for all."""
-
-    def __call__(self, picture: Pixels) -> Pixels:
-        """Warp an image of the previous frame to the current frame."""
-        return picture
-
-
-class _Moved(_Still):
-    """A warp along the optical flow, float32 (H, W, 2)."""
-
-    def __init__(self, cv2: Any, flow: NDArray[np.float32]) -> None:
-        height, width = flow.shape[:2]
-        across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        self._places = across + flow[..., 0], down + flow[..., 1]
-        x, y = self._places
-        within = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        self.inside = within.astype(np.float32)[..., np.newaxis]
-        self._cv2 = cv2
-
-    def __call__(self, picture: Pixels) -> Pixels:
-        cv2 = self._cv2
-        moved: Pixels = cv2.remap(picture, *self._places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return moved
-
-
-def _motion_of(use_flow: bool | None) -> Callable[[Pixels, Pixels], _Still]:
-    """The function that estimates the motion from the previous frame to the current one.
-
-    It is OpenCV's dense inverse search (Kroeger et al. 2016), or no motion; see :class:`Steady`.
-    """
-    if use_flow is False:
-        return lambda frame, before: _Still()
-    try:
-        cv2 = importlib.import_module("cv2")
-    except ImportError as cause:
-        if use_flow:
-            raise UsageError("optical flow needs OpenCV: pip install 'impasto[flow]'") from cause
-        return lambda frame, before: _Still()
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-
-    def motion(frame: Pixels, before: Pixels) -> _Still:
-        gray, gray_before = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (frame, before))
-        return _Moved(cv2, search.calc(gray, gray_before, None))
-
-    return motion

@@ -1,37 +1,38 @@
-"""Background threads: one decodes frames ahead of the painter, one encodes them behind it."""
+"""Background threads: one decodes and prepares frames ahead of the painter, one finishes and encodes them behind it."""
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
-from impasto.video.clip import Frame, Writer
+T = TypeVar("T")
 
 AHEAD = 4
 """Capacity of the queue between decoding and painting, and of that between painting and encoding, in frames."""
 
 
-class Ahead:
-    """An iterable of frames, which a background thread decodes in advance.
+class Ahead(Generic[T]):
+    """An iterable of items, which a background thread computes in advance.
 
-    Iterating re-raises an error of the decoder.
+    Iterating re-raises an error of the thread.
     """
 
-    def __init__(self, frames: Iterator[Frame]) -> None:
-        self._queue: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
+    def __init__(self, items: Iterator[T]) -> None:
+        self._queue: queue.Queue[T | BaseException | None] = queue.Queue(AHEAD)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(frames,), daemon=True)
+        self._thread = threading.Thread(target=self._read, args=(items,), daemon=True)
         self._thread.start()
 
-    def _read(self, frames: Iterator[Frame]) -> None:
+    def _read(self, items: Iterator[T]) -> None:
         try:
-            for frame in frames:
-                if not self._offer(frame):
+            for item in items:
+                if not self._offer(item):
                     return
             self._offer(None)
         except BaseException as error:
             self._offer(error)
 
-    def _offer(self, item: Frame | BaseException | None) -> bool:
+    def _offer(self, item: T | BaseException | None) -> bool:
         while not self._stopped.is_set():
             try:
                 self._queue.put(item, timeout=0.2)
@@ -40,7 +41,7 @@ class Ahead:
                 continue
         return False
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[T]:
         while (item := self._queue.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
@@ -52,39 +53,43 @@ class Ahead:
         self._thread.join()
 
 
-class Behind:
-    """A queue of frames, which a background thread passes to a writer."""
+class Behind(Generic[T]):
+    """A queue of items, which a background thread passes to a function in order.
 
-    def __init__(self, writer: Writer) -> None:
-        self._queue: queue.Queue[Frame | None] = queue.Queue(AHEAD)
-        self._writer = writer
+    Args:
+        consume: The function.
+    """
+
+    def __init__(self, consume: Callable[[T], None]) -> None:
+        self._queue: queue.Queue[T | None] = queue.Queue(AHEAD)
+        self._consume = consume
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _write(self) -> None:
-        while (frame := self._queue.get()) is not None:
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
             if self._error is not None:
-                continue  # after an error, the remaining frames are discarded
+                continue  # after an error, the remaining items are discarded
             try:
-                self._writer.write(frame)
+                self._consume(item)
             except BaseException as error:
                 self._error = error
 
-    def put(self, frame: Frame) -> None:
-        """Queue a frame. If the writer failed on an earlier frame, its error is raised here."""
+    def put(self, item: T) -> None:
+        """Queue an item. If the function failed on an earlier one, its error is raised here."""
         if self._error is not None:
             raise self._error
-        self._queue.put(frame)
+        self._queue.put(item)
 
     def close(self) -> None:
-        """Wait until all frames are written. If the writer failed, its error is raised."""
+        """Wait until all items are consumed. If the function failed, its error is raised."""
         self.stop()
         if self._error is not None:
             raise self._error
 
     def stop(self) -> None:
-        """Write the queued frames and end the thread. Errors are not raised."""
+        """Consume the queued items and end the thread. Errors are not raised."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
