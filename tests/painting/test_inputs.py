@@ -27,6 +27,18 @@ def test_an_array_is_itself():
     assert (swapped == PICTURE).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_array_of_a_subclass_is_painted_as_an_array():
+    assert np.array_equal(fake()(np.ma.array(PICTURE)), fake()(PICTURE))
+
+
+@pytest.mark.parametrize("name", [None, 5, "", ["udnie"], {5: 1.0}])
+def test_what_cannot_name_a_style_is_refused(name):
+    for choose in (impasto.load, impasto.load("udnie", variant="fast", threads=1).restyled):
+        with pytest.raises(UsageError, match=r"give the name of a style, a file, or styles and their shares, not"):
+            choose(name)
+
+
 def test_files_are_read_as_load_image_reads_them(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(png(Image.fromarray(PICTURE)))

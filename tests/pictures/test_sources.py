@@ -165,6 +165,8 @@ def test_a_stream_is_written_in_the_format_that_is_named():
         save_image(io.BytesIO(), noise())
     with pytest.raises(ImageError, match="unknown picture format 'xyz'"):
         save_image(io.BytesIO(), noise(), format="xyz")
+    with pytest.raises(ImageError, match="unknown picture format '5'"):
+        save_image(io.BytesIO(), noise(), format=5)
     with pytest.raises(ImageError, match="open it as 'wb'"):
         save_image(io.StringIO(), noise(), format="png")
 

@@ -105,6 +105,8 @@ def test_arrays_that_are_not_images_are_refused(tmp_path, array):
 def test_quality_has_a_range(tmp_path):
     with pytest.raises(ImageError, match="use a whole number from 1 to 100"):
         save_image(tmp_path / "a.jpg", noise(), quality=0)
+    with pytest.raises(ImageError, match="quality True is out of range"):
+        save_image(tmp_path / "a.jpg", noise(), quality=True)
     save_image(tmp_path / "low.jpg", make_photo(0), quality=20)
     save_image(tmp_path / "high.jpg", make_photo(0), quality=100)
     assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "high.jpg").stat().st_size

@@ -30,7 +30,7 @@ def as_array(image: Input) -> Pixels:
         ImageError: The argument is no picture; the message says how to convert it.
     """
     if isinstance(image, np.ndarray):
-        return _checked(image)
+        return _checked(np.asarray(image))  # also of a subclass, such as a masked array
     from PIL import Image
 
     from impasto.pictures.read import load_image

@@ -16,7 +16,7 @@ from impasto.painting.choice import PrecisionChoice, check_precision, choose, on
 from impasto.painting.devices import CPU, choose_device
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES, Backend, choose_engine
-from impasto.painting.mixing import check_fit, mix_styles
+from impasto.painting.mixing import check_fit, check_name, mix_styles
 from impasto.painting.network import Graph, ModelGraph, Network
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.sources import file_or_name
@@ -58,8 +58,7 @@ def load(
     """
     _check_options(threads, precision)
     shipped_network(variant)  # raises UsageError for unknown variants
-    if not isinstance(name_or_path, str | os.PathLike | Mapping) or name_or_path == "":
-        raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name_or_path!r}")
+    check_name(name_or_path)
     style: Style | None = None
     if isinstance(name_or_path, Mapping):
         style, path = mix_styles(name_or_path, variant)

@@ -1,5 +1,6 @@
 """Mixtures of styles of one network."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from impasto.models.catalog import Variant, find_style
 from impasto.models.modelfile import ModelInfo
 from impasto.models.stylefile import Style
 from impasto.pictures.sources import file_or_name
+
+
+def check_name(name: object) -> None:
+    """Raise UsageError unless this is a name, a path, or names and their shares."""
+    if not isinstance(name, str | os.PathLike | Mapping) or name == "":
+        raise UsageError(f"give the name of a style, a file, or styles and their shares, not {name!r}")
 
 
 def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Path]:
@@ -30,6 +37,8 @@ def mix_styles(shares: Mapping[str, float], variant: Variant) -> tuple[Style, Pa
     if not sound:
         found = f", not {', '.join(f'{name}:{share}' for name, share in shares.items())}" if shares else ""
         raise UsageError(f"give at least one style, and shares of 0 or more, not all 0{found}")
+    for name in shares:
+        check_name(name)
     styles = [find_style(file_or_name(name), variant) for name in shares]
     style, network = styles[0]
     for name, (other, path) in zip(shares, styles, strict=True):

@@ -14,7 +14,7 @@ from impasto.painting.engine import OutOfMemory
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
 from impasto.painting.framing import WHOLE, Area, faded, is_framed
 from impasto.painting.inputs import Input, as_array
-from impasto.painting.mixing import check_fit, mix_styles
+from impasto.painting.mixing import check_fit, check_name, mix_styles
 from impasto.painting.network import Network
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
@@ -124,6 +124,7 @@ class Stylizer:
         """
         if self.style is None:
             raise ModelError("this model has a style of its own, and no other; load the other style with impasto.load")
+        check_name(name_or_path)
         shares = name_or_path if isinstance(name_or_path, Mapping) else {os.fspath(name_or_path): 1.0}
         style, path = mix_styles(shares, variant or variant_of(self.style.info.network))
         if style.info.network != self.style.info.network:

@@ -68,7 +68,7 @@ def save_picture(target: Target, picture: Picture, *, quality: int = 95, format:
 
 
 def _suffix(format: str) -> str:
-    suffix = f".{format.lower().lstrip('.')}"
+    suffix = f".{str(format).lower().lstrip('.')}"
     if suffix not in FORMAT_OF_SUFFIX:
         known = ", ".join(known[1:] for known in FORMAT_OF_SUFFIX)
         raise ImageError(f"unknown picture format '{format}': use one of {known}")
@@ -79,7 +79,7 @@ def encode_picture(picture: Picture, path: str | os.PathLike[str], *, quality: i
     """The bytes of a picture file, in the format of the extension of ``path``; see :func:`save_picture`."""
     path = local_path(path)
     kind = format_of(path)
-    if not isinstance(quality, (int, np.integer)) or not 1 <= quality <= 100:
+    if isinstance(quality, bool) or not isinstance(quality, int | np.integer) or not 1 <= quality <= 100:
         raise ImageError(f"{path}: quality {quality!r} is out of range; use a whole number from 1 to 100")
     quality = int(quality)
     check_picture(picture.pixels)
