@@ -1,6 +1,7 @@
 """Atomic file writes, and access to the training data."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -102,4 +103,6 @@ def _target_and_part(path: str | os.PathLike[str], error: type[ImpastoError]) ->
 
 
 def _cannot_write(path: str | os.PathLike[str], cause: OSError) -> str:
+    if cause.errno == errno.ENAMETOOLONG:
+        return f"{path}: this name is too long for the disk; give a shorter name"
     return f"{path}: cannot write: {cause.strerror or cause}; check the disk and permissions"
