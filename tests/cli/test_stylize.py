@@ -550,7 +550,11 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "missing", "-m", "m.onnx", "-o", "out"], 1, "missing: no such file or folder"),
         (["stylize", ".", "a.png", "-m", "m.onnx", "-o", "out"], 2, "a.png: is given twice"),
         (["styles", "--sheet", "a.png", "-o", "a.png"], 2, "a.png: is the photo itself"),
-        (["styles", "--sheet", "a.png", "-o", f"{300 * 'x'}.png"], 1, "this name is too long for the disk; give a shorter name"),
+        (
+            ["styles", "--sheet", "a.png", "-o", f"{300 * 'x'}.png"],
+            1,
+            "this name is too long for the disk",
+        ),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--force", "--resume"], 2, "give one"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--background-only"], 2, "give --mask FILE"),
         (["stylize", "a.png", "-s", "udnie:0.5", "-o", "b.png"], 2, "for less of it use --strength"),
@@ -711,7 +715,7 @@ def test_a_result_whose_name_would_be_too_long_is_named_and_the_others_are_done(
     save_image("in/a.png", make_photo(1))
     long = "in/" + 250 * "x" + ".gif"  # and .png is too much
     Image.fromarray(make_photo(0)).save(long)
-    assert "this name is too long for the disk; give a shorter name" in fails(capsys, 1, "stylize", "in", "-m", "m.onnx", "-o", "out")
+    assert "this name is too long for the disk" in fails(capsys, 1, "stylize", "in", "-m", "m.onnx", "-o", "out")
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
 
 
