@@ -45,7 +45,7 @@ COMMANDS = {
     "camera": ("impasto.cli.camera:camera", "Paint the camera live in a browser window."),
     "evaluate": ("impasto.cli.evaluate:evaluate", "Measure a model on held-out photos."),
     "convert": ("impasto.cli.convert:convert", "Convert another project's model to a model file."),
-    "export": ("impasto.cli.export:export", "Write a style or model as a plain ONNX file."),
+    "export": ("impasto.cli.export:export", "Write styles as a plain ONNX file, or as a web page."),
 }
 """Each command's function, imported when it is used, and its line in `impasto --help`."""
 for _name, (_function, _help) in COMMANDS.items():
