@@ -13,12 +13,13 @@ from impasto.errors import UsageError
 from impasto.export.graph_file import Exported, ExportOptions, export_onnx
 from impasto.export.web_page import PageOptions, WrittenPage, export_page
 from impasto.files import check_absent
-from impasto.models.catalog import is_file, shipped_names
+from impasto.models.catalog import Variant, is_file, shipped_names
 from impasto.models.kinds import check_kind
 from impasto.pictures.sources import file_or_name
 
 if TYPE_CHECKING:
-    ExportFlags = PageFlags = Any
+    ExportFlags = Any
+    PageFlags = Any
 else:
     ExportFlags = flags_of(ExportOptions, negatives=False)
     PageFlags = flags_of(PageOptions, negatives=False)
@@ -87,7 +88,7 @@ def _file(names: list[str], output: Path, options: ExportOptions, *, fast: bool,
 
 def _page(names: list[str], folder: Path, options: PageOptions, *, best: bool, force: bool, quiet: bool) -> WrittenPage:
     with progress_bar("painting", len(names) or len(shipped_names()), lines=False, quiet=quiet) as bar:
-        variant = "best" if best else "fast"
+        variant: Variant = "best" if best else "fast"
         return export_page(names, folder, options, variant=variant, replace=force, report=bar.update)
 
 

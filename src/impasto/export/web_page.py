@@ -109,7 +109,7 @@ def export_page(
     names = [*names] or [*shipped_names(variant)]
     files, described, networks = _styles(names, variant, report)
     runtime = runtime_files(options.ort)
-    runtimes = {}
+    runtimes: dict[str, dict[str, Any]] = {}
     for kind, (script, module, binary) in _RUNTIMES.items():
         if kind == "webgpu" and options.no_webgpu:
             continue
