@@ -64,6 +64,16 @@ def test_a_training_reports_and_leaves_the_comparison_at_its_end_out(trained):
     assert fake.calls == [(False, True, {"title": "Wave", "minutes": 2, "threads": 1})]
 
 
+def test_a_message_names_the_style_and_not_our_file(trained, tmp_path):
+    class Warns(FakeTraining):
+        def __call__(self, picture, output, *, progress, **options):
+            progress(SimpleNamespace(**{**vars(self._state(1, None)), "message": f"{picture}: 20 x 20 pixels"}))
+            return super().__call__(picture, output, progress=progress, **options)
+
+    _, events = trained(Warns(4))
+    assert events[0]["message"] == "Wave: 20 x 20 pixels"
+
+
 def test_stopping_interrupts_once_so_that_what_there_is_is_written(trained):
     fake, asked = FakeTraining(1000), []
 

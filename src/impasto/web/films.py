@@ -127,6 +127,8 @@ def learn(
         if now.message or time.monotonic() - told > REPORT_SECONDS:
             told = time.monotonic()
             values = {name: getattr(now, name) for name in ("step", "fraction", "seconds_left", "objective", "message")}
+            if now.message:
+                values["message"] = now.message.replace(picture, title)
             report(values)
 
     there = any(Path(output).parent.glob("*.run/checkpoint.pt"))

@@ -26,19 +26,19 @@ TILES = """() => {
 SCREENS = {"desktop": DESKTOP, "phone": PHONE}
 
 
-def crop(name, size):
-    """The middle of an example photo, at this width and height."""
+def crop(name, size, height=0.5):
+    """A part of an example photo, at this width and height; ``height`` is 0 for its top, 1 for its bottom."""
     with Image.open(ROOT / "examples" / "photos" / f"{name}.jpg") as photo:
         scale = max(size[0] / photo.width, size[1] / photo.height)
         photo = photo.resize((round(photo.width * scale), round(photo.height * scale)))
-        left, top = (photo.width - size[0]) // 2, (photo.height - size[1]) // 2
+        left, top = (photo.width - size[0]) // 2, round((photo.height - size[1]) * height)
         return photo.crop((left, top, left + size[0], top + size[1]))
 
 
 @pytest.fixture(scope="module")
 def camera_film(tmp_path_factory):
     """A camera that shows a photo of a person."""
-    planes = [np.asarray(plane) for plane in crop("astronaut", (640, 360)).convert("YCbCr").split()]
+    planes = [np.asarray(plane) for plane in crop("astronaut", (640, 360), 0.05).convert("YCbCr").split()]
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H360 F30:1 Ip A1:1 C420jpeg\n")
@@ -79,18 +79,20 @@ def paint_states(user, shot):
     shot("welcome")
     user.add(*PHOTOS)
     page.locator("#photos .thumb").nth(1).click()
-    user.choose("great_wave")
     user.choose("udnie")
     user.choose("starry_night")
+    user.choose("great_wave")
+    page.locator("#gallery").evaluate("gallery => gallery.scrollTo(0, 0)")
     user.until(TILES)
     shot("paint")
-    page.locator("#compare").select_option("great_wave")
+    page.locator("#compare").select_option("starry_night")
     page.locator("[name=mode][value=side]").check(force=True)
     user.settled()
     shot("two-styles")
     page.locator("#compare").select_option("")
     page.locator("[name=mode][value=slider]").check(force=True)
     page.locator("#photos .thumb").nth(2).click()
+    page.locator("#gallery [data-style=starry_night].tile").click()
     page.locator("#gallery [data-style=udnie].tile").click(modifiers=["Shift"])
     page.locator("#paint-controls [data-share=udnie]").fill("35")
     user.settled()

@@ -33,7 +33,8 @@ function showClip() {
   $("#video-drop").hidden = clip !== null;
   $("#video-work").hidden = clip === null;
   if (!clip) return;
-  $("#video-facts").textContent = `${clip.name}: ${clip.width} × ${clip.height}, ${clock(clip.seconds)}, ${clip.frames} frames`;
+  const length = clip.frames === null ? [] : [clip.seconds < 10 ? `${clip.seconds.toFixed(1)} s` : clock(clip.seconds), `${clip.frames} frames`];
+  $("#video-facts").textContent = `${clip.name}: ${[`${clip.width} × ${clip.height}`, ...length].join(", ")}`;
   $("#view-video .screen").style.aspectRatio = `${clip.width} / ${clip.height}`;
   shown = "";
   update();
