@@ -115,3 +115,17 @@ def test_lists_that_cannot_be_read_are_wrong_usage(tmp_path):
 def test_one_picture_in_a_list_goes_into_a_folder(tmp_path):
     (job,) = plan_files([], tmp_path / "out", listed=[(Path("a/b.png"), Path("a/b.png"))]).jobs
     assert job.target == tmp_path / "out/a/b.png"
+
+
+def test_a_list_from_windows_is_read(tmp_path):
+    (tmp_path / "list.txt").write_bytes("a.jpg\r\nb.jpg\r\n".encode("utf-8-sig"))
+    assert [str(path) for path, _ in read_list(tmp_path / "list.txt")] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    "content", ["a.jpg\nb.jpg\n".encode("utf-16"), b"a.jpg\0b.jpg\0", b"\x89PNG\r\n\x1a\n\0\0\0\r"]
+)
+def test_what_is_no_text_is_no_list(tmp_path, content):
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(UsageError, match=r"list\.txt: is not a list: give a text file in UTF-8"):
+        [*read_list(tmp_path / "list.txt")]

@@ -1,5 +1,6 @@
 """Divides a batch among independent processes, and reads lists of paths."""
 
+import codecs
 import hashlib
 import os
 import sys
@@ -56,12 +57,16 @@ def read_list(file: Path) -> Iterator[tuple[Path, Path]]:
         file: A text file, or ``-`` for standard input.
 
     Raises:
-        UsageError: The file cannot be read, or a line is a URL.
+        UsageError: The file cannot be read or is no text, or a line is a URL.
     """
     try:
         stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
         with stream:
-            for line in stream:
+            for number, line in enumerate(stream):
+                if b"\0" in line:  # a picture, UTF-16, or the output of find -print0
+                    raise UsageError(f"{file}: is not a list: give a text file in UTF-8, one path a line")
+                if number == 0:
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 text = os.fsdecode(line.rstrip(b"\r\n"))
                 if text.strip():
                     path = Path(local_name(text))
