@@ -2,11 +2,12 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.pictures import repair
+from impasto.pictures import png, repair
 from impasto.pictures.decode import decode_picture
-from tests.pictures.images import chunk, encoded, png_file, smooth
+from tests.pictures.images import chunk, encoded, noise, png_file, smooth
 
 PHOTO = smooth(200, 300)
 JPEGS = {
@@ -130,3 +131,25 @@ def test_padding_and_trailers_may_be_missing(kind):
     expected = decode_picture(data, "it").pixels
     assert (decode_picture(data[:-1], "it").pixels == expected).all()
     assert (decode_picture(data + b"more", "it").pixels == expected).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+@pytest.mark.parametrize(
+    "kind", ["gAMA", "cHRM", "sRGB", "pHYs", "iCCP", "zTXt", "iTXt", "eXIf", "tIME", "tRNS", "acTL", "fcTL"]
+)
+@pytest.mark.parametrize("content", [b"", b"\0", b"a\0\7bc", b"\xff" * 300])
+def test_a_malformed_chunk_beside_the_pixels_does_not_prevent_reading(mode, kind, content):
+    picture = Image.fromarray(noise()).convert(mode)
+    data = png.with_chunks(encoded(picture, "PNG"), [(kind.encode(), content)])
+    assert decode_picture(data, "it").pixels.shape == noise().shape
+
+
+@pytest.mark.parametrize(
+    ("marker", "content"),
+    [(0xE0, b"JFIF\0\1"), (0xEE, b"Adobe"), (0xE2, b"ICC_PROFILE\0"), (0xE2, b"ICC_PROFILE\0\1"), (0xE1, b"Exif\0\0")],
+)
+def test_a_malformed_segment_does_not_prevent_reading(marker, content):
+    jpeg = encoded(noise(), "JPEG")
+    segment = bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2) + content
+    picture = decode_picture(jpeg[:2] + segment + jpeg[2:], "it")
+    assert np.array_equal(picture.pixels, decode_picture(jpeg, "it").pixels)

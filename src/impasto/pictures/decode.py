@@ -108,6 +108,8 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
     note = None
     if kind == "PNG":
         data, note = repair.repaired_png(data)
+    elif kind == "JPEG":
+        data, note = repair.repaired_jpeg(data)
     try:
         image = _loaded(data, kind, short_side)
     except (OSError, SyntaxError, KeyError, ValueError) as cause:
@@ -119,6 +121,9 @@ def _decoded(data: bytes, kind: str | None, name: str, short_side: int | None, m
         elif kind == "PNG" and ("too large" in str(cause) or "text chunks" in str(cause)):
             image = _loaded(repair.png_without_compressed_metadata(data), kind, short_side)
             note = repair.LARGE_METADATA
+        elif kind == "PNG" and "APNG" in str(cause):
+            image = _loaded(repair.png_without_animation(data), kind, short_side)
+            note = repair.BAD_ANIMATION
         elif kind == "JPEG2000" and (ended := repair.ended_jpeg_2000(data)):
             image = _loaded(ended, kind, short_side)
             note = repair.NO_END

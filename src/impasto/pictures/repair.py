@@ -11,17 +11,25 @@ from impasto.errors import ImageError
 from impasto.pictures import png
 
 _END_OF_JPEG = b"\xff\xd9"
+_LEAST = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"acTL": 8}
+"""Kinds of PNG chunks, and the least number of bytes in them."""
+_LEAST_TRANSPARENCY = {0: 2, 2: 6}
+"""The same for tRNS, by the color type of the picture."""
+_LEAST_IN_JPEG = {0xE0: (b"JFIF", 12), 0xE2: (b"ICC_PROFILE", 14), 0xEE: (b"Adobe", 12)}
+"""Markers of JPEG segments, what the segment begins with, and the least number of bytes in it."""
 _PNG_END = bytes(4) + b"IEND\xae\x42\x60\x82"
 
 NO_END = "lacks its end marker, but has all its pixels"
 LARGE_METADATA = "has metadata of unusual size, which are left out"
 BAD_METADATA = "has damaged metadata, which are left out"
 
+BAD_ANIMATION = "is a damaged animation: its first picture is painted"
+
 
 def repaired_png(data: bytes) -> tuple[bytes, str | None]:
     """A PNG file that can be decoded, and a note about the damage, or None.
 
-    Ancillary chunks with a wrong checksum are removed, and a missing end is added.
+    Ancillary chunks with a wrong checksum, or that are too short, are removed, and a missing end is added.
 
     Raises:
         ImageError: The checksum of a critical chunk is wrong. Pillow would ignore this and return black pixels.
@@ -29,9 +37,11 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
     dropped, last = [], None
     for chunk in png.chunks(data):
         last = chunk
-        if chunk.intact:
-            continue
         end = chunk.start + 12 + len(chunk.data)
+        if chunk.intact:
+            if _is_malformed(chunk, data[25]):
+                dropped.append((chunk.start, end))
+            continue
         if chunk.kind == b"IEND":
             return data[: chunk.start] + _PNG_END, NO_END
         if chunk.kind[:1].isupper():
@@ -50,6 +60,37 @@ def repaired_png(data: bytes) -> tuple[bytes, str | None]:
         data = b"".join(data[start:stop] for start, stop in list(pairwise(places))[::2])
         note = BAD_METADATA
     return data, note
+
+
+def repaired_jpeg(data: bytes) -> tuple[bytes, str | None]:
+    """A JPEG file without metadata segments that are too short for Pillow, and a note about them, or None."""
+    at, kept_from, parts = 2, 0, []
+    while data[at : at + 1] == b"\xff" and at + 4 <= len(data) and data[at + 1] != 0xDA:
+        length = int.from_bytes(data[at + 2 : at + 4])
+        start, least = _LEAST_IN_JPEG.get(data[at + 1], (b"", 0))
+        content = data[at + 4 : at + 2 + length]
+        if start and content.startswith(start) and len(content) < least:
+            parts.append(data[kept_from:at])
+            kept_from = at + 2 + length
+        at += 2 + length
+    return (b"".join([*parts, data[kept_from:]]), BAD_METADATA) if parts else (data, None)
+
+
+def _is_malformed(chunk: png.Chunk, color_type: int) -> bool:
+    """Whether Pillow would refuse the file because of this chunk, without which it can be shown."""
+    if chunk.kind == b"tRNS":
+        return not _LEAST_TRANSPARENCY.get(color_type, 0) <= len(chunk.data) <= 256
+    if chunk.kind in (b"iCCP", b"zTXt"):  # name, 0, method of compression, of which there is one
+        method = chunk.data.partition(b"\0")[2][:1]
+        return method != b"\0" and (chunk.kind == b"iCCP" or method != b"")
+    if chunk.kind == b"acTL" and not 0 < int.from_bytes(chunk.data[:4]) < 1 << 31:  # frames
+        return True
+    return len(chunk.data) < _LEAST.get(chunk.kind, 0)
+
+
+def png_without_animation(data: bytes) -> bytes:
+    """Only the first picture of an animated PNG."""
+    return png.with_chunks(data, [], without=(b"acTL", b"fcTL", b"fdAT"))
 
 
 def png_without_compressed_metadata(data: bytes) -> bytes:
