@@ -1,11 +1,12 @@
-"""How still painted films are, and how fast: `make bench-video DATA=folder`.
+"""How still painted videos are, and how fast: `make bench-video DATA=folder`.
 
-DATA holds `flow/sintel_final` (frames with ground-truth flow) and `clips`. Everything is beside frame by frame
-painting of the same network in the same process.
+DATA holds `flow/sintel_final` (frames with ground-truth flow), `clips` and `styles`. Everything is beside frame by
+frame painting of the same network in the same process.
 
-Warping error: the root of the mean squared difference, 0 to 1, between a painted frame and the frame before moved
-along the true flow, where both show the same surface. Two frames of each sequence are painted after as many frames
-as there are before them.
+Warping error: the root of the mean squared difference, 0 to 1, between a painted frame and the next one moved back
+along the true flow, where both show the same surface. The frames before are painted first.
+Noise: the mean change from frame to frame, levels of 255, of a still scene with a sensor's noise.
+Style: the style distance of the second of these frames (docs/measures.md).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -22,8 +24,14 @@ from pathlib import Path
 import numpy as np
 
 import impasto
+from impasto import Settings
+from impasto.evaluation.measures import StyleMeasure
 from impasto.models.catalog import Variant
+from impasto.nn.tensors import to_tensor
+from impasto.nn.vgg import VGGFeatures
+from impasto.nn.weights import load_loss_network
 from impasto.painting.stylizer import Stylizer
+from impasto.pictures.resize import resize_short_side
 from impasto.video.clip import Pixels
 from impasto.video.paint import VideoOptions, paint_video
 from impasto.video.steady import Smoothing, Steady
@@ -32,13 +40,14 @@ STYLES = ("starry_night", "great_wave", "udnie", "the_scream", "composition_vii"
 NOISE = 2.0
 """Levels of 255: standard deviation of a sensor's noise."""
 NOISY_FRAMES = 24
+SETTINGS = Settings()
 EACH_METHOD: dict[str, float | Smoothing] = {
     "frame by frame": 0.0,
-    "noise alone": Smoothing(noise=0.85, statistics=0, mixing=0),
+    "noise filter alone": Smoothing(noise=0.85, statistics=0, mixing=0),
     "statistics alone": Smoothing(noise=0, statistics=0.8, mixing=0),
-    "mixing alone": Smoothing(noise=0, statistics=0, mixing=0.6),
-    "all (0.5)": 0.5,
-    "all (1)": 1.0,
+    "mixing alone": Smoothing(noise=0, statistics=0, mixing=0.8),
+    "all, --steady 0.5": 0.5,
+    "all, --steady 1": 1.0,
 }
 
 Paint = Callable[[Pixels], Pixels]
@@ -66,15 +75,15 @@ def warped_back(picture: Pixels, flow: np.ndarray) -> np.ndarray:
     return np.asarray((1 - dy) * upper + dy * lower)
 
 
-def warping_error(folder: Path, paint: Paint) -> float:
-    """Of the frames 2 and 3 of a Sintel sequence, painted in order."""
+def paint_pair(folder: Path, paint: Paint) -> tuple[Pixels, float]:
+    """The painted frame 2 of a Sintel sequence, painted in order, and its warping error to frame 3."""
     frames = [impasto.load_image(folder / f"frame_{number:04d}.png") for number in (1, 2, 3)]
     painted = [paint(frame) for frame in frames]
     flow = read_flow(folder / "gt" / "frame_0002.flo")
     hidden = [impasto.load_image(folder / "gt" / name / "frame_0002.png") for name in ("occlusions", "invalid")]
     seen = (hidden[0].max(axis=2) == 0) & (hidden[1].max(axis=2) == 0)
     difference = (warped_back(painted[2], flow) - painted[1]) / 255
-    return float(np.sqrt(np.square(difference).mean(axis=2)[seen].mean()))
+    return painted[1], float(np.sqrt(np.square(difference).mean(axis=2)[seen].mean()))
 
 
 def noise_response(picture: Pixels, paint: Paint) -> float:
@@ -89,21 +98,58 @@ def noise_response(picture: Pixels, paint: Paint) -> float:
     return statistics.mean(changes)
 
 
+class OtherNoise:
+    """Paints frame by frame, with other noise for the network in each."""
+
+    def __init__(self, stylizer: Stylizer) -> None:
+        self._stylizer, self._seed = stylizer, 0
+
+    def __call__(self, frame: Pixels) -> Pixels:
+        self._seed += 1
+        return self._stylizer(frame, replace(SETTINGS, seed=self._seed))
+
+
+class Distance:
+    """The style distance of painted frames."""
+
+    def __init__(self, network: VGGFeatures, style: Path, photo: Pixels) -> None:
+        picture = resize_short_side(impasto.load_image(style), min(photo.shape[:2]))
+        self._measure = StyleMeasure(to_tensor(picture), network)
+        self._reference = self._measure.reference(to_tensor(photo))
+
+    def __call__(self, painted: Pixels) -> float:
+        return self._measure.compare(to_tensor(painted), self._reference).style_distance
+
+
 def painters(stylizer: Stylizer) -> dict[str, Callable[[], Paint]]:
     """Functions that make a fresh painter for each method."""
-    return {name: partial(Steady, stylizer, smoothing=smoothing) for name, smoothing in EACH_METHOD.items()}
+    methods: dict[str, Callable[[], Paint]] = {
+        name: partial(Steady, stylizer, smoothing=smoothing) for name, smoothing in EACH_METHOD.items()
+    }
+    if stylizer.info.noise_channels:
+        methods["other noise in each frame"] = partial(OtherNoise, stylizer)
+    return methods
 
 
 def stillness(data: Path, variant: Variant) -> dict[str, dict[str, float]]:
-    """Means over styles and sequences."""
+    """Means over styles, by method and measure."""
     sequences = sorted(path for path in (data / "flow" / "sintel_final").iterdir() if path.is_dir())
     scene = impasto.load_image(sequences[0] / "frame_0002.png")
-    found: dict[str, dict[str, list[float]]] = {name: {"warping": [], "noise": []} for name in EACH_METHOD}
+    network = load_loss_network()[0]
+    found: dict[str, dict[str, list[float]]] = {}
     for style in STYLES:
         stylizer = impasto.load(style, variant=variant)
+        distances = {
+            folder: Distance(network, data / "styles" / f"{style}.jpg", impasto.load_image(folder / "frame_0002.png"))
+            for folder in sequences
+        }
         for name, make in painters(stylizer).items():
-            found[name]["warping"] += [warping_error(sequence, make()) for sequence in sequences]
-            found[name]["noise"].append(noise_response(scene, make()))
+            values = found.setdefault(name, {})
+            for folder in sequences:
+                painted, error = paint_pair(folder, make())
+                values.setdefault(f"warping, {folder.name}", []).append(error)
+                values.setdefault("style", []).append(distances[folder](painted))
+            values.setdefault("noise", []).append(noise_response(scene, make()))
     return {name: {key: statistics.mean(x) for key, x in values.items()} for name, values in found.items()}
 
 
@@ -161,9 +207,12 @@ def main() -> None:
     for variant in a.variants:
         begun = time.monotonic()
         if a.part in ("stillness", "all"):
-            print(f"\n{variant}: mean over {len(STYLES)} styles | warping error | change by noise, of 255")
-            for name, row in stillness(a.data, variant).items():
-                print(f"| {name} | {row['warping']:.4f} | {row['noise']:.2f} |", flush=True)
+            rows = stillness(a.data, variant)
+            alone = rows["frame by frame"]
+            print(f"\n{variant}, mean over {len(STYLES)} styles: value, and value relative to frame by frame")
+            for name, row in rows.items():
+                values = [f"{key} {value:.4g} ({value / alone[key]:.2f})" for key, value in row.items()]
+                print("|", " | ".join([name, *values]), "|", flush=True)
         if a.part in ("speed", "all"):
             for rates in speed(a.data, variant, a.runs):
                 print("|", " | ".join(f"{k} {v:.3g}" for k, v in rates.items()), "|", flush=True)

@@ -99,6 +99,32 @@ def test_frames_of_another_size_reset_the_state(stylizer):
     assert np.array_equal(steady(small), Steady(stylizer)(small))
 
 
+def test_frames_may_be_prepared_ahead_and_finished_behind(stylizer):
+    frames = [noisy(scene(2 * n), n) for n in range(5)] + [255 - scene(seed=7)]
+    one, other = (Steady(stylizer, most_side=64) for _ in range(2))
+    prepared = [other.prepare(frame) for frame in frames]
+    painted = [other.paint(item) for item in prepared]
+    for frame, item in zip(frames, painted, strict=True):
+        assert np.array_equal(one(frame), other.finish(item))
+
+
+def test_large_frames_are_painted_smaller_as_photos_are(stylizer):
+    """Strokes have the size that they have on a photo; crisp strokes are not the default, as they move."""
+    frame = np.ascontiguousarray(np.kron(scene(), np.ones((6, 6, 1), np.uint8)))  # 576 x 768
+    expected = stylizer(frame, Settings(crisp=False))
+    for smoothing in (0, 0.5):
+        painted = Steady(stylizer, smoothing=smoothing, use_flow=False)(frame)
+        assert painted.shape == frame.shape
+        assert np.abs(painted.astype(int) - expected).mean() < 3
+
+
+def test_colors_are_kept_on_large_frames(stylizer):
+    frame = np.ascontiguousarray(np.kron(scene(), np.ones((6, 6, 1), np.uint8)))
+    settings = Settings(keep_colors="luminance")
+    painted = Steady(stylizer, settings, use_flow=False)(frame)
+    assert np.abs(painted.astype(int) - stylizer(frame, Settings(keep_colors="luminance", crisp=False))).mean() < 3
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, "much", True])
 def test_a_value_out_of_range_is_refused(stylizer, value):
     with pytest.raises(UsageError):

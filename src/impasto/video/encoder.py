@@ -6,6 +6,8 @@ and the inputs and settings of the run. At the end the segments are joined witho
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -140,12 +142,18 @@ class SegmentWriter:
         Raises:
             VideoError: The disk is full, or the encoder fails.
         """
-        try:
+        with self._failures():
             if self._segment is None:
                 self._open()
             self._encode(frame)
-            if (frame.pts - self._first) * frame.time_base >= SEGMENT_SECONDS:
-                self.end_segment()
+        if (frame.pts - self._first) * frame.time_base >= SEGMENT_SECONDS:
+            self.end_segment()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Raise the encoder's errors as VideoError."""
+        try:
+            yield
         except (self._av.error.FFmpegError, OSError, ValueError) as cause:
             raise VideoError(f"{self.folder}: cannot write: {getattr(cause, 'strerror', None) or cause}") from cause
 
@@ -185,12 +193,13 @@ class SegmentWriter:
         """Finish the current segment, if there is one, so that a later run can resume after it."""
         if self._segment is None:
             return
-        segment, self._segment = self._segment, None
-        for packet in self._stream.encode(None):
-            segment.mux(packet)
-        segment.close()
-        final = self._path.with_suffix("")
-        self._path.replace(final)
+        with self._failures():
+            for packet in self._stream.encode(None):
+                self._segment.mux(packet)
+            self._segment.close()
+            final = self._path.with_suffix("")
+            self._path.replace(final)
+        self._segment = None
         self.record.segments.append(Segment(final.name, self._count, self._last))
         self.record.write(self.folder)
 
@@ -198,8 +207,11 @@ class SegmentWriter:
         """Remove the unfinished segment; finished segments stay."""
         if self._segment is not None:
             segment, self._segment = self._segment, None
-            segment.close()
+            with suppress(self._av.error.FFmpegError, OSError):  # the disk is full, say
+                segment.close()
             self._path.unlink(missing_ok=True)
+        if not self.record.segments:
+            self.remove()
 
     def segments(self) -> list[Path]:
         """The finished segments, in order."""

@@ -264,8 +264,6 @@ class _Run:
             source.stop()
         if not count and not resumed:
             writer.abandon()
-            if isinstance(writer, SegmentWriter):
-                writer.remove()
             if not finished:
                 raise KeyboardInterrupt
             raise VideoError(f"{self._clip.source or output}: no frame lies in this part of the clip")
@@ -283,10 +281,14 @@ class _Run:
         )
 
     def _finish(self, output: str, writer: Any, finished: bool) -> list[str]:
-        if not isinstance(writer, SegmentWriter):
-            writer.finish()
-            return []
-        writer.end_segment()
+        try:
+            if not isinstance(writer, SegmentWriter):
+                writer.finish()
+                return []
+            writer.end_segment()
+        except BaseException:
+            writer.abandon()
+            raise
         part, first, last = self._options.part, self._first, self._last
         assert first is not None and last is not None
         is_part = part.start > 0
