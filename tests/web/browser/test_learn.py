@@ -23,9 +23,8 @@ def school(tmp_path, photo_folder, tiny_vgg_file):
         for server in running:
             server.end()
         running[:] = [start(tmp_path / "page", port=port)]
-        small = {"crop": 32, "first_crop": 32, "style_size": 64, "threads": 1}
-        files = {"content": str(photo_folder), "loss_network": str(tiny_vgg_file)}
-        running[0].page.trainings.options |= {"steps": 100_000, **small, **files}
+        small = {"content": str(photo_folder), "loss_network": str(tiny_vgg_file), "threads": 1}
+        running[0].page.trainings.options |= {"steps": 100_000, **small}
         return running[0]
 
     yield begin
