@@ -47,8 +47,8 @@ function told({ loading, ready }) {
 
 /** The styles that are kept from the last visit, as far as this page has them. */
 function checkLook(styles) {
-  const kept = Object.entries(get("look").styles).filter(([name]) => styles.some((style) => style.name === name));
-  set("look", { styles: Object.fromEntries(kept.length ? kept : [[styles[0].name, 1]]), settings: { ...DEFAULTS, ...get("look").settings, keep_colors: null } });
+  const kept = Object.entries(get("options").styles).filter(([name]) => styles.some((style) => style.name === name));
+  set("options", { styles: Object.fromEntries(kept.length ? kept : [[styles[0].name, 1]]), settings: { ...DEFAULTS, ...get("options").settings, keep_colors: null } });
 }
 
 /** A switch for WebGPU, where there is an adapter and the page has what it needs. */
@@ -111,7 +111,7 @@ async function start() {
   set("info", { defaults: DEFAULTS });
   checkLook(page.styles);
   set("styles", page.styles);
-  const painted = page.styles.find(({ name }) => name in get("look").styles).example;
+  const painted = page.styles.find(({ name }) => name in get("options").styles).example;
   if (painted) Object.assign($("#easel-painted"), { src: painted, onload: ({ target }) => target.classList.add("loaded") });
   createControls($("#paint-controls"), $("#label"), { colors: false });
   createViewer();

@@ -69,7 +69,7 @@ async function run(mine) {
     const scale = Math.min(1, side / Math.min(videoWidth, videoHeight));
     const frame = draw(video(), Math.round(videoWidth * scale), Math.round(videoHeight * scale), mirrored());
     const began = performance.now();
-    const painted = await engine.paintFrame(frame, get("look"));
+    const painted = await engine.paintFrame(frame, get("options"));
     if (mine !== turn) return;
     const took = performance.now() - began;
     if (canvas.width !== painted.width || canvas.height !== painted.height) Object.assign(canvas, { width: painted.width, height: painted.height });

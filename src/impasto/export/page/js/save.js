@@ -32,8 +32,8 @@ async function save(engine) {
   const kind = $("#save-format").value;
   const card = progressCard(() => engine.stop());
   try {
-    const image = await holdStage(() => engine.paint(get("look"), Number($("#save-size").value), card.show));
-    const name = `${photo().name.replace(/\.[^.]*$/, "") || "photo"}-${Object.keys(get("look").styles).join("-")}.${kind}`;
+    const image = await holdStage(() => engine.paint(get("options"), Number($("#save-size").value), card.show));
+    const name = `${photo().name.replace(/\.[^.]*$/, "") || "photo"}-${Object.keys(get("options").styles).join("-")}.${kind}`;
     const file = new File([await encode(image, TYPES[kind])], name, { type: TYPES[kind] });
     if (how === "save") download(file, name);
     else await share(file, card);

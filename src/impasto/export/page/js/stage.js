@@ -20,11 +20,11 @@ let seconds = 0; // of the last painting at SIDE, ms
 let thumbnailsOf = null;
 const urls = [];
 
-export const keyOf = () => (get("photo") ? JSON.stringify([get("photo"), get("look")]) : "");
+export const keyOf = () => (get("photo") ? JSON.stringify([get("photo"), get("options")]) : "");
 
 export function createStage(painter) {
   engine = painter;
-  on(["look", "photo"], update);
+  on(["options", "photo"], update);
 }
 
 /** While something else paints, the stage waits. */
@@ -48,7 +48,7 @@ export function update() {
 function next() {
   const key = keyOf();
   const settled = performance.now() - changed > SETTLED;
-  if (key !== shown.key || (settled && shown.side < SIDE)) return { key, look: get("look"), side: seconds > SLOW && !settled ? QUICK : SIDE };
+  if (key !== shown.key || (settled && shown.side < SIDE)) return { key, look: get("options"), side: seconds > SLOW && !settled ? QUICK : SIDE };
   if (shown.side < SIDE) return "wait";
   if (thumbnailsOf !== get("photo")) {
     thumbnailsOf = get("photo");
@@ -56,7 +56,7 @@ function next() {
   }
   const missing = get("styles").find(({ name }) => !(name in get("thumbnails")));
   if (!missing) return null;
-  return { thumbnail: missing.name, photo: get("photo"), look: { styles: { [missing.name]: 1 }, settings: { ...get("look").settings, strength: 1, stroke_size: 1, seed: 0 } }, side: THUMBNAIL };
+  return { thumbnail: missing.name, photo: get("photo"), look: { styles: { [missing.name]: 1 }, settings: { ...get("options").settings, strength: 1, stroke_size: 1, seed: 0 } }, side: THUMBNAIL };
 }
 
 async function work() {
