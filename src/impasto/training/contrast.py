@@ -11,13 +11,15 @@ from impasto.nn.pixel_terms import lightness
 ROUNDS = 3
 SLOPE = 0.75
 """Relative change of contrast for a relative change of what is amplified: the sigmoid flattens it."""
+CONTRAST = 1.05
+"""The contrast of paintings relative to that of the style picture. Viewers like it better than 1."""
 LARGEST = 1.6
 """The largest factor, and the inverse of the smallest."""
 
 
 @torch.no_grad()
 def match_contrast(generator: LightGenerator, wanted: Sequence[float], photos: Sequence[Tensor]) -> list[float]:
-    """Amplify each style until its paintings have the style picture's contrast on average; returns the factors.
+    """Amplify each style until its paintings have :data:`CONTRAST` on average; returns the factors.
 
     The loss leaves paintings paler than the picture, by some 15 %: where strokes of a photo cannot be as those of the
     style, their mean costs least. :meth:`LightGenerator.amplify` corrects that without another step of training.
@@ -40,7 +42,7 @@ def match_contrast(generator: LightGenerator, wanted: Sequence[float], photos: S
                     source = torch.Generator().manual_seed(number)
                     noise = generator.draw_noise(1, *photo.shape[2:], source=source).to(photo.device)
                 found += contrast(generator(photo, noise, style)) / len(photos)
-            wanted_factor = factors[index] * (aim / max(found, 1e-3)) ** (1 / SLOPE)
+            wanted_factor = factors[index] * (CONTRAST * aim / max(found, 1e-3)) ** (1 / SLOPE)
             factor = min(max(wanted_factor, 1 / LARGEST), LARGEST)
             generator.amplify(index, factor / factors[index])
             factors[index] = factor
