@@ -110,7 +110,7 @@ def test_the_area_is_that_of_the_photo_each_time_a_large_picture_is_painted():
         seen.append((picture.shape, area))
         return np.random.default_rng(0).integers(0, 256, picture.shape, dtype=np.uint8)
 
-    paint_strokes(framed(photo(1200, 1600), 400, 200, 255), Settings(), paint)
+    paint_strokes(framed(photo(1200, 1600), 400, 200, 255), Settings(), paint, fades=True)
     assert len(seen) > 1
     for (height, width, _), (rows, columns) in seen:
         expected = [height * 400 / 2000, height * 1600 / 2000, width * 200 / 2000, width * 1800 / 2000]
@@ -121,9 +121,12 @@ def test_strokes_have_the_size_of_the_picture_inside_the_border():
     sizes = []
     picture = photo(1024, 1280)
     for image in (picture, framed(picture, 512, 640, 0)):
-        paint_strokes(
-            image, Settings(crisp=False), lambda image, settings, area: sizes.append(image[area].shape) or image
-        )
+
+        def paint(image, settings, area):
+            sizes.append(image[area].shape)
+            return image
+
+        paint_strokes(image, Settings(crisp=False), paint, fades=True)
     assert sizes[1] == pytest.approx(sizes[0], abs=1)
 
 

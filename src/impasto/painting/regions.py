@@ -73,7 +73,8 @@ def paint_regions(image: Input, regions: Sequence[tuple[Stylizer, Mask]], settin
         pictures = [stylizer.paint_at_own_size(picture, settings, area) for stylizer in stylizers]
         return to_pixels(_blend_pixels(pictures, weights, picture), picture)
 
-    return paint_strokes(as_array(image), settings, paint, lambda picture: _shares(masks, picture).sum(axis=0))
+    fades = all(stylizer.network.takes_strength for stylizer in stylizers)
+    return paint_strokes(as_array(image), settings, paint, lambda x: _shares(masks, x).sum(axis=0), fades=fades)
 
 
 def check_mask(mask: Mask) -> None:

@@ -19,6 +19,8 @@ from impasto.pictures.resize import resize, resize_short_side
 
 DETAIL = 0.4
 """Weight of the photo's fine detail, lost by downscaling, that is added after enlarging."""
+AGAIN = 0.8
+"""Strength at which an enlarged painting is painted again, relative to the first: faces and windows stay whole."""
 LEAST_SIDE = 64
 """Smallest working size to which a picture is downscaled (short side, pixels)."""
 ROWS, STRIP = 256, 2_000_000
@@ -30,7 +32,9 @@ Coverage = Callable[[Pixels], Array]
 """Returns the opacity of the painting at each pixel of a picture (H, W, 3): float32 (H, W), 0 to 1."""
 
 
-def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: Coverage | None = None) -> Pixels:
+def paint_strokes(
+    image: Pixels, settings: Settings, paint: Painter, coverage: Coverage | None = None, *, fades: bool
+) -> Pixels:
     """Paint a picture at its working size, enlarge the result, and keep the photo's colors if requested.
 
     Args:
@@ -38,6 +42,7 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         settings: The settings; this function uses stroke_size, crisp, strength and keep_colors.
         paint: Paints a picture at its own size.
         coverage: The region that ``paint`` changes; None for the whole picture.
+        fades: Whether ``paint`` supports strengths below 1.
 
     Returns:
         A new array with the shape and dtype of ``image``.
@@ -51,8 +56,8 @@ def paint_strokes(image: Pixels, settings: Settings, paint: Painter, coverage: C
         painted = enlarged(painted, small, larger, settings.strength, where)
         if again:  # a strength above 1 is only applied in the first pass
             # The border of a painting is no longer plain, so its area is the photo's.
-            once = replace(settings, strength=min(settings.strength, 1.0))
-            painted = paint(painted, once, scaled_area(area, image, larger))
+            weaker = replace(settings, strength=(AGAIN if fades else 1.0) * min(settings.strength, 1.0))
+            painted = paint(painted, weaker, scaled_area(area, image, larger))
         small = larger
     if settings.keep_colors is None:
         return painted

@@ -70,7 +70,7 @@ class Stylizer:
             UsageError: ``settings`` is not a :class:`Settings`, or the model does not support the strength.
         """
         self.check(settings)
-        return paint_strokes(as_array(image), settings, self.paint_at_own_size)
+        return paint_strokes(as_array(image), settings, self.paint_at_own_size, fades=self.network.takes_strength)
 
     def paint_at_own_size(self, image: Pixels, settings: Settings, area: Area = WHOLE) -> Pixels:
         """Repaint an array at its own size, ignoring stroke size and color settings; otherwise as `__call__`.

@@ -223,7 +223,8 @@ class Steady:
         if not (self.smoothing.statistics and self.stylizer.network.reach and settings.strength):
             return self.stylizer(frame, settings)
         self.stylizer.check(settings)
-        return paint_strokes(frame, settings, self._paint_at_own_size)
+        fades = self.stylizer.network.takes_strength
+        return paint_strokes(frame, settings, self._paint_at_own_size, fades=fades)
 
     def _paint_at_own_size(self, image: Pixels, settings: Settings, area: Area) -> Pixels:
         """Paint an image with the smoothed statistics of its size."""
