@@ -33,6 +33,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from impasto import __version__
 from impasto.errors import TrainingError
 from impasto.files import replacing
 from impasto.nn.generator import Generator
@@ -354,7 +355,14 @@ def main() -> None:
         return
     recipe = PRESETS[PRESET[options.variant]]
     config = TrainConfig(styles=tuple(paths), output=folder, recipe=recipe, content=options.photos)
-    record = {"start": "checkpoint", "steps": trainer.state.step, "seconds": round(trainer.state.seconds)}
+    record = {
+        "preset": PRESET[options.variant],
+        "start": "checkpoint",
+        "photos": len(learned_from),
+        "impasto": __version__,
+        "steps": trainer.state.step,
+        "seconds": round(trainer.state.seconds),
+    }
     record["objective"] = "imitation of the best network" if options.teacher else asdict(aim)
     examples = [
         to_tensor(resize_short_side(load_image(path), 256)) for path in learned_from[:: 1 + len(learned_from) // 12]
