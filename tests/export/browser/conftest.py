@@ -14,10 +14,10 @@ from impasto.errors import BackendError
 from impasto.export.runtime import runtime_files
 from impasto.export.web_page import PageOptions, export_page
 from impasto.models.catalog import cache_folder
-from tests.web.browser.conftest import chromium, module_chromium
+from tests.web.browser.conftest import camera_film, chromium, module_chromium
 from tests.web.browser.user import DESKTOP, User
 
-__all__ = ["chromium", "module_chromium"]
+__all__ = ["camera_film", "chromium", "module_chromium"]
 STYLES = ("great_wave", "udnie", "pencil")
 
 

@@ -28,8 +28,16 @@ MISSING = [
     )
     if not found
 ]
+WITHOUT = f"the page is not tested here without {', '.join(MISSING)}"
 MOST_WAITS = 5
 """A test lasts at most this many times as long as one of its waits."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests that need a browser by a mark, which is reported in one line."""
+    for item in items:
+        if MISSING and "module_chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason=WITHOUT))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def module_chromium(camera_film: Path) -> Iterator[Any]:
     """The browser of a file of tests. It finds no address but this computer's, and has a fake camera."""
     if MISSING:
-        pytest.skip(f"the page is not tested here without {', '.join(MISSING)}")
+        pytest.skip(WITHOUT)
     from playwright.sync_api import sync_playwright
 
     arguments = [

@@ -10,9 +10,16 @@ from tests.web.browser.user import DESKTOP, PHONE, difference, pixels
 from tests.web.conftest import STYLE, photo_file
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, pytest.param(PHONE, marks=pytest.mark.slow)], ids=["desktop", "phone"])
-def test_a_photo_is_painted_compared_and_saved(visit, tmp_path, screen):
-    user = visit(screen, accept_downloads=True)
+def test_a_photo_is_painted_compared_and_saved(visit, tmp_path):
+    paint_compare_and_save(visit(DESKTOP, accept_downloads=True), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_photo_is_painted_compared_and_saved_on_a_phone(visit, tmp_path):
+    paint_compare_and_save(visit(PHONE, accept_downloads=True), tmp_path)
+
+
+def paint_compare_and_save(user, tmp_path):
     assert user.axe() == []
     user.add(photo_file(tmp_path))
     user.choose(STYLE)
