@@ -10,7 +10,7 @@
 # make soak      10,000 mixed pictures through one process and one command: COUNT=500 for a smaller run
 # make wheels    build both packages into dist/
 # make lock      renew constraints.txt: the exact versions that `make` installs
-# make paper     test the papers' claims and write docs/paper: hours, DATA=folder; make paper-quick: minutes, tiny
+# make paper     test the papers' claims and write docs/paper: a day or two, DATA=folder; make paper-quick: minutes, tiny
 # make bench-video  how still and how fast films are painted: DATA=folder
 # make bench-page   how quickly the page answers, and whether its memory stays flat: PHOTOS=100 for the latter
 # make bench     time our generators beside other projects' networks: DATA=folder
@@ -84,8 +84,14 @@ bench: $(INSTALLED)
 
 paper: $(INSTALLED)
 	$(BIN)/python -m experiments --data $(DATA)
+	$(BIN)/python -m experiments published --data $(DATA)
+	$(BIN)/python -m experiments figures
+	$(BIN)/python -m experiments --page-only
 
 paper-quick: $(INSTALLED)
+	$(BIN)/python -m experiments published --quick --work runs/paper-quick
+	$(BIN)/python -m experiments plan --time --quick --work runs/paper-quick
+	$(BIN)/python -m experiments figures --quick --work runs/paper-quick
 	$(BIN)/python -m experiments --quick --work runs/paper-quick
 
 clean:

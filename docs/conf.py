@@ -33,9 +33,20 @@ napoleon_numpy_docstring = False
 
 
 def copy_report(app: Any, exception: Exception | None) -> None:
-    """Put the report on the papers' claims, which `python -m experiments` writes as HTML, beside the pages."""
-    if exception is None:
-        shutil.copytree(DOCS / "paper", Path(app.outdir) / "paper", dirs_exist_ok=True)
+    """Put the report on the papers' claims, which `python -m experiments` writes as HTML, beside the pages.
+
+    Its links lead to the site's pages, and to copies of the records it is made from.
+    """
+    if exception is not None:
+        return
+    report, records = Path(app.outdir) / "paper", ROOT / "experiments" / "results"
+    shutil.copytree(DOCS / "paper", report, dirs_exist_ok=True)
+    shutil.copytree(records, report / "results", ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
+    page = report / "index.html"
+    text = page.read_text(encoding="utf-8").replace("../../experiments/results/", "results/")
+    for name in ("papers", "results"):
+        text = text.replace(f"'../{name}.md'", f"'../{name}.html'")
+    page.write_text(text, encoding="utf-8")
 
 
 def setup(app: Any) -> None:

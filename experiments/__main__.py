@@ -1,10 +1,14 @@
 """Test the papers' claims and write the page.
 
     python -m experiments [NAME ...] [--data FOLDER] [--quick] [--work FOLDER]
+    python -m experiments published|plan|device|figures [--help]
 
 NAME is one of norms, in_use, contrast, few_photos, iterations, samples, why, recipes; all when none is given. The full
 budget takes hours on two cores, can be stopped at any time, and goes on where it was; it writes experiments/results and
 docs/paper. With --quick everything is tiny and goes to the work folder: it shows that all runs, and nothing else.
+
+The second line is the comparison at the papers' scale: `published` trains, `plan` says what that costs, `device` trains
+on a GPU, and `figures` remakes the paper's figures.
 """
 
 import argparse
@@ -12,10 +16,17 @@ import importlib
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from experiments.lab import FULL, HERE, QUICK, VERSION, Lab, folders
-from experiments.page import Plots, render
+from experiments import at_scale, costs
+from experiments.lab import FULL, HERE, QUICK, VERSION, Budget, Lab, folders
+from experiments.layout import earlier, render
+from experiments.page import Plots
+from experiments.plan import costs as plan_costs
+from experiments.plan import load_records
+from experiments.remade import records_folder
 from impasto.errors import ImpastoError
 
 NAMES = ("norms", "in_use", "contrast", "few_photos", "iterations", "samples", "why", "recipes")
@@ -30,7 +41,21 @@ MORE = {
 """What belongs to a claim and is measured by a module, into a file, of its own: with it, or named alone."""
 
 
+SCALE = {"published": "plan", "plan": "plan", "device": "device", "figures": "remade"}
+"""Commands of the comparison at the papers' scale, and their modules."""
+
+
 def main() -> int:
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
+
+    if sys.argv[1:2] and sys.argv[1] in SCALE:
+        name = sys.argv[1]
+        its_own = sys.argv[1:] if SCALE[name] == "plan" else sys.argv[2:]
+        code: int = importlib.import_module(f"experiments.{SCALE[name]}").main(its_own, say)
+        return code
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument(
@@ -48,11 +73,6 @@ def main() -> int:
     budget = QUICK if options.quick else FULL
     if options.data is None and not options.quick and not options.page_only:
         parser.error("the full budget needs photos: --data FOLDER; or try --quick")
-    begun = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
-
     failed = False
     try:
         lab = None if options.page_only else Lab(options.data, budget, options.work, say)
@@ -72,8 +92,21 @@ def main() -> int:
                 failed = True
                 continue
             lab.keep_result(name, found, time.monotonic() - started)
-    page, results = folders(budget, options.work)
-    sections = []
+    say(f"page: {write_page(budget, options.work, options.data, say)}")
+    return 1 if failed else 0
+
+
+def write_page(budget: Budget, work: Path, data: Path | None, say: Callable[[str], None]) -> Path:
+    """The page of all results there are, at the papers' scale and under the small budget."""
+    page, results = folders(budget, work)
+    scale = records_folder() if budget.name == "full" else results / "published"
+    published = load_records(scale)
+    left = plan_costs(published, scale)
+    uses = json.loads(file.read_text(encoding="utf-8")) if (file := scale / "uses.json").exists() else {}
+    files = "../../experiments/results" if budget.name == "full" else "../results"
+    chosen = f" --data {data}" if data else ""
+    command = f"python -m experiments {f'--quick --work {work}{chosen}' if budget.name == 'quick' else '--data DATA'}"
+    plots, sections = Plots(page), []
     for claim in NAMES:
         records = {}
         for file in (results / f"{name}.json" for name in (claim, *MORE.get(claim, ()))):
@@ -82,15 +115,22 @@ def main() -> int:
                 say(f"{claim}: left out: {file} was made by an older lab")
             elif record is not None:
                 records[file] = record
-        if results / f"{claim}.json" in records:
-            all_found = {key: value for record in records.values() for key, value in record["found"].items()}
-            section = importlib.import_module(f"experiments.{claim}").report(all_found, Plots(page))
-            sections.append((claim, section, records))
-    files = "../../experiments/results" if budget.name == "full" else "../results"
-    data = f" --data {options.data}" if options.data else ""
-    arguments = f"--quick --work {options.work}{data}" if options.quick else "--data DATA"
-    say(f"page: {render(page, sections, f'python -m experiments {arguments}', files, NAMES, budget)}")
-    return 1 if failed else 0
+        if results / f"{claim}.json" not in records:
+            continue
+        found = {key: value for record in records.values() for key, value in record["found"].items()}
+        section = importlib.import_module(f"experiments.{claim}").report(found, plots)
+        if claim == "norms" and (main := at_scale.claim_1(published, plots, left, uses)):
+            section = replace(main, before=earlier(section, records, f"{command} {claim}", files))
+            records = {scale / f"{name}.json": record for name, record in published.items()}
+        elif claim == "in_use":
+            section = at_scale.claim_2(section, uses)
+        elif claim == "contrast":
+            section = at_scale.claim_3(section, uses)
+        elif claim == "iterations":
+            section = replace(section, cost=costs.cost_of_iterations(found, budget))
+        sections.append((claim, replace(section, cost=section.cost or costs.cost_of(claim, left)), records))
+    measured = json.loads(file.read_text(encoding="utf-8")) if (file := scale / "seconds.json").exists() else {}
+    return render(page, sections, command, files, NAMES, budget, costs.plan_table(left, measured))
 
 
 if __name__ == "__main__":

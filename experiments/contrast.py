@@ -1,7 +1,7 @@
 """Claim 3: the result should not depend on the contrast of the content picture.
 
 arXiv:1607.08022, section 2 and figure 2: the contrast of Gatys' result is that of the style, not of the photo; a batch-
-normalised network's picture changes with the photo's, and instance normalisation takes the contrast out.
+normalized network's picture changes with the photo's, and instance normalization takes the contrast out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ NETWORKS = ("instance", "batch", "contrast")
 Start = Literal["content", "noise"]
 
 GATYS: dict[str, Start] = {"Gatys from the photo": "content", "Gatys from noise": "noise"}
-"""Where its optimisation starts."""
+"""Where its optimization starts."""
 RAW_NAME = ", raw content"
 RAW: dict[str, Start] = {f"{name}{RAW_NAME}": start for name, start in GATYS.items()}
 """With the papers' content term: measured by contrast_raw."""
@@ -134,13 +134,13 @@ def faded_sheet(lab: Lab, name: str, shown: Mapping[str, Sequence[Pixels]]) -> N
 
 
 def gatys_config(lab: Lab, start: Start) -> GatysConfig:
-    """Of its optimisation here; half the evaluations, as there are many."""
+    """Of its optimization here; half the evaluations, as there are many."""
     size = lab.budget.judge_size
     return GatysConfig(evaluations=lab.budget.evaluations // 2, size=size, style_size=size, start=start)
 
 
 def optimized(lab: Lab, config: GatysConfig, photo: Pixels) -> Pixels:
-    """The picture of Gatys' optimisation."""
+    """The picture of Gatys' optimization."""
     return lab.gatys("contrast", photo, config).picture
 
 
@@ -189,7 +189,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         [mean(photo) for photo in zip(*found[f"{norm}, {condition}"]["levels"].values(), strict=True)]
         for norm in ("instance", "batch")
     )
-    # Of each photo, the least change by a batch-normalised network: Gatys' optimisation has the first photos alone.
+    # Of each photo, the least change by a batch-normalized network: Gatys' optimization has the first photos alone.
     least = [min(photo) for photo in zip(*found[f"batch, {condition}"]["levels"].values(), strict=True)]
     least_style = [min(photo) for photo in zip(*_style_by_photo(found, "batch", condition), strict=True)]
     unrounded = _by_seed(found, "instance", UNROUNDED, "levels")
@@ -232,13 +232,13 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             for name in (*gatys, *patient)
             for part in (
                 Part(
-                    f"{named[name]}: changes less than a batch-normalised network",
+                    f"{named[name]}: changes less than a batch-normalized network",
                     _every(levels[name], least),
                     f"{told[name]}{_sooner(found, name, condition)}.",
                     counts=False,
                 ),
                 Part(
-                    f"{named[name]}: style error changes less than a batch-normalised network's",
+                    f"{named[name]}: style error changes less than a batch-normalized network's",
                     _every(styles[name], least_style),
                     f"By {spread(styles[name])}.",
                     counts=False,
@@ -248,22 +248,21 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     ]
     return Section(
         title="Contrast",
-        claim="With instance normalisation the photo's contrast drops out; with batch normalisation it does not."
+        claim="With instance normalization the photo's contrast drops out; with batch normalization it does not."
         + (" The contrast of Gatys' pictures hardly depends on it either." if patient else ""),
-        source="arXiv:1607.08022, section 2, figure 2.",
         parts=parts,
         rule="a photo at a quarter of its contrast, in 8 bits, painted by residual generators; the change is the mean "
         "over pixels, in levels of 255. A part holds where the worst seed is better than the best seed it is compared "
         "with, in part where each is better than the same seed's. A picture's contrast is the deviation of its "
-        f"lightness; that of Gatys' optimisation with the papers' content term, after {LONGER} times the evaluations "
+        f"lightness; that of Gatys' optimization with the papers' content term, after {LONGER} times the evaluations "
         "of the other rows, must be kept on every photo (the limit was set when the first photo was known). By change "
         "it holds (beside the claim) where on each of his photos (the first of the networks') it is less than by any "
-        "batch-normalised network on the same. Brightness "
+        "batch-normalized network on the same. Brightness "
         "is shifted at half the contrast, so that nothing is cut off, and the change is that from half the contrast. "
-        "The spread is over seeds, Gatys' over photos; his optimisation has half the budget's evaluations.",
+        "The spread is over seeds, Gatys' over photos; his optimization has half the budget's evaluations.",
         reason="The networks are those of claim 1. "
         + (_raw_told(levels, found[WEIGHTS][condition]) if set(RAW) <= set(gatys) else ""),
-        likely="a faint photo of 8 bits has lost shades, which instance normalisation enlarges. Gatys' optimisation "
+        likely="a faint photo of 8 bits has lost shades, which instance normalization enlarges. Gatys' optimization "
         "from the photo begins with its contrast; the more evaluations, the less of it is left (its parts beside the "
         "claim)."
         + ("" if set(RAW) <= set(gatys) else " His own content term is not measured yet (contrast_raw).")
@@ -281,7 +280,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 "One photo at falling contrast, and what each system makes of it (as the paper's figure 2).",
             ),
             *(
-                [("contrast_raw.jpg", "The same of Gatys' optimisation with the papers' content term.")]
+                [("contrast_raw.jpg", "The same of Gatys' optimization with the papers' content term.")]
                 * bool(set(RAW) <= set(gatys))
             ),
             *(

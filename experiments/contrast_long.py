@@ -1,4 +1,4 @@
-"""Claim 3, with patience: Gatys' optimisation after several times the evaluations, as in the papers.
+"""Claim 3, with patience: Gatys' optimization after several times the evaluations, as in the papers.
 
 Of the first photo with either content term, at every contrast; of the others with the papers' own, at two.
 """

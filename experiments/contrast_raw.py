@@ -1,4 +1,4 @@
-"""Claim 3, the other half: Gatys' optimisation with the papers' content term, which is not relative to the photo.
+"""Claim 3, the other half: Gatys' optimization with the papers' content term, which is not relative to the photo.
 
 Our content term is divided by the variance of the photo's features: a faint photo is kept as faithfully as any. In the
 papers it is not, so that a faint photo weighs less beside the style. Here its weight is put back: variance of the
@@ -46,7 +46,7 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def raw_config(lab: Lab, start: Start, photo: Pixels, number: int) -> GatysConfig:
-    """Of its optimisation with the papers' content term of ``photo``, which is held-out photo ``number`` changed."""
+    """Of its optimization with the papers' content term of ``photo``, which is held-out photo ``number`` changed."""
     config = gatys_config(lab, start)
     return replace(config, objective=replace(config.objective, content_weight=_weight(lab, photo, number)))
 

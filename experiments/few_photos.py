@@ -1,7 +1,7 @@
 """Claim 4: few training pictures are enough, and training must stop early.
 
 arXiv:1603.03417 and arXiv:1607.08022, section 2: the texture networks learnt from 16 pictures were better than those
-learnt from thousands, and training had to be stopped early; instance normalisation is said to lift both.
+learnt from thousands, and training had to be stopped early; instance normalization is said to lift both.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                     {f"{count} photo{'s' * (count > 1)}": _settled(one) for count, one in each.items()},
                     x="training steps",
                     y="objective on held-out photos",
-                    title=f"{generator} generator, {norm} normalisation",
+                    title=f"{generator} generator, {norm} normalization",
                     log="y",
                 )
             )
@@ -106,7 +106,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         figures.append(
             plots.curves(
                 "few_photos_steady",
-                {f"{norm} normalisation": _settled(one) for norm, one in steady.items()},
+                {f"{norm} normalization": _settled(one) for norm, one in steady.items()},
                 x="training steps",
                 y="objective on held-out photos",
                 title="texture generator, few photos, a rate that does not fall",
@@ -116,9 +116,8 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     by_count = plots.curves("few_photos", ends, x="training photos", y="last objective on held-out photos", log="x")
     return Section(
         title="Few pictures",
-        claim="With batch normalisation sixteen training pictures are better than a thousand"
+        claim="With batch normalization sixteen training pictures are better than a thousand"
         + (", and training must stop early." if steady else "."),
-        source="arXiv:1607.08022, section 2, of the networks of arXiv:1603.03417.",
         parts=sorted(parts, key=lambda part: not part.counts),
         rule="few are better where the worst seed with few photos ends lower than the best with many, in part where "
         "each is lower than its own seed's. Which photos a set has is drawn by the seed."

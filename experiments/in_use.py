@@ -1,15 +1,16 @@
-"""Claim 2: instance normalisation belongs to test time too.
+"""Claim 2: instance normalization belongs to test time too.
 
 arXiv:1607.08022, section 2: "the instance normalization layer is applied at test time as well". What if not: a network
-trained with instance normalisation but used with running averages (as `InstanceNorm2d(track_running_stats=True)` in
-eval() does), and the reverse, one trained with batch normalisation but used with the statistics of the one picture.
+trained with instance normalization but used with running averages (as `InstanceNorm2d(track_running_stats=True)` in
+eval() does), and the reverse, one trained with batch normalization but used with the statistics of the one picture.
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from experiments.lab import Lab
 from experiments.norms import GENERATORS
@@ -24,24 +25,36 @@ WAYS = ("as trained", "the other way")
 
 def other_way(lab: Lab, generator: Generator, norm: str) -> Generator:
     """The same weights with the other kind of statistics in use."""
-    changed = copy.deepcopy(generator).eval()
     if norm == "batch":
-        _replace(changed, BatchNorm, _instance_from)
-        return changed
-    # Running averages of each picture's mean and variance over training photos, as torch's layer keeps them.
-    sums: dict[nn.Module, list[torch.Tensor]] = {}
+        return with_own_statistics(generator)
+    pool = CropPool(lab.learning, 0, (lab.budget.crop, 2 * lab.budget.crop), seed=1)
+    return averaged_over(generator, [pool.cut(index, lab.budget.crop) for index in range(32)])
 
-    def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+
+def with_own_statistics(generator: Generator) -> Generator:
+    """A network trained with batch normalization, used with the statistics of the picture itself."""
+    changed = copy.deepcopy(generator).eval()
+    _replace(changed, BatchNorm, _instance_from)
+    return changed
+
+
+@torch.no_grad()
+def averaged_over(generator: Generator, squares: Sequence[Tensor]) -> Generator:
+    """A network trained with instance normalization, used with averages of each square's mean and variance.
+
+    That is what torch's layer does in eval() with ``track_running_stats``.
+    """
+    changed = copy.deepcopy(generator).eval()
+    sums: dict[nn.Module, list[Tensor]] = {}
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         variance, mean = torch.var_mean(inputs[0], dim=(2, 3))
         both = torch.stack([mean, variance]).mean(dim=1)
         sums.setdefault(layer, []).append(both)
 
     handles = [layer.register_forward_pre_hook(note) for layer in changed.modules() if isinstance(layer, InstanceNorm)]
-    pool = CropPool(lab.learning, 0, (lab.budget.crop, 2 * lab.budget.crop), seed=1)
-    with torch.no_grad():
-        for index in range(32):
-            crop = pool.cut(index, lab.budget.crop)
-            changed(crop, draw_noise(changed, range(index, index + 1), lab.budget.crop, 1, torch.device("cpu")))
+    for index, square in enumerate(squares):
+        changed(square, draw_noise(changed, range(index, index + 1), square.shape[2:], 1, torch.device("cpu")))
     for handle in handles:
         handle.remove()
 
@@ -116,23 +129,22 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         )
         beside.append(
             Part(
-                f"{generator} trained with batch normalisation: the picture's own statistics are better",
+                f"{generator} trained with batch normalization: the picture's own statistics are better",
                 ordered(worse["batch"], [0.0] * len(worse["batch"])),
                 f"The objective changes by {spread(worse['batch'])}; as trained it is {batch - instance:.3f} behind "
-                "instance normalisation.",
+                "instance normalization.",
                 counts=False,
             )
         )
     return Section(
         title="At test time too",
-        claim="A network trained with instance normalisation needs each picture's own statistics in use as well.",
-        source="arXiv:1607.08022, section 2.",
+        claim="A network trained with instance normalization needs each picture's own statistics in use as well.",
         parts=[*parts, *beside],
         rule="a part holds where every network is better with the named statistics than the same network is with the "
         "others.",
         reason="The networks are those of claim 1. Averages are those of squares of the size learnt from, half the "
         "photos' or less: what they lose to a picture's own statistics is in part the size. Those put in place of "
-        "instance normalisation are of 32 squares, and of variances within each, as torch's layer keeps them.",
+        "instance normalization are of 32 squares, and of variances within each, as torch's layer keeps them.",
         figures=[
             (f"in_use_{generator}.jpg", f"{generator}: trained as named, used as trained and the other way.")
             for generator in GENERATORS

@@ -24,7 +24,7 @@ ENOUGH = 50
 TABLE = 500
 """Iterations that the paper's table of times sets against one pass: it is 1,026 to 1,060 times faster."""
 JUDGED = "residual, instance"
-"""The network the claim is judged by, chosen before any was measured: Johnson's, with the paper's normalisation."""
+"""The network the claim is judged by, chosen before any was measured: Johnson's, with the paper's normalization."""
 
 
 def measure(lab: Lab) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         figures.append(
             (
                 "iterations_shown.jpg",
-                f"One pass, and Gatys' optimisation after {counts} evaluations from the photo and from noise; the "
+                f"One pass, and Gatys' optimization after {counts} evaluations from the photo and from noise; the "
                 "objective of each. The network was learnt anew, in the same way.",
             )
         )
@@ -169,11 +169,10 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     return Section(
         title="As good as how many Gatys iterations?",
         claim=f"One pass of the network is as good as {ENOUGH} to 100 iterations of L-BFGS.",
-        source="arXiv:1603.08155, figure 5 and table 1.",
         parts=parts,
         rule=f"judged by the network {JUDGED}, the median over photos and seeds, in evaluations of the objective, of "
         f"which an iteration takes one or more (in brackets the least and greatest): a size holds with {ENOUGH}; in "
-        "part with twice those after which the optimisation is as low as the photo itself. Larger sizes have fewer "
+        "part with twice those after which the optimization is as low as the photo itself. Larger sizes have fewer "
         "evaluations, and can hold in part at "
         "most. A network better than the whole curve counts as one more than it has.",
         reason=f"Times are of one sitting, on the same threads: an evaluation takes {times} (the mean of "

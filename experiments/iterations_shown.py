@@ -1,4 +1,4 @@
-"""Beside claim 5: what one pass paints, and what Gatys' optimisation has after so many evaluations."""
+"""Beside claim 5: what one pass paints, and what Gatys' optimization has after so many evaluations."""
 
 from typing import Any
 

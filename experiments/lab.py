@@ -79,7 +79,7 @@ class Budget:
     evaluations: int
     """Of L-BFGS, at most."""
     gatys: tuple[tuple[int, int, int], ...]
-    """Where Gatys' optimisation is run to its end: short side in pixels, photos, evaluations."""
+    """Where Gatys' optimization is run to its end: short side in pixels, photos, evaluations."""
     gatys_photos: int
     """For comparisons of results."""
     samples: int
@@ -145,8 +145,8 @@ class Arm:
 
     def arguments(self) -> dict[str, Any]:
         """The generator's, with which only what is named here tells one arm from another."""
-        # Ours standardises, and then contrast, which is to be tested, is gone before any normalisation; and what it
-        # bounds and cuts off in the residual network goes with instance normalisation alone. Here neither does; width,
+        # Ours standardizes, and then contrast, which is to be tested, is gone before any normalization; and what it
+        # bounds and cuts off in the residual network goes with instance normalization alone. Here neither does; width,
         # borders and enlargement stay ours.
         plain: dict[str, dict[str, Any]] = {
             "texture": {"standardize": self.standardize},
@@ -328,7 +328,7 @@ class Lab:
         return self.learning if count is None else random.Random(seed).sample(self.learning, count)
 
     def gatys(self, name: str, photo: Pixels, config: GatysConfig) -> GatysResult:
-        """Gatys' optimisation of ``photo``, known by ``name``, and the style; kept in the work folder.
+        """Gatys' optimization of ``photo``, known by ``name``, and the style; kept in the work folder.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C: a curve cut short must not be taken for a whole one.
@@ -352,7 +352,7 @@ class Lab:
         return GatysResult(load_image(picture), curve, finished=True)
 
     def seconds_an_evaluation(self, photo: Pixels, config: GatysConfig) -> float:
-        """Of Gatys' optimisation, here and now: kept curves may be of another day's machine."""
+        """Of Gatys' optimization, here and now: kept curves may be of another day's machine."""
         curve = optimize(photo, self.style, replace(config, evaluations=4), network=self.network).curve
         return (curve[-1].seconds - curve[0].seconds) / (len(curve) - 1)
 

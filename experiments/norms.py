@@ -1,7 +1,7 @@
-"""Claim 1: with instance normalisation a generator learns better than with batch normalisation.
+"""Claim 1: with instance normalization a generator learns better than with batch normalization.
 
-arXiv:1607.08022, section 3 and figure 5: for both generators, replacing batch by instance normalisation makes the
-pictures better (it shows pictures; here it is the objective). Also eq. 1 (contrast normalisation) and none.
+arXiv:1607.08022, section 3 and figure 5: for both generators, replacing batch by instance normalization makes the
+pictures better (it shows pictures; here it is the objective). Also eq. 1 (contrast normalization) and none.
 """
 
 from typing import Any, Literal
@@ -95,19 +95,18 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             )
         figures.append((f"norms_{generator}.jpg", f"The {generator} generator after the last step, first seed."))
     return Section(
-        title="Instance against batch normalisation",
-        claim="Replacing batch by instance normalisation lowers the objective of both generators.",
-        source="arXiv:1607.08022, section 3, figure 5 (which shows pictures).",
+        title="Instance against batch normalization",
+        claim="Replacing batch by instance normalization lowers the objective of both generators.",
         parts=[*parts, *beside],
-        rule="a part holds where the worst seed with instance normalisation ends lower than the best with batch "
-        "normalisation; in part where each seed's is lower than the same seed's with batch normalisation.",
-        reason=(f"Without normalisation {' and '.join(white)} painted one nearly even colour. " if white else "")
+        rule="a part holds where the worst seed with instance normalization ends lower than the best with batch "
+        "normalization; in part where each seed's is lower than the same seed's with batch normalization.",
+        reason=(f"Without normalization {' and '.join(white)} painted one nearly even color. " if white else "")
         + "The networks are early in their learning: the content errors of "
         f"{sum(value > grey for value in contents)} of {len(contents)} are above that of an even grey. Batch "
-        "normalisation is used with running averages, as published: how much of its distance that is, claim 2 says. "
-        f"With instance normalisation the generators end alike, at {' and '.join(alike)}.",
+        "normalization is used with running averages, as published: how much of its distance that is, claim 2 says. "
+        f"With instance normalization the generators end alike, at {' and '.join(alike)}.",
         likely="networks that leave the photo for the style's texture early (content errors tell) go on from there, "
-        "and with batch normalisation one seed's is far better than another's; the papers' runs took 50 times the "
+        "and with batch normalization one seed's is far better than another's; the papers' runs took 50 times the "
         "steps.",
         figures=figures,
         tables=tables,

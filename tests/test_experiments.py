@@ -12,10 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import contrast, contrast_raw, few_photos, in_use, iterations, norms, page, recipes, samples, why
+from experiments import (
+    contrast,
+    contrast_raw,
+    few_photos,
+    in_use,
+    iterations,
+    layout,
+    norms,
+    page,
+    recipes,
+    samples,
+    why,
+)
 from experiments import lab as laboratory
 from experiments.__main__ import MORE
 from experiments.__main__ import main as experiments_main
+from experiments.claims import TESTED
 from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
@@ -186,7 +199,7 @@ def contrasts(**changes):
     [
         ((0.1, 0.2), (9.0, 12.0), "holds", "holds"),
         ((0.1, 4.0), (9.0, 12.0), "holds", "does not hold here"),  # a change that is seen
-        ((0.1, 2.0), (1.0, 12.0), "holds in part", "holds"),  # one batch-normalised network changes less
+        ((0.1, 2.0), (1.0, 12.0), "holds in part", "holds"),  # one batch-normalized network changes less
         ((2.0, 0.1), (1.0, 12.0), "not resolved", "holds"),
         ((5.0, 9.0), (1.0, 2.0), "does not hold here", "does not hold here"),
     ],
@@ -218,7 +231,7 @@ def test_of_gatys_every_photo_is_judged_with_either_content_term(tmp_path):
     section = contrast.report(found, page.Plots(tmp_path))
     split = {tuple(part.name.partition(": ")[::2]): part for part in section.parts}
     parts = {
-        name: part for (name, what), part in split.items() if what == "changes less than a batch-normalised network"
+        name: part for (name, what), part in split.items() if what == "changes less than a batch-normalized network"
     }
     assert [parts[name].verdict for name in changes] == ["holds", "does not hold here", "holds", "holds"]
     long = parts[f"{ours[0]}, 6 times as long"]
@@ -393,7 +406,6 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     section = page.Section(
         "Title",
         "a < b",
-        "arXiv:1607.08022, section 9",
         [page.Part("one", "holds", "1 < 2"), page.Part("other", "does not hold here", "2 > 1", counts=False)],
         "when",
         "see docs/papers.md",
@@ -407,8 +419,11 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     source = "<code>run norms</code>, <a href='../results/norms.json'>norms.json</a>"
     assert f"Made by {source}" in text
     assert f"Numbers by {source}" in text
-    assert "<td>one</td><td><span class='verdict v0'>holds</span></td><td>1 &lt; 2</td>" in text
-    assert "<td>other <span>(beside it)</span></td><td><span class='verdict v2'>does not hold here</span></td>" in text
+    assert "<span class='verdict v0'>holds</span> <b>one</b><br>1 &lt; 2" in text
+    assert "<span class='verdict v2'>does not hold here</span> <b>other</b> (beside it)" in text
+    for words in TESTED["norms"].quotes:
+        assert words in text
+    assert TESTED["norms"].false_if in text
     assert "<a href='#norms'>Title</a>" in text
     assert page.PARTS in text
     assert "a &lt; b" in text
@@ -416,9 +431,9 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     assert "not measured" in text
     assert "&lt;1&gt;" in text
     assert "<a href='../papers.md'>" in text
-    assert "<a href='https://arxiv.org/abs/1607.08022'>arXiv:1607.08022</a>, section 9" in text
+    assert "<a href='https://arxiv.org/abs/1607.08022'>arXiv:1607.08022</a> (Ulyanov" in text
     assert "never said" not in text
-    assert "2 networks learnt in 7 s on 1 threads by commit abc, measured in 1 s" in text
+    assert "2 networks trained in 7 s on 1 threads by commit abc, measured in 1 s" in text
     assert "another budget" not in text
     assert "mean nothing" not in text
 
@@ -432,14 +447,14 @@ def rendered(folder, section, now, made=FULL):
         "networks": [made_by | {"seconds": 3.0}, made_by | {"seconds": 4.0}],
     }
     sections = [("norms", section, {Path("norms.json"): record})]
-    return page.render(folder, sections, "run", "../results", ["in_use", "norms"], now).read_text()
+    return layout.render(folder, sections, "run", "../results", ["in_use", "norms"], now).read_text()
 
 
 def test_the_page_says_what_failed_is_old_or_means_nothing(tmp_path):
     section = page.Section(
-        "Title", "a < b", "", [page.Part("x", "does not hold here", "y")], "when", "because", "too few steps"
+        "Title", "a < b", [page.Part("x", "does not hold here", "y")], "when", "because", "too few steps"
     )
-    assert "Likely why: too few steps" in rendered(tmp_path, section, FULL)
+    assert "too few steps" in rendered(tmp_path, section, FULL)
     assert "another budget" in rendered(tmp_path, section, FULL, made=replace(FULL, steps=FULL.steps + 1))
     assert "mean nothing" in rendered(tmp_path, section, QUICK, made=QUICK)
 
@@ -501,7 +516,7 @@ def test_all_claims_run_in_quick_mode(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "page" / "index.html").read_text()
-    assert text.count("<h2 id=") == 8
+    assert text.count("<blockquote>") == 8
     for image in {part.split("'")[0] for part in text.split("<img src='")[1:]}:
         assert (tmp_path / "page" / image).stat().st_size > 1000
     data = tmp_path / "results" / "data.json"

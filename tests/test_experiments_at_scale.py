@@ -1,0 +1,248 @@
+"""The comparison at the papers' scale: equal starts, exact resuming, the plan, the GPU's run, verdicts and figures."""
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import at_scale, costs, device, page, plan, remade
+from experiments.plan import QUICK, STAGES, STEPS, Cost, Stage
+from experiments.published import Arm, Learning, Studio
+from impasto.errors import TrainingError, UsageError
+from impasto.training.config import PRESETS
+
+TINY = replace(QUICK, crop=32, photos=1, photo_size=64)
+PAIR = (Arm("texture", "instance"), Arm("texture", "batch"))
+
+
+@pytest.fixture(scope="module")
+def shared():
+    nowhere = Path("not used")
+    return Studio(None, TINY, nowhere, nowhere, torch.device("cpu"), lambda _: None)
+
+
+@pytest.fixture
+def studio(shared, tmp_path):
+    own = copy.copy(shared)
+    own.work, own.records = tmp_path / "work", tmp_path / "records"
+    return own
+
+
+def test_an_arm_is_its_papers_recipe_but_for_the_normalization():
+    half, full = Arm("residual", "instance", width=16), Arm("residual", "batch", width=32)
+    published = PRESETS["johnson2016"]
+    assert full.recipe == published  # with batch normalization and full width it is the recipe itself
+    assert half.recipe == replace(published, norm="instance", arguments={**published.arguments, "width": 16})
+    assert sum(p.numel() for p in full.build().parameters()) == 1_679_235
+    assert sum(p.numel() for p in half.build().parameters()) == 424_899
+    assert Arm("texture", "instance").recipe == PRESETS["ulyanov2017"]
+
+
+def test_rivals_start_with_equal_weights_and_see_equal_squares(studio):
+    one, other = (Learning(studio, arm) for arm in PAIR)
+    batch = other.generator.state_dict()
+    for name, value in one.generator.state_dict().items():
+        if value.ndim == 4:  # the kernels
+            assert torch.equal(value, batch[name]), name
+    for item in range(5):
+        assert torch.equal(one._square(item), other._square(item))
+    assert {path.name for path in studio.learning}.isdisjoint(path.name for path in studio.judged)
+
+
+def test_an_arm_stopped_and_continued_is_the_one_in_one_go(studio):
+    straight = Learning(studio, PAIR[1])
+    straight.advance(4)
+    studio.work = studio.work.with_name("elsewhere")
+    studio.records = studio.records.with_name("others")
+    for _ in range(2):
+        halves = Learning(studio, PAIR[1])
+        halves.advance(2)
+    assert halves.step == 4
+    assert halves.held_out == straight.held_out
+    for name, value in straight.generator.state_dict().items():
+        assert torch.equal(value, halves.generator.state_dict()[name]), name
+
+
+def test_a_computer_without_the_checkpoint_goes_on_from_the_record(studio):
+    first = Learning(studio, PAIR[1])
+    first.advance(2)
+    first.file.unlink()
+    second = Learning(studio, PAIR[1])
+    assert (second.step, second.continued) == (2, [2])
+    for name, value in first.generator.state_dict().items():
+        if value.is_floating_point():
+            assert torch.allclose(value, second.generator.state_dict()[name], rtol=1e-3, atol=1e-4), name
+    second.advance(2)
+    record = json.loads((studio.records / f"{PAIR[1].name}.json").read_text())
+    assert (record["step"], record["continued"]) == (4, [2])
+    assert [step for step, _ in record["held_out"]] == [0, 4]
+    record["scale"]["crop"] = 31
+    (studio.records / f"{PAIR[1].name}.json").write_text(json.dumps(record))
+    second.file.unlink()
+    with pytest.raises(TrainingError, match="move it away"):
+        Learning(studio, PAIR[1])
+
+
+def test_arms_advance_at_equal_pace_until_the_time_is_over(studio):
+    asked = iter([True, True, True, False])
+    one, other = plan.advance(studio, PAIR, 8, lambda: next(asked))
+    assert (one.step, other.step) == (4, 2)
+    one, other = plan.advance(studio, PAIR, 5)
+    assert one.step == other.step == 5
+
+
+def test_what_is_not_finite_ends_an_arm(studio):
+    learning = Learning(studio, PAIR[0])
+    learning.rate = float("inf")
+    learning.advance(4)
+    assert learning.exploded
+    assert plan.advance(studio, PAIR[:1], 8)[0].step == learning.step
+
+
+def test_bfloat16_is_compared_with_float32_and_changes_nothing(studio):
+    learning = Learning(studio, PAIR[0])
+    learning.advance(1)
+    before = {name: value.clone() for name, value in learning.generator.state_dict().items()}
+    precision = studio.bfloat16
+    (ratio, cosine), *_ = plan.measure_agreement(studio, PAIR).values()
+    assert ratio == pytest.approx(1, abs=0.1)
+    assert 0.5 < cosine <= 1.0 + 1e-9
+    assert studio.bfloat16 == precision
+    for name, value in learning.generator.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_the_plan_multiplies_seconds_steps_and_arms(tmp_path):
+    names = {plan.kind(arm): 2.0 for arm in plan.arms()}
+    (tmp_path / "seconds.json").write_text(json.dumps({"seconds": names}))
+    first, *others = plan.costs({STAGES[0].arms[0].name: {"step": 1000}}, tmp_path)
+    assert len(others) == len(STAGES) - 1
+    assert first.hours == pytest.approx(2.0 * STEPS * 2 / 3600)
+    assert first.hours_left == pytest.approx(2.0 * (2 * STEPS - 1000) / 3600)
+    assert f"2.00 x  {STEPS} x    2" in plan.table({}, tmp_path)
+    assert plan.costs({}, tmp_path / "nowhere") == []
+
+
+def test_the_gpu_run_brings_all_stages_to_a_rung_before_the_next(studio, monkeypatch):
+    said = []
+    studio.say = said.append
+    monkeypatch.setattr(device, "STAGES", (Stage("norms", "one", PAIR[:1]), Stage("norms", "other", PAIR[1:])))
+    times = iter(range(100))
+    assert not device.run(studio, 2.5, rungs=(2, 4), clock=lambda: next(times))
+    assert said[-1] == "time is over in stage 'one', on the way to 4 steps"
+    assert device.run(studio, 1e9, rungs=(2, 4))
+    steps = [json.loads(file.read_text())["step"] for file in studio.records.glob("*.json")]
+    assert steps == [4, 4]
+
+
+def test_without_a_gpu_there_is_one_clear_line(tmp_path, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert device.main(["--work", str(tmp_path)], lambda _: None) == 1
+    assert "device cuda" in capsys.readouterr().err
+    with pytest.raises(UsageError):
+        device.choose_device("abacus")
+
+
+def record(*curves):
+    """An arm's record with the own objectives of its photos, from step 100 on."""
+    marks = zip(*curves, strict=True)
+    held_out = [
+        [100 * n, [[1.0, 1.0, value, 1.0, 1.0, value] for value in values]] for n, values in enumerate(marks, 1)
+    ]
+    return {"held_out": [[0, [[9.0] * 6] * len(curves)], *held_out]}
+
+
+@pytest.mark.parametrize(
+    ("batch", "verdict"),
+    [
+        ([(9.0, 4.0), (8.0, 5.0)], "holds in part"),  # of one seed, however clear
+        ([(9.0, 4.0), (8.0, 1.5)], "not resolved"),  # one photo is lower, the other is not
+        ([(9.0, 1.0), (8.0, 1.5)], "does not hold here"),
+    ],
+)
+def test_one_seed_holds_in_part_at_most(tmp_path, batch, verdict):
+    records = {"texture-instance-0": record((5.0, 2.0), (5.0, 3.0)), "texture-batch-0": record(*batch)}
+    section = at_scale.claim_1(records, page.Plots(tmp_path), [], {})
+    assert section.verdict == verdict
+    assert (tmp_path / section.figures[0][0]).stat().st_size > 5000
+    assert "200 steps, 1 seed" in section.budget
+
+
+def test_three_seeds_can_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(at_scale, "STEPS", 200)  # the plan is at its end
+    records = {}
+    for seed in range(3):
+        records[f"texture-instance-{seed}"] = record((5.0, 2.0 + 0.1 * seed))
+        records[f"texture-batch-{seed}"] = record((9.0, 3.0 - 0.1 * seed))
+    assert at_scale.claim_1(records, page.Plots(tmp_path), [], {}).verdict == "holds"
+    records["texture-batch-2"] = record((9.0, 2.1))  # its own seed's rival has 2.2
+    assert at_scale.claim_1(records, page.Plots(tmp_path), [], {}).verdict == "not resolved"
+
+
+def test_nothing_is_said_before_both_networks_of_a_pair_are_there(tmp_path):
+    assert at_scale.claim_1({"texture-instance-0": record((5.0, 2.0))}, page.Plots(tmp_path), [], {}) is None
+
+
+def test_a_power_law_is_extrapolated_exactly():
+    curve = tuple(7.0 * (100 * n) ** -0.5 for n in range(1, 5))
+    assert at_scale.extrapolated(record(curve), 400, to=1600) == [pytest.approx(7.0 / 40)]
+
+
+def test_the_papers_scale_replaces_what_it_measures_again(tmp_path):
+    def rows(change, worse):
+        photo = {"change": change, "unrounded": 0.0, "kept": 1.0, "as_trained": 5.0, "other_way": 5.0 + worse}
+        return [photo, photo]
+
+    uses = {"steps": {"residual": 400}, "photos": ["a", "b"]}
+    uses |= {"residual, instance": rows(0.5, 1.0), "residual, batch": rows(9.0, -1.0)}
+    small = page.Section(
+        "t",
+        "c",
+        [page.Part("instance: changes less than batch", "not resolved", ""), page.Part("eq. 1", "holds", "")],
+        "r",
+        "",
+    )
+    section = at_scale.claim_3(small, uses)
+    assert [(part.verdict, part.counts) for part in section.parts] == [
+        ("holds", True),
+        ("holds", True),
+        ("not resolved", False),
+        ("holds", True),
+    ]
+    assert section.verdict == "holds"
+    assert section.figures[0][0] == "remade_2.jpg"
+    assert at_scale.claim_3(small, {}) is small
+    worse = at_scale.claim_2(small, uses)
+    assert [part.verdict for part in worse.parts[:2]] == ["holds", "holds"]
+
+
+def test_the_cost_names_what_is_left():
+    left = [Cost(STAGES[0], 1.8, (STEPS, 0)), Cost(STAGES[1], 3.6, (0, 0))]
+    told = costs.cost_of("norms", left)
+    assert told.startswith("2.0 hours of one core")
+    assert "and 8 for the other" in told
+    assert costs.cost_of("norms", [Cost(STAGES[0], 1.8, (STEPS, STEPS))]) == ""
+
+
+@pytest.mark.slow
+def test_the_figures_need_both_networks_and_are_remade_from_records(studio, tmp_path):
+    with pytest.raises(TrainingError, match="both normalizations"):
+        remade.Remade(studio.records, tmp_path, print, (64, 96))
+    for learning in plan.advance(studio, PAIR, 2):
+        assert learning.step == 2
+    made = remade.Remade(studio.records, tmp_path, lambda _: None, (64, 96))
+    made.figure_2()
+    made.figure_3()
+    made.figure_5()
+    for name in ("2", "3", "5_512", "5_1080", "5_detail"):
+        assert (tmp_path / f"remade_{name}.jpg").stat().st_size > 1000
+    made.uses(studio)
+    uses = json.loads((studio.records / "uses.json").read_text())
+    assert uses["steps"] == {"texture pyramid": 2}
+    assert {len(uses[f"texture pyramid, {norm}"]) for norm in plan.NORMS} == {TINY.photos}
+    with pytest.raises(TrainingError, match="not trained yet"):
+        remade.load_network(studio.records, "residual16-batch-0")
