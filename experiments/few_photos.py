@@ -136,7 +136,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             else "is not measured yet (few_photos_steady): at the end of such a rate the last step is near the best."
         ),
         likely="after so few steps what more photos bring is less than what seeds differ by; the steps see each photo "
-        "of the largest set about once, and learning the few by heart takes longer. The paper judged by eye, artefacts "
+        "of the largest set about once, and learning the few by heart takes longer. The paper judged by eye, artifacts "
         "along the border foremost, which the objective does not see, and thought the objective too hard to learn.",
         figures=[by_count, *figures],
         tables=[

@@ -23,7 +23,7 @@ from experiments.lab import HERE, PAGE
 from experiments.plan import NORMS, QUICK, load_records
 from experiments.published import RECORDS, RECORDS_GPU, Arm, Scale, Studio
 from impasto.errors import ImpastoError, TrainingError
-from impasto.evaluation import artefacts
+from impasto.evaluation import artifacts
 from impasto.evaluation.measures import StyleMeasure
 from impasto.files import replacing
 from impasto.nn.generator import Generator
@@ -220,7 +220,7 @@ def _used(
     }
     if measure is not None:
         scores = asdict(measure.compare(plain, measure.reference(photo)))
-        found["measures"] = {**scores, "border": artefacts.measure(to_picture(plain), pixels).border}
+        found["measures"] = {**scores, "border": artifacts.measure(to_picture(plain), pixels).border}
     return found
 
 
