@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from cyclopts import Parameter
 
 from impasto.cli.console import note
-from impasto.cli.flags import FilePath, Switch, flags_of, flags_set, whole_number
+from impasto.cli.flags import FilePath, Switch, flags_of, flags_set, reflowed, whole_number
 from impasto.cli.request import with_shares
 from impasto.cli.serve import LOOPBACK, PORT, ServeFlags, default_folder, run_server, show, url_of
 from impasto.errors import UsageError
@@ -43,6 +43,7 @@ class CameraFlags:
     no_open: Annotated[bool, Switch] = opt(False, "only print the address, as for OBS, and do not open a browser")
 
 
+@reflowed
 def camera(
     *,
     flags: Annotated[CameraFlags | None, Parameter(name="*")] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import note
-from impasto.cli.flags import FilePath, Switch, flags_of, flags_set
+from impasto.cli.flags import FilePath, Switch, flags_of, flags_set, reflowed
 from impasto.convert.converter import Conversion, ConvertOptions
 from impasto.convert.converter import convert as convert_file
 from impasto.errors import UsageError
@@ -18,6 +18,7 @@ else:
     ConvertFlags = flags_of(ConvertOptions, negatives=False)
 
 
+@reflowed
 def convert(
     file: FilePath,
     /,

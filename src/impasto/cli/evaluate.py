@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, check_picture, whole_number
+from impasto.cli.flags import NOT_FAST, EngineFlags, FilePath, Switch, check_picture, reflowed, whole_number
 from impasto.errors import UsageError
 from impasto.evaluation.artifacts import LIMITS, WORDS, complaints
 from impasto.evaluation.scores import COMPARED_SIZE, LEAST_SIZE, MOST_COMPARED, Equal, Evaluation, equal_evaluations
@@ -23,6 +23,7 @@ from impasto.pictures.sources import file_or_name
 from impasto.training.photos import content_photos
 
 
+@reflowed
 def evaluate(
     model: str,
     /,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import NOT_FAST, FilePath, Switch, flags_of, flags_set
+from impasto.cli.flags import NOT_FAST, FilePath, Switch, flags_of, flags_set, reflowed
 from impasto.errors import UsageError
 from impasto.export.graph_file import Exported, ExportOptions, export_onnx
 from impasto.export.web_page import PageOptions, WrittenPage, export_page
@@ -25,6 +25,7 @@ else:
     PageFlags = flags_of(PageOptions, negatives=False)
 
 
+@reflowed
 def export(
     names: list[str] | None = None,
     /,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set
+from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set, reflowed
 from impasto.cli.train import ObjectiveFlags, find_preset
 from impasto.files import check_absent
 from impasto.optimize.gatys import Evaluated, GatysConfig, curve_file, paint
@@ -17,6 +17,7 @@ else:
     GatysFlags = flags_of(GatysConfig, ("objective",))
 
 
+@reflowed
 def gatys(
     content: FilePath,
     style: FilePath,

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from impasto import __version__
 from impasto.cli.engine import describe_engine, engine_record
-from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch
+from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch, reflowed
 from impasto.errors import ImpastoError, ModelError, UsageError
 from impasto.models.catalog import (
     VARIANTS,
@@ -50,6 +50,7 @@ EXTRAS = {
 """Optional packages, and their purpose."""
 
 
+@reflowed
 def info(
     file: str | None = None,
     /,

@@ -36,12 +36,15 @@ app = App(
 )
 COMMANDS = {
     "stylize": ("impasto.cli.stylize:stylize", "Repaint pictures in a style."),
-    "video": ("impasto.cli.video:video", "Repaint a clip in a style, with its sound and timing."),
+    "video": ("impasto.cli.video:video", "Repaint a video in a style, with its sound and timing."),
     "styles": ("impasto.cli.styles:styles", "List the styles that come with Impasto."),
     "info": ("impasto.cli.info:info", "Describe a model or style, and measure its speed on this computer."),
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
     "gatys": ("impasto.cli.gatys:gatys", "Repaint one photo by optimizing its pixels."),
-    "serve": ("impasto.cli.serve:command", "Open a page that paints, films and learns in the browser."),
+    "serve": (
+        "impasto.cli.serve:command",
+        "Open a page in the browser: paint photos, videos and the camera, learn styles.",
+    ),
     "camera": ("impasto.cli.camera:camera", "Paint the camera live in a browser window."),
     "evaluate": ("impasto.cli.evaluate:evaluate", "Measure a model on held-out photos."),
     "convert": ("impasto.cli.convert:convert", "Convert another project's model to a model file."),

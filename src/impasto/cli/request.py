@@ -39,8 +39,8 @@ class StyleFlags:
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = opt(None, "model file, instead of a style")
     fast: Annotated[bool | None, Parameter(negative="--best")] = opt(
         None,
-        "paint a style that comes with Impasto with the fast network, which takes half the time; --best, the default, "
-        "with the better one",
+        "use the fast network, which takes half the time, for a style that comes with Impasto; --best, the default, "
+        "uses the better network",
     )
     settings: FilePath | None = opt(None, "file to read style and settings from; other flags override it")
     save_settings: FilePath | None = opt(None, "file to write style and settings to, for --settings")
@@ -52,8 +52,8 @@ class MaskFlags:
 
     mask: Annotated[list[FilePath] | None, Parameter(negative="")] = opt(
         None,
-        "picture, of any size, that shows where to paint: white fully, black not at all. With one mask for each of "
-        "several styles, each style has its own region",
+        "picture, of any size, that shows where to paint: white is painted, black stays. Give one mask for each style "
+        "to paint each style in a region of its own",
     )
     background_only: Annotated[bool, Switch] = opt(False, "the mask shows what is not painted")
 
@@ -66,7 +66,7 @@ class ExtraFlags:
         False, "make one sheet of the photo in each style, in strengths from weak to strong"
     )
     refine: Annotated[int, whole_number(0)] = opt(
-        0, "steps of Gatys' optimization that follow the network: slower and better; needs impasto[train]"
+        0, "improve each painting by so many steps of Gatys' optimization, which is slow; needs impasto[train]"
     )
     picture: FilePath | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
 

@@ -9,7 +9,7 @@ import platformdirs
 from cyclopts import Parameter
 
 from impasto.cli.console import note
-from impasto.cli.flags import FilePath, Switch, whole_number
+from impasto.cli.flags import FilePath, Switch, reflowed, whole_number
 from impasto.options import opt
 from impasto.web.guard import Access, is_loopback
 from impasto.web.server import Server, listen, serve
@@ -36,8 +36,9 @@ class ServeFlags:
     open: Annotated[bool, Switch] = opt(False, "open the page in the browser")
 
 
+@reflowed
 def command(*, flags: Annotated[ServeFlags | None, Parameter(name="*")] = None) -> int:
-    """Open a page in the browser that paints photos, films and the camera, and learns styles, on this computer.
+    """Open a page in the browser that paints photos, videos and the camera, and learns styles, on this computer.
 
     The server runs until Ctrl-C. Nothing leaves this computer. Photos and results are deleted with their session, an
     hour after its last request, or when the server ends; styles that were learned stay.

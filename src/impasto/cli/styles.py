@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch
+from impasto.cli.flags import FilePath, Switch, reflowed
 from impasto.errors import UsageError
 from impasto.files import check_absent
 from impasto.models.catalog import Variant
 from impasto.models.catalog import styles as shipped
 
 
+@reflowed
 def styles(
     *,
     sheet: FilePath | None = None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import check_standard_output, complain, has_terminal, note, printable, progress_bar
-from impasto.cli.flags import FilePath, PaintingFlags, Switch, flags_set
+from impasto.cli.flags import FilePath, PaintingFlags, Switch, flags_set, reflowed
 from impasto.cli.request import ExtraFlags, FileFlags, MaskFlags, Request, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.files import check_absent, check_writable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from impasto.painting.batch import BatchProgress, Painted, PicturePainter
 
 
+@reflowed
 def stylize(
     inputs: Annotated[list[str] | None, Parameter(name="IN", negative="", allow_leading_hyphen=True)] = None,
     /,

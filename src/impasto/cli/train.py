@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
-from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set
+from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set, reflowed
 from impasto.errors import UsageError
 from impasto.evaluation.artifacts import complaints
 from impasto.evaluation.held_out import MOST_EVALUATIONS
@@ -32,6 +32,7 @@ else:
     ObjectiveFlags = flags_of(Objective)
 
 
+@reflowed
 def train(
     styles: Annotated[list[FilePath], Parameter(name="STYLE", negative="")],
     /,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import note, progress_bar
-from impasto.cli.flags import FilePath, PaintingFlags, flags_of, flags_set
+from impasto.cli.flags import FilePath, PaintingFlags, flags_of, flags_set, reflowed
 from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.options import opt
@@ -38,6 +38,7 @@ class OtherFlags:
     preview: FilePath | None = opt(None, "only paint the first frame (of --start), into this picture")
 
 
+@reflowed
 def video(
     source: Annotated[str, Parameter(name="IN", allow_leading_hyphen=True)],
     /,
@@ -50,7 +51,7 @@ def video(
     engine: Annotated[PaintingFlags | None, Parameter(name="*")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Repaint a clip in a style, with its sound and timing.
+    """Repaint a video in a style, with its sound and timing.
 
     Ctrl-C ends with a file that plays; --resume goes on from there.
 

@@ -41,7 +41,7 @@ class FileOptions:
         UsageError: A value is out of range, or two options contradict each other.
     """
 
-    variants: int = opt(1, "number of different results for each picture, for models that take noise", least=1)
+    variants: int = opt(1, "number of different results for each picture, for models with a noise input", least=1)
     size: int | None = opt(None, "short side of the results, pixels; default: the picture's own", least=1)
     format: OutputFormat | None = opt(
         None,
@@ -57,8 +57,8 @@ class FileOptions:
     resume: bool = opt(False, "skip pictures whose result exists")
     shard: str | None = opt(
         None,
-        "paint one of N parts, I/N, as 3/8: several processes or computers share a batch, each with another I; a hash "
-        "of the picture's relative path decides",
+        "paint only part I of N, as 3/8, to divide a batch among processes or computers; a hash of each picture's "
+        "relative path decides to which part it belongs",
     )
     workers: int | None = opt(
         None, "number of pictures to process at the same time; default: one more than cores, at most 3", least=1

@@ -41,23 +41,26 @@ class Settings:
         UsageError: a value that is out of range.
     """
 
-    strength: float = _option(1.0, "how much of the style: 0 is the photo, 1 the style, up to 2 more than that")
+    strength: float = _option(
+        1.0, "how much of the style: 0 leaves the photo as it is, 1 is the style as it was learned, 2 exaggerates it"
+    )
     stroke_size: float = _option(
         1.0,
-        f"how large strokes are beside the picture: at 1, from {STROKES_AT} pixels (short side) up, as on one of that "
-        "size; at 2 twice, at 0.5 half as large; 0: the network's own, which are fine on a large picture",
+        "size of strokes relative to the picture: 2 makes them twice as large, 0.5 half as large. A picture whose "
+        f"short side is above {STROKES_AT} pixels gets strokes like one of {STROKES_AT} pixels; 0 paints it as it is, "
+        "so that strokes are fine",
     )
     crisp: bool | None = _option(
         None,
-        "paint a large picture again at each doubling of its size, so that strokes are as sharp as on a small one; the "
-        f"default is to do so up to {CRISP_PIXELS // 1_000_000} megapixels, and not in videos",
+        "paint a large picture in several passes, at growing sizes, so that strokes have sharp edges; default: yes, up "
+        f"to {CRISP_PIXELS // 1_000_000} megapixels, but not in videos",
     )
     keep_colors: Method | None = _option(
         None,
-        "keep the photo's colors: of each place (luminance: only lightness is painted), or on the whole (match: the "
-        "painting's palette is moved to the photo's)",
+        "keep the photo's colors: luminance paints only the lightness of each pixel, match moves the painting's "
+        "palette to the photo's",
     )
-    seed: int = _option(0, "draws the noise, for models that take noise")
+    seed: int = _option(0, "seed of the noise input, for models that have one")
 
     def __post_init__(self) -> None:
         for name in ("strength", "stroke_size", "crisp", "seed"):  # numpy's numbers are numbers, but not JSON
