@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
+
+# On a busy computer examples take long: that is no failure.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 TORCH_HALF = ("torch", "impasto.nn", "impasto.optimize", "impasto.training", "impasto.evaluation")
 HAS_TORCH = find_spec("torch") is not None

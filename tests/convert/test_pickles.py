@@ -98,7 +98,7 @@ def test_files_that_lie_about_their_storages_are_refused(content):
 WHOLE = [as_zip(state(b"K\x00", (4,), (1,))), as_legacy(state(b"K\x00", (4,), (1,)))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(WHOLE), st.data())
 def test_damaged_files_are_read_or_refused(content, data):
     damaged = bytearray(content)
@@ -112,7 +112,7 @@ def test_damaged_files_are_read_or_refused(content, data):
         assert all(array.dtype == "float32" for array in found.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_no_pickle_that_does_anything(content):
     try:

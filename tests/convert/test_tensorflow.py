@@ -55,7 +55,7 @@ def test_data_that_are_cut_short_are_refused(tmp_path):
         read_tensorflow(checkpoint_files(tmp_path / "fns.ckpt"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damaged_tables_are_read_or_refused(tmp_path_factory, data):
     content = bytearray(V1.read_bytes())

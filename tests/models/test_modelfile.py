@@ -9,7 +9,6 @@ import onnx
 import onnxruntime
 import pytest
 from hypothesis import given
-from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from impasto.errors import ModelError
@@ -98,7 +97,6 @@ def test_a_long_description_is_read(tmp_path):
     assert len(read_info(path).training["log"]) == 300_000
 
 
-@trials(deadline=None)
 @given(st.data())
 def test_every_truncation_is_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "cut.onnx"
@@ -113,7 +111,6 @@ def test_every_truncation_is_refused(tmp_path_factory, data):
     assert "cut short" in message or "not a complete ONNX" in message or "empty" in message or length < 3
 
 
-@trials(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_never_a_model(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "noise.onnx"

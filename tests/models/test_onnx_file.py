@@ -60,7 +60,6 @@ def test_onnx_reads_what_the_classes_encode():
     assert value == helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "C", 200, 1])
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_truncation_is_refused(data):
     content = MODELS[data.draw(st.sampled_from(sorted(MODELS)))]
@@ -69,7 +68,7 @@ def test_every_truncation_is_refused(data):
     assert "\n" not in str(caught.value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_changed_byte_is_a_model_or_one_clear_error(data):
     content = bytearray(MODELS["light"])

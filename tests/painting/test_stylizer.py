@@ -16,7 +16,7 @@ from tests.painting.fakes import fake, fake_info, fake_stylizer, random_picture
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 32), st.integers(1, 40))
-@trials(max_examples=50, deadline=None)
+@trials(max_examples=50)
 def test_every_size_comes_back_exactly(height, width, multiple_of, minimum_size):
     seen = []
 
@@ -170,7 +170,7 @@ def test_more_pixels_than_fit_are_refused_before_any_work():
     st.integers(0, 2**31),
 )
 @example(60, 9, np.uint8, 1.0, 0.01, None, None, 0)  # enlarged to 4 megapixels: seconds, so once
-@trials(max_examples=40, deadline=None)
+@trials(max_examples=40)
 def test_any_picture_with_any_settings(udnie, height, width, kind, strength, stroke_size, keep_colors, mask_size, seed):
     rng = np.random.default_rng(seed)
     photo = rng.integers(0, np.iinfo(kind).max + 1, (height, width, 3), dtype=kind)

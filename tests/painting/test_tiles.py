@@ -37,7 +37,7 @@ NETWORKS = [
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([16, 32]), st.sampled_from([0, 16]))
-@trials(max_examples=40, deadline=None)
+@trials(max_examples=40)
 def test_every_pixel_is_painted_once_with_its_margin(height, width, size, margin):
     picture = np.arange(height * width).reshape(height, width)
     times = np.zeros((height, width), int)
@@ -51,7 +51,7 @@ def test_every_pixel_is_painted_once_with_its_margin(height, width, size, margin
 
 
 @given(st.integers(1, 700), st.integers(1, 700), st.sampled_from([1, 10_000, 150_000]))
-@trials(max_examples=60, deadline=None)
+@trials(max_examples=60)
 def test_a_sample_is_of_all_parts_of_the_picture(height, width, most):
     row, column = np.mgrid[:height, :width].astype(np.uint16)
     found = tiling.sample(np.dstack([row, column, row]), most)

@@ -56,7 +56,7 @@ def test_matching_gives_the_mean_and_covariance_of_the_photo_in_linear_light():
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from(METHODS), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_two_images_have_a_result(height, width, method, seed):
     one, other = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
     kept = keep_colors(one, other, method)
