@@ -34,18 +34,8 @@ def quick(command, weights):
         for flag in ("--minutes", "--steps"):
             if flag in words:
                 del words[words.index(flag) : words.index(flag) + 2]
-        words += [
-            "--steps",
-            "3",
-            "--crop",
-            "32",
-            "--first-crop",
-            "32",
-            "--style-size",
-            "64",
-            "--loss-network",
-            str(weights),
-        ]
+        words += ["--steps", "3", "--crop", "32", "--first-crop", "32", "--style-size", "64", "--pool", "6"]
+        words += ["--photo-from", "48", "--photo-to", "64", "--loss-network", str(weights)]
         if "--resume" in words:
             words[words.index("3")] = "5"
     if words[1] == "gatys":
