@@ -157,7 +157,7 @@ def draw_strengths(step: int, batch: int, device: torch.device) -> Tensor:
 
 
 class Trainer:
-    """One network in training: weights, their average, optimisers. With ``only``, that style's scales and shifts."""
+    """One network in training: weights, their average, optimizers. With ``only``, that style's scales and shifts."""
 
     def __init__(
         self, generator: LightGenerator, objective: Painting | Imitation, world: World, only: int | None = None

@@ -208,7 +208,7 @@ class LightGenerator(Generator):
     def amplify(self, style: int, factor: float) -> None:
         """Multiply what the last convolution sees in one style, and so the contrast and saturation of its pictures.
 
-        The leaky ReLU before it is homogeneous, so scales and shifts of the normalisation before that are multiplied.
+        The leaky ReLU before it is homogeneous, so scales and shifts of the normalization before that are multiplied.
         """
         for parameter in self.up.norm.parameters():
             parameter[style] *= factor

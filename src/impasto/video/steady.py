@@ -33,7 +33,7 @@ from impasto.video.clip import Pixels
 from impasto.video.motion import Difference, Warp, difference, mixed, vision
 
 Statistics = dict[str, NDArray[np.float32]]
-"""Instance normalisation statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
+"""Instance normalization statistics, as :meth:`impasto.painting.network.Network.measure` returns them."""
 
 MEASURE_EVERY = 10
 """Frames between two measurements of the statistics."""
