@@ -25,7 +25,7 @@ from impasto.video.reader import open_clip
 from impasto.video.steady import Steady
 
 STYLES = ("starry_night", "udnie", "great_wave")
-CLIP, STYLE, BEGIN, FRAMES, RATE = "crystal.mp4", "starry_night", 1.0, 30, 15
+CLIP, STYLE, BEGIN, FRAMES, RATE = "flower.mp4", "starry_night", 1.5, 24, 15
 """What the animation shows: a clip in the public domain, every other frame."""
 
 
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--styles", nargs="+", default=STYLES)
     parser.add_argument("--frames", type=int, default=150)
-    parser.add_argument("--size", type=int, default=360, help="short side of the frames, pixels")
+    parser.add_argument("--size", type=int, default=300, help="short side of the frames, pixels")
     parser.add_argument("--cell", type=int, default=320, help="side of a picture on the sheet, pixels")
     parser.add_argument("--fast", action="store_true")
     options = parser.parse_args()

@@ -111,6 +111,13 @@ def test_a_part_has_the_frames_between_start_and_end(tmp_path):
         assert [frame.time for frame in frames] == expected
 
 
+def test_a_part_of_a_stream_without_timestamps(tmp_path):
+    path = make_clip(tmp_path / "a.h264", frames=100, options={"preset": "ultrafast", "g": "12"}, format="h264")
+    _, frames = read(path, Part(start=2.5, end=3.0))
+    assert len(frames) in (12, 13)  # its rate is not stored, and 25 is assumed
+    assert np.abs(frames[0].pixels.astype(int) - picture(63)).mean() < 8
+
+
 def test_every_third_frame(tmp_path):
     path = make_clip(tmp_path / "a.mp4")
     _, frames = read(path, Part(every=3))
@@ -220,6 +227,15 @@ def test_the_stream_that_is_marked_as_the_main_one_is_read(tmp_path):
 def test_transparency_that_is_left_out_is_named(tmp_path):
     path = make_clip(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuva420p")
     assert any("transparency" in note for note in read(path)[0].info.notes)
+
+
+def test_transparent_pixels_of_an_animation_become_white_and_that_is_said(tmp_path):
+    clear = Image.fromarray(np.dstack([picture(0), np.full((48, 64), 255, np.uint8)]), "RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 20, 20))
+    clear.save(tmp_path / "a.webp", save_all=True, append_images=[clear.rotate(180)], duration=50, lossless=True)
+    clip, frames = read(tmp_path / "a.webp")
+    assert (frames[0].pixels[:20, :20] == 255).all()
+    assert clip.info.notes == ("transparent pixels become white",)
 
 
 def test_an_animated_png_begins_after_its_default_picture(tmp_path):

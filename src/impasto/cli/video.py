@@ -21,6 +21,7 @@ from impasto.pictures.sources import file_or_name
 from impasto.pictures.write import check_saving, save_image
 from impasto.video.paint import VideoOptions, VideoProgress, VideoResult, paint_video
 from impasto.video.reader import open_clip
+from impasto.video.steady import Steady
 
 if TYPE_CHECKING:
     VideoFlags = Any
@@ -96,7 +97,7 @@ def _preview(source: str, picture: Path, stylizer: Stylizer, settings: Any, opti
         frame = next(clip.frames(), None)
     if frame is None:
         raise UsageError(f"{source}: has no frame at {options.start:g} s")
-    save_image(picture, stylizer(frame.pixels, settings))
+    save_image(picture, Steady(stylizer, settings, 0)(frame.pixels))  # as in the video: not crisp unless asked for
     print(picture)
     return 0
 

@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -105,6 +106,8 @@ class Animation:
 
     def _pixels(self, frame: Image.Image) -> Pixels:
         rgba = frame.convert("RGBA")
+        if not self.info.notes and rgba.getchannel("A").getextrema() != (255, 255):
+            self.info = replace(self.info, notes=("transparent pixels become white",))
         page = Image.new("RGBA", rgba.size, "white")
         page.alpha_composite(rgba)
         rgb = page.convert("RGB")

@@ -175,6 +175,8 @@ class FileClip:
 
     def _seek(self, begin: float) -> bool:
         """Go to a key frame before this time, if the file's format allows it."""
+        if self._stream.start_time is None:  # there are no timestamps to go by
+            return False
         raw = begin - float(self.timeline.offset)
         try:
             self._container.seek(int(raw / self._stream.time_base), stream=self._stream, backward=True)
