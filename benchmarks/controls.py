@@ -35,6 +35,7 @@ from impasto.training.photos import content_photos
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 CASTLE = Path(__file__).parents[1] / "examples" / "photos" / "castle.jpg"
 STYLES = ("starry_night", "udnie", "roman_mosaic_duck")
+ROBUST = ("udnie", "great_wave", "starry_night", "composition_vii", "the_scream")
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 WAY = (0.25, 0.5, 0.75)
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")  # the first, which all have, is the measure
@@ -145,6 +146,12 @@ def dimmed(photo: Pixels, share: float = 0.25) -> Pixels:
     return faint
 
 
+def noisy(photo: Pixels, deviation: float = 2.0) -> Pixels:
+    """The photo with normal noise, as of a small sensor; the same at every call."""
+    noise = np.random.default_rng(0).normal(0, deviation, photo.shape)
+    return np.rint(photo + noise).clip(0, 255).astype(np.uint8)
+
+
 def in_every_precision(style: str, variant: Variant = "best") -> dict[str, Stylizer]:
     """The shipped style as each way of computing paints it, of those that this processor has."""
     found: dict[str, Stylizer] = {}
@@ -173,23 +180,22 @@ def precisions(photos: list[Pixels]) -> None:
             print(f"| {variant}, {precision} | {value:g} | {mean:.2f} | {found[worst]:.2f} ({worst}) |")
 
 
-def contrast(photos: list[Pixels], out: Path) -> None:
-    """Photos and the same at a quarter of their contrast; the first at falling contrast, to look at."""
-    print("\n| contrast cut to a quarter: change, of 255 | mean | worst photo | mean, 16 bits | worst, 16 bits |")
-    print("|---|---|---|---|---|")
-    ours = {f"{x}, {how}": stylizer for x in STYLES for how, stylizer in in_every_precision(x).items()}
+def robustness(photos: list[Pixels], out: Path) -> None:
+    """The change of pictures by contrast cut to a quarter, in 8 and 16 bits, and by noise; one at falling contrast."""
+    titles = [
+        f"{change}, {which}" for change in ("contrast", "contrast, 16 bits", "noise") for which in ("mean", "worst")
+    ]
+    print(f"\n| change, levels of 255 | {' | '.join(titles)} |\n|---{'|---' * len(titles)}|")
+    ours = {f"{x}, {how}": stylizer for x in ROBUST for how, stylizer in in_every_precision(x).items()}
     for name, stylizer in ours.items():
         changes = []
         for photo in photos:
-            shallow, deep = (
-                [stylizer(x, AS_IT_IS) for x in (whole, dimmed(whole))]
-                for whole in (photo, photo.astype(np.uint16) * np.uint16(257))
-            )
-            changes.append(
-                [255 * np.abs(one.astype(float) - other).mean() / white(one) for one, other in (shallow, deep)]
-            )
+            deep = photo.astype(np.uint16) * np.uint16(257)
+            pairs = [(photo, dimmed(photo)), (deep, dimmed(deep)), (photo, noisy(photo))]
+            painted = [[stylizer(x, AS_IT_IS) for x in pair] for pair in pairs]
+            changes.append([255 * np.abs(one.astype(float) - other).mean() / white(one) for one, other in painted])
         cells = [f"{number:.2f}" for each in zip(*changes, strict=True) for number in (np.mean(each), max(each))]
-        print(f"| {name} | {' | '.join(cells)} |")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     falling = [dimmed(photos[0], share) for share in FALLING]
     stylizer = next(iter(ours.values()))
     rows = [falling, [stylizer(photo, AS_IT_IS) for photo in falling]]
@@ -211,7 +217,7 @@ def main() -> None:
     between([impasto.load_image(CASTLE), *photos])
     strokes(whole[:2])
     precisions(photos[:2])
-    contrast(photos, options.out)
+    robustness([resize_short_side(impasto.load_image(path), SMALL) for path in held_out[::4]], options.out)
 
 
 if __name__ == "__main__":
