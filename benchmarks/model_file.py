@@ -14,13 +14,13 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import onnxruntime
 from stopwatch import timed
 
 from impasto.models import forms
 from impasto.models.catalog import VARIANTS, shipped, shipped_network
 from impasto.models.modelfile import read_model
 from impasto.models.onnx_file import parse_model
+from impasto.models.runtime import onnx_runtime
 
 
 def least(work: Callable[[], object], repeats: int) -> float:
@@ -30,6 +30,7 @@ def least(work: Callable[[], object], repeats: int) -> float:
 
 def paint(content: bytes, inputs: dict[str, np.ndarray]) -> Callable[[], object]:
     """A function that paints with this graph."""
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4

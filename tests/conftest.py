@@ -21,6 +21,7 @@ from PIL import Image
 # On a busy computer examples take long: that is no failure.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that import ONNX Runtime themselves
 
 TORCH_HALF = ("torch", "impasto.nn", "impasto.optimize", "impasto.training", "impasto.evaluation")
 HAS_TORCH = find_spec("torch") is not None

@@ -102,6 +102,18 @@ def test_the_torch_free_half_never_mentions_torch(path):
     assert "torch" not in {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
 
 
+TELLING = {"onnxruntime": "models/runtime.py", "openvino": "painting/openvino_engine.py"}
+"""Packages with telemetry, and the only module that imports each, without it."""
+
+
+@pytest.mark.parametrize("package", TELLING)
+def test_a_package_with_telemetry_is_imported_in_one_place(package):
+    tops = {
+        path: {name.split(".")[0] for name in imports(ast.parse(path.read_text()))} for path in SOURCE.rglob("*.py")
+    }
+    assert [path for path, names in tops.items() if package in names] == [SOURCE / TELLING[package]]
+
+
 def modules_after(code: str) -> set[str]:
     code = f"import sys\n{code}\nprint('\\n' + ' '.join(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

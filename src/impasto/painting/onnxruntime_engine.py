@@ -1,6 +1,5 @@
 """ONNX Runtime: on the CPU it runs everywhere, and it has most accelerators."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -10,20 +9,15 @@ from typing import Any
 
 from impasto.errors import BackendError, ModelError
 from impasto.models.forms import LazyGraph
+from impasto.models.runtime import onnx_runtime
 from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken
-
-NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
-"""The environment variable that disables ONNX Runtime's telemetry. If it is not set at import, versions from 1.29 on
-send usage data and keep a database of it in the user's cache folder (see its Privacy.md)."""
 
 LARGE = 1_500_000
 """Number of input values above which a call frees its memory at the end: half a megapixel."""
 
 SIZES_KEPT = 4
 """Number of sizes whose sessions are kept, for devices that need one for each size."""
-
-_importing = threading.Lock()
 
 
 class OnnxRuntimeEngine(Engine):
@@ -139,17 +133,8 @@ class OnnxRuntimeEngine(Engine):
 
 
 def _imported() -> ModuleType:
-    """Import the package without its telemetry: without its connections, files and threads."""
-    with _importing:
-        before = os.environ.get(NO_TELEMETRY)
-        os.environ[NO_TELEMETRY] = "1"
-        try:
-            import onnxruntime
-        except Exception as cause:  # a broken package may raise anything
-            raise broken("ONNX Runtime", "onnxruntime", "pip install onnxruntime", cause) from cause
-        finally:
-            if before is None:
-                del os.environ[NO_TELEMETRY]
-            else:
-                os.environ[NO_TELEMETRY] = before
-    return onnxruntime  # type: ignore[no-any-return]
+    """ONNX Runtime, or BackendError."""
+    try:
+        return onnx_runtime()
+    except Exception as cause:  # a broken package may raise anything
+        raise broken("ONNX Runtime", "onnxruntime", "pip install onnxruntime", cause) from cause

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
 from impasto.errors import ModelError
 from impasto.models.modelfile import ModelInfo, network_hash, write_model
+from impasto.models.runtime import onnx_runtime
 from impasto.models.stylefile import SUFFIX, Style, StyleInfo, read_style, write_style
 from impasto.nn.generator import Generator
 from impasto.training.base import Base
@@ -157,6 +157,7 @@ def example_inputs(generator: Generator, *, height: int, width: int, batch: int 
 @torch.no_grad()
 def disagreement(generator: Generator, model: bytes, inputs: dict[str, Tensor]) -> float:
     """The largest difference of any pixel between ONNX Runtime and torch with these inputs, in [0, 1]."""
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # suppresses the warning that an input with a default cannot be folded
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
