@@ -10,8 +10,10 @@ import pytest
 from impasto.errors import BackendError, ModelError, UsageError
 from impasto.export import web_page
 from impasto.export.runtime import FILES
-from impasto.export.web_page import PageOptions, export_page
+from impasto.export.web_page import PageOptions, export_page, with_noise_of_fours
 from impasto.models.catalog import shipped, shipped_network
+from impasto.models.forms import LazyGraph
+from impasto.painting.onnxruntime_engine import OnnxRuntimeEngine
 from impasto.pictures.read import load_image
 from tests.conftest import make_photo
 from tests.graphs import NOISE, write_test_model
@@ -41,7 +43,7 @@ def test_a_page_has_its_networks_styles_and_pictures(tmp_path):
     assert found.styles == ("udnie", "pencil")
     page = json.loads((tmp_path / "page" / "page.json").read_text())
     (network,) = page["networks"].values()
-    assert unpacked(tmp_path / "page", network["graph"]) == shipped_network("fast").read_bytes()
+    assert unpacked(tmp_path / "page", network["graph"]) == with_noise_of_fours(shipped_network("fast").read_bytes())
     vectors = np.frombuffer(unpacked(tmp_path / "page", network["vectors"]), "<f4").reshape(3, -1)
     styles = shipped("fast")
     assert (vectors == [styles["udnie"].photo, styles["udnie"].parameters, styles["pencil"].parameters]).all()
@@ -76,6 +78,17 @@ def test_every_file_that_the_page_names_is_there_and_is_kept_for_use_without_a_n
         b"http://www.w3.org/2000/svg",
         b"http://localhost:8000</code>.</p>",
     }
+
+
+def test_the_page_knows_only_values_that_the_shared_modules_have():
+    state = (web_page._SHARED / "js" / "state.js").read_text()
+    known = set(re.findall(r"^  (\w+): ", state[: state.index("\n};")], re.MULTILINE))
+    assert {"options", "photo", "styles"} <= known
+    for path in (web_page._PAGE / "js").glob("*.js"):
+        text = path.read_text()
+        used = set(re.findall(r'\b[gs]et\("(\w+)"', text)) | set(re.findall(r'\bon\("(\w+)"', text))
+        used |= {key for keys in re.findall(r"\bon\(\[([^]]*)\]", text) for key in re.findall(r"\w+", keys)}
+        assert used <= known, path.name
 
 
 def test_equal_pages_are_equal_and_a_change_gives_another_version(tmp_path):
@@ -118,15 +131,15 @@ def test_a_page_is_replaced_whole_and_only_where_it_is_a_page(tmp_path, monkeypa
         export_page(["pencil"], folder)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    for replace in (False, True):
+    for overwrite in (False, True):
         with pytest.raises(UsageError, match="other files"):
-            export_page(["udnie"], tmp_path / "mine", replace=replace)
+            export_page(["udnie"], tmp_path / "mine", overwrite=overwrite)
     with monkeypatch.context() as patch:
         patch.setattr(web_page, "_service_worker", lambda files, later: "text")  # cannot be written as bytes
         with pytest.raises(TypeError):
-            export_page(["pencil"], folder, replace=True)
+            export_page(["pencil"], folder, overwrite=True)
     assert files_of(folder) == before
-    export_page(["pencil"], folder, replace=True)
+    export_page(["pencil"], folder, overwrite=True)
     assert "styles/pencil.webp" in files_of(folder)
     assert "styles/udnie.webp" not in files_of(folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "page"]
@@ -148,3 +161,20 @@ def test_what_cannot_be_is_refused_with_one_line(tmp_path, monkeypatch):
     with pytest.raises(BackendError):
         export_page(["udnie"], tmp_path / "page")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_more_channels_of_noise_have_no_effect():
+    content = shipped_network("fast").read_bytes()
+    wide = with_noise_of_fours(content)
+    random = np.random.default_rng(0)
+    inputs = {
+        "image": random.random((1, 3, 32, 40), dtype=np.float32),
+        "noise": random.standard_normal((1, 8, 8, 10), dtype=np.float32),
+        "style": shipped("fast")["udnie"].parameters,
+    }
+    painted = OnnxRuntimeEngine(LazyGraph(wide), "wide", threads=1).run(inputs)
+    inputs["noise"] = inputs["noise"][:, :6]
+    expected = OnnxRuntimeEngine(LazyGraph(content), "network", threads=1).run(inputs)
+    assert np.abs(painted - expected).max() < 1e-5
+    assert with_noise_of_fours(wide) == wide
+    assert with_noise_of_fours(NOISE) == NOISE

@@ -90,7 +90,7 @@ def _file(names: list[str], output: Path, options: ExportOptions, *, fast: bool,
 def _page(names: list[str], folder: Path, options: PageOptions, *, best: bool, force: bool, quiet: bool) -> WrittenPage:
     with progress_bar("painting", len(names) or len(shipped_names()), lines=False, quiet=quiet) as bar:
         variant: Variant = "best" if best else "fast"
-        return export_page(names, folder, options, variant=variant, replace=force, report=bar.update)
+        return export_page(names, folder, options, variant=variant, overwrite=force, report=bar.update)
 
 
 def _describe_file(found: Exported) -> str:

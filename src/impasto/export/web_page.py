@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from PIL import Image
 from impasto.errors import ModelError, UsageError
 from impasto.export.runtime import LICENSE, runtime_files
 from impasto.models.catalog import Variant, shipped_names
+from impasto.models.onnx_file import Tensor, Value, parse_model
 from impasto.options import opt
 from impasto.painting.load import load
 from impasto.painting.network import ModelGraph
@@ -86,7 +87,7 @@ def export_page(
     options: PageOptions | None = None,
     *,
     variant: Variant = "fast",
-    replace: bool = False,
+    overwrite: bool = False,
     report: Callable[[int, str], None] = lambda done, name: None,
 ) -> WrittenPage:
     """Write a page that paints in these styles, whole or not at all.
@@ -96,7 +97,7 @@ def export_page(
         folder: The folder to write.
         options: See `PageOptions`.
         variant: The network for shipped styles.
-        replace: Replace a page that is there.
+        overwrite: Replace a page that is there.
         report: Called with the number of styles that are done and the next one's name.
 
     Raises:
@@ -105,7 +106,7 @@ def export_page(
         BackendError: ONNX Runtime for browsers cannot be had.
     """
     options = options or PageOptions()
-    _check_folder(folder, replace)
+    _check_folder(folder, overwrite)
     names = [*names] or [*shipped_names(variant)]
     files, described, networks = _styles(names, variant, report)
     runtime = runtime_files(options.ort)
@@ -128,14 +129,14 @@ def export_page(
     return WrittenPage(folder, tuple(style["name"] for style in described), first, on_request)
 
 
-def _check_folder(folder: Path, replace: bool) -> None:
+def _check_folder(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; give a folder to write the page to")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / MARK).is_file():
         raise UsageError(f"{folder}: is a folder with other files; give a new one")
-    if not replace:
+    if not overwrite:
         raise UsageError(f"{folder}: exists: add --force to replace the page in it")
 
 
@@ -168,11 +169,40 @@ class _Networks:
             graph, vectors = self.graphs[name], self.vectors[name]
             content = np.concatenate(vectors).astype("<f4").tobytes() if vectors else b""
             found[name] = {
-                "graph": _packed(files, f"networks/{name}.onnx", graph.content),
+                "graph": _packed(files, f"networks/{name}.onnx", with_noise_of_fours(graph.content)),
                 "vectors": _packed(files, f"networks/{name}.styles", content) if content else None,
                 "info": _info(graph),
             }
         return found
+
+
+def with_noise_of_fours(content: bytes) -> bytes:
+    """The graph with a number of noise channels that is divisible by 4; the added ones have no effect.
+
+    ONNX Runtime's WebGPU computes convolutions of 6 channels wrongly (1.30).
+    """
+    model = parse_model(content)
+    sources = {node.output: node.inputs[0] for node in model.nodes if node.operator == "Pad"}
+    readers = [node for node in model.nodes if "noise" in node.inputs]
+    kernels = {
+        node.inputs[1]
+        for node in model.nodes
+        if node.operator == "Conv" and sources.get(node.inputs[0], node.inputs[0]) == "noise"
+    }
+    if len(readers) != 1 or len(kernels) != 1:
+        return content
+    (name,) = kernels
+    kernel = model.constants[name].floats()
+    more = -kernel.shape[1] % 4
+    if not more:
+        return content
+    wide = np.pad(kernel, [(0, 0), (0, more), (0, 0), (0, 0)])
+    inputs = [
+        Value("noise", (value.shape[0], wide.shape[1], *value.shape[2:])) if value.name == "noise" else value
+        for value in model.inputs
+    ]
+    constants = {**model.constants, name: Tensor.from_array(name, wide)}
+    return replace(model, inputs=tuple(inputs), constants=constants).encoded()
 
 
 def _info(graph: ModelGraph) -> dict[str, Any]:

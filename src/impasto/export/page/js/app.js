@@ -40,13 +40,20 @@ function choose() {
   input.click();
 }
 
-function told({ loading, ready }) {
+function told({ loading, ready, refused, difference }) {
   if (ready) keepForLater();
-  else $("#busy").textContent = loading < 1 ? `Loading, ${Math.round(loading * 100)} %` : "Painting";
+  if (difference !== undefined) $("#webgpu").dataset.difference = difference;
+  if (refused) {
+    $("#webgpu").checked = false;
+    localStorage.removeItem("impasto.webgpu");
+    say(refused, true);
+    update();
+  }
+  if (loading !== undefined) $("#busy").textContent = loading < 1 ? `Loading, ${Math.round(loading * 100)} %` : "Painting";
 }
 
 /** The styles that are kept from the last visit, as far as this page has them. */
-function checkLook(styles) {
+function checkOptions(styles) {
   const kept = Object.entries(get("options").styles).filter(([name]) => styles.some((style) => style.name === name));
   set("options", { styles: Object.fromEntries(kept.length ? kept : [[styles[0].name, 1]]), settings: { ...DEFAULTS, ...get("options").settings, keep_colors: null } });
 }
@@ -109,7 +116,7 @@ async function start() {
   const page = await (await fetch("page.json")).json();
   engine = new Engine(page, told);
   set("info", { defaults: DEFAULTS });
-  checkLook(page.styles);
+  checkOptions(page.styles);
   set("styles", page.styles);
   const painted = page.styles.find(({ name }) => name in get("options").styles).example;
   if (painted) Object.assign($("#easel-painted"), { src: painted, onload: ({ target }) => target.classList.add("loaded") });

@@ -3,7 +3,8 @@
 export class Engine {
   /**
    * @param page page.json
-   * @param told Called with {loading: share} while files come, and {ready: runtime}.
+   * @param told Called with {loading: share} while files come, {difference} of WebGPU from wasm, {ready: runtime}, or
+   *   {refused: why}, of WebGPU.
    */
   constructor(page, told) {
     Object.assign(this, { page, told, runtime: "wasm", worker: null, photo: null, sent: null, count: 0, waiting: new Map() });
@@ -22,19 +23,19 @@ export class Engine {
   }
 
   /** Paints the photo, at `side` pixels (short side; 0: its own size). Returns an ImageData. */
-  async paint(look, side, report) {
+  async paint(options, side, report) {
     this.start();
     if (this.sent !== this.photo) {
       this.sent = this.photo;
       this.ask({ kind: "photo", photo: this.photo }).catch(() => {});
     }
-    return toImage(await this.ask({ kind: "paint", side, look }, report));
+    return toImage(await this.ask({ kind: "paint", side, options }, report));
   }
 
   /** Paints one picture of the camera. */
-  async paintFrame(frame, look) {
+  async paintFrame(frame, options) {
     this.start();
-    return toImage(await this.ask({ kind: "frame", frame, look }, null, [frame.data.buffer]));
+    return toImage(await this.ask({ kind: "frame", frame, options }, null, [frame.data.buffer]));
   }
 
   start() {
@@ -46,7 +47,7 @@ export class Engine {
       event.preventDefault();
       this.fail(new Error(event.message || "This browser cannot run the painter."));
     });
-    this.ask({ kind: "start", page: this.page, runtime: this.runtime }).then(() => this.told({ ready: this.runtime }), (error) => this.fail(error));
+    this.ask({ kind: "start", page: this.page, runtime: this.runtime }).then(() => this.told({ ready: this.runtime }), (error) => this.failToStart(error));
   }
 
   ask(message, report = null, transfer = []) {
@@ -57,8 +58,8 @@ export class Engine {
     });
   }
 
-  hear({ id, loading, done, total, error, result }) {
-    if (loading !== undefined) return this.told({ loading });
+  hear({ id, loading, difference, done, total, error, result }) {
+    if (loading !== undefined || difference !== undefined) return this.told({ loading, difference });
     const waiting = this.waiting.get(id);
     if (!waiting) return;
     if (done !== undefined) return waiting.report?.(done, total);
@@ -74,6 +75,13 @@ export class Engine {
     const waiting = [...this.waiting.values()];
     this.waiting.clear();
     for (const { reject } of waiting) reject(reason);
+  }
+
+  /** Without WebGPU it goes on. */
+  failToStart(error) {
+    if (this.runtime !== "webgpu" || error.name === "AbortError") return this.fail(error);
+    this.use("wasm");
+    this.told({ refused: error.message });
   }
 
   fail(error) {

@@ -14,7 +14,16 @@ export class Painter {
    * @param vectors Scales and shifts, float32: those that reproduce the photo, then those of each style.
    */
   constructor(ort, session, info, vectors) {
-    Object.assign(this, { ort, session, info, vectors, noise: { key: "" } });
+    const noise = session.inputMetadata.find(({ name }) => name === "noise");
+    Object.assign(this, { ort, session, info, vectors, depth: noise?.shape[1], noise: { key: "" } });
+  }
+
+  /** The output for a small picture, to compare engines with. */
+  async example() {
+    const [width, height] = [48, 32];
+    const data = Uint8Array.from({ length: 3 * width * height }, (_, i) => (i * 7919 + (i >> 5) * 31) % 256);
+    const results = await this.session.run({ ...this.imageInputs({ width, height, data }, 0), ...this.styleInputs([[0, 1]], 1) });
+    return results[this.session.outputNames[0]].data;
   }
 
   /** Paints {width, height, data} (RGB); `styles` is [[index, share], ...]. */
@@ -56,10 +65,12 @@ export class Painter {
     const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)];
     const key = `${rows} ${columns} ${seed}`;
     if (this.noise.key !== key) { // frames of a camera have the same noise
-      const values = scales.length ? smoothNoise(scales, rows, columns, seed) : uniformNoise(channels * rows * columns, seeds[seed % seeds.length]);
+      const drawn = scales.length ? smoothNoise(scales, rows, columns, seed) : uniformNoise(channels * rows * columns, seeds[seed % seeds.length]);
+      const values = new Float32Array(this.depth * rows * columns); // WebGPU gets a number of channels divisible by 4
+      values.set(drawn);
       this.noise = { key, values };
     }
-    return new this.ort.Tensor("float32", this.noise.values, [1, channels, rows, columns]);
+    return new this.ort.Tensor("float32", this.noise.values, [1, this.depth, rows, columns]);
   }
 
   styleInputs(styles, strength) {

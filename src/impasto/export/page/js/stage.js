@@ -1,4 +1,4 @@
-/** Keeps the painting on the stage that of the look, and then the gallery's thumbnails those of the photo. */
+/** Keeps the painting on the stage that of style and settings, and then the gallery's thumbnails those of the photo. */
 
 import { $, say } from "./dom.js";
 import { encode } from "./photo.js";
@@ -48,7 +48,7 @@ export function update() {
 function next() {
   const key = keyOf();
   const settled = performance.now() - changed > SETTLED;
-  if (key !== shown.key || (settled && shown.side < SIDE)) return { key, look: get("options"), side: seconds > SLOW && !settled ? QUICK : SIDE };
+  if (key !== shown.key || (settled && shown.side < SIDE)) return { key, options: get("options"), side: seconds > SLOW && !settled ? QUICK : SIDE };
   if (shown.side < SIDE) return "wait";
   if (thumbnailsOf !== get("photo")) {
     thumbnailsOf = get("photo");
@@ -56,7 +56,7 @@ function next() {
   }
   const missing = get("styles").find(({ name }) => !(name in get("thumbnails")));
   if (!missing) return null;
-  return { thumbnail: missing.name, photo: get("photo"), look: { styles: { [missing.name]: 1 }, settings: { ...get("options").settings, strength: 1, stroke_size: 1, seed: 0 } }, side: THUMBNAIL };
+  return { thumbnail: missing.name, photo: get("photo"), options: { styles: { [missing.name]: 1 }, settings: { ...get("options").settings, strength: 1, stroke_size: 1, seed: 0 } }, side: THUMBNAIL };
 }
 
 async function work() {
@@ -69,7 +69,7 @@ async function work() {
       }
       busy(!task.thumbnail);
       const began = performance.now();
-      const image = await engine.paint(task.look, task.side);
+      const image = await engine.paint(task.options, task.side);
       if (task.side === SIDE) seconds = performance.now() - began;
       const url = URL.createObjectURL(await encode(image));
       if (!task.thumbnail) present(task, url);

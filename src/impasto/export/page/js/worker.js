@@ -10,6 +10,8 @@ let binaryLoaded = null; // a promise
 const painters = new Map(); // network: Promise of its Painter
 const photo = { id: null, sizes: new Map() }; // short side: picture
 
+const MOST_DIFFERENCE = 0.01; // of white, between engines
+
 const base = new URL("../", import.meta.url);
 const received = new Map(); // file: bytes, of what is loading
 
@@ -62,14 +64,28 @@ function painterOf(name) {
 async function make({ graph, vectors, info }) {
   const [content, numbers] = await Promise.all([load(graph.file, tellLoading), vectors ? load(vectors.file, tellLoading) : null, binaryLoaded]);
   const session = await ort.InferenceSession.create(content, { executionProviders: [runtime] });
-  return new Painter(ort, session, info, numbers && new Float32Array(numbers));
+  const painter = new Painter(ort, session, info, numbers && new Float32Array(numbers));
+  if (runtime === "webgpu") await check(painter, content);
+  return painter;
 }
 
-/** Paints `picture` in `look`: {styles: {name: share}, settings}. */
-async function paint(picture, look, report) {
-  const chosen = Object.entries(look.styles).map(([name, share]) => [page.styles.find((style) => style.name === name), share]);
+/** Refuses a graphics processor, or its driver, that computes wrongly. */
+async function check(painter, content) {
+  const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
+  const expected = await new Painter(ort, session, painter.info, painter.vectors).example();
+  await session.release();
+  const found = await painter.example();
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) worst = Math.max(worst, Math.abs(found[i] - expected[i]));
+  postMessage({ difference: worst });
+  if (!(worst <= MOST_DIFFERENCE)) throw new Error("The graphics processor computes wrongly here, and is not used.");
+}
+
+/** Paints `picture`; `options` is {styles: {name: share}, settings}. */
+async function paint(picture, options, report) {
+  const chosen = Object.entries(options.styles).map(([name, share]) => [page.styles.find((style) => style.name === name), share]);
   const painter = await painterOf(chosen[0][0].network);
-  const painted = await painter.paint(picture, chosen.map(([style, share]) => [style.index, share]), look.settings, report);
+  const painted = await painter.paint(picture, chosen.map(([style, share]) => [style.index, share]), options.settings, report);
   return toRgba(painted);
 }
 
@@ -80,13 +96,13 @@ const ACTIONS = {
     photo.sizes.clear();
     photo.whole = toRgb(sent);
   },
-  async paint({ side, look, id }) {
+  async paint({ side, options, id }) {
     const short = Math.min(photo.whole.width, photo.whole.height);
     const size = Math.min(side || short, short);
     if (!photo.sizes.has(size)) photo.sizes.set(size, resizeShortSide(photo.whole, size));
-    return paint(photo.sizes.get(size), look, (done, total) => postMessage({ id, done, total }));
+    return paint(photo.sizes.get(size), options, (done, total) => postMessage({ id, done, total }));
   },
-  frame: ({ frame, look }) => paint(toRgb(frame), look, () => {}),
+  frame: ({ frame, options }) => paint(toRgb(frame), options, () => {}),
 };
 
 function toRgb({ width, height, data }) {
