@@ -22,9 +22,13 @@ from impasto.export.runtime import LICENSE, runtime_files
 from impasto.models.catalog import Variant, shipped_names
 from impasto.models.onnx_file import Tensor, Value, parse_model
 from impasto.options import opt
+from impasto.painting import framing, strokes
+from impasto.painting.finishing import NEAR_PHOTO
 from impasto.painting.load import load
 from impasto.painting.network import ModelGraph
+from impasto.painting.settings import STROKES_AT
 from impasto.painting.stylizer import Stylizer
+from impasto.painting.tiles import WHOLE_PIXELS
 from impasto.pictures.picture import Pixels
 from impasto.pictures.read import load_image
 from impasto.pictures.resize import resize_short_side
@@ -52,6 +56,18 @@ _RUNTIMES = {
     "webgpu": ("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.mjs", "ort-wasm-simd-threaded.jspi.wasm"),
 }
 """Script, module and binary of ONNX Runtime; the second has WebGPU."""
+NUMBERS = {
+    "strokes_at": STROKES_AT,
+    "least_side": strokes.LEAST_SIDE,
+    "whole_pixels": WHOLE_PIXELS,
+    "detail": strokes.DETAIL,
+    "again": strokes.AGAIN,
+    "near_photo": NEAR_PHOTO,
+    "blank": framing.BLANK,
+    "full": framing.FULL,
+    "sampled": framing.SAMPLED,
+}
+"""Sizes and weights by which the page paints as Impasto does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +135,7 @@ def export_page(
         runtimes[kind]["binary"] = _packed(files, f"ort/{binary}", runtime[binary])
     files["ort/LICENSE.txt"] = LICENSE.encode()
     files |= _static_files(options.title)
-    page = {"title": options.title, "runtimes": runtimes, "networks": networks, "styles": described}
+    page = {"title": options.title, "runtimes": runtimes, "networks": networks, "styles": described, "numbers": NUMBERS}
     files[MARK] = json.dumps(page, sort_keys=True, separators=(",", ":")).encode()
     later = [name for name in files if "jspi" in name or name.startswith("icon-") or name.endswith("LICENSE.txt")]
     files["sw.js"] = _service_worker(files, later)

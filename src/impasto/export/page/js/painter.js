@@ -3,19 +3,17 @@
 import { smoothNoise, uniformNoise } from "./noise.js";
 import { faded, paintStrokes } from "./strokes.js";
 
-const NEAR_PHOTO = 0.2; // below this strength the photo's own pixels are mixed in
-export const WHOLE_PIXELS = 4_200_000;
-
 export class Painter {
   /**
    * @param ort ONNX Runtime.
    * @param session The network, loaded.
    * @param info The network's description: sizes, noise, style_size, late_size, strength, reach, seeds.
+   * @param numbers Sizes and weights of the program, see NUMBERS in impasto.export.web_page.
    * @param vectors Scales and shifts, float32: those that reproduce the photo, then those of each style.
    */
-  constructor(ort, session, info, vectors) {
+  constructor(ort, session, info, numbers, vectors) {
     const noise = session.inputMetadata.find(({ name }) => name === "noise");
-    Object.assign(this, { ort, session, info, vectors, depth: noise?.shape[1], noise: { key: "" } });
+    Object.assign(this, { ort, session, info, numbers, vectors, depth: noise?.shape[1], noise: { key: "" } });
   }
 
   /** The output for a small picture, to compare engines with. */
@@ -28,9 +26,10 @@ export class Painter {
 
   /** Paints {width, height, data} (RGB); `styles` is [[index, share], ...]. */
   paint(image, styles, settings, report = () => {}) {
-    if (!this.info.style_size && !this.info.strength) settings = { ...settings, strength: 1 };
+    const fades = Boolean(this.info.style_size || this.info.strength);
+    if (!fades) settings = { ...settings, strength: 1 };
     const paint = (picture, changed) => this.paintAtOwnSize(picture, styles, changed);
-    return paintStrokes(image, settings, { paint, report, most: WHOLE_PIXELS });
+    return paintStrokes(image, settings, { paint, report, numbers: this.numbers, fades });
   }
 
   async paintAtOwnSize(image, styles, settings) {
@@ -38,9 +37,9 @@ export class Painter {
     const feeds = { ...this.imageInputs(image, settings.seed), ...this.styleInputs(styles, settings.strength) };
     const results = await this.session.run(feeds);
     const output = results[this.session.outputNames[0]];
-    const painted = finish(output, feeds.image.data, image, settings.strength, this.rows, this.columns);
+    const painted = finish(output, feeds.image.data, image, settings.strength, this.rows, this.columns, this.numbers.near_photo);
     for (const tensor of [...Object.values(feeds), ...Object.values(results)]) tensor.dispose?.();
-    return this.info.reach ? faded(painted, image) : painted;
+    return this.info.reach ? faded(painted, image, this.numbers) : painted;
   }
 
   /** The inputs for a picture of any size; it is padded by reflection where the network does not take its size. */
@@ -100,12 +99,12 @@ function reflected(size, wanted) {
 }
 
 /** Pixels from the network's output: below strength 1, colors and contrast move towards the photo's. */
-function finish(output, photo, { width, height }, strength, rows, columns) {
+function finish(output, photo, { width, height }, strength, rows, columns, nearPhoto) {
   const [, , outRows, outColumns] = output.dims;
   if (outRows < height || outColumns < width) throw new Error(`The network made ${outColumns} × ${outRows} of a ${width} × ${height} picture.`);
   const painted = output.data;
   const data = new Uint8ClampedArray(3 * width * height);
-  const rest = Math.max(0, 1 - strength / NEAR_PHOTO);
+  const rest = Math.max(0, 1 - strength / nearPhoto);
   for (let c = 0; c < 3; c++) {
     const [from, photoFrom] = [c * outRows * outColumns, c * rows * columns];
     let [mean, scale, wantedMean] = [0, 1, 0];

@@ -3,7 +3,7 @@
 import { $, say } from "./dom.js";
 import { encode } from "./photo.js";
 import { get, on, set } from "./state.js";
-import { place, showImage } from "./viewer.js";
+import { paintedImage, place, showImage } from "./viewer.js";
 
 const SIDE = 512; // the short side at which strokes have their size, pixels
 const QUICK = 224; // on a slow device, while a slider moves
@@ -72,7 +72,7 @@ async function work() {
       const image = await engine.paint(task.options, task.side);
       if (task.side === SIDE) seconds = performance.now() - began;
       const url = URL.createObjectURL(await encode(image));
-      if (!task.thumbnail) present(task, url);
+      if (!task.thumbnail) await present(task, url);
       else if (task.photo === get("photo")) set("thumbnails", { ...get("thumbnails"), [task.thumbnail]: url });
     }
   } catch (error) {
@@ -86,11 +86,12 @@ async function work() {
   }
 }
 
-function present({ key, side }, url) {
+async function present({ key, side }, url) {
   if (JSON.parse(key)[0] !== get("photo")) return;
   shown = { key, side };
   showImage("painted", url);
   place();
+  await paintedImage().decode().catch(() => {}); // another one came
   urls.push(url);
   if (urls.length > 3) URL.revokeObjectURL(urls.shift());
 }

@@ -2,16 +2,11 @@
 
 import { resize, resizeShortSide, roundHalfEven } from "./resize.js";
 
-export const STROKES_AT = 512; // the short side for stroke size 1, pixels
-const LEAST_SIDE = 64;
-const DETAIL = 0.4; // weight of the photo's fine detail that scaling down lost
-const [BLANK, PLAIN, SAMPLED] = [1, 4, 256];
-
-/** The size for the requested stroke size; `most` limits the pixels. */
-function workingCopy(image, settings, most) {
+/** The size for the requested stroke size. `numbers` are the program's own, from page.json. */
+function workingCopy(image, settings, numbers) {
   const short = Math.min(image.width, image.height);
-  const largest = Math.max(short, Math.floor(short * Math.sqrt(most / (image.width * image.height))));
-  const wanted = Math.max(Math.min(short, LEAST_SIDE), roundHalfEven(Math.min(short, STROKES_AT) / settings.stroke_size));
+  const largest = Math.max(short, Math.floor(short * Math.sqrt(numbers.whole_pixels / (image.width * image.height))));
+  const wanted = Math.max(Math.min(short, numbers.least_side), roundHalfEven(Math.min(short, numbers.strokes_at) / settings.stroke_size));
   return resizeShortSide(image, Math.min(wanted, largest));
 }
 
@@ -34,9 +29,10 @@ function steps(small, image, settings) {
  * Paints a picture.
  *
  * `paint(image, settings)` paints at the picture's own size. `report(done, total)` is told about each painting.
+ * `fades`: whether it can paint in strengths below 1.
  */
-export async function paintStrokes(image, settings, { paint, report, most }) {
-  let small = workingCopy(image, settings, most);
+export async function paintStrokes(image, settings, { paint, report, numbers, fades }) {
+  let small = workingCopy(image, settings, numbers);
   const rest = steps(small, image, settings);
   const total = 1 + rest.filter(({ again }) => again).length;
   let done = 0;
@@ -44,9 +40,9 @@ export async function paintStrokes(image, settings, { paint, report, most }) {
   report(++done, total);
   for (const { larger, again } of rest) {
     const next = larger();
-    painted = enlarged(painted, small, next, settings);
+    painted = enlarged(painted, small, next, settings, numbers);
     if (again) {
-      painted = await paint(painted, { ...settings, strength: Math.min(settings.strength, 1) });
+      painted = await paint(painted, { ...settings, strength: (fades ? numbers.again : 1) * Math.min(settings.strength, 1) });
       report(++done, total);
     }
     small = next;
@@ -55,27 +51,27 @@ export async function paintStrokes(image, settings, { paint, report, most }) {
 }
 
 /** Enlarges a painted small copy to the picture's size, and adds some of the detail that scaling down lost. */
-function enlarged(painted, small, image, settings) {
+function enlarged(painted, small, image, settings, numbers) {
   const { width, height } = image;
   const large = resize(painted, width, height);
   const coarse = resize(small, width, height).data;
-  const share = 1 - (1 - DETAIL) * Math.min(1, settings.strength);
+  const share = 1 - (1 - numbers.detail) * Math.min(1, settings.strength);
   const data = new Uint8ClampedArray(large.data.length); // it clamps and rounds
   for (let i = 0; i < data.length; i++) data[i] = large.data[i] + share * (image.data[i] - coarse[i]);
   return { width, height, data };
 }
 
 /** Blends the painting with a photo that has almost no contrast: normalization would amplify its noise. */
-export function faded(painted, image) {
-  const share = presence(image);
+export function faded(painted, image, numbers) {
+  const share = presence(image, numbers);
   if (share === 1) return painted;
   const data = new Uint8ClampedArray(painted.data.length);
   for (let i = 0; i < data.length; i++) data[i] = image.data[i] + share * (painted.data[i] - image.data[i]);
   return { ...painted, data };
 }
 
-function presence({ width, height, data }) {
-  const [down, across] = [height, width].map((size) => Math.max(1, Math.floor(size / SAMPLED)));
+function presence({ width, height, data }, numbers) {
+  const [down, across] = [height, width].map((size) => Math.max(1, Math.floor(size / numbers.sampled)));
   let deviation = 0;
   for (let channel = 0; channel < 3; channel++) {
     let [count, sum, squares] = [0, 0, 0];
@@ -88,6 +84,6 @@ function presence({ width, height, data }) {
       }
     deviation = Math.max(deviation, Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2)));
   }
-  const share = Math.min(1, Math.max(0, (deviation - BLANK) / (PLAIN - BLANK)));
+  const share = Math.min(1, Math.max(0, (deviation - numbers.blank) / (numbers.full - numbers.blank)));
   return share * share * (3 - 2 * share);
 }

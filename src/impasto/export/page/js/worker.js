@@ -62,9 +62,9 @@ function painterOf(name) {
 }
 
 async function make({ graph, vectors, info }) {
-  const [content, numbers] = await Promise.all([load(graph.file, tellLoading), vectors ? load(vectors.file, tellLoading) : null, binaryLoaded]);
+  const [content, styles] = await Promise.all([load(graph.file, tellLoading), vectors ? load(vectors.file, tellLoading) : null, binaryLoaded]);
   const session = await ort.InferenceSession.create(content, { executionProviders: [runtime] });
-  const painter = new Painter(ort, session, info, numbers && new Float32Array(numbers));
+  const painter = new Painter(ort, session, info, page.numbers, styles && new Float32Array(styles));
   if (runtime === "webgpu") await check(painter, content);
   return painter;
 }
@@ -72,7 +72,7 @@ async function make({ graph, vectors, info }) {
 /** Refuses a graphics processor, or its driver, that computes wrongly. */
 async function check(painter, content) {
   const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
-  const expected = await new Painter(ort, session, painter.info, painter.vectors).example();
+  const expected = await new Painter(ort, session, painter.info, page.numbers, painter.vectors).example();
   await session.release();
   const found = await painter.example();
   let worst = 0;
