@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "build" / "wheel-tests"
 EXTRAS = ("openvino", "formats")
-TEST_TOOLS = ("pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.112", "onnx>=1.17")
+TEST_TOOLS = ("pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.112", "onnx>=1.17", "psutil>=6")
 BESIDE = str(Path(sys.executable).parent)
 UV = shutil.which("uv", path=os.pathsep.join([BESIDE, os.environ.get("PATH", "")]))
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}

@@ -784,24 +784,25 @@ def test_a_reader_that_stops_ends_the_command_quietly(here):
 
 def test_ctrl_c_in_a_folder_keeps_what_is_done_and_says_how_to_continue(here):
     Path("in").mkdir()
-    save_image("in/0.png", make_photo(0, 600, 800))  # large enough that the signal comes before the end
+    save_image("in/0.png", make_photo(0))
     for number in range(1, 30):
         os.link("in/0.png", f"in/{number}.png")
-    command = [sys.executable, "-m", "impasto", "stylize", "in", "-m", "m.onnx", "-o", "out"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out = Path(*["folder" * 40] * 5)  # lines of more than 1 KB: the pipe is full, and the command waits, before the end
+    command = [sys.executable, "-m", "impasto", "stylize", "in", "-m", "m.onnx", "-o", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pipesize=4096)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("1/30")
     process.send_signal(2)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate()
     assert process.returncode == 130
     assert "run the same command with --resume to continue" in error
     assert error.splitlines()[-1] == "impasto: error: interrupted"
-    done = [*Path("out").iterdir()]
+    done = [*out.iterdir()]
     assert 0 < len(done) < 30
     for path in done:
-        assert load_image(path).shape == (600, 800, 3)
-    paints("in", "-o", "out", "--resume")
-    assert len([*Path("out").iterdir()]) == 30
+        assert load_image(path).shape == make_photo(0).shape
+    paints("in", "-o", str(out), "--resume")
+    assert len([*out.iterdir()]) == 30
 
 
 def test_a_picture_is_not_written_to_a_terminal(here, capsys, monkeypatch):

@@ -105,19 +105,21 @@ def test_what_a_model_cannot_do_is_refused_before_anything_is_written(here):
 
 
 def test_no_more_pictures_are_in_work_than_asked_for(here):
-    lock, busy, most = threading.Lock(), [0], [0]
-
-    def slow(pixels, settings):
-        with lock:
-            busy[0] += 1
-            most[0] = max(most[0], busy[0])
-        time.sleep(0.05)
-        with lock:
-            busy[0] -= 1
-        return pixels
-
     for workers in (1, 3):
-        most[0] = 0
+        lock, busy, most, all_in_work = threading.Lock(), [0], [0], threading.Event()
+
+        def slow(pixels, settings, lock=lock, busy=busy, most=most, all_in_work=all_in_work, workers=workers):
+            with lock:
+                busy[0] += 1
+                most[0] = max(most[0], busy[0])
+                if busy[0] == workers:
+                    all_in_work.set()
+            assert all_in_work.wait(60)
+            time.sleep(0.05)  # so that one more could come in
+            with lock:
+                busy[0] -= 1
+            return pixels
+
         impasto.paint_files("in", f"out{workers}", slow, options=impasto.FileOptions(workers=workers))
         assert most[0] == workers
 

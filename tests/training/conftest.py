@@ -1,13 +1,17 @@
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from impasto.training.config import TrainConfig
-from tests.training.runs import SMALL
+if TYPE_CHECKING:
+    from impasto.training.config import TrainConfig
 
 
 @pytest.fixture
-def config(tmp_path: Path, style_file: Path, photo_folder: Path, tiny_vgg_file: Path) -> TrainConfig:
+def config(tmp_path: Path, style_file: Path, photo_folder: Path, tiny_vgg_file: Path) -> "TrainConfig":
+    from impasto.training.config import TrainConfig  # this file is also read where torch is not installed
+    from tests.training.runs import SMALL
+
     return TrainConfig(
         styles=(style_file,),
         output=tmp_path / "model.onnx",
