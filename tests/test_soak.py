@@ -4,10 +4,17 @@ import numpy as np
 
 from tests.soak.__main__ import Run, soak
 from tests.soak.pictures import DAMAGE, Sample, damaged, formats, size, write_sample
+from tests.soak.sizes import by_size
 
 
 def test_twenty_mixed_pictures_are_painted_or_named(tmp_path):
     assert soak(20, seed=1, folder=tmp_path / "soak", style="udnie", variant="fast") == []
+
+
+def test_pictures_of_all_sizes_are_painted():
+    run = by_size(3, "onnxruntime")
+    assert run.painted == {"0", "1", "2"}
+    assert len(run.memory) == 3
 
 
 def test_sizes_have_the_median_and_the_limits_that_are_wanted():
