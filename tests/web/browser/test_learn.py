@@ -36,7 +36,6 @@ def test_a_style_is_learned_watched_stopped_and_used(visit, school, tmp_path):
     Image.fromarray(make_photo(5)).resize((256, 256)).save(tmp_path / "Blue Stripes.png")
     user = visit(url=school().url, accept_downloads=True)
     page = user.page
-    user.add(photo_file(tmp_path))
     page.goto(user.url + "/#learn")
     with page.expect_file_chooser() as chooser:
         page.locator("#learn-drop").click()
@@ -70,6 +69,9 @@ def test_a_style_is_learned_watched_stopped_and_used(visit, school, tmp_path):
     assert download.value.suggested_filename.endswith(".safetensors")
     assert Path(download.value.path()).stat().st_size > 1000
 
+    page.goto(user.url + "/#paint")
+    user.add(photo_file(tmp_path))  # only now: the server before has deleted its photos at its end
+    page.goto(user.url + "/#learn")
     page.locator(".own-style button", has_text="Paint with it").click()
     user.settled()
     assert difference(user.sees(), make_photo(0)) > 4
