@@ -1,12 +1,15 @@
 """Reloads, two tabs, a slow network, a server that goes away: nothing that was done is lost."""
 
+import asyncio
 import re
+import threading
 
 import pytest
 
+from impasto.web.worker import WorkerDied
 from tests.conftest import make_photo
 from tests.web.browser.user import difference
-from tests.web.conftest import STYLE, make_endless, photo_file
+from tests.web.conftest import STYLE, photo_file
 
 pytestmark = pytest.mark.slow
 
@@ -64,12 +67,19 @@ def test_two_tabs_share_photos_and_both_paint(visit, tmp_path):
     user.page.locator("#welcome").wait_for()
 
 
-def test_a_tab_that_nobody_sees_keeps_no_connection_open(visit, server, tmp_path):
+def test_a_tab_that_nobody_sees_keeps_no_connection_open(visit, server, tmp_path, monkeypatch):
+    released = threading.Event()
+
+    async def call(*_, **__):
+        while not released.is_set():
+            await asyncio.sleep(0.05)
+        raise WorkerDied
+
     user = visit()
     user.add(photo_file(tmp_path))
-    (session,) = (one for one in server.page.sessions.all() if one.photos)
+    session = server.page.sessions.all()[-1]
     user.choose(STYLE)
-    make_endless(server, *session.photos)
+    monkeypatch.setattr(server.page.background, "call", call)
     user.page.locator("#save").click()
     user.page.locator("#save-go").click()
     user.wait(lambda: session.streams == 1)
@@ -84,8 +94,8 @@ def test_a_tab_that_nobody_sees_keeps_no_connection_open(visit, server, tmp_path
     user.page.evaluate(hide, True)  # this tab waits for its result
     user.page.wait_for_timeout(300)
     assert session.streams == 2
-    user.page.locator(f"{ROW} .close").click()
-    user.page.locator(f"{ROW}[data-state=cancelled]").wait_for()
+    released.set()
+    user.page.locator(f"{ROW}[data-state=failed]").wait_for()
 
 
 def test_a_slow_network_shows_progress_and_ends_with_the_newest_settings(visit, tmp_path):
