@@ -5,11 +5,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import sphinx.util.logging
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
 import impasto  # noqa: E402
+from impasto.errors import BackendError  # noqa: E402
+from impasto.export.runtime import runtime_files  # noqa: E402
+from impasto.export.web_page import export_page  # noqa: E402
 from tools.draw_architecture import draw  # noqa: E402
 
 draw(DOCS / "images" / "architecture.svg")
@@ -49,6 +54,24 @@ def copy_report(app: Any, exception: Exception | None) -> None:
     page.write_text(text, encoding="utf-8")
 
 
+def offer_demo(app: Any) -> None:
+    """Show the page that paints in the browser where npm has what it needs; elsewhere demo.md shows a picture of it."""
+    try:
+        runtime_files()
+    except BackendError as reason:
+        sphinx.util.logging.getLogger(__name__).info("without the live demo: %s", reason)
+    else:
+        app.tags.add("demo")
+        app.connect("build-finished", write_demo)
+
+
+def write_demo(app: Any, exception: Exception | None) -> None:
+    """Write that page, with all styles, beside the others."""
+    if exception is None:
+        export_page([], Path(app.outdir) / "demo", overwrite=True)
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("build-finished", copy_report)
+    app.connect("builder-inited", offer_demo)

