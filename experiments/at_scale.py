@@ -82,7 +82,7 @@ def claim_1(
             "remade_5_512.jpg",
             "The paper's figure 5 again: above batch, below instance normalization, one photo and one style, 512 px. "
             "Its caption, in our words: both generators, with batch and with instance normalization, side by side; "
-            "both gain.",
+            "both gain. A generator is shown from 200 steps on; before, the texture pyramid paints one even color.",
         ),
         (
             "remade_5_1080.jpg",

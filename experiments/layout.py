@@ -39,7 +39,7 @@ blockquote{margin:.7rem 0;padding:.1rem 0 .1rem .9rem;border-left:.25rem solid v
 blockquote cite{display:block;font-style:normal;font-size:.82rem;opacity:.8}
 .two{display:grid;grid-template-columns:minmax(0,7fr) minmax(0,6fr);gap:1.6rem;align-items:start}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
-figure{margin:0 0 1rem}figcaption{font-size:.85rem;opacity:.85;margin-top:.2rem}
+figure{margin:0 0 1rem}section>figure{max-width:48rem}figcaption{font-size:.85rem;opacity:.85;margin-top:.2rem}
 img{width:100%;height:auto;background:#fff;border-radius:.2rem}
 .key{display:flex;flex-wrap:wrap;gap:1rem;font-size:.85rem;padding:0;list-style:none}
 .measured{list-style:none;padding:0;margin:0}
@@ -55,9 +55,9 @@ details{margin:.5rem 0;border:1px solid var(--line);border-radius:.4rem;padding:
 summary{cursor:pointer;font-weight:600;font-size:.92rem}pre{overflow-x:auto;font-size:.78rem}
 @media(max-width:52rem){.two{grid-template-columns:minmax(0,1fr)}section{min-height:0}h1{font-size:1.5rem}
 h2{font-size:1.25rem}blockquote{font-size:1rem}table{font-size:.74rem}th,td{padding:.2rem .3rem}
-td span,td .verdict{white-space:normal}}
+td span,td .verdict{white-space:normal}td .verdict{display:inline-block;border-radius:.5rem}}
 @media print{nav{display:none}body{font-size:10pt}section{min-height:0;break-before:page;padding:0}
-figure,li,tr{break-inside:avoid}img{max-height:15cm;object-fit:contain}.verdict,.key i{print-color-adjust:exact;
+figure,li,tr{break-inside:avoid}img{max-height:9.5cm;width:auto;max-width:100%}.verdict,.key i{print-color-adjust:exact;
 -webkit-print-color-adjust:exact}details:not([open]){display:none}header{padding:0}}
 """
 

@@ -47,6 +47,8 @@ SIZES = (512, 1080)
 """The paper's, short sides in pixels."""
 SHOWN = {"texture pyramid": "texture-{}-0", "residual": "residual16-{}-0"}
 """The generators of figure 5, and the records of their networks."""
+FEWEST = 200
+"""Steps of a network that is shown: before it the texture pyramid still paints one even color."""
 CALLED = {"batch": "batch", "instance": "instance"}
 CORNER = 128
 """Side of what figure 3 shows of the border, pixels."""
@@ -88,18 +90,24 @@ class Remade:
         folder: the records of the networks.
         page: where pictures are written.
         sizes: short sides of the photos, pixels; the paper's.
+        fewest: steps that a network must have taken to be shown.
         say: told what is going on.
     """
 
     def __init__(
-        self, folder: Path, page: Path, say: Callable[[str], None], sizes: tuple[int, int] = (SIZES[0], SIZES[1])
+        self,
+        folder: Path,
+        page: Path,
+        say: Callable[[str], None],
+        sizes: tuple[int, int] = (SIZES[0], SIZES[1]),
+        fewest: int = FEWEST,
     ) -> None:
         self.folder, self.page, self.say, self.sizes = folder, page, say, sizes
         there = load_records(folder)
         self.generators = {
             title: {norm: load_network(folder, name.format(norm)) for norm in NORMS}
             for title, name in SHOWN.items()
-            if all(name.format(norm) in there for norm in NORMS)
+            if all(name.format(norm) in there and there[name.format(norm)]["step"] >= fewest for norm in NORMS)
         }
         self.arms = {
             f"{title}, {norm}": Arm(**there[SHOWN[title].format(norm)]["arm"])
@@ -108,7 +116,7 @@ class Remade:
         }
         self.steps = {title: there[SHOWN[title].format("instance")]["step"] for title in self.generators}
         if not self.generators:
-            raise TrainingError(f"{folder}: no generator has been trained with both normalizations yet")
+            raise TrainingError(f"{folder}: no generator has taken {fewest} steps with both normalizations yet")
 
     def photo(self, size: int) -> Pixels:
         """The example photo at this short side."""
@@ -248,7 +256,7 @@ def main(arguments: Sequence[str], say: Callable[[str], None]) -> int:
     if options.quick:
         folder, page = options.work / "results" / "published", options.work / "page"
     try:
-        remade = Remade(folder, page, say, (96, 128) if options.quick else (SIZES[0], SIZES[1]))
+        remade = Remade(folder, page, say, (96, 128), 1) if options.quick else Remade(folder, page, say)
         for name in options.only:
             if name != "uses":
                 getattr(remade, f"figure_{name}")()

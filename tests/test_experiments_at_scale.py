@@ -231,10 +231,10 @@ def test_the_cost_names_what_is_left():
 @pytest.mark.slow
 def test_the_figures_need_both_networks_and_are_remade_from_records(studio, tmp_path):
     with pytest.raises(TrainingError, match="both normalizations"):
-        remade.Remade(studio.records, tmp_path, print, (64, 96))
+        remade.Remade(studio.records, tmp_path, print, (64, 96), 1)
     for learning in plan.advance(studio, PAIR, 2):
         assert learning.step == 2
-    made = remade.Remade(studio.records, tmp_path, lambda _: None, (64, 96))
+    made = remade.Remade(studio.records, tmp_path, lambda _: None, (64, 96), 1)
     made.figure_2()
     made.figure_3()
     made.figure_5()
