@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -125,11 +125,18 @@ def _paint_with_ray(
 ) -> BatchResult:
     from impasto.painting.ray_pool import paint_with_ray  # rarely needed
 
-    painted: list[Painted] = []
-    failed = [*plan.failures]
     check_output(plan.jobs)
     results = paint_with_ray(plan.jobs, paint, settings, options, address=address, threads=threads)
-    for number, outcome in enumerate(results, start=1):
+    return _collected(plan, results, progress)
+
+
+def _collected(
+    plan: Plan, outcomes: Iterable[Painted | Failure], progress: Callable[[BatchProgress], object] | None
+) -> BatchResult:
+    """The result of a batch, from the outcome of each job; ``progress`` is called after each."""
+    painted: list[Painted] = []
+    failed = [*plan.failures]
+    for number, outcome in enumerate(outcomes, start=1):
         if isinstance(outcome, Painted):
             painted.append(outcome)
         else:
@@ -176,13 +183,17 @@ def paint_plan(
     batch = _Batch(settings, options)
     if any(job.source == STANDARD for job in plan.jobs):
         batch.standard_input  # noqa: B018 (read once, here)
-    painted: list[Painted] = []
-    failed = [*plan.failures]
     workers = options.workers or 1 + min(cores(), 2)
     with ThreadPoolExecutor(workers) as pool:
 
         def begin(job: Job) -> tuple[Job, Future[Painted]]:
             return job, pool.submit(batch.paint, job)
+
+        def outcomes() -> Iterator[Painted | Failure]:
+            while waiting:
+                outcome = _outcome(*waiting.popleft())
+                waiting.extend(map(begin, islice(todo, 1)))
+                yield outcome
 
         try:
             todo = iter(plan.jobs)
@@ -190,19 +201,10 @@ def paint_plan(
             painter = paint.result() if isinstance(paint, Future) else paint
             check_output(plan.jobs)
             batch.painter.set_result(painter)
-            for number in range(1, len(plan.jobs) + 1):
-                outcome = _outcome(*waiting.popleft())
-                waiting.extend(map(begin, islice(todo, 1)))
-                if isinstance(outcome, Painted):
-                    painted.append(outcome)
-                else:
-                    failed.append(outcome)
-                if progress is not None:
-                    progress(BatchProgress(number, len(plan.jobs), outcome))
+            return _collected(plan, outcomes(), progress)
         finally:  # after an interruption: jobs that have begun end, the others do not begin
             batch.painter.cancel()
             pool.shutdown(cancel_futures=True)
-    return BatchResult(tuple(painted), plan.skipped, tuple(failed), plan.ignored, plan.notes)
 
 
 def paint_one(job: Job, paint: PicturePainter, settings: Settings, options: FileOptions) -> Painted | Failure:
