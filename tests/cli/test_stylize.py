@@ -561,7 +561,11 @@ def test_a_picture_is_never_overwritten_by_itself(here, capsys):
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", *2 * ["--mask", "a.png"]], 2, "2 masks for 1 styles"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--mask", "no.png"], 1, "no.png: no such file"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "nan"], 2, "strength must be from 0"),
-        (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "abc"], 2, "0 is the photo, 1 the style"),
+        (
+            ["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--strength", "abc"],
+            2,
+            "0 leaves the photo as it is, 1 is the style",
+        ),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--seed", "1.5"], 2, "'1.5' is not a whole number"),
         (["stylize", "a.png", "-m", "m.onnx", "-o", "b.png", "--size", "64.5"], 2, "'64.5' is not a whole number"),
         (["stylize", "a.png", "-s", "", "-o", "b.png"], 2, "names no style"),
