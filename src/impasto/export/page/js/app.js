@@ -69,6 +69,7 @@ async function offerWebgpu(page) {
   const choose = (on) => {
     engine.use(on ? "webgpu" : "wasm");
     localStorage.setItem("impasto.webgpu", on ? "on" : "");
+    engine.start(); // it is loaded and checked now, not with the next painting
     update();
   };
   box.checked = localStorage.getItem("impasto.webgpu") === "on";
