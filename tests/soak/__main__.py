@@ -142,7 +142,11 @@ def soak(count: int, seed: int, folder: Path, style: str, variant: Variant = "be
         flush=True,
     )
     found = []
-    for run in (by_api(samples, style, variant), by_command(samples, inputs, folder / "painted", style, variant)):
+    for way in ("API", "command"):
+        if way == "API":
+            run = by_api(samples, style, variant)
+        else:
+            run = by_command(samples, inputs, folder / "painted", style, variant)
         print(run.line(), flush=True)
         found += [f"{run.name}: {text}" for text in run.complaints(samples)]
     return found
