@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -793,7 +794,14 @@ def test_ctrl_c_in_a_folder_keeps_what_is_done_and_says_how_to_continue(here):
         os.link("in/0.png", f"in/{number}.png")
     out = Path(*["folder" * 40] * 5)  # lines of more than 1 KB: the pipe is full, and the command waits, before the end
     command = [sys.executable, "-m", "impasto", "stylize", "in", "-m", "m.onnx", "-o", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pipesize=4096)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pipesize=4096,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background would ignore it
+    )
     assert process.stdout is not None
     assert process.stdout.readline().startswith("1/30")
     process.send_signal(2)

@@ -96,6 +96,7 @@ def end_tree(process: psutil.Process) -> None:
 def visit(chromium: Any, server: Running) -> Iterator[Callable[..., User]]:
     """A function that opens the page as a new person; at the end nobody may have seen an error or a foreign address."""
     users: list[User] = []
+    others = server.page.sessions.all()
 
     def open_page(screen: dict[str, Any] = DESKTOP, path: str = "/", url: str = "", **options: Any) -> User:
         user = User(chromium.new_context(**{**screen, **options}), url or server.url, path)
@@ -105,4 +106,7 @@ def visit(chromium: Any, server: Running) -> Iterator[Callable[..., User]]:
     yield open_page
     for user in users:
         user.leave()
+    for session in server.page.sessions.all():  # the server is common to all tests
+        if session not in others:
+            server.page.sessions.delete(session)
     assert not [problem for user in users for problem in user.problems]
