@@ -92,6 +92,7 @@ def test_a_clip_is_cancelled(visit, tmp_path):
     user = visit()
     page = user.page
     page.goto(user.url + "/#video")
+    page.wait_for_load_state("networkidle")
     page.locator("#video-file").set_input_files(make_clip(tmp_path / "long.mp4", frames=600, size=(320, 192)))
     page.locator("#video-start").click()
     page.locator("#video-jobs .job[data-state=running]").wait_for()
