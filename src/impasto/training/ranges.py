@@ -29,7 +29,7 @@ def feature_ranges(generator: Generator, photos: Sequence[Tensor]) -> dict[str, 
     mixtures = torch.eye(generator.styles)[:, None]
     if generator.styles > 1:  # the last style reproduces the photo
         mixtures = torch.cat([mixtures, 2 * mixtures[:-1] - mixtures[-1:]])
-    with _recorded_inputs(generator) as seen, _evaluating(generator):
+    with _recorded_inputs(generator) as seen, evaluating(generator):
         for photo in photos:
             noise = None
             if generator.noise_channels:
@@ -68,7 +68,8 @@ def _recorded_inputs(generator: Generator) -> Iterator[dict[str, list[Tensor]]]:
 
 
 @contextmanager
-def _evaluating(generator: Generator) -> Iterator[None]:
+def evaluating(generator: Generator) -> Iterator[None]:
+    """The generator is in evaluation mode within the context."""
     training = generator.training
     generator.eval()
     try:
