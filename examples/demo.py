@@ -46,7 +46,7 @@ def main(minutes: str = "3") -> int:
 
     print(f"Learning the style of {TITLE}: {minutes} minutes", flush=True)
     train = ["train", str(style), "-o", str(model), "--minutes", minutes, "--title", TITLE]
-    code = command([*train, "--licence", "public domain", "--restart"])
+    code = command([*train, "--license", "public domain", "--restart"])
     code = code or command(["stylize", str(photos), "--model", str(model), "--output", str(painted), "--force"])
     if code:
         return code

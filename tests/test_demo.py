@@ -34,12 +34,12 @@ def test_the_demo_learns_a_style_that_is_not_shipped():
 @pytest.mark.parametrize(
     "folder", [EXAMPLES, ROOT / "packages/impasto-train-data/src/impasto_train_data/photos"], ids=lambda path: path.name
 )
-def test_every_example_has_its_licence_in_the_manifest(folder):
+def test_every_example_has_its_license_in_the_manifest(folder):
     with (folder / "manifest.csv").open(encoding="utf-8") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     pictures = {p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg")}
     assert pictures == rows.keys()
     for row in rows.values():
-        assert row["licence"].startswith(("CC0", "CC-BY", "public-domain")), row
+        assert row["license"].startswith(("CC0", "CC-BY", "public-domain")), row
         assert row["author"]
         assert row["source"]

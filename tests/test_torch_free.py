@@ -42,8 +42,8 @@ def test_the_wheel_paints_without_torch(tmp_path):
 
     installed = next(home.rglob("site-packages/impasto"))
     assert (installed / "py.typed").exists()
-    licences = next(home.rglob("impasto-*.dist-info/licenses"))
-    assert {path.name for path in licences.rglob("*") if path.is_file()} == {"LICENSE", "LICENSES.md"}
+    licenses = next(home.rglob("impasto-*.dist-info/licenses"))
+    assert {path.name for path in licenses.rglob("*") if path.is_file()} == {"LICENSE", "LICENSES.md"}
 
     code, output = run("impasto", "train", "a.png", "-o", "n.onnx")
     assert code == 1

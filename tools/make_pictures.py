@@ -1,4 +1,4 @@
-"""Style pictures made by program from public-domain paintings: ink, woodcut, pointillism, watercolour, glass, pencil.
+"""Style pictures made by program from public-domain paintings: ink, woodcut, pointillism, watercolor, glass, pencil.
 
 python tools/make_pictures.py PAINTINGS OUT [NAME ...]
 
@@ -171,7 +171,7 @@ def kuwahara(x: Picture, r: int) -> Picture:
     return out
 
 
-def watercolour(x: Picture, rng: np.random.Generator) -> Picture:
+def watercolor(x: Picture, rng: np.random.Generator) -> Picture:
     """Transparent washes with dark rims, granulation, back-runs and bare paper."""
     h, w, _ = x.shape
     y = x
@@ -256,7 +256,7 @@ MADE = {
     "ink_hatching": (ink, "manet_monet_family", 1),
     "woodcut": (woodcut, "vangogh_olive", 2),
     "pointillism": (pointillism, "monet_grenouillere", 3),
-    "watercolour": (watercolour, "monet_parasol", 4),
+    "watercolor": (watercolor, "monet_parasol", 4),
     "stained_glass": (stained_glass, "gauguin_tahiti", 5),
     "pencil": (pencil, "renoir_galette", 6),
 }

@@ -3,7 +3,7 @@
 python -m tools.train_shared best PICTURES PHOTOS -o made --checkpoint tools/checkpoints/best.safetensors --minutes 60
 python tools/make_styles.py made best PICTURES
 
-and with `fast` the other. tools/styles.csv has titles, artists, years and licences. The pictures are not copied, but
+and with `fast` the other. tools/styles.csv has titles, artists, years and licenses. The pictures are not copied, but
 the statistics of each are, for `impasto stylize --refine`; those that are there already are kept. The run's style files
 replace the package's. Kernels are rounded to 10 significant bits, so that a wheel compresses them to half the size.
 Nothing is replaced before everything is made.
@@ -85,7 +85,7 @@ def main() -> None:
         for name in names:
             style, path = read_style(made / f"{name}{SUFFIX}"), new / f"{name}{SUFFIX}"
             known: dict[str, Any] = {
-                key: catalog[name][key] for key in ("title", "artist", "year", "licence", "source")
+                key: catalog[name][key] for key in ("title", "artist", "year", "license", "source")
             }
             write_style(path, replace(style, info=replace(style.info, network=sha256, training=info.training, **known)))
             known_statistics = training_data(STATISTICS) / path.name

@@ -36,9 +36,9 @@ def test_a_converted_model_is_described_and_paints(zoo, capsys):
 
 
 def test_the_record_is_one_json_object(zoo, capsys):
-    assert main(["convert", "mosaic-9.onnx", "-o", "m2.onnx", "--json", "--licence", "mine"]) == 0
+    assert main(["convert", "mosaic-9.onnx", "-o", "m2.onnx", "--json", "--license", "mine"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["licence"] == "mine" == read_info("m2.onnx").licence
+    assert record["license"] == "mine" == read_info("m2.onnx").license
     assert record["tiles"]
     assert record["difference"] <= 1 / 255
 

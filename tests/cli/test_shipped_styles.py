@@ -73,11 +73,11 @@ def test_the_command_line_lists_paints_and_mixes(tmp_path, photo_file, capsys):
     assert "a style: scales and shifts" in capsys.readouterr().out
 
 
-def test_the_list_names_picture_artist_year_licence_and_training(capsys):
+def test_the_list_names_picture_artist_year_license_and_training(capsys):
     assert main(["styles"]) == 0
     printed = capsys.readouterr().out
     for style in impasto.styles():
-        assert f"{style.title}, {style.artist}, {style.year}; {style.licence}" in printed
+        assert f"{style.title}, {style.artist}, {style.year}; {style.license}" in printed
         steps = style.training["steps"] + style.training.get("steps_before", 0)
         assert f"{style.training['words']} {steps:,} steps, {style.training['photos']} photos" in printed
 

@@ -20,7 +20,7 @@ from tests.cli.commands import QUICK, error_of
 
 
 def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
-    assert train("--title", "Stripes", "--licence", "CC0-1.0", "--seed", "5") == 0
+    assert train("--title", "Stripes", "--license", "CC0-1.0", "--seed", "5") == 0
     captured = capsys.readouterr()
     assert "learned after 3 steps" in captured.out
     assert f"model: {tmp_path / 'model.onnx'}" in captured.out
@@ -32,7 +32,7 @@ def test_train_then_stylize_then_info(train, tmp_path, photo_folder, capsys):
     assert main(["info", str(tmp_path / "model.onnx"), "--json"]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["style_title"] == "Stripes"
-    assert info["licence"] == "CC0-1.0"
+    assert info["license"] == "CC0-1.0"
     assert info["training"]["seed"] == 5
     assert info["arguments"].items() >= {"norm": "instance", "width": 4, "bound": 4.0}.items()
 

@@ -52,7 +52,7 @@ def test_a_checkpoint_of_pytorch_examples_paints_the_same(legacy, statistics, tm
         ours, theirs = run(result.path, image), painted(network, image)
         assert theirs.std() > 0.05
         assert np.abs(ours - theirs).max() <= 1 / 255, size
-    assert result.info.licence == "BSD-3-Clause"
+    assert result.info.license == "BSD-3-Clause"
     assert result.info.multiple_of == 1
 
 
@@ -87,7 +87,7 @@ def test_weights_of_lengstrom_paint_what_tensorflow_painted(name, tmp_path):
     ours = run(result.path, image)[0].transpose(1, 2, 0)
     assert wanted.std() > 0.1
     assert np.abs(ours - wanted).max() <= 1 / 255
-    assert "no commercial use" in result.info.licence
+    assert "no commercial use" in result.info.license
     assert result.info.multiple_of == 4
 
 
@@ -100,7 +100,7 @@ def test_files_of_the_model_zoo_paint_the_same(opset, dynamic, tmp_path):
         image = picture(*size)
         assert np.abs(run(result.path, image) - painted(network, image)).max() <= 1 / 255
     assert result.difference <= 1 / 255
-    assert result.info.licence == "BSD-3-Clause"
+    assert result.info.license == "BSD-3-Clause"
     assert result.info.arguments["project"] == "ONNX model zoo fast_neural_style"
     assert result.info.styles == ("mosaic-9",)
 

@@ -24,7 +24,7 @@ def test_every_shipped_style_is_described_and_fits_its_network(variant):
     for style in shipped(variant).values():
         assert style.info.network == network_hash(shipped_network(variant))
         assert style.parameters.shape == (info.style_size,)
-        for text in ("name", "title", "artist", "year", "licence"):
+        for text in ("name", "title", "artist", "year", "license"):
             assert getattr(style.info, text), (style.info.name, text)
         assert style.info.training["steps"] > 0
 
@@ -45,7 +45,7 @@ KNOWN_FAULTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_shipped_style_has_an_unknown_artifact_beyond_its_limit(variant):
     for style in impasto.styles(variant):
-        found = artifacts.complaints(artifacts.Artifacts(**style.training["artefacts"]))
+        found = artifacts.complaints(artifacts.Artifacts(**style.training["artifacts"]))
         known = KNOWN_FAULTS.get((variant, style.name))
         assert [fault for fault in found if known is None or not fault.startswith(known)] == [], style.name
         assert style.training["quality"]["style_distance"] < 0.6, style.name

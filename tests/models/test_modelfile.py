@@ -30,7 +30,7 @@ INFO = ModelInfo(
     ranges={"a.weight": (0.0, 255.0)},
     training={"preset": None, "steps": 2000, "objective": 1.96, "crops": {"first": 192}},
     style_title="神奈川沖浪裏, Hokusai",
-    licence="public domain",
+    license="public domain",
     source="a museum",
 )
 

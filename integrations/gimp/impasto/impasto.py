@@ -24,7 +24,7 @@ PROCEDURE = "plug-in-impasto"
 STYLES = (
     *("composition_vii", "edtaonisl", "gauguin_tahiti", "great_wave", "impression_sunrise", "ink_hatching"),
     *("klimt_kiss", "matisse_woman_hat", "pencil", "pointillism", "roman_mosaic_duck", "shipwreck_minotaur"),
-    *("stained_glass", "starry_night", "the_scream", "udnie", "vangogh_cafe", "watercolour"),
+    *("stained_glass", "starry_night", "the_scream", "udnie", "vangogh_cafe", "watercolor"),
     *("wheat_field_cypresses", "woodcut"),
 )
 """The styles that come with Impasto."""

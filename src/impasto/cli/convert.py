@@ -58,7 +58,7 @@ def _record(found: Conversion) -> dict[str, Any]:
     return {
         "output": str(found.path),
         "project": info.arguments["project"],
-        "licence": info.licence,
+        "license": info.license,
         "difference": found.difference,
         "tiles": info.reach > 0,
         "int8": bool(info.ranges),
@@ -68,7 +68,7 @@ def _record(found: Conversion) -> dict[str, Any]:
 def _describe(found: Conversion) -> str:
     """What was converted, in one line."""
     info = found.info
-    parts = [str(info.arguments["project"]), f"licence: {info.licence or 'not known; --licence records it'}"]
+    parts = [str(info.arguments["project"]), f"license: {info.license or 'not known; --license records it'}"]
     if found.difference is not None:
         parts.append(f"at most {255 * found.difference:.2f} of 255 from the original")
     return "; ".join(parts)

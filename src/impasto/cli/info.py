@@ -242,7 +242,7 @@ def _model_rows(model: ModelInfo) -> dict[str, str]:
         "kind": kind,
         "styles": ", ".join(model.styles),
         "picture": model.style_title,
-        "licence": model.licence,
+        "license": model.license,
         "source": model.source,
         "network": f"{model.architecture} ({arguments})" if arguments else model.architecture,
         "sizes": f"from {model.minimum_size} pixels, multiples of {model.multiple_of}; others are padded",
@@ -256,7 +256,7 @@ def _style_rows(style: StyleInfo, network: Path | None) -> dict[str, str]:
         "kind": "a style: scales and shifts for a shared network; any strength, and it can be mixed with others",
         "style": style.name,
         "picture": ", ".join(text for text in (style.title, style.artist, style.year) if text),
-        "licence": style.licence,
+        "license": style.license,
         "source": style.source,
         "network": f"{where} ({style.network[:12]}...)",
     }

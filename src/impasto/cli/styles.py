@@ -45,7 +45,7 @@ def styles(
     else:
         width = max(len(style.name) for style in found)
         for style in found:
-            print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}; {style.licence}")
+            print(f"{style.name:{width}}  {style.title}, {style.artist}, {style.year}; {style.license}")
             print(f"{'':{width}}  {_record(style.training)}")
     if sheet is not None:
         _paint_sheet(sheet, output, [style.name for style in found], variant, quiet=as_json)

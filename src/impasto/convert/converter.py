@@ -52,7 +52,7 @@ class ConvertOptions:
         None, "photo, or folder of photos, on which to measure value ranges for 8 bits; default: those for training"
     )
     title: str | None = opt(None, "title and maker of the style picture, for the description")
-    licence: str | None = opt(None, "licence of the model, for the description; default: that of its project")
+    license: str | None = opt(None, "license of the model, for the description; default: that of its project")
     source: str | None = opt(None, "where the model comes from, for the description; default: its project")
 
 
@@ -118,7 +118,7 @@ def _convert(source: Path, output: Path, options: ConvertOptions) -> Conversion:
         ranges=ranges,
         training={"converted_from": source.name, "sha256": digest, **({"ranges_from": where} if ranges else {})},
         style_title=options.title or "",
-        licence=body.licence if options.licence is None else options.licence,
+        license=body.license if options.license is None else options.license,
         source=body.source if options.source is None else options.source,
     )
     write_model(output, content, info)

@@ -39,7 +39,7 @@ _FOLDED = {
 """Operators that exporters use to compute constants."""
 _SIZES = {"Shape", "Size"}
 """Operators whose result depends on the picture's size alone."""
-_LICENCES = ("license", "licence", "model_license")
+_LICENSES = ("license", "licence", "model_license")
 _OPSET = {1: LENGTH, 2: VARINT}
 
 
@@ -86,13 +86,13 @@ def read_foreign(content: bytes, *, white: float, bgr: bool) -> Foreign:
     graph, output = _rewritten(source)
     metadata = _metadata(content)
     is_zoo = (source.input.name, source.model.outputs[0].name) == ZOO_NAMES
-    licence = next((value for key, value in metadata.items() if key.lower() in _LICENCES), "").strip()
+    terms = next((value for key, value in metadata.items() if key.lower() in _LICENSES), "").strip()
     body = Body(
         graph.nodes,
         graph.constants,
         output,
         project=ZOO if is_zoo else f"an ONNX file of {metadata.get('producer') or 'an unknown program'}",
-        licence=licence.splitlines()[0] if licence else "BSD-3-Clause" if is_zoo else "",
+        license=terms.splitlines()[0] if terms else "BSD-3-Clause" if is_zoo else "",
         source="https://github.com/onnx/models" if is_zoo else "",
         white=white,
         bgr=bgr,

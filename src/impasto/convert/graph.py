@@ -168,7 +168,7 @@ class Body:
     """The value with the painted picture, (N, 3, at least H, at least W)."""
     project: str
     """Where it comes from, in a few words."""
-    licence: str = ""
+    license: str = ""
     source: str = ""
     white: float = 255.0
     """The value of white in its pixels."""

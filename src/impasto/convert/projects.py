@@ -101,7 +101,7 @@ def _pytorch_examples(weights: Mapping[str, Array]) -> Body:
         graph.constants,
         x,
         project="pytorch/examples fast_neural_style",
-        licence="BSD-3-Clause",
+        license="BSD-3-Clause",
         source="https://github.com/pytorch/examples/tree/main/fast_neural_style",
         record={"blocks": block - 1},
     )
@@ -149,7 +149,7 @@ def _rrmina(weights: Mapping[str, Array], *, tanh: bool) -> Body:
         graph.constants,
         x,
         project="rrmina/fast-neural-style-pytorch",
-        licence="none in the project; its author says to use it freely (issue 21)",
+        license="none in the project; its author says to use it freely (issue 21)",
         source="https://github.com/rrmina/fast-neural-style-pytorch",
         bgr=True,
         record={"blocks": block, "output": "tanh150" if tanh else "linear"},
@@ -193,7 +193,7 @@ def _lengstrom(weights: Mapping[str, Array]) -> Body:
         graph.constants,
         x,
         project="lengstrom/fast-style-transfer",
-        licence="research only, no commercial use (the project's README); ask its author",
+        license="research only, no commercial use (the project's README); ask its author",
         source="https://github.com/lengstrom/fast-style-transfer",
         record={"blocks": (count - 18) // 6},
     )

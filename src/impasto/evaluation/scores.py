@@ -120,7 +120,7 @@ class Evaluation(Scores):
             "quality": {name: round(getattr(self, name), 3) for name in QUALITY},
             "words": self.words,
             "held_out_photos": len(self.photos),
-            "artefacts": {name: round(value, 2) for name, value in asdict(self.artifacts).items()},
+            "artifacts": {name: round(value, 2) for name, value in asdict(self.artifacts).items()},
             "objective": {name: round(value, 4) for name, value in objective.items()},
         }
 

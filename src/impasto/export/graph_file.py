@@ -148,7 +148,7 @@ def _described(model: Model, stylizer: Stylizer, options: ExportOptions, size: t
     versions = [head[item.start : item.stop] for item in _fields(model) if item.number in (IR_VERSION, OPSET_IMPORT)]
     entries = {
         "title": style.info.title if style else info.style_title,
-        "licence": style.info.licence if style else info.licence,
+        "license": style.info.license if style else info.license,
         "source": style.info.source if style else info.source,
         "strength": f"{options.strength:g}",
         "seed": str(options.seed) if info.noise_channels else "",

@@ -266,14 +266,14 @@ def _record(name: str, stylizer: Stylizer) -> dict[str, Any]:
     if stylizer.style is None:
         info = stylizer.info
         title = info.style_title or Path(name).stem
-        return {"name": Path(name).stem, "title": title, "artist": "", "year": "", "license": info.licence}
+        return {"name": Path(name).stem, "title": title, "artist": "", "year": "", "license": info.license}
     style = stylizer.style.info
     return {
         "name": style.name,
         "title": style.title or style.name,
         "artist": style.artist,
         "year": style.year,
-        "license": style.licence,
+        "license": style.license,
     }
 
 

@@ -87,7 +87,7 @@ def _shipped_style(path: Path) -> Style:
 
 
 def styles(variant: Variant = "best") -> tuple[StyleInfo, ...]:
-    """The descriptions of the shipped styles: name, title, artist, year, licence and training."""
+    """The descriptions of the shipped styles: name, title, artist, year, license and training."""
     return tuple(style.info for style in shipped(variant).values())
 
 

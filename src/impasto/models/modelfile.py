@@ -93,8 +93,8 @@ class ModelInfo:
     """Training record: preset, steps, seconds, seed, content set, final objective, code version."""
     style_title: str = ""
     """Title and maker of the style picture."""
-    licence: str = ""
-    """Licence of the style picture."""
+    license: str = ""
+    """License of the style picture."""
     source: str = ""
     """Where the style picture comes from."""
 

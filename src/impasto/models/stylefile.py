@@ -40,7 +40,7 @@ class StyleInfo:
     """The title of the style picture. The next four fields describe the picture, too."""
     artist: str = ""
     year: str = ""
-    licence: str = ""
+    license: str = ""
     source: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     """Training record, see `impasto.models.modelfile.ModelInfo`."""

@@ -33,7 +33,7 @@ def train(
     loss_network: StrPath | None = None,
     convention: Convention = TrainConfig.convention,
     title: str | None = None,
-    licence: str = "",
+    license: str = "",
     source: str = "",
     resume: bool = False,
     restart: bool = False,
@@ -65,7 +65,7 @@ def train(
         loss_network: file with the weights of another VGG-16 or VGG-19; the built-in VGG-16 when None.
         convention: the preprocessing that those weights expect, "torchvision" or "caffe".
         title: the style picture's title, for the model file; its file name when None.
-        licence: the style picture's licence, for the model file.
+        license: the style picture's license, for the model file.
         source: where the style picture is from, for the model file.
         resume: continue the unfinished run of this output.
         restart: replace an existing run or result.
@@ -96,7 +96,7 @@ def train(
         loss_network=None if loss_network is None else _path(loss_network),
         convention=convention,
         title=title,
-        licence=licence,
+        license=license,
         source=source,
     )
     return run(config, resume=resume, restart=restart, progress=progress)

@@ -154,7 +154,7 @@ class TrainConfig:
     loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
     title: str | None = opt(None, "title of the style picture, for the model file; its file name when absent")
-    licence: str = opt("", "licence of the style picture, for the model file")
+    license: str = opt("", "license of the style picture, for the model file")
     source: str = opt("", "source of the style picture, for the model file")
 
     def __post_init__(self) -> None:

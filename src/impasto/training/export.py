@@ -75,7 +75,7 @@ def _info(generator: Generator, config: TrainConfig, training: dict[str, Any], p
         late_size=0 if alone else generator.late_size(),
         strength=alone and generator.styles > 1,
         style_title=(config.title or names[0]) if alone else "",
-        licence=config.licence,
+        license=config.license,
         source=config.source,
         ranges=feature_ranges(generator, photos) if config.recipe.norm == "instance" else {},
         training=training,
@@ -89,7 +89,7 @@ def _write_style(
         name=path.stem,
         network=network,
         title=(config.title or config.styles[0].stem) if config.style_only else path.stem,
-        licence=config.licence,
+        license=config.license,
         source=config.source,
         training=training,
     )
