@@ -92,6 +92,7 @@ paper-quick: $(INSTALLED)
 	$(BIN)/python -m experiments published --quick --work runs/paper-quick
 	$(BIN)/python -m experiments plan --time --quick --work runs/paper-quick
 	$(BIN)/python -m experiments figures --quick --work runs/paper-quick
+	$(BIN)/python -m experiments optimized --quick --work runs/paper-quick
 	$(BIN)/python -m experiments --quick --work runs/paper-quick
 
 clean:

@@ -1,14 +1,14 @@
 """Test the papers' claims and write the page.
 
     python -m experiments [NAME ...] [--data FOLDER] [--quick] [--work FOLDER]
-    python -m experiments published|plan|device|figures [--help]
+    python -m experiments published|plan|device|figures|optimized [--help]
 
 NAME is one of norms, in_use, contrast, few_photos, iterations, samples, why, recipes; all when none is given. The full
 budget takes hours on two cores, can be stopped at any time, and goes on where it was; it writes experiments/results and
 docs/paper. With --quick everything is tiny and goes to the work folder: it shows that all runs, and nothing else.
 
 The second line is the comparison at the papers' scale: `published` trains, `plan` says what that costs, `device` trains
-on a GPU, and `figures` remakes the paper's figures.
+on a GPU, `figures` remakes the paper's figures, and `optimized` runs Gatys' optimization for claim 5.
 """
 
 import argparse
@@ -19,8 +19,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from experiments import at_scale, costs
+from experiments import at_scale, costs, optimized
 from experiments.lab import FULL, HERE, QUICK, VERSION, Budget, Lab, folders
 from experiments.layout import earlier, render
 from experiments.page import Plots
@@ -41,7 +42,7 @@ MORE = {
 """What belongs to a claim and is measured by a module, into a file, of its own: with it, or named alone."""
 
 
-SCALE = {"published": "plan", "plan": "plan", "device": "device", "figures": "remade"}
+SCALE = {"published": "plan", "plan": "plan", "device": "device", "figures": "remade", "optimized": "optimized"}
 """Commands of the comparison at the papers' scale, and their modules."""
 
 
@@ -102,7 +103,7 @@ def write_page(budget: Budget, work: Path, data: Path | None, say: Callable[[str
     scale = records_folder() if budget.name == "full" else results / "published"
     published = load_records(scale)
     left = plan_costs(published, scale)
-    uses = json.loads(file.read_text(encoding="utf-8")) if (file := scale / "uses.json").exists() else {}
+    uses = _kept(scale / "uses.json")
     files = "../../experiments/results" if budget.name == "full" else "../results"
     chosen = f" --data {data}" if data else ""
     command = f"python -m experiments {f'--quick --work {work}{chosen}' if budget.name == 'quick' else '--data DATA'}"
@@ -128,9 +129,14 @@ def write_page(budget: Budget, work: Path, data: Path | None, say: Callable[[str
             section = at_scale.claim_3(section, uses)
         elif claim == "iterations":
             section = replace(section, cost=costs.cost_of_iterations(found, budget))
+            section = optimized.claim_5(section, uses, _kept(scale / optimized.FILE), plots)
         sections.append((claim, replace(section, cost=section.cost or costs.cost_of(claim, left)), records))
-    measured = json.loads(file.read_text(encoding="utf-8")) if (file := scale / "seconds.json").exists() else {}
-    return render(page, sections, command, files, NAMES, budget, costs.plan_table(left, measured))
+    return render(page, sections, command, files, NAMES, budget, costs.plan_table(left, _kept(scale / "seconds.json")))
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """What a file of records has; nothing where there is none."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ SEEDS = 3
 """So many are needed for "holds": one seed may be lucky."""
 LAST = 0.75
 """Of its steps, after which the marks of a curve are averaged: constant learning rates leave curves noisy."""
+LEVEL = 5.0
+"""Percent by which a curve that has leveled off falls at most between the last two quarters of its steps."""
 FITTED_FROM = 100
 """Step from which the extrapolation is fitted."""
 COLUMNS = ("own content", "own style", "own", "content", "style", "objective")
@@ -80,9 +82,9 @@ def claim_1(
     pictures = [
         (
             "remade_5_512.jpg",
-            "The paper's figure 5 again: above batch, below instance normalization, one photo and one style, 512 px. "
-            "Its caption, in our words: both generators, with batch and with instance normalization, side by side; "
-            "both gain. A generator is shown from 200 steps on; before, the texture pyramid paints one even color.",
+            "The paper's figure 5 again: batch normalization above, instance normalization below; one photo, one "
+            "style, 512 px. The paper's caption compares both generators in the same way, and states that both "
+            "benefit. A generator is shown from 200 steps on; before, the texture pyramid paints one even color.",
         ),
         (
             "remade_5_1080.jpg",
@@ -91,7 +93,7 @@ def claim_1(
         ("remade_5_detail.jpg", "The middle of the pictures at 1080 px, pixel by pixel."),
         (
             "remade_3.jpg",
-            "Two corners, each pixel enlarged three times, as the paper's figure 3 looks at borders; here with the "
+            "Two corners, each pixel enlarged three times, the borders, as in the paper's figure 3; here with the "
             "published padding and both normalizations.",
         ),
     ]
@@ -117,7 +119,7 @@ def claim_1(
 
 
 def _seeds(records: Mapping[str, Record], name: str) -> dict[int, dict[str, Record]]:
-    """By seed, both networks of a generator, where both have been judged after some steps."""
+    """By seed, both networks of a generator, where both have been evaluated after some steps."""
     found = {}
     for seed in range(SEEDS):
         pair = {norm: records[f"{name}-{norm}-{seed}"] for norm in NORMS if f"{name}-{norm}-{seed}" in records}
@@ -159,38 +161,47 @@ def _compared(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) 
 
 
 def _later(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> list[Part]:
-    """Whether the curves have leveled off, and who would be ahead at the end of the plan."""
-    if step >= STEPS:
-        return []
+    """Whether the curves have leveled off, and which network would be ahead at the end of the plan."""
     marks = [mark for mark in photos(next(iter(seeds.values()))["instance"]) if 0 < mark <= step]
-    half = max((mark for mark in marks if mark <= step / 2), default=marks[0])
-    of_all = [
-        [mean([value for norm in NORMS for value in photos(pair[norm])[mark]]) for pair in seeds.values()]
-        for mark in (half, step)
-    ]
-    falling = 100 * (1 - mean(of_all[1]) / mean(of_all[0]))
     ratios = {
         mark: mean(
             [mean(photos(pair["batch"])[mark]) / mean(photos(pair["instance"])[mark]) for pair in seeds.values()]
         )
         for mark in marks
     }
-    trend = ", ".join(f"{ratio:.2f} at {mark}" for mark, ratio in ratios.items())
-    told = f"Batch is so many times instance: {trend} steps. "
+    doubled = [mark for mark in marks if mark == step or mark in {50 * 2**power for power in range(10)}]
+    trend = f"Batch / instance is {', '.join(f'{ratios[mark]:.2f} at {mark}' for mark in doubled)} steps. "
+    name = f"{title}: still so after {STEPS} steps"
     if sum(mark >= FITTED_FROM for mark in marks) < 3:
-        return [Part(f"{title}: still so after {STEPS} steps", "not resolved", told + "Too few marks to predict from.")]
+        return [Part(name, "not resolved", trend + "Too few marks to predict from.")]
+    falls = {norm: _fall([pair[norm] for pair in seeds.values()], step) for norm in NORMS}
+    level = "leveled off" if max(falls.values()) <= LEVEL else "not leveled off"
+    level = (
+        f"From the third quarter of the steps to the fourth, batch fell by {falls['batch']:.0f} % and instance by "
+        f"{falls['instance']:.0f} %: the curves have {level}."
+    )
+    if step >= STEPS:
+        return [Part(f"{title}: the curves have leveled off", "shown", trend + level, counts=False)]
     predicted = {norm: [value for pair in seeds.values() for value in extrapolated(pair[norm], step)] for norm in NORMS}
     ahead = all(b > a for a, b in zip(predicted["instance"], predicted["batch"], strict=True))
     return [
         Part(
-            f"{title}: still so after {STEPS} steps",
+            name,
             "holds in part" if ahead else "not resolved",
-            f"{told}From {half} to {step} steps both fell by {falling:.0f} % on average: they have "
-            f"{'not leveled off' if falling > 5 else 'leveled off'}. Power laws predict batch "
-            f"{between(predicted['batch'], 1)} and instance {between(predicted['instance'], 1)}, over photos"
-            f"{'' if ahead else ', which does not tell who is ahead'}.",
+            f"{trend}{level} Power laws predict batch {between(predicted['batch'], 1)} and instance "
+            f"{between(predicted['instance'], 1)}, over photos{'' if ahead else ', which does not tell who is ahead'}.",
         )
     ]
+
+
+def _fall(records: Sequence[Record], step: int) -> float:
+    """By how many percent the mean objective falls from the third quarter of the steps to the fourth."""
+    quarters: tuple[list[float], list[float]] = ([], [])
+    for record in records:
+        for mark, values in photos(record).items():
+            if step / 2 <= mark <= step:
+                quarters[mark > LAST * step].append(mean(values))
+    return 100 * (1 - mean(quarters[1]) / mean(quarters[0]))
 
 
 def _yardstick(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> list[Part]:
@@ -238,11 +249,11 @@ def _curves(
 
 
 def _budget(pairs: Mapping[str, Mapping[int, Mapping[str, Record]]]) -> str:
-    told = []
+    reached = []
     for title, seeds in pairs.items():
         step = common_step([record for pair in seeds.values() for record in pair.values()])
-        told.append(f"{title} {step} steps, {len(seeds)} seed{'s' * (len(seeds) > 1)}")
-    return f"papers' scale: {'; '.join(told)}"
+        reached.append(f"{title} {step} steps, {len(seeds)} seed{'s' * (len(seeds) > 1)}")
+    return f"papers' scale: {'; '.join(reached)}"
 
 
 def _measures(uses: Mapping[str, Any]) -> list[str]:
@@ -289,7 +300,7 @@ def claim_2(section: Section, uses: Mapping[str, Any]) -> Section:
     if not parts:
         return section
     header = ["generator", "trained with", "used with", "own objective"]
-    return _joined(section, parts, uses, table(header, rows))
+    return joined(section, parts, uses, table(header, rows))
 
 
 def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
@@ -300,9 +311,9 @@ def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
         for norm in NORMS:
             kept = [photo["kept"] for photo in uses[f"{title}, {norm}"]]
             rows.append([title, norm, between(moved[norm], 1), between(kept, 2)])
-        told = f"{between(moved['instance'], 1)} levels of 255, over photos; batch {between(moved['batch'], 1)}."
+        measured = f"{between(moved['instance'], 1)} levels of 255, over photos; batch {between(moved['batch'], 1)}."
         parts += [
-            Part(f"{title}: changes less than with batch", ordered(moved["instance"], moved["batch"]), told),
+            Part(f"{title}: changes less than with batch", ordered(moved["instance"], moved["batch"]), measured),
             Part(
                 f"{title}: contrast drops out (less than {SMALL:g} levels)",
                 "holds" if max(moved["instance"]) < SMALL else "does not hold here",
@@ -313,17 +324,17 @@ def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
     if not parts:
         return section
     header = ["generator", "normalization", "change at a quarter of the contrast, levels", "share of contrast kept"]
-    changed = _joined(section, parts, uses, table(header, rows))
+    changed = joined(section, parts, uses, table(header, rows))
     picture = (
         "remade_2.jpg",
         "The photo at falling contrast, and what networks with batch and with instance normalization make of it. The "
-        "paper's figure 2 shows it of Gatys' optimization; its caption, in our words: the result's contrast is that of "
-        "the style, and hardly depends on the photo's.",
+        "paper's figure 2 shows it of Gatys' optimization; its caption: “A contrast of a stylized image is mostly "
+        "determined by a contrast of a style image and almost independent of a content image contrast.”",
     )
     return replace(changed, figures=[picture, *changed.figures], shown=2)
 
 
-def _joined(section: Section, parts: Sequence[Part], uses: Mapping[str, Any], more: str) -> Section:
+def joined(section: Section, parts: Sequence[Part], uses: Mapping[str, Any], more: str) -> Section:
     """The small budget's section with parts of the papers' scale before its own, which are marked."""
     old = [
         replace(part, name=f"small budget, {part.name}", counts=part.counts and not part.name.startswith(REPLACED))

@@ -36,9 +36,9 @@ def run(
         for stage in STAGES:
             learnings = advance(studio, stage.arms, rung, lambda: clock() < end)
             if any(one.step < rung and not one.exploded for one in learnings):
-                studio.say(f"time is over in stage '{stage.title}', on the way to {rung} steps")
+                studio.say(f"out of time in stage '{stage.title}', on the way to {rung} steps")
                 return False
-        studio.say(f"all arms have taken {rung} steps")
+        studio.say(f"all networks have reached {rung} steps")
     return True
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str], say: Callable[[str], None]) -> int:
     begun = time.monotonic()
     try:
         device = choose_device(options.device)
-        torch.backends.cudnn.allow_tf32 = False  # held-out photos are judged in float32
+        torch.backends.cudnn.allow_tf32 = False  # held-out photos are evaluated in float32
         scale = QUICK if options.quick else Scale()
         records = options.work / "results" / "published_gpu" if options.quick else RECORDS_GPU
         studio = Studio(options.data, scale, options.work, records, device, say)

@@ -22,13 +22,13 @@ COMMANDS = {"remade_": "python -m experiments figures", "published_": "python -m
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#2e7d4f;--part:#a86400;--bad:#b3383f;--open:#555}
-*{box-sizing:border-box}html{scroll-padding-top:3.2rem}
+*{box-sizing:border-box}html{scroll-padding-top:4.6rem}
 body{font:16px/1.5 system-ui,sans-serif;margin:0}
 h1{font-size:1.9rem;line-height:1.2;margin:.4rem 0}h2{font-size:1.5rem;line-height:1.25;margin:0}
 h3{font-size:.8rem;letter-spacing:.06em;text-transform:uppercase;opacity:.75;margin:1.1rem 0 .2rem}
 a{color:inherit}p{margin:.4rem 0}small{opacity:.8}code{font-size:.88em;overflow-wrap:anywhere}
 nav{position:sticky;top:0;z-index:1;background:Canvas;border-bottom:1px solid var(--line);overflow-x:auto}
-nav ol{display:flex;gap:.3rem;list-style:none;margin:0 auto;padding:.45rem 1rem;max-width:76rem}
+nav ol{display:flex;flex-wrap:wrap;gap:.1rem .3rem;list-style:none;margin:0 auto;padding:.45rem 1rem;max-width:76rem}
 nav a{display:block;white-space:nowrap;text-decoration:none;font-size:.85rem;padding:.25rem .6rem;border-radius:1rem}
 nav a:hover,nav a:focus{background:var(--soft)}
 nav i,.key i{display:inline-block;width:.65rem;height:.65rem;border-radius:50%;margin-right:.35rem}
@@ -39,7 +39,7 @@ blockquote{margin:.7rem 0;padding:.1rem 0 .1rem .9rem;border-left:.25rem solid v
 blockquote cite{display:block;font-style:normal;font-size:.82rem;opacity:.8}
 .two{display:grid;grid-template-columns:minmax(0,7fr) minmax(0,6fr);gap:1.6rem;align-items:start}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
-figure{margin:0 0 1rem}section>figure{max-width:48rem}figcaption{font-size:.85rem;opacity:.85;margin-top:.2rem}
+figure{margin:0 0 1rem}figcaption{font-size:.85rem;opacity:.85;margin-top:.2rem}
 img{width:100%;height:auto;background:#fff;border-radius:.2rem}
 .key{display:flex;flex-wrap:wrap;gap:1rem;font-size:.85rem;padding:0;list-style:none}
 .measured{list-style:none;padding:0;margin:0}
@@ -53,7 +53,8 @@ li .verdict,td .verdict{font-size:.75rem;padding:.05rem .5rem}
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 details{margin:.5rem 0;border:1px solid var(--line);border-radius:.4rem;padding:.35rem .8rem}
 summary{cursor:pointer;font-weight:600;font-size:.92rem}pre{overflow-x:auto;font-size:.78rem}
-@media(max-width:52rem){.two{grid-template-columns:minmax(0,1fr)}section{min-height:0}h1{font-size:1.5rem}
+@media(max-width:52rem){nav ol{flex-wrap:nowrap}html{scroll-padding-top:3.2rem}
+.two{grid-template-columns:minmax(0,1fr)}section{min-height:0}h1{font-size:1.5rem}
 h2{font-size:1.25rem}blockquote{font-size:1rem}table{font-size:.74rem}th,td{padding:.2rem .3rem}
 td span,td .verdict{white-space:normal}td .verdict{display:inline-block;border-radius:.5rem}}
 @media print{nav{display:none}body{font-size:10pt}section{min-height:0;break-before:page;padding:0}
@@ -160,13 +161,12 @@ def _screen(
             f"{badge(section.verdict)}<span class=budget>{html.escape(section.budget)}</span></div>",
             f"<blockquote>{quoted}{about}<cite>{linked(tested.source)}</cite></blockquote>",
             *([old] if stale else []),
-            f"<div class=two><div>{first}</div><div>",
+            f"<div class=two><div>{''.join([first, *others[: section.shown]])}</div><div>",
             f"<p>{html.escape(section.claim)}</p>",
             _measured(section),
             f"<h3>What would have shown it false</h3><p>{html.escape(tested.false_if)}</p>",
             *([f"<h3>What it would cost to know more</h3><p>{html.escape(section.cost)}</p>"] if section.cost else []),
             "</div></div>",
-            *(others[: section.shown]),
             _folded(
                 "How to read this, and when which verdict is due",
                 f"<p>{linked(section.reason)}</p>" if section.reason else "",
@@ -178,7 +178,10 @@ def _screen(
             if others[section.shown :]
             else "",
             section.before,
-            *(_provenance(file, record) for file, record in records.items() if _is_small(record)),
+            _folded(
+                "Budget, data and time of the measurements",
+                *(_provenance(file, record) for file, record in records.items() if _is_small(record)),
+            ),
             "</section>",
         ]
     )
@@ -241,9 +244,9 @@ def _terms(sections: Sequence[tuple[str, Section, Records]], results: str, budge
     """What the words mean, and the small budget."""
     return _folded(
         "What the words and numbers mean",
-        "<p>A number is a mean with the least and the greatest in brackets, over seeds unless it is said otherwise, on "
-        f"photos that nothing learned from; which those are is in <a href='{results}/data.json'>data.json</a> and in "
-        "each record.</p>",
+        "<p>A number is a mean with the least and the greatest in brackets, over seeds if nothing else is stated, on "
+        f"photos that no network was trained on; <a href='{results}/data.json'>data.json</a> and each record list "
+        "them.</p>",
         f"<p><b>Verdicts.</b> {PARTS}</p>",
         "<p><b>Own objective</b>: what a network was trained to lower, as its paper defines it. <b>Content error</b>: "
         f"mean squared difference from the photo's features at {' and '.join(YARDSTICK.content_layers)} of VGG-16, "
@@ -274,21 +277,21 @@ def _precisions(sections: Sequence[tuple[str, Section, Records]]) -> str:
         return ""
     usual, *others = sorted(files, key=lambda precision: -len(files[precision]))
     apart = "; ".join(f"those of {', '.join(files[precision])} in {precision}" for precision in others)
-    return f"Networks were trained in {usual}" + (f", {apart}" if apart else "") + ", and judged in float32. "
+    return f"Networks were trained in {usual}" + (f", {apart}" if apart else "") + ", and evaluated in float32. "
 
 
 def _provenance(file: Path, record: Mapping[str, Any]) -> str:
     """What a result came from, folded up."""
     made_from = json.dumps({key: record[key] for key in ("commit", "budget", "origin", "machine")}, indent=1)
-    learnt = record["networks"]
-    codes, threads = ({one[key] for one in learnt} for key in ("commit", "threads"))
+    trained = record["networks"]
+    codes, threads = ({one[key] for one in trained} for key in ("commit", "threads"))
     networks = (
-        f"{len(learnt)} networks trained in {sum(one['seconds'] for one in learnt):.0f} s on "
+        f"{len(trained)} networks trained in {sum(one['seconds'] for one in trained):.0f} s on "
         f"{' or '.join(map(str, sorted(threads)))} threads by commit {' or '.join(sorted(codes))}, "
-        if learnt
+        if trained
         else ""
     )
     return (
-        f"<details><summary>Budget, data and time of {file.name}: {networks}measured in {record['seconds']:.0f} s, "
+        f"<details><summary>{file.name}: {networks}measured in {record['seconds']:.0f} s, "
         f"version {record['version']}, commit {record['commit']}</summary><pre>{html.escape(made_from)}</pre></details>"
     )

@@ -56,7 +56,7 @@ class Section:
     """When the verdict on a part is which, and what its spread is over."""
     reason: str
     likely: str = ""
-    """Why a claim that does not hold in full does not: said only then."""
+    """A likely reason why a claim does not hold in full; shown only then."""
     figures: Sequence[Figure] = field(default_factory=tuple)
     tables: Sequence[str] = field(default_factory=tuple)
     budget: str = "small budget: 800 steps of four 96-pixel squares"
@@ -110,7 +110,7 @@ def between(values: Sequence[float], digits: int) -> str:
 def ordered(low: Sequence[float], high: Sequence[float]) -> str:
     """How far it is true that ``low`` is below ``high``: each of all, each of its own seed's, or not; or seeds differ.
 
-    Of means alone it would be said of half of all comparisons in which there is nothing.
+    Comparing means alone would find a difference in half of all comparisons where there is none.
     """
     if max(low) < min(high):
         return "holds"
@@ -227,7 +227,7 @@ class Plots:
         return figure, axes
 
     def _saved(self, figure: Any, name: str, caption: str) -> Figure:
-        # Below the axes: nothing is hidden, and looking for the best place is slow on a busy machine, with a warning.
+        # Below the axes it hides nothing; matplotlib's search for the best place is slow, and warns of it.
         figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         self.folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(self.folder / f"{name}.png", dpi=150, metadata={"Software": None})

