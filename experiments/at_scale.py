@@ -17,6 +17,8 @@ SEEDS = 3
 """So many are needed for "holds": one seed may be lucky."""
 LAST = 0.75
 """Of its steps, after which the marks of a curve are averaged: constant learning rates leave curves noisy."""
+SHOWN_FROM = 200
+"""Steps before which a generator's curves and pictures are folded: there is nothing in them yet."""
 LEVEL = 5.0
 """Percent by which a curve that has leveled off falls at most between the last two quarters of its steps."""
 FITTED_FROM = 100
@@ -69,10 +71,11 @@ def claim_1(
     pairs = {title: seeds for title, seeds in pairs.items() if seeds}
     if not pairs:
         return None
-    parts, figures, rows = [], [], []
+    parts, figures, rows, early = [], [], [], 0
     for title, seeds in pairs.items():
         step = common_step([record for pair in seeds.values() for record in pair.values()])
         parts += _compared(title, seeds, step)
+        early += step < SHOWN_FROM
         figures.append(_curves(GENERATORS[title], title, seeds, step, plots))
         for norm in NORMS:
             cells = [
@@ -114,7 +117,7 @@ def claim_1(
         tables=tables,
         budget=_budget(pairs),
         cost=cost_of("norms", costs),
-        shown=len(figures),
+        shown=len(figures) - early,
     )
 
 
@@ -172,7 +175,7 @@ def _later(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> 
     doubled = [mark for mark in marks if mark == step or mark in {50 * 2**power for power in range(10)}]
     trend = f"Batch / instance is {', '.join(f'{ratios[mark]:.2f} at {mark}' for mark in doubled)} steps. "
     name = f"{title}: still so after {STEPS} steps"
-    if sum(mark >= FITTED_FROM for mark in marks) < 3:
+    if step < STEPS and sum(mark >= FITTED_FROM for mark in marks) < 3:
         return [Part(name, "not resolved", trend + "Too few marks to predict from.")]
     falls = {norm: _fall([pair[norm] for pair in seeds.values()], step) for norm in NORMS}
     level = "leveled off" if max(falls.values()) <= LEVEL else "not leveled off"

@@ -37,7 +37,9 @@ section{min-height:calc(100vh - 3rem);border-top:1px solid var(--line);padding-t
 .head{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center}
 blockquote{margin:.7rem 0;padding:.1rem 0 .1rem .9rem;border-left:.25rem solid var(--line);font-size:1.1rem}
 blockquote cite{display:block;font-style:normal;font-size:.82rem;opacity:.8}
-.two{display:grid;grid-template-columns:minmax(0,7fr) minmax(0,6fr);gap:1.6rem;align-items:start}
+.two{display:grid;grid-template-columns:minmax(0,7fr) minmax(0,6fr);grid-template-rows:auto 1fr;gap:0 1.6rem;
+align-items:start}
+.two .words{grid-column:2;grid-row:1/span 2}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
 figure{margin:0 0 1rem}figcaption{font-size:.85rem;opacity:.85;margin-top:.2rem}
 img{width:100%;height:auto;background:#fff;border-radius:.2rem}
@@ -54,7 +56,7 @@ th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left;v
 details{margin:.5rem 0;border:1px solid var(--line);border-radius:.4rem;padding:.35rem .8rem}
 summary{cursor:pointer;font-weight:600;font-size:.92rem}pre{overflow-x:auto;font-size:.78rem}
 @media(max-width:52rem){nav ol{flex-wrap:nowrap}html{scroll-padding-top:3.2rem}
-.two{grid-template-columns:minmax(0,1fr)}section{min-height:0}h1{font-size:1.5rem}
+.two{display:block}section{min-height:0}h1{font-size:1.5rem}
 h2{font-size:1.25rem}blockquote{font-size:1rem}table{font-size:.74rem}th,td{padding:.2rem .3rem}
 td span,td .verdict{white-space:normal}td .verdict{display:inline-block;border-radius:.5rem}}
 @media print{nav{display:none}body{font-size:10pt}section{min-height:0;break-before:page;padding:0}
@@ -161,12 +163,12 @@ def _screen(
             f"{badge(section.verdict)}<span class=budget>{html.escape(section.budget)}</span></div>",
             f"<blockquote>{quoted}{about}<cite>{linked(tested.source)}</cite></blockquote>",
             *([old] if stale else []),
-            f"<div class=two><div>{''.join([first, *others[: section.shown]])}</div><div>",
+            f"<div class=two><div>{first}</div><div class=words>",
             f"<p>{html.escape(section.claim)}</p>",
             _measured(section),
             f"<h3>What would have shown it false</h3><p>{html.escape(tested.false_if)}</p>",
             *([f"<h3>What it would cost to know more</h3><p>{html.escape(section.cost)}</p>"] if section.cost else []),
-            "</div></div>",
+            f"</div><div>{''.join(others[: section.shown])}</div></div>",
             _folded(
                 "How to read this, and when which verdict is due",
                 f"<p>{linked(section.reason)}</p>" if section.reason else "",

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from experiments.at_scale import SHOWN_FROM
 from experiments.contrast import CONTRASTS, JUDGED, changed, deviation
 from experiments.in_use import averaged_over, with_own_statistics
 from experiments.lab import HERE, PAGE
@@ -47,8 +48,6 @@ SIZES = (512, 1080)
 """The paper's, short sides in pixels."""
 SHOWN = {"texture pyramid": "texture-{}-0", "residual": "residual16-{}-0"}
 """The generators of figure 5, and the records of their networks."""
-FEWEST = 200
-"""Steps of a network that is shown: before it the texture pyramid still paints one even color."""
 CALLED = {"batch": "batch", "instance": "instance"}
 CORNER = 128
 """Side of what figure 3 shows of the border, pixels."""
@@ -100,7 +99,7 @@ class Remade:
         page: Path,
         say: Callable[[str], None],
         sizes: tuple[int, int] = (SIZES[0], SIZES[1]),
-        fewest: int = FEWEST,
+        fewest: int = SHOWN_FROM,
     ) -> None:
         self.folder, self.page, self.say, self.sizes = folder, page, say, sizes
         there = load_records(folder)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import at_scale, costs, device, page, plan, remade
+from experiments import at_scale, costs, device, optimized, page, plan, remade
 from experiments.plan import QUICK, STAGES, STEPS, Cost, Stage
 from experiments.published import Arm, Learning, Studio
 from impasto.errors import TrainingError, UsageError
+from impasto.nn.tensors import to_tensor
 from impasto.training.config import PRESETS
 
 TINY = replace(QUICK, crop=32, photos=1, photo_size=64)
@@ -127,12 +128,12 @@ def test_the_plan_multiplies_seconds_steps_and_arms(tmp_path):
 
 
 def test_the_gpu_run_brings_all_stages_to_a_rung_before_the_next(studio, monkeypatch):
-    said = []
-    studio.say = said.append
+    messages = []
+    studio.say = messages.append
     monkeypatch.setattr(device, "STAGES", (Stage("norms", "one", PAIR[:1]), Stage("norms", "other", PAIR[1:])))
     times = iter(range(100))
     assert not device.run(studio, 2.5, rungs=(2, 4), clock=lambda: next(times))
-    assert said[-1] == "time is over in stage 'one', on the way to 4 steps"
+    assert messages[-1] == "out of time in stage 'one', on the way to 4 steps"
     assert device.run(studio, 1e9, rungs=(2, 4))
     steps = [json.loads(file.read_text())["step"] for file in studio.records.glob("*.json")]
     assert steps == [4, 4]
@@ -183,7 +184,7 @@ def test_three_seeds_can_hold(tmp_path, monkeypatch):
     assert at_scale.claim_1(records, page.Plots(tmp_path), [], {}).verdict == "not resolved"
 
 
-def test_nothing_is_said_before_both_networks_of_a_pair_are_there(tmp_path):
+def test_there_is_no_claim_before_both_networks_of_a_pair_are_there(tmp_path):
     assert at_scale.claim_1({"texture-instance-0": record((5.0, 2.0))}, page.Plots(tmp_path), [], {}) is None
 
 
@@ -220,11 +221,47 @@ def test_the_papers_scale_replaces_what_it_measures_again(tmp_path):
     assert [part.verdict for part in worse.parts[:2]] == ["holds", "holds"]
 
 
+def test_curves_level_off_where_the_last_quarter_is_as_low_as_the_one_before(tmp_path):
+    flat, falling = (record(tuple(curve)) for curve in ([5.0] * 4, [8.0, 4.0, 2.0, 1.0]))
+    for one, words in ((flat, "the curves have leveled off"), (falling, "the curves have not leveled off")):
+        records = {"texture-instance-0": one, "texture-batch-0": record((9.0, 9.0, 9.0, 9.0))}
+        section = at_scale.claim_1(records, page.Plots(tmp_path), [], {})
+        assert words in section.parts[1].measured
+    assert "instance by 67 %" in section.parts[1].measured  # from 3, the mean of 4 and 2, to 1
+
+
+def test_gatys_begins_at_the_photos_own_objective(studio):
+    found = optimized.measure(studio, 1, 3)
+    loss = studio.own_loss(optimized.ARM)
+    photo = to_tensor(studio.held_out[0])
+    expected = float(loss(photo, loss.content_target(photo)).total)
+    assert found["content"][0][0] == pytest.approx(expected, rel=1e-3)
+    assert min(found["content"][0]) < expected < found["noise"][0][0]
+    assert found["photos"] == [studio.held_out_files[0].name]
+
+
+@pytest.mark.parametrize(
+    ("objective", "verdict"), [(1.0, "holds"), (3.5, "holds in part"), (9.0, "does not hold here")]
+)
+def test_a_pass_equals_as_many_evaluations_as_gatys_needs_to_be_as_low(tmp_path, objective, verdict):
+    noise = [20.0, 12.0, 9.5, *(4.0 - 0.05 * n for n in range(60))]  # below the photo itself, 10, after 3
+    curves = {"photos": ["a", "b"], "content": [[10.0, *[1.0] * 62]] * 2, "noise": [noise] * 2}
+    uses = {"photos": ["a", "b", "c"], "residual, instance": [{"as_trained": objective}] * 3}
+    uses["residual, batch"] = [{"as_trained": 30.0}] * 3
+    small = page.Section("t", "c", [page.Part("small", "holds", "")], "r", "", cost="much")
+    section = optimized.claim_5(small, uses | {"steps": {"residual": 9}}, curves, page.Plots(tmp_path))
+    assert section.verdict == verdict
+    assert "the photo itself 3." in section.parts[0].measured
+    assert not section.cost
+    assert optimized.claim_5(small, uses, {}, page.Plots(tmp_path)) is small
+    assert optimized.claim_5(small, {}, curves, page.Plots(tmp_path)) is small
+
+
 def test_the_cost_names_what_is_left():
     left = [Cost(STAGES[0], 1.8, (STEPS, 0)), Cost(STAGES[1], 3.6, (0, 0))]
-    told = costs.cost_of("norms", left)
-    assert told.startswith("2.0 hours of one core")
-    assert "and 8 for the other" in told
+    text = costs.cost_of("norms", left)
+    assert text.startswith("2.0 hours of one core")
+    assert "and 8 for the other" in text
     assert costs.cost_of("norms", [Cost(STAGES[0], 1.8, (STEPS, STEPS))]) == ""
 
 
