@@ -7,9 +7,10 @@ from cyclopts import Parameter
 
 from impasto.cli.console import progress_bar
 from impasto.cli.flags import FilePath, Switch, check_picture, flags_of, flags_set, reflowed
-from impasto.cli.train import ObjectiveFlags, find_preset
+from impasto.cli.train import ObjectiveFlags
 from impasto.files import check_absent
 from impasto.optimize.gatys import Evaluated, GatysConfig, curve_file, paint
+from impasto.training.config import find_preset
 
 if TYPE_CHECKING:
     GatysFlags = Any

@@ -17,7 +17,7 @@ from impasto.errors import UsageError
 from impasto.evaluation.artifacts import complaints
 from impasto.evaluation.held_out import MOST_EVALUATIONS
 from impasto.nn.losses import Objective
-from impasto.training.config import PRESETS, Recipe, TrainConfig
+from impasto.training.config import Recipe, TrainConfig, find_preset
 from impasto.training.progress import Progress
 from impasto.training.result import TrainResult
 from impasto.training.trainer import train as run_training
@@ -89,13 +89,6 @@ def _recipe(preset: str, flags: dict[str, Any], objective: dict[str, Any], argum
         objective=replace(base.objective, **objective),
         arguments={**kept, **{name: _value(text) for name, text in arguments.items()}},
     )
-
-
-def find_preset(name: str) -> Recipe:
-    """The preset of this name, or UsageError."""
-    if name not in PRESETS:
-        raise UsageError(f"unknown preset '{name}': choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
 
 
 def reporter(bar: Any) -> Callable[[Progress], None]:

@@ -4,10 +4,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from impasto.errors import UsageError
 from impasto.nn.vgg import Convention
 from impasto.pictures.sources import file_or_name
-from impasto.training.config import PRESETS, Precision, Recipe, TrainConfig
+from impasto.training.config import Precision, Recipe, TrainConfig, find_preset
 from impasto.training.device import Device
 from impasto.training.progress import Progress
 from impasto.training.result import TrainResult
@@ -44,9 +43,8 @@ def train(
         impasto.train("painting.jpg", "painting.onnx", minutes=10)
         stylizer = impasto.load("painting.onnx")
 
-    Ctrl-C ends the run after the current step; the result so far is written and the run can be resumed. Torch's number
-    of threads, the random state and the signal handlers are restored at the end. The function can be called from any
-    thread, but only handles Ctrl-C in the main thread.
+    In the main thread, Ctrl-C ends the run after the current step: the result so far is written, and the run can be
+    resumed. Torch's number of threads, the random state and the signal handlers are restored at the end.
 
     Args:
         style: path of the style picture; or paths of several, whose styles share one network and can be mixed.
@@ -75,15 +73,12 @@ def train(
         The paths of the result and its scores; see :class:`impasto.training.result.TrainResult`.
 
     Raises:
-        ImpastoError: as :func:`impasto.training.trainer.train`; UsageError for impossible settings too.
+        ImpastoError: as :func:`impasto.training.trainer.train`, and UsageError for impossible settings.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
-    styles = [style] if isinstance(style, str | os.PathLike) else style
     config = TrainConfig(
-        styles=tuple(map(_path, styles)),
+        styles=(_path(style),) if isinstance(style, str | os.PathLike) else tuple(map(_path, style)),
         output=_path(output),
-        recipe=PRESETS[preset] if recipe is None else recipe,
+        recipe=find_preset(preset) if recipe is None else recipe,
         preset=preset,
         content=None if content is None else _path(content),
         held_out=None if held_out is None else _path(held_out),

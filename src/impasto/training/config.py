@@ -288,3 +288,10 @@ PRESETS: Mapping[str, Recipe] = {
         decay_every=2000,
     ),
 }
+
+
+def find_preset(name: str) -> Recipe:
+    """Return the recipe of a preset. Raises UsageError if there is none of this name."""
+    if name not in PRESETS:
+        raise UsageError(f"unknown preset '{name}': choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
