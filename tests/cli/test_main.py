@@ -123,3 +123,16 @@ def test_an_unknown_command_is_refused_without_loading_the_others(here, word):
     assert done.stdout == "2 False\n"
     assert done.stderr.startswith(f"impasto: error: unknown command '{word}'.")
     assert ("Did you mean 'stylize'?" in done.stderr) == (word == "stylise")
+
+
+def test_a_command_runs_with_the_garbage_collector_on(tmp_path):
+    code = (
+        "import gc, sys\n"
+        "from impasto.__main__ import run\n"
+        "from impasto.cli.main import app\n"
+        "app.command(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0), name='probe')\n"
+        "sys.argv[1:] = ['probe']\n"
+        "run()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (result.stdout, result.stderr, result.returncode) == ("True True\n", "", 0)

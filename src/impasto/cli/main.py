@@ -8,6 +8,7 @@ Exit codes: 0 all done, 1 some input failed, 2 wrong usage, 130 interrupted.
 
 import contextlib
 import difflib
+import gc
 import json
 import os
 import re
@@ -85,7 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.remove(flag)
     try:
         with log_to_stderr(verbose=verbose):
-            result = app(_with_address(words), exit_on_error=False, print_error=False)
+            command, bound, _ = app.parse_args(_with_address(words), exit_on_error=False, print_error=False)
+            if not gc.isenabled():  # see impasto.__main__
+                gc.freeze()
+                gc.enable()
+            result = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         code = _exit_code(error)

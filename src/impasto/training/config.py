@@ -163,6 +163,7 @@ class TrainConfig:
         if self.minutes is not None and not 0 < self.minutes < 1e6:
             raise UsageError(f"minutes must be more than 0, not {self.minutes}")
         check_ranges(self)
+        find_preset(self.preset)
         check_seed(self.seed)
         if not self.styles:
             raise UsageError("give at least one style picture")
