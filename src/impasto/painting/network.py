@@ -22,6 +22,7 @@ from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Precision, Runner
 from impasto.painting.engines import ENGINES
 from impasto.painting.forks import ForkGate
+from impasto.painting.memory import return_free_memory
 from impasto.painting.noise import smooth_noise, uniform_noise
 from impasto.pictures.picture import Pixels, white
 
@@ -222,7 +223,9 @@ class Network:
 
     def _run(self, form: Form, inputs: Mapping[str, Array]) -> list[Array]:
         with _gate.passage():
-            return self._runner(form).run_all(inputs)
+            outputs = self._runner(form).run_all(inputs)
+            return_free_memory()
+            return outputs
 
     def forget_runners(self) -> None:
         """In a forked process: abandon the loaded engines, so that each form is loaded again on next use.

@@ -55,6 +55,8 @@ class OnnxRuntimeEngine(Engine):
         options.log_severity_level = 4  # errors are raised; do not log them on stderr, too
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
+        # Otherwise it keeps a plan of memory for every picture size, some 3 KB each. DirectML requires this as well.
+        options.enable_mem_pattern = False
         # Free features as early as possible. The default order computes the statistics of the measuring form last and
         # keeps all features for them, which takes 4 times the memory.
         options.execution_order = self._runtime.ExecutionOrder.PRIORITY_BASED
@@ -67,8 +69,6 @@ class OnnxRuntimeEngine(Engine):
             providers = [(first, dict(self._device.options)), *others]
             if first != "CPUExecutionProvider":
                 providers.append("CPUExecutionProvider")
-            if first == "DmlExecutionProvider":
-                options.enable_mem_pattern = False  # it needs this
         try:
             session = self._runtime.InferenceSession(
                 self._graph.encoded(), options, providers=providers, enable_fallback=0
