@@ -21,7 +21,7 @@ class FakeRay(types.ModuleType):
         self.cores = cores
         self.connected = connected
         self.addresses: list[str] = []
-        self.environment: str | None = None
+        self.environment: dict[str, str] = {}
         self.most_pending = 0
         self.actors: list[Any] = []
         self.killed: list[Any] = []
@@ -35,7 +35,7 @@ class FakeRay(types.ModuleType):
     def init(self, address: str, **options: Any) -> None:
         if self.unreachable:
             raise ConnectionError("Could not find any running Ray instance.\nPlease specify the one to connect to.")
-        self.environment = os.environ.get("RAY_USAGE_STATS_ENABLED")
+        self.environment = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
         self.addresses.append(address)
         self.connected = True
 

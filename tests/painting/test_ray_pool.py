@@ -75,11 +75,20 @@ def test_the_driver_holds_a_few_pictures_whatever_the_number(ray, photos, tmp_pa
     assert ray.most_pending <= 2 * IN_HAND
 
 
-def test_no_usage_statistics_are_sent_and_the_environment_stays(ray, photos, tmp_path, monkeypatch):
-    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+@pytest.mark.parametrize("address", ["local", "auto"])
+def test_no_usage_statistics_are_sent_and_the_environment_stays(ray, photos, tmp_path, monkeypatch, address):
+    for name in [name for name in os.environ if name.startswith("RAY_")]:
+        monkeypatch.delenv(name)
+    paint_files(photos, tmp_path / "out", negative, ray=address)
+    assert ray.environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert ray.environment.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") == {"local": "0"}.get(address)  # loopback only
+    assert not [name for name in os.environ if name.startswith("RAY_")]
+
+
+def test_settings_of_ray_that_the_user_made_are_left(ray, photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     paint_files(photos, tmp_path / "out", negative, ray="local")
-    assert ray.environment == "0"
-    assert "RAY_USAGE_STATS_ENABLED" not in os.environ
+    assert ray.environment["RAY_AUTH_MODE"] == os.environ["RAY_AUTH_MODE"] == "disabled"
 
 
 def test_a_connection_that_exists_is_used_and_kept(ray, photos, tmp_path):

@@ -26,7 +26,7 @@ def return_free_memory() -> None:
 
 @functools.cache
 def _trim() -> Callable[[int], object]:
-    """glibc's malloc_trim; other systems' allocators have none, and need none."""
+    """Glibc's malloc_trim; other systems' allocators have none, and need none."""
     try:
         found: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):  # TypeError: on Windows

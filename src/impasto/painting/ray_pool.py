@@ -32,7 +32,12 @@ TRIES = 3
 """How often a picture is begun, if the actor that paints it is killed, by the system or with its computer."""
 START_SECONDS = 300.0
 """Time to wait for an actor where none works."""
-_NO_USAGE_STATS = "RAY_USAGE_STATS_ENABLED"
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+_PRIVATE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on these systems Ray listens on the loopback interface; so here
+    "RAY_AUTH_MODE": "token",  # the default, which Ray announces unless it is set
+}
+"""Settings for this computer alone, unless they are set. Ray reads them when it is imported, and when it starts."""
 _INSTALL = "pip install 'impasto[ray]'"
 
 
@@ -93,7 +98,8 @@ def paint_with_ray(
         BackendError: Ray is not installed, the cluster cannot be reached, or it has fewer cores than one actor needs.
         UsageError: A picture is standard input or the result standard output.
     """
-    ray = _imported()
+    with _environment(address):
+        ray = _imported()
     with _connected(ray, address):
         cores = int(ray.cluster_resources().get("CPU", 0))
         if cores < threads:
@@ -277,28 +283,39 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    before = os.environ.get(_NO_USAGE_STATS)
-    os.environ[_NO_USAGE_STATS] = "0"
     try:
-        ray.init(
-            address=address,
-            include_dashboard=False if address == LOCAL else None,
-            log_to_driver=False,
-            configure_logging=False,
-            logging_level=logging.ERROR,
-        )
+        with _environment(address):
+            ray.init(
+                address=address,
+                include_dashboard=False if address == LOCAL else None,
+                log_to_driver=False,
+                configure_logging=False,
+                logging_level=logging.ERROR,
+            )
     except Exception as cause:  # ConnectionError, RuntimeError and others
         text = " ".join(str(cause).split())[:200]
         raise BackendError(
             f"Ray: cannot connect to {address}: {text}; check the address, or use --ray local"
         ) from cause
-    finally:
-        if before is None:
-            del os.environ[_NO_USAGE_STATS]
-        else:
-            os.environ[_NO_USAGE_STATS] = before
     try:
         yield
     finally:
         with contextlib.suppress(Exception):
             ray.shutdown()
+
+
+@contextmanager
+def _environment(address: str) -> Iterator[None]:
+    """Ray's settings in the environment; afterwards it is as it was."""
+    private = {name: value for name, value in _PRIVATE.items() if name not in os.environ}
+    wanted = _QUIET | (private if address == LOCAL else {})
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
