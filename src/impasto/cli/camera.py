@@ -35,12 +35,16 @@ class CameraFlags:
         "style that comes with Impasto (`impasto styles` lists them) or was learned in the page; given several times, "
         "as udnie:0.7 and great_wave:0.3, a mixture",
     )
-    steady: float = opt(0.5, "temporal smoothing: 0 paints each frame independently, 1 smooths most", least=0, most=1)
+    steady: float = opt(
+        0.5, "temporal smoothing: from 0, each frame is painted independently, to 1, the most", least=0, most=1
+    )
     width: Annotated[int, whole_number(64, 1920)] = opt(640, "width of the painted frames, pixels")
     mirror: Annotated[bool, Switch] = opt(False, "mirror the picture, as for a person in front of it")
     port: Annotated[int, whole_number(0, 65535)] = opt(PORT, "port to listen on; 0 for any that is free")
     folder: FilePath | None = opt(None, "folder of the styles learned in the page; default: in the user's data folder")
-    no_open: Annotated[bool, Switch] = opt(False, "only print the address, as for OBS, and do not open a browser")
+    no_open: Annotated[bool, Switch] = opt(
+        False, "only print the address, for OBS for example, and do not open a browser"
+    )
 
 
 @reflowed

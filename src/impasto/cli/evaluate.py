@@ -47,7 +47,7 @@ def evaluate(
         held_out: Folder, or text file of file names in the content folder, to measure on instead.
         size: Short side of the photos and the style picture, pixels.
         value_range: Another project's ONNX: the value of white at its input and output, 255 or 1.
-        fast: The shipped style on the fast network.
+        fast: Measure the shipped style with the fast network.
         gatys: Number of photos on which to measure how many of Gatys' iterations the model equals, at 384 pixels
             or the size if smaller; slow.
         as_json: Print everything, photo by photo, as one JSON object.

@@ -135,11 +135,11 @@ class PaintingFlags(EngineFlags):
 
     precision: PrecisionChoice = opt(
         "auto",
-        "arithmetic: float32, bfloat16 or int8; auto is the fastest here. On average its results differ from float32 "
-        "by a fifth of a level (of 255) in bfloat16, and by one level in int8",
+        "arithmetic: float32, bfloat16 or int8; auto is the fastest on this computer. On average, results differ from "
+        "float32 by a fifth of a level (of 255) in bfloat16, and by one level in int8",
     )
     device: str = opt(
         CPU,
-        "where to compute: cpu, cuda, tensorrt, directml, coreml, openvino:GPU or openvino:NPU, which is used or "
-        "refused; auto is the first that works. `impasto info --devices` lists what this computer has",
+        "where to compute: cpu, cuda, tensorrt, directml, coreml, openvino:GPU or openvino:NPU; a device that does not "
+        "work is an error. auto is the first that works. `impasto info --devices` lists what this computer has",
     )

@@ -64,7 +64,7 @@ def info(
 
     Args:
         file: The model or style file, or the name of a shipped style.
-        fast: The shipped style on the fast network.
+        fast: Describe the shipped style of the fast network.
         devices: List the devices that networks can run on: which work here, and what the others need.
         as_json: Print one JSON object.
     """

@@ -29,8 +29,8 @@ app = App(
     name="impasto",
     version=__version__,
     help="Learn the style of one picture and repaint photos in it.",
-    help_epilogue="Every command takes --verbose, which prints what is chosen (engine, precision, threads), and "
-    "--traceback, which prints the whole of an error. Exit codes: 0 done, 1 failed, 2 wrong usage.",
+    help_epilogue="Every command takes --verbose, which prints the engine, precision and threads that are chosen, and "
+    "--traceback, which prints the full traceback of an error. Exit codes: 0 done, 1 failed, 2 wrong usage.",
     help_format="plaintext",  # any other format imports a markdown parser for every --help
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # main does it

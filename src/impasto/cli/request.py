@@ -62,11 +62,9 @@ class MaskFlags:
 class ExtraFlags:
     """Other ways to paint."""
 
-    grid: Annotated[bool, Switch] = opt(
-        False, "make one sheet of the photo in each style, in strengths from weak to strong"
-    )
+    grid: Annotated[bool, Switch] = opt(False, "make one contact sheet: the photo in each style, from weak to strong")
     refine: Annotated[int, whole_number(0)] = opt(
-        0, "improve each painting by so many steps of Gatys' optimization, which is slow; needs impasto[train]"
+        0, "improve each painting by this many steps of Gatys' optimization; slow; needs impasto[train]"
     )
     picture: FilePath | None = opt(None, "style picture, to refine with a style that does not come with Impasto")
 

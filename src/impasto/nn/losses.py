@@ -97,20 +97,22 @@ class Objective:
     differences, with the style term summed over layers.
     """
 
-    scaling: Scaling = opt("balanced", "terms relative to photo and style (balanced), or the papers' raw ones")
+    scaling: Scaling = opt(
+        "balanced", "scale of the terms: relative to photo and style (balanced), or as in the papers (raw)"
+    )
     content_layers: tuple[str, ...] = opt(("relu3_3",), "layers of the content term; relu3_3/2: at half the size")
     style_layers: tuple[str, ...] = opt(
         ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), "layers of the style term; relu3_3/4: at a quarter of the size"
     )
-    style_statistic: StyleStatistic = opt("gram", "what of the style's features is matched: gram or covariance")
+    style_statistic: StyleStatistic = opt("gram", "statistic of the style's features to match: gram or covariance")
     content_weight: float = opt(1.0, "weight of the content term")
     style_weight: float = opt(4.0, "weight of the style term")
     tv_weight: float = opt(0.0, "weight of total variation")
-    grid_weight: float = opt(0.0, "weight of what repeats every 4 pixels, the light network's cells")
+    grid_weight: float = opt(0.0, "weight against patterns that repeat every 4 pixels, the light network's cells")
     tone_weight: float = opt(
-        0.0, "weight of light and dark: where the photo has them, distributed as in the style picture"
+        0.0, "weight of lightness: light and dark where the photo has them, distributed as in the style picture"
     )
-    palette_weight: float = opt(0.0, "weight of the style's colors in large areas, wherever they are")
+    palette_weight: float = opt(0.0, "weight of the style's colors in large areas, at any position")
     color_weight: float = opt(0.0, "weight of the style's distribution of colors, down to outlines")
 
     def __post_init__(self) -> None:

@@ -46,11 +46,11 @@ class GatysConfig:
     evaluations: int = opt(200, "evaluations of the objective (Gatys' code: 1000 iterations)", least=1)
     goal: float | None = opt(None, "stop when the objective is this low")
     size: int = opt(512, "short side of photo and result, pixels")
-    style_size: int | None = opt(None, "short side of the style picture, pixels; as the photo when absent")
+    style_size: int | None = opt(None, "short side of the style picture, pixels; default: that of the photo")
     adam_rate: float = opt(0.02, "Adam's learning rate, for pixels in [0, 1]")
     seed: int = opt(0, "seed of the noise")
     device: Device = opt("auto", DEVICE_HELP)
-    loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
+    loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; default: the built-in VGG-16")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
 
     def __post_init__(self) -> None:

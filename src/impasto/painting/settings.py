@@ -47,8 +47,8 @@ class Settings:
     stroke_size: float = _option(
         1.0,
         "size of strokes relative to the picture: 2 makes them twice as large, 0.5 half as large. A picture whose "
-        f"short side is above {STROKES_AT} pixels gets strokes like one of {STROKES_AT} pixels; 0 paints it as it is, "
-        "so that strokes are fine",
+        f"short side is above {STROKES_AT} pixels gets strokes as if it were scaled down to {STROKES_AT}; 0 paints "
+        "it at its own size, with fine strokes",
     )
     crisp: bool | None = _option(
         None,

@@ -45,16 +45,16 @@ class Recipe:
     )
     start: Literal["base", "nothing"] = opt(
         "base",
-        "initial weights: base, those of the shipped network of this shape if there is one, or nothing, random ones",
+        "initial weights: base, those of the shipped network of this shape if there is one; or nothing, random weights",
     )
     style_size: int = opt(640, "short side of the style picture, pixels; larger makes larger strokes", least=32)
     crop: int = opt(256, "side of the crops of photos, pixels", least=32)
     first_crop: int = opt(192, "side of the crops at the start, pixels; small crops make fast steps", least=32)
     grow_at: float = opt(0.6, "fraction of the run after which crops have their full size", least=0, most=1)
-    photo_from: int = opt(256, "photos are scaled to a short side of this, pixels, ...")
-    photo_to: int = opt(512, "... to this, drawn log-uniformly; results are measured at 512")
+    photo_from: int = opt(256, "smallest short side to which photos are scaled, pixels")
+    photo_to: int = opt(512, "largest short side to which photos are scaled, pixels; results are measured at 512")
     photo_every: int = opt(
-        10, "one of so many crops is learned at a strength below 1; 0: none, unless there are several styles", least=0
+        10, "one crop in this many is learned at a strength below 1; 0: none, unless there are several styles", least=0
     )
     pool: int = opt(128, "number of distinct crops, whose content features are cached; 0: every crop is new", least=0)
     jitter: int = opt(
@@ -71,7 +71,7 @@ class Recipe:
     )
     longest_gradient: float = opt(
         2.0,
-        "gradients are clipped to this times their mean norm: one unusual crop must not undo many; 0: never",
+        "gradients are clipped to this times their mean norm, so that no crop undoes many others; 0: never",
         least=0,
         most=100,
     )
@@ -138,22 +138,20 @@ class TrainConfig:
     recipe: Recipe = field(default_factory=lambda: PRESETS["impasto"])
     preset: str = opt("impasto", "the preset that the recipe is based on")
     content: Path | None = opt(
-        None, "folder of photos to learn from, subfolders included; the built-in photos when absent"
+        None, "folder of photos to learn from, with its subfolders; default: the built-in photos"
     )
     held_out: Path | None = opt(
         None, "photos to measure the result by: a folder, or a text file with names of photos in the content folder"
     )
-    minutes: float | None = opt(10.0, "time to spend, minutes of wall clock")
-    steps: int | None = opt(None, "steps to take, instead of a time; makes a run repeatable", least=1)
+    minutes: float | None = opt(10.0, "training time, minutes")
+    steps: int | None = opt(None, "number of training steps, instead of a time; makes a run repeatable", least=1)
     seed: int = opt(0, "seed of all random choices")
-    threads: int | None = opt(
-        None, "processor threads; when absent, one for each core that the process may use", least=1
-    )
+    threads: int | None = opt(None, "number of threads; default: one for each core that the process may use", least=1)
     device: Device = opt("auto", DEVICE_HELP)
     precision: Precision = opt("auto", "arithmetic: float32, bfloat16 or auto, the faster one")
-    loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; the package's VGG-16 when absent")
+    loss_network: Path | None = opt(None, "weights of another VGG-16 or VGG-19; default: the built-in VGG-16")
     convention: Convention = opt("torchvision", "the preprocessing those weights expect")
-    title: str | None = opt(None, "title of the style picture, for the model file; its file name when absent")
+    title: str | None = opt(None, "title of the style picture, for the model file; default: its file name")
     license: str = opt("", "license of the style picture, for the model file")
     source: str = opt("", "source of the style picture, for the model file")
 

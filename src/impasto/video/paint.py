@@ -49,7 +49,7 @@ class VideoOptions:
     size: int | None = opt(None, "short side of the output, pixels; default: the clip's own", least=16)
     steady: float = opt(
         0.5,
-        "temporal smoothing: 0 paints each frame independently, 1 smooths most",
+        "temporal smoothing: from 0, each frame is painted independently, to 1, the most",
         least=0,
         most=1,
     )
