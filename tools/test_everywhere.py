@@ -1,6 +1,6 @@
 """Run the tests whose numbers depend on the processor as older processors and other core counts would compute them.
 
-    python tools/test_everywhere.py
+    python tools/test_everywhere.py --minutes 10
     python tools/test_everywhere.py --isa AVX2 --threads 4 tests/training
 
 Each run of pytest is a process with the instruction set of oneDNN (torch's and OpenVINO's convolutions and products),
@@ -18,8 +18,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("nn", "optimize", "training", "evaluation", "painting", "models")
-"""Folders of tests that compute with networks."""
+TESTS = {
+    "nn": ("generators", "layers", "losses", "lpips", "norm", "pixel_terms", "vgg", "winograd"),
+    "optimize": ("gatys", "refine", "statistics"),
+    "training": ("base", "contrast", "export", "learner", "muon", "onnx_graph", "ranges", "result", "trainer"),
+    "evaluation": ("artifacts", "measures", "scores"),
+    "painting": ("choice", "engines", "load", "noise", "regions", "shipped_styles", "strokes", "stylizer", "tiles"),
+    "models": ("forms",),
+}
+"""Folder -> names of the test modules that compute with networks."""
 
 ISAS = {
     "AVX2": {
@@ -43,7 +50,7 @@ everything that the processor has."""
 THREADS = (1, 2, 4)
 
 
-def run(isa: str, threads: int, words: list[str]) -> tuple[bool, str]:
+def run(isa: str, threads: int, words: list[str], minutes: float | None) -> tuple[bool, str]:
     """Run pytest once; returns whether all tests passed, and a line of the table, with the failed tests' names."""
     count = str(threads)
     number = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
@@ -51,7 +58,12 @@ def run(isa: str, threads: int, words: list[str]) -> tuple[bool, str]:
     environment = {**os.environ, **ISAS[isa], **number, "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", *words]
     begun = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    limit = None if minutes is None else 60 * minutes
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired as cut:
+        print((cut.stdout or b"").decode()[-2000:], file=sys.stderr)
+        return False, f"{isa:12} {threads:7}  {time.monotonic() - begun:6.0f} s  not finished"
     lines = done.stdout.strip().splitlines() or [done.stderr.strip()]
     failed = [line for line in lines if re.match(r"(FAILED|ERROR) ", line)]
     if done.returncode:
@@ -65,9 +77,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--isa", action="append", choices=ISAS, help="only this instruction set; may be repeated")
     parser.add_argument("--threads", action="append", type=int, help="only this number of threads; may be repeated")
-    parser.add_argument("words", nargs="*", help="tests to run and flags of pytest after --, instead of the folders")
+    parser.add_argument("--minutes", type=float, help="end a run after this time; it then counts as failed")
+    parser.add_argument(
+        "words", nargs="*", help="tests to run and flags of pytest after --, instead of all that compute"
+    )
     options = parser.parse_args()
-    words = options.words or [f"tests/{name}" for name in TESTS]
+    words = options.words or [f"tests/{folder}/test_{name}.py" for folder, names in TESTS.items() for name in names]
     # Every instruction set on one thread, and every number of threads with all instructions.
     pairs = [(isa, 1) for isa in ISAS] + [("all", threads) for threads in THREADS if threads > 1]
     if options.isa or options.threads:
@@ -75,7 +90,7 @@ def main() -> int:
     rows = ["instructions threads  seconds  result"]
     passed = True
     for isa, threads in pairs:
-        good, row = run(isa, threads, words)
+        good, row = run(isa, threads, words, options.minutes)
         passed = passed and good
         rows.append(row)
         print(row, flush=True)
