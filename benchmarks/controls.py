@@ -7,6 +7,7 @@ DATA has `content/open` and `styles`.
 
 import argparse
 import contextlib
+import itertools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ def cost(photo: Pixels) -> None:
     stylizer = impasto.load("udnie")
     network = stylizer.network
     inputs = {**network.image_inputs(photo), **network.style_inputs(stylizer.style, 1.0)}
-    everywhere = np.full(photo.shape[:2], 255, np.uint8)
+    everywhere, count = np.full(photo.shape[:2], 255, np.uint8), itertools.count(1)
     work: dict[str, Callable[[], object]] = {
         "the network alone, without uint8 in and out": lambda: network.run(inputs),
         "defaults: all controls off": lambda: stylizer(photo),
@@ -58,7 +59,8 @@ def cost(photo: Pixels) -> None:
         "--strength 0.1": lambda: stylizer(photo, Settings(strength=0.1)),
         "--keep-colors luminance": lambda: stylizer(photo, Settings(keep_colors="luminance")),
         "--keep-colors match": lambda: stylizer(photo, Settings(keep_colors="match")),
-        "--mask, white": lambda: impasto.paint_regions(photo, [(stylizer, everywhere)]),
+        "--mask, white": lambda: impasto.paint_regions(photo ^ np.uint8(next(count) % 16), [(stylizer, everywhere)]),
+        "--mask, white, on the same photo again": lambda: impasto.paint_regions(photo, [(stylizer, everywhere)]),
     }
     found: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(ROUNDS):

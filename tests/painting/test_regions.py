@@ -53,6 +53,28 @@ def test_what_no_mask_names_is_the_photo_to_the_pixel():
     assert (painted[:, WIDTH // 2 :] == PHOTO[:, WIDTH // 2 :]).all()
 
 
+def test_another_mask_on_the_same_picture_needs_no_measurement(monkeypatch):
+    stylizer, soft = load("udnie"), LEFT // 2
+    expected = paint_regions(PHOTO, [(stylizer, soft)], Settings(strength=0.9))
+    monkeypatch.setattr(regions, "_kept", {})
+    measured = []
+    measure = type(stylizer.network).measure
+
+    def counted(network, inputs):
+        measured.append(1)
+        return measure(network, inputs)
+
+    monkeypatch.setattr(type(stylizer.network), "measure", counted)
+    paint_regions(PHOTO, [(stylizer, LEFT)], Settings(strength=0.9))
+    first = len(measured)
+    assert first > 0
+    assert (paint_regions(PHOTO, [(stylizer, soft)], Settings(strength=0.9)) == expected).all()
+    assert len(measured) == first
+    paint_regions(PHOTO, [(stylizer, soft)], Settings(strength=0.8))  # measured anew, but for the photo itself
+    paint_regions(255 - PHOTO, [(stylizer, soft)], Settings(strength=0.8))
+    assert len(measured) == first + (first - 1) + first
+
+
 @pytest.mark.parametrize("style", ["udnie", "great_wave"])
 def test_inside_a_hard_edge_the_style_is_what_it_is_without_a_mask(style):
     """No rim: the photo's features beyond the edge made it darker by 20 to 40 levels where the photo is bright."""

@@ -212,7 +212,7 @@ class Network:
             shares = pooled[cell][:, :height, :width]
             for name in (norm.scale, norm.shift, *norm.limits):
                 values = np.stack([statistics[name].reshape(-1) for statistics in each], axis=1)  # (C, len(each))
-                blended[name] = np.tensordot(values, shares, axes=1)[np.newaxis].astype(np.float32)
+                blended[name] = np.tensordot(values, shares, axes=1)[np.newaxis].astype(np.float32, copy=False)
         return blended
 
     def release(self, *which: Form) -> None:

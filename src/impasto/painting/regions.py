@@ -1,7 +1,9 @@
 """Paints regions of one picture, given by masks, in different styles."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from impasto.painting.engine import Array
 from impasto.painting.finishing import color_match, restore_detail, to_pixels
 from impasto.painting.framing import Area, faded
 from impasto.painting.inputs import Input, as_array
+from impasto.painting.network import Network
 from impasto.painting.settings import Settings
 from impasto.painting.strokes import paint_strokes
 from impasto.painting.stylizer import DEFAULT, Stylizer
@@ -24,6 +27,8 @@ OVERLAP = 16
 """Width of the fade-out of a style's statistics outside a hard mask edge, pixels: four positions at stride 4."""
 LEAST_SHARE = 1e-3
 """Two styles overlap where both have at least this share: less than a mask's 1/255, more than a rounding error."""
+MOST_KEPT = 12
+"""The number of measurements that are kept for each network: while a mask is brushed, nothing but the mask changes."""
 
 Mask = NDArray[np.uint8]
 """The opacity of a style: uint8 (h, w), from 0 (transparent) to 255 (opaque)."""
@@ -110,9 +115,9 @@ def _blend_features(
     statistics, matches = [], []
     for one, other in pairs:
         between = {name: np.float32(0.5) * (value + styles[other][name]) for name, value in styles[one].items()}
-        picture, found = network.measure({**small, **between})
+        found, match = _measured(network, {**small, **between}, (strengths[one] + strengths[other]) / 2)
         statistics.append(found)
-        matches.append(color_match(picture, small["image"], (strengths[one] + strengths[other]) / 2))
+        matches.append(match)
     network.release("measuring")  # tiles need the memory
     painted = image.copy()
     for tile in tiles(image.shape[0], image.shape[1], TILE_BY_POSITION, network.reach):
@@ -134,6 +139,27 @@ def _blend_features(
         painted[tile.inner] = to_pixels(finished, image[tile.outer])[tile.kept]
     network.release("frozen_by_position")  # resizing needs the memory
     return painted
+
+
+_Measured = tuple[dict[str, Array], Callable[[Array], Array]]
+_kept: WeakKeyDictionary[Network, tuple[tuple[bytes, _Measured], ...]] = WeakKeyDictionary()
+"""The newest measurements of each network, by the digest of their inputs."""
+
+
+def _measured(network: Network, inputs: Mapping[str, Array], strength: float) -> _Measured:
+    """The statistics of a picture in a style, and the function that matches its colors."""
+    digest = hashlib.sha256(np.float64(strength).tobytes())
+    for name in sorted(inputs):
+        digest.update(f"{name} {inputs[name].shape}".encode())
+        digest.update(np.ascontiguousarray(inputs[name]).data)
+    key, kept = digest.digest(), _kept.get(network, ())
+    for known, found in kept:
+        if known == key:
+            return found
+    picture, statistics = network.measure(inputs)
+    found = statistics, color_match(picture, inputs["image"], strength)
+    _kept[network] = ((key, found), *kept)[:MOST_KEPT]
+    return found
 
 
 def _pairs(shares: Array) -> list[tuple[int, int]]:
