@@ -58,7 +58,9 @@ def test_a_training_reports_and_leaves_the_comparison_at_its_end_out(trained):
     fake = FakeTraining(4)
     result, events = trained(fake)
     assert result == {"message": "Wave: learned after 4 steps", "steps": 4}
-    assert events[0] == {"step": 1, "fraction": 0.25, "seconds_left": 1.0, "objective": 2.0, "message": None}
+    assert [event["step"] for event in events[:2]] == [0, 0]
+    assert [event["message"].partition(":")[0] for event in events[:2]] == ["preparing", "preparing"]
+    assert events[2] == {"step": 1, "fraction": 0.25, "seconds_left": 1.0, "objective": 2.0, "message": None}
     assert events[-1]["message"] == "measuring the result"
     assert fake.interrupts == 1
     assert fake.calls == [(False, True, {"title": "Wave", "minutes": 2, "threads": 1})]
@@ -71,7 +73,7 @@ def test_a_message_names_the_style_and_not_our_file(trained, tmp_path):
             return super().__call__(picture, output, progress=progress, **options)
 
     _, events = trained(Warns(4))
-    assert events[0]["message"] == "Wave: 20 x 20 pixels"
+    assert events[2]["message"] == "Wave: 20 x 20 pixels"
 
 
 def test_stopping_interrupts_once_so_that_what_there_is_is_written(trained):

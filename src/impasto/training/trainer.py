@@ -29,6 +29,8 @@ from impasto.training.style_pictures import warn_small
 
 REPORT_SECONDS = 60.0
 """Interval at which a run evaluates held-out photos and writes its preview and checkpoint."""
+FIRST_REPORT_SECONDS = 15.0
+"""The first of these comes sooner, so that a short run shows what it learns."""
 LOG_STEPS = 10
 """Number of steps between lines of the log."""
 SNAPSHOT_STEPS = 50
@@ -77,7 +79,7 @@ def _learn(run: Run, progress: Callable[[Progress], None]) -> bool:
     snapshots = deque([copy.deepcopy(learner.state_dict())], maxlen=2)
     held_out: dict[str, float] | None = None
     message = warn_small(config.styles, run.pictures, config.recipe.style_size)
-    reported = time.monotonic()
+    reported, wait = time.monotonic(), min(FIRST_REPORT_SECONDS, REPORT_SECONDS)
     with interruptible() as interrupted:
         while True:
             begun = time.monotonic()
@@ -94,8 +96,9 @@ def _learn(run: Run, progress: Callable[[Progress], None]) -> bool:
             if learner.state.step % SNAPSHOT_STEPS == 0:
                 snapshots.append(copy.deepcopy(learner.state_dict()))
 
-            due = world.first and time.monotonic() - reported > REPORT_SECONDS
+            due = world.first and time.monotonic() - reported > wait
             if due:
+                wait = REPORT_SECONDS
                 held_out = run.held_out.quick(run.paint)
                 learner.state.seconds += time.monotonic() - begun
                 begun = reported = time.monotonic()

@@ -115,6 +115,10 @@ def learn(
     """Learn a style. An unfinished run of the same output goes on."""
     import impasto
 
+    nothing = {"step": 0, "fraction": 0.0, "seconds_left": None, "objective": None}
+    report({**nothing, "message": "preparing: loading PyTorch"})
+    train = impasto.train  # which imports it
+    report({**nothing, "message": "preparing: reading the picture's style, and the photos to learn from"})
     told, asked = 0.0, False
 
     def progress(now: Any) -> None:
@@ -134,7 +138,7 @@ def learn(
     there = any(Path(output).parent.glob("*.run/checkpoint.pt"))
 
     def run(resume: bool) -> Any:
-        return impasto.train(
+        return train(
             picture,
             output,
             title=title,

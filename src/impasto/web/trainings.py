@@ -171,6 +171,7 @@ class Trainings:
         picture = safe_file(folder / PICTURE, "this training")
         wanted: dict[str, Any] = {"picture": str(picture), "output": str(output), "options": training.options}
         wanted |= {"title": training.title, "minutes": training.minutes}
+        job.changed(message="preparing")
         for start in range(MOST_STARTS):
             try:
                 reply = await self._trainer.call(

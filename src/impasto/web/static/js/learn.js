@@ -59,8 +59,9 @@ function trainCard(card, job) {
   if (training && job.state === "running") {
     const bar = $("progress", card);
     bar.max = 1;
-    bar.value = training.fraction;
-    $(".job-title", card).textContent = `${name}, ${Math.round(training.fraction * 100)} %${job.seconds_left != null ? `, ${clock(job.seconds_left)} left` : ""}`;
+    if (training.step) bar.value = training.fraction;
+    else bar.removeAttribute("value");
+    if (training.step) $(".job-title", card).textContent = `${name}, ${Math.round(training.fraction * 100)} %${job.seconds_left != null ? `, ${clock(job.seconds_left)} left` : ""}`;
   }
   if (training && !$(".watch", card)) $("progress", card).after(el("div", { class: "watch" }, el("img", { alt: "A photo in the style as it is now" }), el("div", { class: "curve" })));
   if (training) {
