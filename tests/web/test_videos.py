@@ -11,8 +11,13 @@ from PIL import Image
 pytest.importorskip("av")
 
 from impasto.errors import VideoError
+from impasto.painting.load import load
+from impasto.pictures.decode import decode_picture
 from impasto.video.reader import open_clip
-from impasto.web.films import suffix_of
+from impasto.video.steady import Steady
+from impasto.web.films import frame_at, suffix_of
+from impasto.web.tasks import Tasks
+from tests.graphs import write_test_model
 from tests.video.clips import HEIGHT, WIDTH, make_clip, picture
 from tests.web.conftest import STYLE, wait_until
 from tests.web.test_jobs_of_photos import ended
@@ -57,6 +62,18 @@ def test_a_painted_frame_is_the_negative_of_the_frame(client, clip):
     body = {"video": clip["id"], "at": 0, **NEGATIVE}
     painted = pixels_of(client.post("/api/video-preview", json=body)).astype(int)
     assert np.abs(painted - (255 - picture(0).astype(int))).mean() < 6
+
+
+def test_a_painted_frame_is_as_in_the_clip_not_painted_again_for_crisp_strokes(tmp_path):
+    make_clip(tmp_path / "a.mp4", frames=1, size=(768, 1152))
+    model = write_test_model(tmp_path / "negative.onnx")
+    _, block = Tasks(lambda: False, lambda event: None).clip_preview(
+        str(tmp_path / "a.mp4"), "a.mp4", 0, 1152, {"model": str(model), "settings": {}}
+    )
+    stylizer, frame = load(model), frame_at(str(tmp_path / "a.mp4"), "a.mp4", 0, 1152)
+    painted = decode_picture(block, "a.jpg").pixels.astype(int)
+    moving, still = (np.abs(painted - other).mean() for other in (Steady(stylizer, None, 0)(frame), stylizer(frame)))
+    assert moving < 0.8 * still
 
 
 def test_a_clip_is_painted_with_progress_and_plays(client, clip, tmp_path):

@@ -120,6 +120,7 @@ class _Cancel:
 
 async def _work(page: Page, session: Session, job: Job, clip: Clip, film: dict[str, Any]) -> None:
     target = session.file(".mp4")
+    job.changed(message=f"preparing {clip.name}")
 
     def progress(event: dict[str, Any]) -> None:
         if job.state == "running":

@@ -182,10 +182,12 @@ class Tasks:
         return {}, _jpeg(frame_at(path, name, at, side))
 
     def clip_preview(self, path: str, name: str, at: float, side: int, options: Mapping[str, Any]) -> Answer:
-        """One frame of a clip, painted, as a JPEG."""
+        """One frame of a clip, painted as in the whole clip, as a JPEG."""
+        from impasto.video.steady import Steady
         from impasto.web.films import frame_at
 
-        return {}, _jpeg(self._painted(frame_at(path, name, at, side), options))
+        painter = Steady(self._stylizer(options), settings_of(options["settings"]), 0)
+        return {}, _jpeg(painter(frame_at(path, name, at, side)))
 
     def film(
         self, path: str, name: str, target: str, options: Mapping[str, Any], steady: float, size: int | None
