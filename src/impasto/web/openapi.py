@@ -1,15 +1,17 @@
 """The description of the HTTP interface in the OpenAPI format."""
 
+import re
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from impasto import __version__
+from impasto.web.api_pictures import MOST_SIDE
 
-_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-_SIDE = {"name": "side", "in": "query", "schema": {"type": "integer", "minimum": 16, "maximum": 2048}}
+_TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
+_SIDE = {"type": "integer", "minimum": 16, "maximum": MOST_SIDE}
+_JPEG = "image/jpeg"
 _SETTINGS: dict[str, Any] = {
     "strength": {"type": "number", "minimum": 0, "maximum": 2},
     "stroke_size": {"type": "number", "minimum": 0, "maximum": 8},
@@ -81,148 +83,133 @@ def _object(properties: dict[str, Any]) -> Operation:
     return {"type": "object", "properties": properties}
 
 
+def _list(item: Operation) -> Operation:
+    return {"type": "array", "items": item}
+
+
+def _in_query(name: str, schema: Any) -> Operation:
+    return {"name": name, "in": "query", "schema": schema}
+
+
+_NEW_JOB = _object({"job": _TEXT})
+_EVENTS = "text/event-stream"
+
+
 def paths() -> dict[str, dict[str, Operation]]:
     """All addresses of the interface, with their methods."""
-    jpeg, events, names = "image/jpeg", "text/event-stream", [_ID]
-    job = _object({"job": {"type": "string"}})
+    found: dict[str, dict[str, Operation]] = {}
+    for name, operation in {**_server(), **_styles(), **_photos(), **_painting(), **_jobs(), **_videos()}.items():
+        method, path = name.split()
+        inside = [
+            {"name": part, "in": "path", "required": True, "schema": _TEXT} for part in re.findall(r"{(\w+)}", path)
+        ]
+        parameters = [*inside, *operation.get("parameters", ())]
+        found.setdefault(path, {})[method] = {**operation, "parameters": parameters} if parameters else operation
+    return found
+
+
+def _server() -> dict[str, Operation]:
+    return {
+        "get /api/info": _operation("What the server can do, and its limits"),
+        "get /api/openapi.json": _operation("This description"),
+        "delete /api/session": _operation("Delete what this browser has sent and made"),
+    }
+
+
+def _styles() -> dict[str, Operation]:
+    learn = _form(name=_TEXT, minutes=_NUMBER, kind={"type": "string", "enum": ["style", "model"]})
+    return {
+        "get /api/styles": _operation("All styles", schema=_list({"type": "object"})),
+        "patch /api/styles/{name}": _operation(
+            "Rename a style that was learned here", body=_json({"name": _TEXT}, "name")
+        ),
+        "delete /api/styles/{name}": _operation("Delete a style that was learned here"),
+        "get /api/styles/{name}/picture": _operation("A style's picture, or an example", _JPEG),
+        "get /api/styles/{name}/file": _operation(
+            "Download a style that was learned here",
+            "application/octet-stream",
+            parameters=[_in_query("kind", {"enum": ["style", "model"]})],
+        ),
+        "post /api/train": _operation("Learn the style of a picture, as a job", schema=_NEW_JOB, body=learn),
+    }
+
+
+def _photos() -> dict[str, Operation]:
+    return {
+        "get /api/photos": _operation("The photos of this session", schema=_list(_object(_PHOTO))),
+        "post /api/photos": _operation("Send photos; each is answered with its id or an error", body=_form()),
+        "get /api/photos/{id}": _operation("A photo, upright", _JPEG, parameters=[_in_query("side", _SIDE)]),
+        "delete /api/photos/{id}": _operation("Delete a photo"),
+        "get /api/photos/{id}/styles/{name}": _operation(
+            "A photo in one style", _JPEG, parameters=[_in_query("side", _SIDE)]
+        ),
+        "post /api/masks": _operation("Send a mask: white is painted", body=_bytes("image/png")),
+    }
+
+
+def _painting() -> dict[str, Operation]:
+    preview = _json({"photo": _TEXT, **_OPTIONS, **_MASK, "side": _SIDE}, "photo", "styles")
+    several = {
+        "photos": _list(_TEXT),
+        **_OPTIONS,
+        **_MASK,
+        "masks": {"type": "object", "additionalProperties": _TEXT},
+        **_FORMAT,
+        "strip": {"type": "boolean", "description": "leave all metadata out"},
+    }
+    return {
+        "post /api/preview": _operation(
+            "A small copy of a photo, painted. The newest request wins; the others get 409", _JPEG, body=preview
+        ),
+        "post /api/gallery": _operation(
+            "A photo in every style: events `thumbnail` and `done`",
+            _EVENTS,
+            body=_json({"photo": _TEXT, "side": _SIDE}, "photo"),
+        ),
+        "post /api/stylize": _operation(
+            "Paint one picture: picture in, picture out. Nothing is stored",
+            "image/*",
+            parameters=_QUERY,
+            body={"required": True, "content": {"image/*": {"schema": _FILE}, **_form()["content"]}},
+        ),
+        "post /api/settings": _operation("A settings file for `--settings`", body=_json(_OPTIONS, "styles")),
+        "post /api/command": _operation("The command line that paints so", body=_json(_OPTIONS, "styles")),
+        "post /api/paint": _operation(
+            "Paint photos at full size, as a job", schema=_NEW_JOB, body=_json(several, "photos", "styles")
+        ),
+    }
+
+
+def _jobs() -> dict[str, Operation]:
     record = _object(_JOB)
     return {
-        "/api/info": {"get": _operation("What the server can do, and its limits")},
-        "/api/openapi.json": {"get": _operation("This description")},
-        "/api/session": {"delete": _operation("Delete what this browser has sent and made")},
-        "/api/styles": {"get": _operation("All styles", schema={"type": "array", "items": {"type": "object"}})},
-        "/api/styles/{name}": {
-            "parameters": [_NAME],  # type: ignore[dict-item]  # of all methods
-            "patch": _operation(
-                "Rename a style that was learned here", body=_json({"name": {"type": "string"}}, "name")
-            ),
-            "delete": _operation("Delete a style that was learned here"),
-        },
-        "/api/styles/{name}/picture": {"get": _operation("A style's picture, or an example", jpeg, parameters=[_NAME])},
-        "/api/styles/{name}/file": {
-            "get": _operation(
-                "Download a style that was learned here",
-                "application/octet-stream",
-                parameters=[_NAME, {"name": "kind", "in": "query", "schema": {"enum": ["style", "model"]}}],
-            )
-        },
-        "/api/photos": {
-            "get": _operation("The photos of this session", schema={"type": "array", "items": _object(_PHOTO)}),
-            "post": _operation("Send photos; each is answered with its id or an error", body=_form()),
-        },
-        "/api/photos/{id}": {
-            "get": _operation("A photo, upright", jpeg, parameters=[_ID, _SIDE]),
-            "delete": _operation("Delete a photo", parameters=names),
-        },
-        "/api/photos/{id}/styles/{name}": {
-            "get": _operation("A photo in one style", jpeg, parameters=[_ID, _NAME, _SIDE])
-        },
-        "/api/masks": {"post": _operation("Send a mask: white is painted", body=_bytes("image/png"))},
-        "/api/preview": {
-            "post": _operation(
-                "A small copy of a photo, painted. The newest request wins; the others get 409",
-                jpeg,
-                body=_json(
-                    {"photo": {"type": "string"}, **_OPTIONS, **_MASK, "side": _SIDE["schema"]}, "photo", "styles"
-                ),
-            )
-        },
-        "/api/gallery": {
-            "post": _operation(
-                "A photo in every style: events `thumbnail` and `done`",
-                events,
-                body=_json({"photo": {"type": "string"}, "side": _SIDE["schema"]}, "photo"),
-            )
-        },
-        "/api/stylize": {
-            "post": _operation(
-                "Paint one picture: picture in, picture out. Nothing is stored",
-                "image/*",
-                parameters=_QUERY,
-                body={"required": True, "content": {"image/*": {"schema": _FILE}, **_form()["content"]}},
-            )
-        },
-        "/api/settings": {"post": _operation("A settings file for `--settings`", body=_json(_OPTIONS, "styles"))},
-        "/api/command": {"post": _operation("The command line that paints so", body=_json(_OPTIONS, "styles"))},
-        "/api/paint": {
-            "post": _operation(
-                "Paint photos at full size, as a job",
-                schema=job,
-                body=_json(
-                    {
-                        "photos": {"type": "array", "items": {"type": "string"}},
-                        **_OPTIONS,
-                        **_MASK,
-                        "masks": {"type": "object", "additionalProperties": {"type": "string"}},
-                        **_FORMAT,
-                        "strip": {"type": "boolean", "description": "leave all metadata out"},
-                    },
-                    "photos",
-                    "styles",
-                ),
-            )
-        },
-        "/api/jobs": {"get": _operation("All jobs of this session", schema={"type": "array", "items": record})},
-        "/api/jobs/{id}": {
-            "get": _operation("A job", schema=record, parameters=names),
-            "delete": _operation("Cancel a job; what is done stays", schema=record, parameters=names),
-        },
-        "/api/jobs/{id}/events": {
-            "get": _operation("The job now and after each change: events `job`", events, parameters=names)
-        },
-        "/api/jobs/{id}/zip": {"get": _operation("All results of a job", "application/zip", parameters=names)},
-        "/api/jobs/{id}/stop": {
-            "post": _operation("End a training now; what is learned stays", schema=record, parameters=names)
-        },
-        "/api/jobs/{id}/preview": {"get": _operation("The contact sheet of a training", jpeg, parameters=names)},
-        "/api/results/{id}": {
-            "get": _operation(
-                "A result", "*/*", parameters=[_ID, {"name": "inline", "in": "query", "schema": {"enum": ["1"]}}]
-            )
-        },
-        "/api/train": {
-            "post": _operation(
-                "Learn the style of a picture, as a job",
-                schema=job,
-                body=_form(
-                    name={"type": "string"},
-                    minutes={"type": "number"},
-                    kind={"type": "string", "enum": ["style", "model"]},
-                ),
-            )
-        },
-        "/api/videos": {
-            "get": _operation("The clips of this session", schema={"type": "array", "items": {"type": "object"}}),
-            "post": _operation("Send a clip", body=_form()),
-        },
-        "/api/videos/{id}": {"delete": _operation("Delete a clip", parameters=names)},
-        "/api/videos/{id}/frame": {
-            "get": _operation(
-                "One frame; `at` is a share of the duration",
-                jpeg,
-                parameters=[_ID, _SIDE, {"name": "at", "in": "query", "schema": {"type": "number"}}],
-            )
-        },
-        "/api/video-preview": {
-            "post": _operation(
-                "One frame, painted. The newest request wins",
-                jpeg,
-                body=_json(
-                    {"video": {"type": "string"}, "at": {"type": "number"}, **_OPTIONS, **_MASK}, "video", "styles"
-                ),
-            )
-        },
-        "/api/video": {
-            "post": _operation(
-                "Paint a clip, as a job",
-                schema=job,
-                body=_json(
-                    {"video": {"type": "string"}, **_OPTIONS, "steady": {"type": "number"}, "size": _FORMAT["size"]},
-                    "video",
-                    "styles",
-                ),
-            )
-        },
+        "get /api/jobs": _operation("All jobs of this session", schema=_list(record)),
+        "get /api/jobs/{id}": _operation("A job", schema=record),
+        "delete /api/jobs/{id}": _operation("Cancel a job; what is done stays", schema=record),
+        "get /api/jobs/{id}/events": _operation("The job now and after each change: events `job`", _EVENTS),
+        "get /api/jobs/{id}/zip": _operation("All results of a job", "application/zip"),
+        "post /api/jobs/{id}/stop": _operation("End a training now; what is learned stays", schema=record),
+        "get /api/jobs/{id}/preview": _operation("The contact sheet of a training", _JPEG),
+        "get /api/results/{id}": _operation("A result", "*/*", parameters=[_in_query("inline", {"enum": ["1"]})]),
+    }
+
+
+def _videos() -> dict[str, Operation]:
+    frame = {"video": _TEXT, "at": _NUMBER, "side": _SIDE, **_OPTIONS}
+    whole = {"video": _TEXT, **_OPTIONS, "steady": _NUMBER, "size": _FORMAT["size"]}
+    return {
+        "get /api/videos": _operation("The clips of this session", schema=_list({"type": "object"})),
+        "post /api/videos": _operation("Send a clip", body=_form()),
+        "delete /api/videos/{id}": _operation("Delete a clip"),
+        "get /api/videos/{id}/frame": _operation(
+            "One frame; `at` is a share of the duration",
+            _JPEG,
+            parameters=[_in_query("side", _SIDE), _in_query("at", _NUMBER)],
+        ),
+        "post /api/video-preview": _operation(
+            "One frame, painted. The newest request wins", _JPEG, body=_json(frame, "video", "styles")
+        ),
+        "post /api/video": _operation("Paint a clip, as a job", schema=_NEW_JOB, body=_json(whole, "video", "styles")),
     }
 
 
