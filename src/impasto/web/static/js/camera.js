@@ -15,6 +15,7 @@ export class Camera {
     this.running = false;
     this.turn = 0; // counts starts, so that the loop of an earlier one ends
     this.mirror = false;
+    this.showsFirst = false; // the camera as it is, until the first painting comes
     this.width = 640;
     this.last = null;
     this.sent = 0;
@@ -26,6 +27,7 @@ export class Camera {
     this.stop();
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("The browser gives the camera only to localhost and https.");
     this.running = true;
+    this.last = null;
     const turn = ++this.turn;
     const video = { width: { ideal: this.width }, frameRate: { ideal: 30 }, ...(device && { deviceId: { exact: device } }) };
     let stream;
@@ -78,6 +80,7 @@ export class Camera {
 
   async capture() {
     const { videoWidth, videoHeight } = this.video;
+    if (videoWidth && this.showsFirst && !this.last) this.draw(this.video, videoWidth, videoHeight, this.mirror);
     if (!videoWidth || this.socket?.readyState !== WebSocket.OPEN || !this.options) return;
     const now = performance.now();
     for (const [number, sent] of this.away) if (now - sent > LOST_AFTER) this.away.delete(number);
@@ -111,11 +114,17 @@ export class Camera {
     this.last = new Blob([data.slice(HEADER)], { type: "image/jpeg" });
     const bitmap = await createImageBitmap(this.last);
     if (!this.running) return;
-    if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) Object.assign(this.canvas, { width: bitmap.width, height: bitmap.height });
-    this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    this.draw(bitmap, bitmap.width, bitmap.height);
     bitmap.close();
     const seconds = sent === undefined ? header.getFloat32(8, true) : (performance.now() - sent) / 1000;
     this.told({ rate: header.getFloat32(4, true), latency: seconds, dropped: header.getUint32(12, true), number });
+  }
+
+  draw(image, width, height, mirrored = false) {
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+    const context = this.canvas.getContext("2d");
+    context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0);
+    context.drawImage(image, 0, 0, width, height);
   }
 
   stop() {

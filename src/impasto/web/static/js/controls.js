@@ -34,10 +34,10 @@ export function createControls(host, label, parts = {}) {
   const dice = el("button", { type: "button", class: "icon", "aria-label": "Another seed", title: "Another seed", onclick: () => tune({ seed: Math.floor(Math.random() * 10000) }) }, icon("dice"));
   const more = el("details", { class: "more" }, el("summary", { text: "More" }),
     el("label", { class: "check" }, crisp, "Crisp strokes on large pictures"),
-    parts.seed && el("div", { class: "pair" }, el("label", { class: "field" }, "Seed, for styles with noise", seed), dice));
+    el("div", { class: "pair" }, el("label", { class: "field" }, "Seed, for styles with noise", seed), dice));
   const reset = el("button", { type: "button", class: "link reset", text: "Back to the defaults", onclick: () => tune(get("info")?.defaults ?? {}) });
 
-  host.replaceChildren(...[el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, parts.colors && colors, parts.mask && maskRow(), more, reset].filter(Boolean));
+  host.replaceChildren(...[el("div", { class: "mix" }, shares, adder), strength.row, stroke.row, parts.colors && colors, parts.mask && maskRow(), parts.seed && more, reset].filter(Boolean));
 
   const show = () => {
     const { styles, settings } = get("options");
@@ -63,7 +63,7 @@ export function createControls(host, label, parts = {}) {
 }
 
 function assign(input, value) {
-  if (Number(input.value) !== value) input.value = value;
+  if (input.value === "" || Number(input.value) !== value) input.value = value;
   if (input.type === "range") input.style.setProperty("--at", `${((input.value - input.min) / (input.max - input.min)) * 100}%`);
 }
 

@@ -1,7 +1,7 @@
 /** The gallery: every style, on the photo that is shown. One is chosen, or two or three are mixed. */
 
 import { el, icon, keepOneStop, rove, say } from "./dom.js";
-import { get, mix, mixes, on, title, toggleInMix } from "./state.js";
+import { get, mix, mixes, on, photo, title, toggleInMix } from "./state.js";
 
 const MOST_FAILURES = 8;
 
@@ -17,7 +17,7 @@ export function createGallery(host) {
   };
   on("styles", draw);
   on("options", () => mark(host));
-  on("thumbnails", () => pictures(host));
+  on(["thumbnails", "photo"], () => pictures(host));
   draw();
 }
 
@@ -57,13 +57,28 @@ function mark(host) {
     add.hidden = (inMix && !several) || !mixes(name);
   }
   keepOneStop(host, ".tile", (button) => button.dataset.style in chosen);
+  show(host, host.querySelector('[aria-pressed="true"]'));
+}
+
+/** Scrolls the gallery, and nothing else, so that a tile is seen. */
+function show(host, tile) {
+  const box = tile?.getBoundingClientRect();
+  for (const scroller of [host, host.querySelector(".tiles")]) {
+    const seen = scroller.getBoundingClientRect();
+    if (!box?.width || !seen.width) return;
+    if (box.left < seen.left || box.right > seen.right) scroller.scrollLeft += (box.left + box.right - seen.left - seen.right) / 2;
+    if (box.top < seen.top || box.bottom > seen.bottom) scroller.scrollTop += (box.top + box.bottom - seen.top - seen.bottom) / 2;
+  }
 }
 
 function pictures(host) {
   const urls = get("thumbnails");
+  const open = photo();
+  host.style.setProperty("--ratio", open ? Math.min(1.6, Math.max(1, open.width / open.height)) : 1.5);
   for (const style of get("styles")) {
     const image = host.querySelector(`[data-style="${CSS.escape(style.name)}"] img`);
     const url = urls[style.name] ?? style.picture;
+    image?.classList.toggle("stale", Boolean(open) && !(style.name in urls)); // of another photo
     if (image && image.getAttribute("src") !== url) {
       image.classList.remove("loaded");
       image.src = url;

@@ -109,22 +109,31 @@ export function basics(card, job, name) {
 }
 
 function stateLine(job, name) {
+  if (job.state === "done" && job.results?.length) return named(job.results);
   const verbs = { queued: "waits", done: "done", failed: "failed", cancelled: "cancelled" };
   return job.state === "running" ? `${name} ${job.kind === "train" ? "" : `${job.done}/${job.total}`}`.trim() : `${name}: ${verbs[job.state] ?? job.state}`;
 }
 
-export const summary = (results) => (results.length === 1 ? `${results[0].name}, ${results[0].width} × ${results[0].height}, ${size(results[0].bytes)}` : `${results.length} pictures, ${size(results.reduce((sum, { bytes }) => sum + bytes, 0))}`);
+const named = (results) => (results.length === 1 ? results[0].name : `${results.length} pictures`);
+
+/** A note about the results; the title of a job that is done names them already. */
+export function summary({ state, results }) {
+  const [{ width, height }] = results;
+  const facts = [state !== "done" && named(results), results.length === 1 && `${width} × ${height}`, size(results.reduce((sum, { bytes }) => sum + bytes, 0))];
+  return el("span", { class: "note", text: facts.filter(Boolean).join(", ") });
+}
 
 function paintCard(card, job) {
   const buttons = basics(card, job, "Painting");
   if (!finished(job) || buttons.firstChild || !job.results.length) return;
-  buttons.append(el("span", { class: "note", text: summary(job.results) }),
+  buttons.append(summary(job),
     job.results.length === 1 ? el("button", { class: "small", onclick: () => download(job.results[0].url, job.results[0].name) }, icon("download"), "Download")
       : el("button", { class: "small", onclick: () => download(`/api/jobs/${job.id}/zip`) }, icon("download"), "All as zip"));
 }
 
 export function createJobs() {
   showCards($("#jobs"), "paint", paintCard);
+  new ResizeObserver(() => document.body.style.setProperty("--jobs", `${$("#jobs").offsetHeight}px`)).observe($("#jobs")); // the panel leaves room
   hearTabs((what) => what === "jobs" && loadJobs());
   document.addEventListener("visibilitychange", seenOrHidden);
   on("jobs", () => {

@@ -23,7 +23,7 @@ function told(message) {
   else if (performance.now() - meterShown > 250) {
     meterShown = performance.now();
     note.textContent = "";
-    $("#live-meter").hidden = false;
+    if (!$("#live-screen").dataset.frames) buttons(true);
     $("#live-meter").textContent = `${message.rate.toFixed(1)} frames a second, ${Math.round(message.latency * 1000)} ms behind`;
     $("#live-screen").dataset.frames = message.number;
   }
@@ -36,7 +36,10 @@ async function start() {
     camera.setOptions(options());
     await camera.start($("#live-camera").value);
     $("#live-empty").hidden = true;
-    buttons(true);
+    buttons(false);
+    $("#live-stop").disabled = false;
+    $("#live-meter").hidden = false;
+    $("#live-meter").textContent = "Getting ready: this is the camera itself";
     await listCameras();
   } finally {
     $("#live-start").disabled = false;
@@ -53,6 +56,7 @@ function stop() {
 
 function buttons(running) {
   for (const name of ["stop", "shot", "record", "full"]) $(`#live-${name}`).disabled = !running;
+  if (!running) delete $("#live-screen").dataset.frames;
 }
 
 async function listCameras() {
@@ -99,6 +103,7 @@ function record() {
 
 export function createLive() {
   camera = new Camera($("#live-canvas"), told);
+  camera.showsFirst = true;
   createGallery($("#live-gallery"));
   createControls($("#live-controls"), $("#live-label"), { mask: false, seed: false });
   const tell = () => {

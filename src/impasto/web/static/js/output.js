@@ -53,6 +53,7 @@ async function save() {
   if (choice.size) body.size = choice.size;
   if (!all && masks[photo().id]) body.mask = masks[photo().id];
   else if (Object.keys(masks).length) body.masks = masks;
+  for (const { id, state, failures } of jobsOf("paint")) if (state === "done" && !failures?.length) dismiss(id); // has been delivered
   const { job } = await post("/api/paint", body);
   say(all ? `Painting ${chosen.length} photos at full size.` : "Painting at full size.");
   deliver(await track(job));

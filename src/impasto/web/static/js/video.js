@@ -87,11 +87,11 @@ async function start() {
 }
 
 function videoCard(card, job) {
-  const buttons = basics(card, job, "Video");
+  const buttons = basics(card, job, "Painting the clip");
   if (!finished(job) || buttons.firstChild || !job.results?.length) return;
   const [result] = job.results;
   buttons.before(el("video", { src: `${result.url}?inline=1`, controls: true, playsinline: true, preload: "metadata", "aria-label": `Painted: ${result.name}` }));
-  buttons.append(el("span", { class: "note", text: summary(job.results) }), el("button", { class: "small primary", onclick: () => download(result.url, result.name) }, icon("download"), "Download"));
+  buttons.append(summary(job), el("button", { class: "small primary", onclick: () => download(result.url, result.name) }, icon("download"), "Download"));
 }
 
 function showDivider() {

@@ -110,6 +110,7 @@ function captions(box) {
     caption.hidden = get("mode") === "single" || get("masking") || (!half && hidden[which]);
     const outside = which === "before" ? box.left : width - box.left - box.width;
     caption.style.setProperty("--inset", `${Math.max(0, outside) + 10}px`);
+    caption.style.setProperty("--most", `${(Math.min(width, box.width) / (half ? 1 : 2)) - 18}px`);
     caption.style.setProperty("--top", `${Math.max(0, box.top) + 10 + (half && upright && which === "after" ? height : 0)}px`);
   }
 }
