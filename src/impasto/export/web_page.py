@@ -136,7 +136,7 @@ def export_page(
     files["ort/LICENSE.txt"] = LICENSE.encode()
     files |= _static_files(options.title)
     page = {"title": options.title, "runtimes": runtimes, "networks": networks, "styles": described, "numbers": NUMBERS}
-    files[MARK] = json.dumps(page, sort_keys=True, separators=(",", ":")).encode()
+    files[MARK] = json.dumps(page, separators=(",", ":")).encode()  # in order: the page loads the first network at once
     later = [name for name in files if "jspi" in name or name.startswith("icon-") or name.endswith("LICENSE.txt")]
     files["sw.js"] = _service_worker(files, later)
     _write(folder, files)
