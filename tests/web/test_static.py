@@ -37,7 +37,7 @@ def test_the_pages_hold_no_script_or_style_that_the_policy_forbids(path):
 
 def test_every_file_and_icon_that_is_named_is_there():
     text = "\n".join(read(path) for path in TEXTS)
-    for name, mark in re.findall(r"/static/([\w./-]+?\.\w+)(?:#([\w-]+))?(?=[\"'`])", text):
+    for name, mark in re.findall(r"\bstatic/([\w./-]+?\.\w+)(?:#([\w-]+))?(?=[\"'`])", text):
         assert (STATIC / name).is_file(), name
         assert not mark or f'id="{mark}"' in read(STATIC / name), mark
     for path in STATIC.glob("js/*.js"):
@@ -45,6 +45,12 @@ def test_every_file_and_icon_that_is_named_is_there():
             assert (path.parent / name).is_file(), name
     for name in set(re.findall(r'icon\("(\w+)"\)', text)):
         assert f'id="{name}"' in read(STATIC / "icons.svg"), name
+
+
+def test_addresses_are_relative_so_that_a_proxy_may_offer_the_page_under_a_path():
+    text = "\n".join(read(path) for path in TEXTS)
+    assert len(re.findall(r"[\"'`(](?:api|static)/", text)) > 50
+    assert re.findall(r"[\"'`(]/(?:api|static|live)\b.*", text) == []
 
 
 def test_every_element_that_a_script_looks_for_by_its_id_is_in_a_page():

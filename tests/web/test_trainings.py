@@ -102,7 +102,7 @@ def test_a_training_reports_its_curve_and_its_style_joins_the_others(tmp_path):
     assert (record["state"], record["message"]) == ("done", "learned after 3 steps")
     assert record["training"]["curve"] == [[1, 5.0], [2, 2.5], [3, 5.0 / 3]]
     assert record["training"]["style"] == first == "my_wave"
-    assert record["training"]["preview"].startswith(f"/api/jobs/{record['id']}/preview")
+    assert record["training"]["preview"].startswith(f"api/jobs/{record['id']}/preview")
     assert minutes == 2
     assert (tmp_path / "styles" / "my_wave.safetensors").read_bytes() == b"style"
     assert (tmp_path / "styles" / "my_wave.jpg").read_bytes() == b"card"

@@ -132,7 +132,7 @@ async def gallery(request: Request) -> Response:
             except Refusal as refusal:
                 yield sse("thumbnail", {"style": name, "error": refusal.text})
                 continue
-            yield sse("thumbnail", {"style": name, "url": f"/api/photos/{photo.id}/styles/{name}?side={side}"})
+            yield sse("thumbnail", {"style": name, "url": f"api/photos/{photo.id}/styles/{name}?side={side}"})
         yield sse("done", {})
 
     return event_stream(events())

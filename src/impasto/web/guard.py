@@ -212,13 +212,17 @@ class Guard:
         return any(secrets.compare_digest(text.encode(), token.encode()) for text in given)
 
     def _with_token(self, scope: Scope) -> str | None:
-        """The address without its token, for a page that was opened with one; else None."""
+        """The address without its token, for a page that was opened with one; else None.
+
+        It is relative: a proxy may offer the server under a path of its own.
+        """
         if self._access.token is None or scope["method"] != "GET" or not _query_token(scope):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query.pop("token", None)
         rest = urlencode(query, doseq=True)
-        return f"/{quote(scope['path'].lstrip('/'))}" + (f"?{rest}" if rest else "")
+        last: str = scope["path"].rpartition("/")[2]
+        return (quote(last) or ".") + (f"?{rest}" if rest else "")
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
         if scope["type"] == "websocket":

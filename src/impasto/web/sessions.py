@@ -98,7 +98,7 @@ class Result:
     def record(self) -> dict[str, Any]:
         """What the interface says of it."""
         size = {"width": self.width, "height": self.height, "bytes": self.bytes}
-        return {"id": self.id, "name": self.name, "url": f"/api/results/{self.id}", **size, "type": self.kind}
+        return {"id": self.id, "name": self.name, "url": f"api/results/{self.id}", **size, "type": self.kind}
 
 
 @dataclass

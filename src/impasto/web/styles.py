@@ -243,7 +243,7 @@ def _record(
     name: str, title: str, artist: str = "", year: str = "", *, own: bool = False, kind: Kind = "style"
 ) -> dict[str, Any]:
     described = {"name": name, "title": title or name, "artist": artist, "year": year}
-    return {**described, "own": own, "kind": kind, "picture": f"/api/styles/{name}/picture"}
+    return {**described, "own": own, "kind": kind, "picture": f"api/styles/{name}/picture"}
 
 
 def _plain(error: Exception, path: Path, name: str) -> str:

@@ -199,7 +199,7 @@ class Trainings:
             del curve[1:-1:2]
         path = _preview(folder)
         if path is not None:
-            job.training["preview"] = f"/api/jobs/{job.id}/preview?v={path.stat().st_mtime_ns}"
+            job.training["preview"] = f"api/jobs/{job.id}/preview?v={path.stat().st_mtime_ns}"
         job.training |= {"step": event["step"], "fraction": event["fraction"]}
         job.changed(
             done=event["fraction"],

@@ -87,7 +87,7 @@ export async function follow(id, changed, signal) {
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 5)) {
     let last = null; // one that is cancelled may still add what it has painted: the server ends the stream
     try {
-      const response = await send(`/api/jobs/${id}/events`, { signal });
+      const response = await send(`api/jobs/${id}/events`, { signal });
       for await (const { data } of eventsOf(response)) {
         pause = 0.5;
         last = data;

@@ -21,7 +21,7 @@ camera.mirror = number("mirror", 0) === 1;
 
 async function begin() {
   if (!Object.keys(styles).length) {
-    const all = await (await fetch("/api/styles")).json();
+    const all = await (await fetch("api/styles")).json();
     styles[(all.find(({ name }) => name === "great_wave") ?? all[0]).name] = 1;
   }
   camera.setOptions({ styles, settings: { strength: number("strength", 1), stroke_size: number("stroke_size", 1), keep_colors: query.get("keep_colors") }, steady: number("steady", 0.5) });

@@ -45,7 +45,7 @@ export class Camera {
   }
 
   connect() {
-    const socket = (this.socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`));
+    const socket = (this.socket = new WebSocket(new URL("api/live", location.href.replace(/^http/, "ws"))));
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => {
       this.sent = 0;

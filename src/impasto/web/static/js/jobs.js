@@ -20,11 +20,11 @@ export function track(id) {
 
 export const cancel = (job) => attempt(async () => {
   const learned = job.kind === "train" && job.state === "running";
-  if (!learned || (await confirm("Cancel the training?", "What it has learned is lost. “Stop and keep it” keeps it.", "Cancel the training"))) await remove(`/api/jobs/${job.id}`);
+  if (!learned || (await confirm("Cancel the training?", "What it has learned is lost. “Stop and keep it” keeps it.", "Cancel the training"))) await remove(`api/jobs/${job.id}`);
 });
 
 export async function loadJobs() {
-  const jobs = await attempt(() => fetchJson("/api/jobs"));
+  const jobs = await attempt(() => fetchJson("api/jobs"));
   if (!jobs) return;
   set("jobs", jobs);
   for (const job of jobs) if (finished(job)) settle(job);
@@ -128,7 +128,7 @@ function paintCard(card, job) {
   if (!finished(job) || buttons.firstChild || !job.results.length) return;
   buttons.append(summary(job),
     job.results.length === 1 ? el("button", { class: "small", onclick: () => download(job.results[0].url, job.results[0].name) }, icon("download"), "Download")
-      : el("button", { class: "small", onclick: () => download(`/api/jobs/${job.id}/zip`) }, icon("download"), "All as zip"));
+      : el("button", { class: "small", onclick: () => download(`api/jobs/${job.id}/zip`) }, icon("download"), "All as zip"));
 }
 
 export function createJobs() {

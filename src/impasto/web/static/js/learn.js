@@ -37,7 +37,7 @@ async function start() {
   const button = $("#learn-start");
   button.disabled = true;
   try {
-    const { job } = await upload("/api/train", form, (share) => (button.textContent = share < 1 ? `Sending ${Math.round(share * 100)} %` : "Start learning"));
+    const { job } = await upload("api/train", form, (share) => (button.textContent = share < 1 ? `Sending ${Math.round(share * 100)} %` : "Start learning"));
     chosen = null;
     $("#learn-form").reset();
     $("#learn-picture").hidden = true;
@@ -71,14 +71,14 @@ function trainCard(card, job) {
     $(".curve", card).replaceChildren(curve(training.curve ?? []));
   }
   if (job.state === "running" && !buttons.firstChild)
-    buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`/api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
+    buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
   if (finished(job)) buttons.replaceChildren(...(training?.style ? [el("button", { class: "small primary", text: "Paint with it", onclick: () => paintWith(training.style) })] : []));
   if (finished(job) && card.dataset.state && card.dataset.state !== job.state) loadStyles();
 }
 
 /** The styles from the server; thumbnails of new ones are painted. */
 export async function loadStyles() {
-  const styles = await attempt(() => fetchJson("/api/styles"));
+  const styles = await attempt(() => fetchJson("api/styles"));
   if (!styles) return;
   const before = new Set(get("styles").map(({ name }) => name));
   set("styles", styles);
@@ -114,7 +114,7 @@ function paintWith(name) {
   location.hash = "paint";
 }
 
-const address = ({ name }) => `/api/styles/${encodeURIComponent(name)}`;
+const address = ({ name }) => `api/styles/${encodeURIComponent(name)}`;
 
 function ownStyle(style) {
   const input = el("input", { type: "text", value: style.title, maxlength: 60, "aria-label": `Name of ${style.title}`, spellcheck: "false", onchange: () => attempt(() => rename(style, input)) });

@@ -112,7 +112,7 @@ export function createLive() {
     const { strength, stroke_size: strokes, keep_colors: colors } = get("options").settings;
     const query = new URLSearchParams([...styles.map((style) => ["style", style]), ["strength", strength], ["stroke_size", strokes], ...(colors ? [["keep_colors", colors]] : []),
       ["steady", $("#live-steady").value], ["width", $("#live-width").value], ["mirror", Number($("#live-mirror").checked)]]);
-    $("#live-bare").href = `/live?${query}`;
+    $("#live-bare").href = `live?${query}`;
   };
   const showMirror = () => {
     camera.mirror = $("#live-mirror").checked;

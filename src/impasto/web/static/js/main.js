@@ -93,7 +93,7 @@ function keyboard() {
 async function forget() {
   if (!(await confirm("Delete everything of this session?", "Photos, results and history are removed. Styles that you learned stay."))) return;
   await attempt(async () => {
-    await remove("/api/session");
+    await remove("api/session");
     sessionStorage.clear();
     location.reload();
   });
@@ -116,7 +116,7 @@ function start() {
 async function load() {
   for (;;) {
     try {
-      const info = await fetchJson("/api/info");
+      const info = await fetchJson("api/info");
       set("info", info);
       if (!Object.keys(get("options").styles).length) tune(info.defaults);
       await loadStyles();

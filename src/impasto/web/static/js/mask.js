@@ -98,7 +98,7 @@ export async function maskId(of = photo()) {
   if (!drawn || (isBlank(drawn.strokes) && !drawn.invert)) return null;
   const key = [of.id, drawn.version, drawn.soft, drawn.invert].join();
   if (!sent.has(key)) {
-    const response = await send("/api/masks", { method: "POST", body: await pngOf(drawn, maskSize(of)), type: "image/png" });
+    const response = await send("api/masks", { method: "POST", body: await pngOf(drawn, maskSize(of)), type: "image/png" });
     sent.set(key, (await response.json()).id);
   }
   return sent.get(key);

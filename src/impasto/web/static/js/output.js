@@ -54,7 +54,7 @@ async function save() {
   if (!all && masks[photo().id]) body.mask = masks[photo().id];
   else if (Object.keys(masks).length) body.masks = masks;
   for (const { id, state, failures } of jobsOf("paint")) if (state === "done" && !failures?.length) dismiss(id); // has been delivered
-  const { job } = await post("/api/paint", body);
+  const { job } = await post("api/paint", body);
   say(all ? `Painting ${chosen.length} photos at full size.` : "Painting at full size.");
   deliver(await track(job));
 }
@@ -63,7 +63,7 @@ async function save() {
 function deliver(job) {
   if (!job.results.length || job.state === "cancelled") return;
   if (job.total === 1) download(job.results[0].url, job.results[0].name);
-  else download(`/api/jobs/${job.id}/zip`);
+  else download(`api/jobs/${job.id}/zip`);
   say(job.failures?.length ? `${job.results.length} of ${job.total} are saved; ${job.failures[0].name}: ${job.failures[0].error}` : "Saved to your downloads.", Boolean(job.failures?.length));
 }
 
@@ -71,7 +71,7 @@ async function pngAtFullSize() {
   const body = { photos: [get("photo")], ...get("options"), format: "png" };
   const drawn = await maskId();
   if (drawn) body.mask = drawn;
-  const { job: id } = await post("/api/paint", body);
+  const { job: id } = await post("api/paint", body);
   const job = await track(id);
   dismiss(id);
   if (!job.results.length) throw new Error(job.failures?.[0]?.error ?? "The painting was cancelled.");
@@ -102,13 +102,13 @@ function showCommand() {
   if (!$("#command").closest("details").open || !Object.keys(get("options").styles).length) return;
   asked = setTimeout(() => attempt(async () => {
     const options = get("options");
-    const { command } = await post("/api/command", options);
+    const { command } = await post("api/command", options);
     if (get("options") === options) $("#command").textContent = command;
   }), 150);
 }
 
 async function saveSettings() {
-  const blob = await picture("/api/settings", get("options"));
+  const blob = await picture("api/settings", get("options"));
   download(blob, "impasto-settings.json");
 }
 

@@ -31,7 +31,7 @@ export async function addFiles(files) {
     const form = new FormData();
     form.append("file", file, file.webkitRelativePath || file.path || file.name);
     try {
-      const [answer] = await upload("/api/photos", form, (share) => progress(index, list.length, share), mine.signal);
+      const [answer] = await upload("api/photos", form, (share) => progress(index, list.length, share), mine.signal);
       if (answer.error) {
         problems.push(answer.error.startsWith(answer.name) ? answer.error : `${answer.name}: ${answer.error}`);
         continue;
@@ -62,14 +62,14 @@ function progress(done, total, share) {
 
 /** The photos that the session has: after a reload, or when another tab changed them. */
 export async function loadPhotos() {
-  const photos = await fetchJson("/api/photos");
+  const photos = await fetchJson("api/photos");
   set("photos", photos);
   if (!photos.some(({ id }) => id === get("photo"))) set("photo", photos[0]?.id ?? null);
 }
 
 /** Removes a photo from the session. */
 export async function removePhoto(id) {
-  await attempt(() => remove(`/api/photos/${id}`));
+  await attempt(() => remove(`api/photos/${id}`));
   const at = get("photos").findIndex((photo) => photo.id === id);
   const photos = get("photos").filter((photo) => photo.id !== id);
   set("photos", photos);
@@ -140,7 +140,7 @@ function showStrip() {
   const tiles = photos.map((photo, index) => el("span", { class: "thumb-box" },
     el("button", { class: "thumb", "aria-pressed": String(photo.id === get("photo")), "aria-label": `${photo.name}, ${index + 1} of ${photos.length}${hasMask(photo.id) ? ", has a mask" : ""}`, title: photo.name, onclick: () => set("photo", photo.id),
       onkeydown: (event) => { if (event.key === "Delete") removePhoto(photo.id); } },
-      el("img", { src: `/api/photos/${photo.id}?side=128`, alt: "", loading: "lazy", draggable: "false" }), hasMask(photo.id) && el("span", { class: "mark" }, icon("brush"))),
+      el("img", { src: `api/photos/${photo.id}?side=128`, alt: "", loading: "lazy", draggable: "false" }), hasMask(photo.id) && el("span", { class: "mark" }, icon("brush"))),
     el("button", { class: "remove", tabindex: -1, "aria-label": `Remove ${photo.name}`, title: "Remove (Delete)", onclick: () => removePhoto(photo.id) }, icon("close"))));
   host.replaceChildren(el("p", { class: "count", text: photos.length > 1 ? `${at + 1}/${photos.length}` : "Photos" }),
     el("button", { class: "thumb more", "aria-label": "Add photos", title: "Add photos", onclick: () => $("#add-files").click() }, icon("plus")), ...tiles);
@@ -183,7 +183,7 @@ export function createPhotos() {
     addFiles(files);
   });
   $("#try-example").addEventListener("click", () => attempt(async () => {
-    const blob = await (await fetch("/static/example.webp")).blob();
+    const blob = await (await fetch("static/example.webp")).blob();
     await addFiles([new File([blob], "castle.webp", { type: "image/webp" })]);
   }));
 }

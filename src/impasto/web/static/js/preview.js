@@ -69,7 +69,7 @@ function showPhoto(key) {
   const side = neededSide();
   if (shown.before.key === key && shown.before.side >= side) return;
   shown.before = { key, side };
-  showImage("before", `/api/photos/${get("photo")}?side=${side}`);
+  showImage("before", `api/photos/${get("photo")}?side=${side}`);
 }
 
 function fromCache(which, key) {
@@ -88,7 +88,7 @@ function placeholder() {
   const now = JSON.parse(keyOf("painted"));
   if (shown.painted.photo === now[0]) return; // what is on the stage is nearer than a thumbnail
   shown.painted = { key: "", side: 0, photo: now[0] };
-  showImage("painted", get("thumbnails")[Object.keys(now[1])[0]] ?? `/api/photos/${now[0]}?side=512`);
+  showImage("painted", get("thumbnails")[Object.keys(now[1])[0]] ?? `api/photos/${now[0]}?side=512`);
 }
 
 /** Says whether the stage is still being painted, also to style sheets and tests. */
@@ -153,7 +153,7 @@ async function paint({ which, key, side, large }) {
     const drawn = await maskId();
     if (drawn) body.mask = drawn;
     if (key !== keyOf(which)) return;
-    const url = URL.createObjectURL(await picture("/api/preview", body, abort.signal));
+    const url = URL.createObjectURL(await picture("api/preview", body, abort.signal));
     remember(`${key} ${side}`, url);
     const wanted = keyOf(which);
     if (key === wanted || (shown[which].key !== wanted && JSON.parse(key)[0] === get("photo"))) present(which, key, side, url);

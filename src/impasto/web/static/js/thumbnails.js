@@ -18,7 +18,7 @@ export async function paintGallery() {
     const missing = get("styles").some(({ name }) => !(name in (known.get(photo) ?? {})));
     if (!missing) return;
     try {
-      const response = await send("/api/gallery", { method: "POST", json: { photo, side: SIDE }, signal: mine.signal });
+      const response = await send("api/gallery", { method: "POST", json: { photo, side: SIDE }, signal: mine.signal });
       for await (const { event, data } of eventsOf(response)) {
         if (event === "done") return;
         if (event !== "thumbnail") continue;

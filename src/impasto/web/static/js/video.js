@@ -21,7 +21,7 @@ async function send(file) {
   form.append("file", file);
   const hint = $("#video-hint");
   try {
-    clip = await upload("/api/videos", form, (share) => (hint.textContent = share < 1 ? `Sending ${Math.round(share * 100)} %` : "Reading the clip"));
+    clip = await upload("api/videos", form, (share) => (hint.textContent = share < 1 ? `Sending ${Math.round(share * 100)} %` : "Reading the clip"));
   } finally {
     hint.textContent = "Choose a clip";
   }
@@ -49,10 +49,10 @@ async function update() {
       const at = Number($("#video-at").value);
       const key = JSON.stringify([clip.id, at, get("options")]);
       if (key === shown || !Object.keys(get("options").styles).length) return;
-      $("#video-before").src = `/api/videos/${clip.id}/frame?at=${at}&side=${SIDE}`;
+      $("#video-before").src = `api/videos/${clip.id}/frame?at=${at}&side=${SIDE}`;
       shown = key;
       try {
-        const url = URL.createObjectURL(await picture("/api/video-preview", { video: clip.id, at, side: SIDE, ...get("options") }));
+        const url = URL.createObjectURL(await picture("api/video-preview", { video: clip.id, at, side: SIDE, ...get("options") }));
         URL.revokeObjectURL($("#video-painted").src);
         $("#video-painted").src = url;
       } catch (error) {
@@ -81,7 +81,7 @@ function forget() {
 async function start() {
   const body = { video: clip.id, ...get("options"), steady: Number($("#video-steady").value) };
   if ($("#video-size").value) body.size = Number($("#video-size").value);
-  const { job } = await post("/api/video", body);
+  const { job } = await post("api/video", body);
   track(job);
   $("#video-jobs").scrollIntoView({ behavior: "smooth", block: "nearest" });
 }
