@@ -84,6 +84,29 @@ class RrminaBlock(nn.Module):
         return x + y
 
 
+class NormFirst(nn.Module):
+    """NormReluConv: the layers of a convolution in another order."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm_layer = nn.InstanceNorm2d(width, affine=True)
+        self.conv_layer = nn.Conv2d(width, width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv_layer(F.pad(torch.relu(self.norm_layer(x)), (1,) * 4, mode="reflect"))
+        return y
+
+
+class NormFirstBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = NormFirst(width), NormFirst(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.conv2(self.conv1(x))
+        return y
+
+
 class RrminaUp(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -96,10 +119,16 @@ class RrminaUp(nn.Module):
 
 
 class Rrmina(nn.Module):
-    """TransformerNetwork (`sizes` 3, 3), TransformerResNextNetwork (1, 3, 1), or with tanh: BGR, 0 to 255."""
+    """TransformerNetwork (`sizes` 3, 3), TransformerResNextNetwork (1, 3, 1), V2, or with tanh: BGR, 0 to 255."""
 
     def __init__(
-        self, widths: Sequence[int] = (4, 5, 6), blocks: int = 2, sizes: Sequence[int] = (3, 3), *, tanh: bool = False
+        self,
+        widths: Sequence[int] = (4, 5, 6),
+        blocks: int = 2,
+        sizes: Sequence[int] = (3, 3),
+        *,
+        tanh: bool = False,
+        norm_first: bool = False,
     ) -> None:
         super().__init__()
         a, b, c = widths
@@ -107,7 +136,9 @@ class Rrmina(nn.Module):
         layers += [Convolution("conv_layer", a, b, 3, 2, norm=True), nn.ReLU()]
         layers += [Convolution("conv_layer", b, c, 3, 2, norm=True), nn.ReLU()]
         self.ConvBlock = nn.Sequential(*layers)
-        self.ResidualBlock = nn.Sequential(*(RrminaBlock(c, sizes) for _ in range(blocks)))
+        self.ResidualBlock = nn.Sequential(
+            *(NormFirstBlock(c) if norm_first else RrminaBlock(c, sizes) for _ in range(blocks))
+        )
         self.DeconvBlock = nn.Sequential(
             RrminaUp(c, b), nn.ReLU(), RrminaUp(b, a), nn.ReLU(), Convolution("conv_layer", a, 3, 9)
         )

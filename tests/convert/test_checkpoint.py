@@ -1,6 +1,10 @@
 """Files of `torch.save`; the oracle is torch itself."""
 
+import io
+import pickle
+import struct
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -52,11 +56,51 @@ def test_every_protocol_of_pickles_is_read(legacy, protocol, tmp_path):
 
 
 @pytest.mark.parametrize("legacy", LAYOUTS)
-def test_weights_inside_a_dictionary_are_found(legacy):
-    state = OrderedDict({"module.a.weight": torch.ones(3)})
-    optimizer = {"state": {0: {"exp_avg": torch.zeros(9)}}, "lr": 1e-3, "betas": (0.9, 0.999)}
-    found = read_checkpoint(saved({"epoch": 3, "optimizer": optimizer, "state_dict": state}, legacy=legacy))
-    assert {name: array.tolist() for name, array in found.items()} == {"a.weight": [1, 1, 1]}
+def test_weights_inside_dictionaries_are_found(legacy):
+    state = OrderedDict({"a.weight": torch.ones(3), "a.running_mean": torch.zeros(3)})
+    moments = {number: {"step": torch.tensor(2.0), "exp_avg": torch.zeros(9)} for number in range(9)}
+    optimizer = {"state": moments, "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999)}]}
+    beside = {"epoch": torch.tensor(3.0), "optimizer": optimizer, "callbacks": {}, "loss": 0.5}
+    for value in ({**beside, "state_dict": state}, {"trained": {**beside, "generator": state}}):
+        found = read_checkpoint(saved(value, legacy=legacy))
+        assert {name: array.tolist() for name, array in found.items()} == {
+            "a.weight": [1, 1, 1],
+            "a.running_mean": [0, 0, 0],
+        }
+
+
+class _Stored:
+    """A tensor as torch before 0.4 pickled it, on a graphics card: with another function, and maybe in a view."""
+
+    def __init__(self, key, view, shape):
+        self.storage = SimpleNamespace(key=key, view=view)
+        self.shape = shape
+
+    def __reduce__(self):
+        strides = tuple(int(np.prod(self.shape[place + 1 :])) for place in range(len(self.shape)))
+        return torch._utils._rebuild_tensor, (self.storage, 0, self.shape, strides)
+
+
+class _OldPickler(pickle.Pickler):
+    def persistent_id(self, item):
+        if not isinstance(item, SimpleNamespace):
+            return None
+        return "storage", torch.cuda.FloatStorage, item.key, "cuda:0", 10, item.view
+
+
+def test_files_of_torch_before_0_4_are_read():
+    stream = io.BytesIO()
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    state = OrderedDict({"whole": _Stored("7", None, (2, 5)), "part": _Stored("7", ("8", 4, 6), (3, 2))})
+    for value in (0x1950A86A20F9469CFC6C, 1001, system):
+        pickle.dump(value, stream, protocol=2)
+    _OldPickler(stream, protocol=2).dump(state)
+    pickle.dump(["7"], stream, protocol=2)
+    numbers = np.arange(10, dtype="<f4")
+    stream.write(struct.pack("<q", 10) + numbers.tobytes())
+    found = read_checkpoint(stream.getvalue())
+    np.testing.assert_array_equal(found["whole"], numbers.reshape(2, 5))
+    np.testing.assert_array_equal(found["part"], numbers[4:].reshape(3, 2))
 
 
 @pytest.mark.parametrize("legacy", LAYOUTS)

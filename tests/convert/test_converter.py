@@ -56,11 +56,25 @@ def test_a_checkpoint_of_pytorch_examples_paints_the_same(legacy, statistics, tm
     assert result.info.multiple_of == 1
 
 
+@pytest.mark.parametrize("kind", [Examples, Rrmina])
+def test_names_before_those_of_the_network_are_left_out(kind):
+    state = made(kind).state_dict()
+    plain = recognize({name: tensor.numpy() for name, tensor in state.items()})
+    for before in ("module.", "_orig_mod.", "module._orig_mod.", "transformer."):
+        wrapped = {"loss.conv1.weight": np.ones(3, np.float32)} if before == "transformer." else {}
+        wrapped |= {before + name: tensor.numpy() for name, tensor in reversed(state.items())}
+        found = recognize(wrapped)
+        assert found.project == plain.project
+        assert len(found.nodes) == len(plain.nodes)
+
+
 @pytest.mark.parametrize(
-    ("sizes", "tanh"), [((3, 3), False), ((1, 3, 1), False), ((3, 3), True)], ids=["plain", "ResNeXt", "tanh"]
+    ("options", "tanh"),
+    [({}, False), ({"sizes": (1, 3, 1)}, False), ({"tanh": True}, True), ({"norm_first": True}, False)],
+    ids=["plain", "ResNeXt", "tanh", "V2"],
 )
-def test_checkpoints_of_rrmina_paint_the_same(sizes, tanh, tmp_path):
-    network = made(Rrmina, sizes=sizes, tanh=tanh, spread=1.5 if tanh else 40.0)
+def test_checkpoints_of_rrmina_paint_the_same(options, tanh, tmp_path):
+    network = made(Rrmina, **options, spread=1.5 if tanh else 40.0)
     result = converted(tmp_path, saved(network.state_dict()), tanh=tanh)
     for size in SIZES:
         image = picture(*size)

@@ -28,8 +28,8 @@ _VERSION = 1001
 _LARGEST_PICKLE = 4_000_000
 """Bytes. The pickle of a network's weights has some thousands; the numbers are outside it."""
 _ENTRY = re.compile(r"[^/]+/(data\.pkl|byteorder|data/\w+)")
-_WRAPPED = ("state_dict", "model_state_dict", "model", "net", "transformer")
-"""Keys of dictionaries that contain the weights beside other things."""
+_MOST_DEPTH = 3
+"""How deep inside other dictionaries the weights may be."""
 _NUMERIC = {
     "float64": "<f8",
     "float32": "<f4",
@@ -50,10 +50,7 @@ def is_checkpoint(head: bytes) -> bool:
 
 
 def read_checkpoint(content: bytes) -> dict[str, Array]:
-    """The weights in a file of `torch.save`: name -> float32 array.
-
-    The prefix `module.` of networks that were trained on several GPUs is removed; whole numbers (counters) are left
-    out.
+    """The weights in a file of `torch.save`: name -> float32 array; whole numbers (counters) are left out.
 
     Raises:
         ModelError: The file is damaged, of another layout, or contains anything but weights. Nothing of it has been
@@ -69,23 +66,23 @@ def read_checkpoint(content: bytes) -> dict[str, Array]:
     for name, tensor in _named_tensors(value).items():
         array = load(tensor)
         if array is not None:
-            weights[name.removeprefix("module.")] = array
+            weights[name] = array
     if not weights:
         raise ModelError("contains no weights; save the network's state_dict, and convert that")
     return weights
 
 
-def _named_tensors(value: Any) -> dict[str, StoredTensor]:
-    """The tensors of a state dict, or of a dictionary that contains one."""
-    if isinstance(value, dict):
-        found = {str(key): item for key, item in value.items() if isinstance(item, StoredTensor)}
-        if found:
-            return found
-        for key in _WRAPPED:
-            inner = value.get(key)
-            if isinstance(inner, dict):
-                return {str(name): item for name, item in inner.items() if isinstance(item, StoredTensor)}
-    return {}
+def _named_tensors(value: Any, depth: int = 0) -> dict[str, StoredTensor]:
+    """The tensors of the state dict with the most weights: the value, or inside it, beside an optimizer's say."""
+    if not isinstance(value, dict) or depth > _MOST_DEPTH:
+        return {}
+    found = {str(key): item for key, item in value.items() if isinstance(item, StoredTensor)}
+    inner = (_named_tensors(item, depth + 1) for item in value.values())
+    return max([found, *inner], key=_count_weights)
+
+
+def _count_weights(tensors: Mapping[str, StoredTensor]) -> tuple[int, int]:
+    return sum(name.endswith("weight") for name in tensors), len(tensors)
 
 
 # ---- since torch 1.6: a zip archive --------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ EPSILON = 1e-5
 EPSILON_LENGSTROM = 1e-3
 _RUNNING = re.compile(r".*\.(running_mean|running_var|num_batches_tracked)")
 """Statistics that torch before 0.4 saved with InstanceNorm2d, and does not use."""
+_EXAMPLES, _RRMINA = "conv1.conv2d.weight", "ConvBlock.0.conv_layer.weight"
+"""The first weights of the networks in torch."""
 _VARIABLE = re.compile(r"Variable(?:_(\d+))?")
 
 
@@ -59,11 +61,12 @@ def recognize(weights: Mapping[str, Array], *, tanh: bool = False) -> Body:
     Raises:
         ModelError: They are of no network that is known, or do not fit each other.
     """
-    if tanh and "ConvBlock.0.conv_layer.weight" not in weights:
+    weights = _of_network(weights)
+    if tanh and _RRMINA not in weights:
         raise ModelError("is not of rrmina/fast-neural-style-pytorch, whose TransformerNetworkTanh alone needs --tanh")
-    if "conv1.conv2d.weight" in weights:
+    if _EXAMPLES in weights:
         return _pytorch_examples(weights)
-    if "ConvBlock.0.conv_layer.weight" in weights:
+    if _RRMINA in weights:
         return _rrmina(weights, tanh=tanh)
     if "Variable" in weights:
         return _lengstrom(weights)
@@ -71,6 +74,19 @@ def recognize(weights: Mapping[str, Array], *, tanh: bool = False) -> Body:
     raise ModelError(
         f"has weights called {found[:100]}; only networks of pytorch/examples, rrmina and lengstrom are known"
     )
+
+
+def _of_network(weights: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The weights of the network alone, under their own names.
+
+    Wrappers put names before them: `module.` (several GPUs), `_orig_mod.` (compiled), or the name of an attribute.
+    """
+    for name in weights:
+        for first in (_EXAMPLES, _RRMINA):
+            before = name.removesuffix(first)
+            if name.endswith(f".{first}") and not re.search(r"\bres\d+\.$", before):
+                return {name[len(before) :]: array for name, array in weights.items() if name.startswith(before)}
+    return weights
 
 
 def _pytorch_examples(weights: Mapping[str, Array]) -> Body:
@@ -108,7 +124,7 @@ def _pytorch_examples(weights: Mapping[str, Array]) -> Body:
 
 
 def _rrmina(weights: Mapping[str, Array], *, tanh: bool) -> Body:
-    """TransformerNetwork, TransformerNetworkTanh or TransformerResNextNetwork of transformer.py; pixels are BGR."""
+    """TransformerNetwork, its V2 and Tanh, and TransformerResNextNetwork; pixels are BGR."""
     graph, left = GraphBuilder(), _Weights(weights, "rrmina/fast-neural-style-pytorch")
 
     def conv(x: str, name: str, stride: int = 1) -> str:
@@ -129,12 +145,18 @@ def _rrmina(weights: Mapping[str, Array], *, tanh: bool) -> Body:
     for number, stride in ((0, 1), (2, 2), (4, 2)):
         name = f"ConvBlock.{number}"
         x = graph.add("Relu", norm(conv(x, name, stride), name))
+    # The layers of TransformerNetworkV2 have the same names in another order.
+    order = [name for name in weights if name.startswith("ResidualBlock.0.conv1.")]
+    norm_first = order[:1] == ["ResidualBlock.0.conv1.norm_layer.weight"]
     block = 0
     while f"ResidualBlock.{block}.conv1.conv_layer.weight" in left:
         y, layer = x, 1
         while f"ResidualBlock.{block}.conv{layer}.conv_layer.weight" in left:
             name = f"ResidualBlock.{block}.conv{layer}"
-            y = norm(conv(graph.add("Relu", y) if layer > 1 else y, name), name)
+            if norm_first:
+                y = conv(graph.add("Relu", norm(y, name)), name)
+            else:
+                y = norm(conv(graph.add("Relu", y) if layer > 1 else y, name), name)
             layer += 1
         x = graph.add("Add", y, x)
         block += 1
@@ -152,7 +174,7 @@ def _rrmina(weights: Mapping[str, Array], *, tanh: bool) -> Body:
         license="none in the project; its author says to use it freely (issue 21)",
         source="https://github.com/rrmina/fast-neural-style-pytorch",
         bgr=True,
-        record={"blocks": block, "output": "tanh150" if tanh else "linear"},
+        record={"blocks": block, "output": "tanh150" if tanh else "linear", **({"version": 2} if norm_first else {})},
     )
 
 
