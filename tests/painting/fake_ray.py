@@ -72,7 +72,7 @@ class FakeRay(types.ModuleType):
     def get(self, task: "Task") -> Any:
         if task.actor in self.lost:
             raise RayActorError("The actor died unexpectedly before finishing this task.")
-        return None if task.job is None else _sent(task.actor.worker.paint(task.job))
+        return None if task.job is None else _sent(task.actor.worker.do(task.job))
 
     def kill(self, actor: Any) -> None:
         self.killed.append(actor)
@@ -83,7 +83,7 @@ class Actor:
 
     def __init__(self, worker: Any) -> None:
         self.worker = worker
-        self.paint = types.SimpleNamespace(remote=lambda job: Task(self, _sent(job)))
+        self.do = types.SimpleNamespace(remote=lambda job: Task(self, _sent(job)))
         self.ready = types.SimpleNamespace(remote=lambda: Task(self, None))
 
 

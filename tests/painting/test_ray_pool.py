@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from impasto.errors import BackendError, ImageError, UsageError
@@ -11,6 +12,7 @@ from impasto.painting.batch import Painted, paint_files, picture_painter
 from impasto.painting.plan import Failure, FileOptions, Job
 from impasto.painting.ray_pool import IN_HAND, TRIES, jobs_of_list, paint_with_ray
 from impasto.painting.settings import Settings
+from impasto.pictures.read import load_image
 from impasto.pictures.write import save_image
 from tests.conftest import make_photo
 from tests.painting.fake_ray import FakeRay
@@ -194,46 +196,57 @@ def test_jobs_of_a_list_are_made_one_by_one(tmp_path, monkeypatch):
 # ---- Ray itself ----------------------------------------------------------------------------------------------------
 
 
-def dies_once(pixels, settings):
-    """A painter that kills its process at the first picture that any worker gets."""
-    marker = Path(os.environ["IMPASTO_TEST_MARKER"])
-    try:
-        marker.touch(exist_ok=False)
-    except FileExistsError:
-        return 255 - pixels
-    os.kill(os.getpid(), 9)
+def counted(pixels, settings):
+    """A painter that writes a line for each picture that it begins, and kills its process at the fifth."""
+    with Path(os.environ["IMPASTO_TEST_LOG"]).open("a") as log:
+        line = f"{os.getpid():09}\n"
+        log.write(line)
+        begun = log.tell() // len(line)
+    if begun == 5:
+        os.kill(os.getpid(), 9)
+    return 255 - pixels
 
 
 @pytest.mark.slow
 def test_a_real_ray_paints_the_same_though_a_worker_is_killed(photos, tmp_path, monkeypatch):
     pytest.importorskip("ray")
-    monkeypatch.setenv("IMPASTO_TEST_MARKER", str(tmp_path / "marker"))
+    log = tmp_path / "log"
+    monkeypatch.setenv("IMPASTO_TEST_LOG", str(log))
     paint_files(photos, tmp_path / "here", negative)
-    result = paint_files(photos, tmp_path / "there", dies_once, ray="local")
+    result = paint_files(photos, tmp_path / "there", counted, ray="local")
     assert not result.failed
-    assert (tmp_path / "marker").exists()
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    begun = log.read_text().split()
+    assert len(begun) == 7 + 1  # one picture was begun twice
+    assert len({*begun}) >= 2
     assert not [path for path in (tmp_path / "there").iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow
-def test_two_nodes_share_the_pictures_though_one_is_lost(photos, tmp_path):
+def test_two_nodes_share_the_pictures_though_one_is_lost(photos, tmp_path, monkeypatch):
+    """A worker is killed as well: each loss repeats one picture at most."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
+    log = tmp_path / "log"
+    monkeypatch.setenv("IMPASTO_TEST_LOG", str(log))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         second = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
-        paint = picture_painter(negative, Settings(), FileOptions())
-        jobs = [Job(photos / f"{number % 7}.png", tmp_path / "out" / f"{number}.png") for number in range(24)]
+        paint = picture_painter(counted, Settings(), FileOptions())
+        jobs = [Job(photos / f"{number % 7}.png", tmp_path / "out" / f"{number}.png") for number in range(40)]
         outcomes = []
         for outcome in paint_with_ray(jobs, paint, Settings(), FileOptions(), address=cluster.address):
             assert not isinstance(outcome, Failure), outcome
             outcomes.append(outcome)
-            if len(outcomes) == 4:
+            if len(outcomes) == 12:
                 cluster.remove_node(second, allow_graceful=False)
-        assert len(outcomes) == 24
-        assert len(contents(tmp_path / "out")) == 24
+        assert {outcome.target for outcome in outcomes} == {job.target for job in jobs}
+        assert len(outcomes) == 40
+        assert 40 < len(log.read_text().split()) <= 40 + 2
+        painted = {path.name: load_image(path) for path in (tmp_path / "out").glob("[!.]*")}
+        for number in range(40):
+            assert np.array_equal(painted[f"{number}.png"], 255 - load_image(photos / f"{number % 7}.png"))
     finally:
         cluster.shutdown()

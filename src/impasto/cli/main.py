@@ -37,7 +37,7 @@ app = App(
 )
 COMMANDS = {
     "stylize": ("impasto.cli.stylize:stylize", "Repaint pictures in a style."),
-    "video": ("impasto.cli.video:video", "Repaint a video in a style, with its sound and timing."),
+    "video": ("impasto.cli.video:video", "Repaint videos in a style, with their sound and timing."),
     "styles": ("impasto.cli.styles:styles", "List the styles that come with Impasto."),
     "info": ("impasto.cli.info:info", "Describe a model or style, and measure its speed on this computer."),
     "train": ("impasto.cli.train:train", "Learn the style of a picture."),
@@ -115,7 +115,7 @@ def _with_address(words: Sequence[str]) -> list[str]:
     """`--ray` without an address is `--ray local`: the parser has no values that may be left out."""
     found = list(words)
     for place, word in enumerate(words):
-        if word == "--" or found[0] != "stylize":
+        if word == "--" or found[0] not in ("stylize", "video"):
             break
         if word == "--ray" and not _RAY_ADDRESS.fullmatch("".join(words[place + 1 : place + 2])):
             found.insert(place + 1, "local")

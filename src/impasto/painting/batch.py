@@ -207,14 +207,11 @@ def paint_plan(
             pool.shutdown(cancel_futures=True)
 
 
-def paint_one(job: Job, paint: PicturePainter, settings: Settings, options: FileOptions) -> Painted | Failure:
-    """Read, paint and write one picture; see :func:`paint_plan`."""
+def paint_one(job: Job, paint: PicturePainter, settings: Settings, options: FileOptions) -> Painted:
+    """Read, paint and write one picture; see :func:`paint_plan`. Raises ImpastoError if it fails."""
     batch = _Batch(settings, options)
     batch.painter.set_result(paint)
-    try:
-        return batch.paint(job)
-    except ImpastoError as error:
-        return Failure(job.source, error)
+    return batch.paint(job)
 
 
 def check_output(jobs: Sequence[Job]) -> None:
@@ -222,7 +219,7 @@ def check_output(jobs: Sequence[Job]) -> None:
     files = [job.target for job in jobs if job.target != STANDARD]
     if files:
         first = next((target for target in files if not target.exists()), files[0])
-        _make_folder(first.parent)
+        make_folder(first.parent)
         check_saving(first)
 
 
@@ -278,7 +275,7 @@ class _Batch:
             sys.stdout.buffer.write(encode_picture(picture, self._name(job), quality=self._options.quality))
             sys.stdout.buffer.flush()
         else:
-            _make_folder(job.target.parent)
+            make_folder(job.target.parent)
             save_picture(job.target, picture, quality=self._options.quality)
 
 
@@ -289,7 +286,8 @@ def _outcome(job: Job, future: Future[Painted]) -> Painted | Failure:
         return Failure(job.source, error)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make an output folder. Raises ImageError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

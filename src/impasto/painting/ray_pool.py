@@ -1,8 +1,8 @@
 """Paints a batch on a Ray cluster: one actor for each share of cores, which reads, paints and writes its own files.
 
-The driver sends paths and receives records; pictures do not pass through it. It hands out a few pictures per actor at a
-time, so its memory does not grow with the number of pictures. All paths must be the same on every computer (a shared
-file system), and Impasto must be installed on each.
+The driver sends paths and receives records; pictures do not pass through it. It hands out a few jobs per actor at a
+time, so its memory does not grow with their number. All paths must be the same on every computer (a shared file
+system), and Impasto must be installed on each.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,9 +28,9 @@ from impasto.painting.shards import Shard
 LOCAL = "local"
 """The address that starts Ray on this computer, for the time of the batch."""
 IN_HAND = 2
-"""Pictures that an actor has at a time: one to paint, and one to begin with at once."""
+"""Jobs that an actor has at a time: one to work at, and one to begin with at once."""
 TRIES = 3
-"""How often a picture is begun, if the actor that paints it is killed, by the system or with its computer."""
+"""How often a job is begun, if its actor is killed, by the system or with its computer."""
 START_SECONDS = 300.0
 """Time to wait for an actor where none works."""
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
@@ -39,6 +40,10 @@ _PRIVATE = {
 }
 """Settings for this computer alone, unless they are set. Ray reads them when it is imported, and when it starts."""
 _INSTALL = "pip install 'impasto[ray]'"
+
+
+Work = Callable[[Job], Any]
+"""What an actor does with a job. It can be pickled, and raises `ImpastoError`."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +62,19 @@ class _Error:
 class _Worker:
     """The actor."""
 
-    def __init__(self, paint: PicturePainter, settings: Settings, options: FileOptions) -> None:
-        self._given = paint, settings, options
+    def __init__(self, work: Work) -> None:
+        self._work = work
 
     def ready(self) -> None:
         """Return when the actor is made."""
 
-    def paint(self, job: Job) -> Painted | _Error:
-        """Read, paint and write one picture."""
-        outcome = paint_one(job, *self._given)
-        if isinstance(outcome, Painted):
-            return outcome
-        error = outcome.error
-        kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-        return _Error(kind.__name__, str(error))
+    def do(self, job: Job) -> Any:
+        """The result of one job, or its error."""
+        try:
+            return self._work(job)
+        except ImpastoError as error:
+            kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+            return _Error(kind.__name__, str(error))
 
 
 def paint_with_ray(
@@ -89,14 +93,37 @@ def paint_with_ray(
         paint: Repaints a picture (`impasto.painting.batch.picture_painter`); it is sent to every actor once.
         settings: How the style is applied.
         options: Options for reading pictures and writing results.
-        address: "local" to start Ray on this computer until all is done; "auto" for the cluster that this computer
-            belongs to; or the address of one, as HOST:6379 or ray://HOST:10001. If the process is connected already,
-            that connection is used.
+        address: See `work_with_ray`.
         threads: The number of cores of an actor: the threads that the painter uses.
 
     Raises:
-        BackendError: Ray is not installed, the cluster cannot be reached, or it has fewer cores than one actor needs.
+        BackendError: See `work_with_ray`.
         UsageError: A picture is standard input or the result standard output.
+    """
+    work = partial(paint_one, paint=paint, settings=settings, options=replace(options, workers=1))
+    for job, found in work_with_ray(_only_files(jobs), work, address=address, threads=threads):
+        if isinstance(found, ImpastoError):
+            yield Failure(job.source, found)
+        else:
+            yield replace(found, source=job.source, target=job.target)
+
+
+def work_with_ray(
+    jobs: Iterable[Job], work: Work, *, address: str = LOCAL, threads: int = 1, in_hand: int = IN_HAND
+) -> Iterator[tuple[Job, Any]]:
+    """Do jobs on a Ray cluster; yields each with its result or `ImpastoError` when it is finished, in any order.
+
+    Args:
+        jobs: They are taken one by one, as actors become free.
+        work: What to do with each; it is sent to every actor once, and gets absolute paths.
+        address: "local" to start Ray on this computer until all is done; "auto" for the cluster that this computer
+            belongs to; or the address of one, as HOST:6379 or ray://HOST:10001. If the process is connected already,
+            that connection is used.
+        threads: The number of cores of an actor.
+        in_hand: Jobs that an actor has at a time; 1 for long ones, so that none waits while another actor is free.
+
+    Raises:
+        BackendError: Ray is not installed, the cluster cannot be reached, or it has fewer cores than one actor needs.
     """
     with _environment(address):
         ray = _imported()
@@ -105,12 +132,19 @@ def paint_with_ray(
         if cores < threads:
             raise BackendError(f"the Ray cluster has {cores} cores, and a worker needs {threads}; use fewer --threads")
         remote = ray.remote(num_cpus=threads)(_Worker)
-        given = ray.put(paint)
-        pool = _Pool(ray, lambda: remote.remote(given, settings, replace(options, workers=1)), iter(jobs))
+        given = ray.put(work)
+        pool = _Pool(ray, lambda: remote.remote(given), iter(jobs), in_hand)
         try:
             yield from pool.outcomes(cores // threads)
         finally:
             pool.close()
+
+
+def _only_files(jobs: Iterable[Job]) -> Iterator[Job]:
+    for job in jobs:
+        if STANDARD in (job.source, job.target):
+            raise UsageError("Ray paints files: standard input and output are for one picture without --ray")
+        yield job
 
 
 def jobs_of_list(listed: Iterable[tuple[Path, Path]], output: Path, options: FileOptions) -> Iterator[Job]:
@@ -141,27 +175,30 @@ def jobs_of_list(listed: Iterable[tuple[Path, Path]], output: Path, options: Fil
             yield Job(source, target, variant)
 
 
-class _Pool:
-    """The actors, and the pictures that they have in hand.
+_Outcome = tuple[Job, Any]
 
-    An actor gets pictures when it is ready: one that replaces a lost one may wait for a free core for ever, and the
-    others paint its pictures.
+
+class _Pool:
+    """The actors, and the jobs that they have in hand.
+
+    An actor gets jobs when it is ready: one that replaces a lost one may wait for a free core for ever, and the others
+    do its jobs.
     """
 
-    def __init__(self, ray: ModuleType, start: Callable[[], Any], jobs: Iterator[Job]) -> None:
-        self._ray, self._start, self._jobs = ray, start, jobs
+    def __init__(self, ray: ModuleType, start: Callable[[], Any], jobs: Iterator[Job], in_hand: int) -> None:
+        self._ray, self._start, self._jobs, self._most = ray, start, jobs, in_hand
         self._again: deque[Job] = deque()
-        """Pictures of actors that died."""
+        """Jobs of actors that died."""
         self._tries: Counter[Job] = Counter()
         self._starting: dict[Any, Any] = {}
         """The result of `ready` -> an actor that is not ready yet."""
         self._in_hand: dict[Any, int] = {}
-        """An actor that is ready -> its number of pictures."""
+        """An actor that is ready -> its number of jobs."""
         self._pending: dict[Any, tuple[Any, Job]] = {}
-        """The result of `paint` -> the actor and its picture, in the order in which each actor paints them."""
+        """The result of `do` -> the actor and its job, in the order in which each actor does them."""
         self._failed_starts = 0
 
-    def outcomes(self, count: int) -> Iterator[Painted | Failure]:
+    def outcomes(self, count: int) -> Iterator[_Outcome]:
         """Start this many actors, give them all jobs, and yield what they return."""
         for _ in range(count):
             self._add_actor()
@@ -203,23 +240,19 @@ class _Pool:
         self._in_hand[actor] = 0
 
     def _give(self) -> bool:
-        """Give every actor that is ready `IN_HAND` pictures; returns whether there are no more."""
-        for _ in range(IN_HAND):
+        """Give every actor that is ready as many jobs as it may have; returns whether there are no more."""
+        for _ in range(self._most):
             for actor, count in self._in_hand.items():
-                if count < IN_HAND:
+                if count < self._most:
                     job = self._again.popleft() if self._again else next(self._jobs, None)
                     if job is None:
                         return True
-                    if STANDARD in (job.source, job.target):
-                        raise UsageError(
-                            "Ray paints files: standard input and output are for one picture without --ray"
-                        )
-                    self._pending[actor.paint.remote(_absolute(job))] = actor, job
+                    self._pending[actor.do.remote(_absolute(job))] = actor, job
                     self._in_hand[actor] = count + 1
         return False
 
-    def _outcomes_of(self, result: Any) -> list[Painted | Failure]:
-        """What became of a picture; of all pictures of its actor, if that died."""
+    def _outcomes_of(self, result: Any) -> list[_Outcome]:
+        """What became of a job; of all jobs of its actor, if that died."""
         actor, _ = self._pending[result]
         try:
             found = [self._finished(result)]
@@ -228,22 +261,19 @@ class _Pool:
         self._in_hand[actor] -= 1
         return found
 
-    def _finished(self, result: Any) -> Painted | Failure:
+    def _finished(self, result: Any) -> _Outcome:
         found = self._ray.get(result)
         _, job = self._pending.pop(result)
-        if isinstance(found, _Error):
-            return Failure(job.source, found.error())
-        painted: Painted = replace(found, source=job.source, target=job.target)
-        return painted
+        return job, found.error() if isinstance(found, _Error) else found
 
-    def _bury(self, actor: Any) -> list[Painted | Failure]:
-        """Replace a dead actor, and paint its pictures again.
+    def _bury(self, actor: Any) -> list[_Outcome]:
+        """Replace a dead actor, and do its jobs again.
 
         The first that it did not finish is the one that it died at: that one is begun at most `TRIES` times.
         """
         del self._in_hand[actor]
         self._add_actor()
-        found: list[Painted | Failure] = []
+        found: list[_Outcome] = []
         died_at: Job | None = None
         for result in [result for result, (owner, _) in self._pending.items() if owner is actor]:
             try:
@@ -255,8 +285,8 @@ class _Pool:
                 died_at = job
                 self._tries[job] += 1
                 if self._tries[job] >= TRIES:
-                    text = f"the worker was killed {TRIES} times at this picture (memory?); use a smaller --size"
-                    found.append(Failure(job.source, BackendError(f"{job.source}: {text}")))
+                    text = f"its worker was killed {TRIES} times (memory?); use a smaller --size"
+                    found.append((job, BackendError(f"{job.source}: {text}")))
                     continue
             self._again.append(job)
         return found
