@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import at_scale, costs, optimized
-from experiments.lab import FULL, HERE, QUICK, VERSION, Budget, Lab, folders
+from experiments.budget import FULL, QUICK, Budget
+from experiments.lab import HERE, VERSION, Lab, folders
 from experiments.layout import earlier, render
 from experiments.page import Plots
 from experiments.plan import costs as plan_costs
@@ -32,7 +33,7 @@ from impasto.errors import ImpastoError
 
 NAMES = ("norms", "in_use", "contrast", "few_photos", "iterations", "samples", "why", "recipes")
 MORE = {
-    "norms": ("norms_unlearnt",),
+    "norms": ("norms_untrained",),
     "contrast": ("contrast_raw", "contrast_long"),
     "few_photos": ("few_photos_steady",),
     "iterations": ("iterations_shown",),

@@ -1,6 +1,6 @@
-"""Claim 3, with patience: Gatys' optimization after several times the evaluations, as in the papers.
+"""Claim 3, for longer: Gatys' optimization with several times the evaluations, as in the papers.
 
-Of the first photo with either content term, at every contrast; of the others with the papers' own, at two.
+The first photo is optimized with both content terms at every contrast, the others with the papers' at two contrasts.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Claim 3, the other half: Gatys' optimization with the papers' content term, which is not relative to the photo.
+"""Claim 3, continued: Gatys' optimization with the papers' content term, which is not relative to the photo.
 
-Our content term is divided by the variance of the photo's features: a faint photo is kept as faithfully as any. In the
-papers it is not, so that a faint photo weighs less beside the style. Here its weight is put back: variance of the
-photo as it is given, divided by that of the photo at full contrast. There the two objectives are the same.
+Our content term is divided by the variance of the photo's features, so a faint photo is kept as faithfully as any
+other. The papers' is not, so a faint photo has less weight relative to the style. Here our term gets that weight: the
+variance for the changed photo divided by that at full contrast, where the two objectives are equal.
 """
 
 from dataclasses import replace
@@ -46,13 +46,13 @@ def measure(lab: Lab) -> dict[str, Any]:
 
 
 def raw_config(lab: Lab, start: Start, photo: Pixels, number: int) -> GatysConfig:
-    """Of its optimization with the papers' content term of ``photo``, which is held-out photo ``number`` changed."""
+    """The configuration with the papers' content term for ``photo``, a changed version of held-out photo ``number``."""
     config = gatys_config(lab, start)
     return replace(config, objective=replace(config.objective, content_weight=_weight(lab, photo, number)))
 
 
 def _weight(lab: Lab, photo: Pixels, number: int) -> float:
-    """Of the content term of ``photo``, which is held-out photo ``number`` changed."""
-    given, whole = (lab.loss.content_target(to_tensor(x)).variance for x in (photo, lab.held_out[number]))
-    (layer,) = given
-    return float(given[layer] / whole[layer])
+    """The weight of the content term for ``photo``, a changed version of held-out photo ``number``."""
+    own, whole = (lab.loss.content_target(to_tensor(x)).variance for x in (photo, lab.held_out[number]))
+    (layer,) = own
+    return float(own[layer] / whole[layer])

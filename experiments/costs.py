@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.lab import Budget
+from experiments.budget import Budget
 from experiments.page import table
 from experiments.plan import STEPS, Cost
 

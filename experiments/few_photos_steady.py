@@ -1,4 +1,4 @@
-"""Claim 4, stopping early: few photos, learnt from for longer, at a rate that does not fall."""
+"""Claim 4, stopping early: networks trained on few photos for longer, with a constant learning rate."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from experiments.lab import Lab
 def measure(lab: Lab) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for norm in NORMS:
-        learnt = lab.arms("texture", norm, photos=lab.count(FEW), steady=True)
+        trained = lab.arms("texture", norm, photos=lab.count(FEW), steady=True)
         found[f"{STEADY}, {norm}"] = {
-            "steps": [point.step for point in learnt[0].curve],
-            "objective": [[point.objective for point in one.curve] for one in learnt],
+            "steps": [point.step for point in trained[0].curve],
+            "objective": [[point.objective for point in one.curve] for one in trained],
         }
     return found

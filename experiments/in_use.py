@@ -1,8 +1,9 @@
-"""Claim 2: instance normalization belongs to test time too.
+"""Claim 2: instance normalization is needed at test time too.
 
-arXiv:1607.08022, section 2: "the instance normalization layer is applied at test time as well". What if not: a network
-trained with instance normalization but used with running averages (as `InstanceNorm2d(track_running_stats=True)` in
-eval() does), and the reverse, one trained with batch normalization but used with the statistics of the one picture.
+arXiv:1607.08022, section 2: "the instance normalization layer is applied at test time as well". The alternative is
+measured: a network trained with instance normalization and used with running averages, as
+`InstanceNorm2d(track_running_stats=True)` does in eval(). And the reverse: a network trained with batch normalization
+and used with the statistics of the single picture.
 """
 
 import copy
@@ -24,7 +25,7 @@ WAYS = ("as trained", "the other way")
 
 
 def other_way(lab: Lab, generator: Generator, norm: str) -> Generator:
-    """The same weights with the other kind of statistics in use."""
+    """The same weights, used with the other kind of statistics."""
     if norm == "batch":
         return with_own_statistics(generator)
     pool = CropPool(lab.learning, 0, (lab.budget.crop, 2 * lab.budget.crop), seed=1)
@@ -116,7 +117,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 rows.append([generator, norm, name, *spread_terms(*columns)])
             trained, other = ([terms[2] for terms in found[f"{generator}, {norm}, {way}"]] for way in WAYS)
             worse[norm] = minus(other, trained)
-        # The very same network used both ways: compared with itself, and not with other seeds.
+        # One network is used both ways: it is compared with itself, not with other seeds.
         parts.append(
             Part(
                 f"{generator}: running averages are worse",
@@ -131,20 +132,20 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             Part(
                 f"{generator} trained with batch normalization: the picture's own statistics are better",
                 ordered(worse["batch"], [0.0] * len(worse["batch"])),
-                f"The objective changes by {spread(worse['batch'])}; as trained it is {batch - instance:.3f} behind "
-                "instance normalization.",
+                f"The objective changes by {spread(worse['batch'])}; as trained it is {batch - instance:.3f} above "
+                "that with instance normalization.",
                 counts=False,
             )
         )
     return Section(
         title="At test time too",
-        claim="A network trained with instance normalization needs each picture's own statistics in use as well.",
+        claim="A network trained with instance normalization needs each picture's own statistics at test time as well.",
         parts=[*parts, *beside],
-        rule="a part holds where every network is better with the named statistics than the same network is with the "
-        "others.",
-        reason="The networks are those of claim 1. Averages are those of squares of the size learnt from, half the "
-        "photos' or less: what they lose to a picture's own statistics is in part the size. Those put in place of "
-        "instance normalization are of 32 squares, and of variances within each, as torch's layer keeps them.",
+        rule="a part holds if every network is better with the named statistics than with the others.",
+        reason="The networks are those of claim 1. Averages are those of squares of the size used in training, at most "
+        "half the size of the photos: part of the difference to a picture's own statistics is due to the size. The "
+        "averages that replace instance normalization are over 32 squares, of the variance within each square, as in "
+        "torch's layer.",
         figures=[
             (f"in_use_{generator}.jpg", f"{generator}: trained as named, used as trained and the other way.")
             for generator in GENERATORS

@@ -1,30 +1,34 @@
-"""Beside claim 5: what one pass paints, and what Gatys' optimization has after so many evaluations."""
+"""Claim 5, pictures: one pass of the network, and Gatys' optimization after several numbers of evaluations."""
 
 from typing import Any
 
+from experiments.budget import Arm
 from experiments.iterations import JUDGED, STARTS
-from experiments.lab import Arm, Lab
+from experiments.lab import Lab
 from experiments.page import sheet
 from impasto.optimize.gatys import GatysConfig
 from impasto.pictures.picture import Pixels
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
-"""Of the budget's evaluations."""
+"""Shares of the budget's evaluations."""
 
 
 def measure(lab: Lab) -> dict[str, Any]:
     generator, norm = JUDGED.split(", ")
-    learnt = lab.learn(Arm(generator, norm, lab.budget.seeds[0]))
+    trained = lab.learn(Arm(generator, norm, lab.budget.seeds[0]))
     counts = [max(1, int(share * lab.budget.evaluations)) for share in SHARES]
     size = lab.budget.judge_size
     found: dict[str, Any] = {"shown": {"counts": counts, "network": []}}
     rows: list[list[Pixels]] = []
     captions: list[list[str]] = []
     for number in range(min(2, lab.budget.gatys_photos)):
-        objective = lab.terms(lab.paint(learnt.generator, lab.judges[number]), number)[2]
+        objective = lab.terms(lab.paint(trained.generator, lab.judges[number]), number)[2]
         found["shown"]["network"].append(objective)
-        given = [(lab.held_out[number], "photo"), (lab.picture(learnt.generator, number), f"one pass: {objective:.2f}")]
-        for start, (picture, caption) in zip(STARTS, given, strict=True):
+        first = [
+            (lab.held_out[number], "photo"),
+            (lab.picture(trained.generator, number), f"one pass: {objective:.2f}"),
+        ]
+        for start, (picture, caption) in zip(STARTS, first, strict=True):
             pictures, names = [picture], [caption]
             for count in counts:
                 config = GatysConfig(evaluations=count, size=size, style_size=size, start=start)

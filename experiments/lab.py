@@ -1,11 +1,10 @@
-"""What all experiments share: photos, the style, networks learnt under one equal budget, and results on disk.
+"""What all experiments share: photos, the style, networks trained under one equal budget, and results on disk.
 
-A network is learnt by one plain loop, the same for every arm: Adam whose rate falls to nothing over the second half
-(of a steady arm it does not),
-the balanced objective at the yardstick's style weight, batches of squares, held-out photos looked at on the way, in
-eval() as in use. Learning is in bfloat16 where the processor has it, judging always in float32. What it makes is kept
-in the work folder under a hash of what determines it (of the code: `VERSION`, raised by hand when the arithmetic
-changes); a run that is stopped goes on where it was.
+All arms are trained by the same plain loop: Adam, whose learning rate falls to 0 over the second half (for a steady arm
+it is constant), the balanced objective with the style weight of `YARDSTICK`, and batches of square crops. On the way
+the network is evaluated on held-out photos, in eval() as in use. Training is in bfloat16 if the processor supports it,
+evaluation always in float32. Results are kept in the work folder under a hash of everything that determines them (for
+the code, `VERSION`, which is raised by hand when the arithmetic changes). A stopped run continues where it was.
 """
 
 import hashlib
@@ -16,13 +15,14 @@ import random
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from experiments.budget import Arm, Budget
 from impasto import __version__
 from impasto.errors import TrainingError
 from impasto.files import replacing
@@ -48,125 +48,16 @@ RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "paper"
 HELD_OUT = HERE.parent / "benchmarks" / "held_out.txt"
 VERSION = 4
-"""Of what makes a network, a curve or a result: raise it, and what was kept of them counts no more."""
+"""The version of the code that makes networks, curves and results: raise it to make those that are kept invalid."""
 SAVE_EVERY = 50
 """Steps between checkpoints."""
 EXPLODED = 1e9
-"""In place of terms that are not finite: far above anything that is learnt, exploding networks' finite ones too."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much of everything; equal for all arms of a comparison."""
-
-    name: str
-    steps: int
-    """Of training, each network."""
-    short: int
-    """Of training, where a claim needs many networks: few_photos and samples."""
-    batch: int
-    crop: int
-    """Side of the squares learnt from, pixels."""
-    seeds: tuple[int, ...]
-    marks: tuple[int, ...]
-    """Steps at which held-out photos are looked at; both numbers of steps are among them."""
-    judges: int
-    """Held-out photos."""
-    judge_size: int
-    """Their short side, pixels, and the style picture's."""
-    photos: tuple[int, ...]
-    """Sizes of the training sets compared by few_photos."""
-    evaluations: int
-    """Of L-BFGS, at most."""
-    gatys: tuple[tuple[int, int, int], ...]
-    """Where Gatys' optimization is run to its end: short side in pixels, photos, evaluations."""
-    gatys_photos: int
-    """For comparisons of results."""
-    samples: int
-    """Noise samples a photo."""
-    recipe_pictures: int
-    """Shown to each published recipe in training: its steps are these by its own batch."""
-
-
-QUICK = Budget(
-    name="quick",
-    steps=12,
-    short=6,
-    batch=2,
-    crop=64,
-    seeds=(0, 1),
-    marks=(0, 6, 12),
-    judges=2,
-    judge_size=96,
-    photos=(1, 8),
-    evaluations=10,
-    gatys=((64, 1, 10), (96, 1, 6)),
-    gatys_photos=1,
-    samples=2,
-    recipe_pictures=32,
-)
-FULL = Budget(
-    name="full",
-    steps=800,
-    short=300,
-    batch=4,
-    crop=96,
-    seeds=(0, 1, 2),
-    marks=(0, 10, 25, 50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 800),
-    judges=4,
-    judge_size=256,
-    photos=(1, 4, 16, 64, 256, 1000),
-    evaluations=100,
-    gatys=((256, 3, 100), (512, 2, 40), (1024, 1, 25)),
-    gatys_photos=3,
-    samples=4,
-    recipe_pictures=160,
-)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One network to learn: all that tells it from its rivals."""
-
-    generator: str
-    norm: str
-    seed: int
-    photos: int | None = None
-    """How many training photos, drawn by the seed; all when None."""
-    content_weight: float = 1.0
-    standardize: bool = False
-    """Of the texture network: whether photos are first brought to one contrast, and so to the size of the noise."""
-    grey: bool = False
-    """Whether there is plain grey in place of every photo: of a network with noise, texture synthesis."""
-    short: bool = False
-    """Whether it learns the budget's shorter time."""
-    steady: bool = False
-    """Whether the rate stays as it is, and does not fall to nothing."""
-
-    def arguments(self) -> dict[str, Any]:
-        """The generator's, with which only what is named here tells one arm from another."""
-        # Ours standardizes, and then contrast, which is to be tested, is gone before any normalization; and what it
-        # bounds and cuts off in the residual network goes with instance normalization alone. Here neither does; width,
-        # borders and enlargement stay ours.
-        plain: dict[str, dict[str, Any]] = {
-            "texture": {"standardize": self.standardize},
-            "residual": {"bound": 0.0, "limit": 0.0, "negative_slope": 0.0},
-        }
-        return {"norm": self.norm, **plain.get(self.generator, {})}
-
-    def key(self) -> dict[str, Any]:
-        """What a kept network is found by: only what differs from the defaults, so that new fields orphan nothing."""
-        differing = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
-        return {name: getattr(self, name) for name in differing} | self.arguments()
-
-    def seen(self, photo: Tensor) -> Tensor:
-        """What the network is given for this photo."""
-        return torch.full_like(photo, 0.5) if self.grey else photo
+"""Replaces terms that are not finite: far above any value of a trained network, even one that explodes."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The yardstick's terms on the held-out photos after so many steps; means over photos."""
+    """The terms of `YARDSTICK` on the held-out photos after a number of steps; means over photos."""
 
     step: int
     content: float
@@ -175,18 +66,18 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Trained:
     """A trained network and how it got there."""
 
     arm: Arm
     generator: Generator
     curve: tuple[Point, ...]
     seconds: float
-    """Of training, looking at held-out photos not counted."""
+    """Training time, without the evaluations."""
     threads: int
-    """That it was learnt by."""
+    """The number of threads in training."""
     commit: str
-    """Of the code that learnt it."""
+    """The commit of the code that trained it."""
 
     @property
     def last(self) -> Point:
@@ -194,14 +85,14 @@ class Learnt:
 
 
 class Lab:
-    """Photos, the style, the budget and what was made so far.
+    """Photos, the style, the budget and the results so far.
 
     Args:
-        data: a folder with content/research to learn from, content/open to judge by, and styles; None for the
+        data: a folder with content/research for training, content/open for evaluation, and styles; None for the
             package's photos and the repository's style.
-        budget: how much of everything.
-        work: where networks and curves are kept between runs.
-        say: told what is going on.
+        budget: the numbers of steps, photos, seeds and so on.
+        work: the folder in which networks and curves are kept between runs.
+        say: called with messages about the progress.
 
     Raises:
         TrainingError: there are too few photos.
@@ -213,7 +104,7 @@ class Lab:
         self.budget, self.work, self.say = budget, work, say
         self.bfloat16 = use_bfloat16("auto", torch.device("cpu"))
         self.used: dict[str, dict[str, Any]] = {}
-        self.commit = commit()  # now: in the hours to come the repository may move on
+        self.commit = commit()  # at the start: the repository may change during a long run
         if data is None:
             photos = built_in_photos()
             held_out = evenly(photos, budget.judges)
@@ -246,20 +137,20 @@ class Lab:
         }
 
     def objective(self, style_size: int, **changed: float) -> PerceptualLoss:
-        """The yardstick's objective against the style picture at this short side, with terms' weights changed."""
+        """The objective `YARDSTICK` for the style picture at this short side, with changed weights."""
         style = to_tensor(resize_short_side(self.style, style_size))
         return PerceptualLoss(self.network, replace(YARDSTICK, **changed), style)  # type: ignore[arg-type]  # only weights are changed
 
     def count(self, photos: int) -> int:
-        """How many photos a training set of this size really has."""
+        """The number of photos in a training set of this size: there may be fewer."""
         return min(photos, len(self.learning))
 
-    def arms(self, generator: str, norm: str, **changed: Any) -> list[Learnt]:
+    def arms(self, generator: str, norm: str, **changed: Any) -> list[Trained]:
         """This network, once for each seed."""
         return [self.learn(Arm(generator, norm, seed, **changed)) for seed in self.budget.seeds]
 
-    def learn(self, arm: Arm) -> Learnt:
-        """The network of this arm: from the work folder, or learnt now. One that explodes ends at :data:`EXPLODED`."""
+    def learn(self, arm: Arm) -> Trained:
+        """The network of this arm: from the work folder, or trained now. One that explodes ends at :data:`EXPLODED`."""
         budget = self.budget
         if arm.photos is not None and arm.photos >= len(self.learning):
             arm = replace(arm, photos=None)
@@ -280,8 +171,8 @@ class Lab:
             step, curve = kept["step"], [Point(*point) for point in kept["curve"]]
             seconds, threads, code = kept["seconds"], kept["threads"], kept["commit"]
             if curve and curve[-1].step == steps:
-                return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads, code))
-        self.say(f"learning {arm}" + (f", from step {step}" if step else ""))
+                return self._noted(Trained(arm, generator.eval(), tuple(curve), seconds, threads, code))
+        self.say(f"training {arm}" + (f", from step {step}" if step else ""))
 
         loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
         pool = CropPool(photos, 0, (budget.crop, 2 * budget.crop), arm.seed)
@@ -311,29 +202,29 @@ class Lab:
             if step % SAVE_EVERY == 0:
                 _keep(file, generator, optimizer, step, curve, seconds, threads, code)
         _keep(file, generator, optimizer, step, curve, seconds, threads, code)
-        return self._noted(Learnt(arm, generator.eval(), tuple(curve), seconds, threads, code))
+        return self._noted(Trained(arm, generator.eval(), tuple(curve), seconds, threads, code))
 
-    def _noted(self, learnt: Learnt) -> Learnt:
-        """The same, kept in mind for the record of the claim that is measured."""
-        self.note(learnt.arm.key(), learnt.seconds, learnt.threads, learnt.commit)
-        return learnt
+    def _noted(self, trained: Trained) -> Trained:
+        """The same network, after adding it to the record of the claim that is measured."""
+        self.note(trained.arm.key(), trained.seconds, trained.threads, trained.commit)
+        return trained
 
     def note(self, key: Mapping[str, Any], seconds: float, threads: int, code: str) -> None:
-        """Name a network in the record of the claim that is measured: what it is, and what it was learnt by."""
+        """Add a network to the record of the claim that is measured: its key, and how it was trained."""
         made = {"seconds": round(seconds, 1), "threads": threads, "commit": code}
         self.used[json.dumps(key, sort_keys=True)] = {**key, **made}
 
     def drawn(self, count: int | None, seed: int) -> list[Path]:
-        """The training set of so many photos that this seed draws; all of them when None."""
+        """The training set of ``count`` photos that this seed draws; all photos if None."""
         return self.learning if count is None else random.Random(seed).sample(self.learning, count)
 
     def gatys(self, name: str, photo: Pixels, config: GatysConfig) -> GatysResult:
         """Gatys' optimization of ``photo``, known by ``name``, and the style; kept in the work folder.
 
         Raises:
-            KeyboardInterrupt: after Ctrl-C: a curve cut short must not be taken for a whole one.
+            KeyboardInterrupt: after Ctrl-C, so that an incomplete curve is not used.
         """
-        # What networks learn from, and in which precision, is nothing to it.
+        # It does not depend on the training photos and the precision of training.
         style = {key: self.origin[key] for key in ("lab", "style", "loss_network")}
         settings = {**asdict(config), "objective": weighed(config.objective)}
         made_of = (name, digest([photo.tobytes().hex()]), settings, style)
@@ -352,21 +243,21 @@ class Lab:
         return GatysResult(load_image(picture), curve, finished=True)
 
     def seconds_an_evaluation(self, photo: Pixels, config: GatysConfig) -> float:
-        """Of Gatys' optimization, here and now: kept curves may be of another day's machine."""
+        """The time of an evaluation in Gatys' optimization, measured now: kept curves may be from another computer."""
         curve = optimize(photo, self.style, replace(config, evaluations=4), network=self.network).curve
         return (curve[-1].seconds - curve[0].seconds) / (len(curve) - 1)
 
     def judge(
         self, generator: Generator, seen: Callable[[Tensor], Tensor] = lambda photo: photo
     ) -> tuple[float, float, float]:
-        """The yardstick's terms, content, style and objective: means over the held-out photos, in eval()."""
+        """The terms of `YARDSTICK`, content, style and objective: means over the held-out photos, in eval()."""
         found = [self.terms(self.paint(generator, seen(photo)), number) for number, photo in enumerate(self.judges)]
         content, style, objective = (sum(column) / len(found) for column in zip(*found, strict=True))
         return content, style, objective
 
     @torch.no_grad()
     def terms(self, painted: Tensor, number: int) -> tuple[float, float, float]:
-        """The yardstick's terms of a picture of held-out photo ``number``."""
+        """The terms of `YARDSTICK` for a picture of held-out photo ``number``."""
         terms = self.loss(painted, self.targets[number])
         found = float(terms.content), float(terms.style), float(terms.total)
         return found if all(map(math.isfinite, found)) else (EXPLODED, EXPLODED, EXPLODED)
@@ -379,7 +270,7 @@ class Lab:
         return painted
 
     def whole(self, number: int) -> Pixels:
-        """Held-out photo ``number`` in its own size."""
+        """Held-out photo ``number`` at its own size."""
         return load_image(self._paths[number])
 
     def picture(self, generator: Generator, number: int) -> Pixels:
@@ -387,7 +278,7 @@ class Lab:
         return to_picture(self.paint(generator, self.judges[number]))
 
     def keep_result(self, name: str, found: Mapping[str, Any], seconds: float) -> None:
-        """Write a claim's result, with all that it came from, to results/NAME.json."""
+        """Write the result of a claim, with everything that it depends on, to results/NAME.json."""
         self.results.mkdir(parents=True, exist_ok=True)
         record = {
             "claim": name,
@@ -405,7 +296,7 @@ class Lab:
         _write_json(self.results / "data.json", self.data_list())
 
     def data_list(self) -> dict[str, Any]:
-        """Every photo there is to learn from, with its file's hash, those judged by, and what each smaller set drew."""
+        """Every training photo with its file's hash, the held-out photos, and the photos of each smaller set."""
         sizes = sorted({count for count in self.budget.photos if count < len(self.learning)})
         return {
             "learning": {path.name: file_hash(path) for path in sorted(self.learning)},
@@ -420,12 +311,12 @@ class Lab:
 
 
 def weighed(objective: Objective) -> dict[str, Any]:
-    """An objective's fields but for terms without weight: a new term orphans nothing that was made without it."""
+    """The fields of an objective that are not 0: results stay valid when the objective gets a new term."""
     return {name: value for name, value in asdict(objective).items() if value != 0}
 
 
 def folders(budget: Budget, work: Path) -> tuple[Path, Path]:
-    """Where page and results go: into the repository at the full budget alone."""
+    """The folders of the page and the results: in the repository only with the full budget."""
     return (PAGE, RESULTS) if budget.name == "full" else (work / "page", work / "results")
 
 
@@ -435,7 +326,7 @@ def digest(words: Iterable[str]) -> str:
 
 
 def processor() -> str:
-    """What the machine calls its processor; many systems tell platform nothing."""
+    """The name of the processor; on many systems `platform` does not know it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -444,7 +335,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit of the code that runs, "+" behind it where code differs from it; "unknown" outside a repository."""
+    """The commit of this code, followed by "+" if files were changed since; "unknown" outside a repository."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
@@ -491,5 +382,5 @@ def _keep(
 
 
 def evenly(paths: Sequence[Path], count: int) -> list[Path]:
-    """So many of them, evenly spread."""
+    """``count`` of the paths, evenly spaced."""
     return [paths[int((i + 0.5) * len(paths) / count)] for i in range(min(count, len(paths)))]

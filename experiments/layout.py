@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from experiments.budget import Budget
 from experiments.claims import TESTED, UNTESTED
-from experiments.lab import Budget, Lab
+from experiments.lab import Lab
 from experiments.page import PARTS, VERDICTS, Figure, Html, Section, table
 from impasto.errors import ImpastoError
 from impasto.files import replacing

@@ -1,7 +1,7 @@
-"""Claim 8: the original recipes, run as published but for the budget.
+"""Claim 8: the original recipes, run as published except for the budget.
 
 The presets `ulyanov2016`, `ulyanov2017` and `johnson2016` of `impasto train`; docs/papers.md lists, line by line, where
-they differ from what was published. There is no claim to hold: what is shown is where a small budget brings each.
+they differ from the publications. Nothing is claimed: it is shown how far each comes with a small budget.
 """
 
 import json
@@ -30,11 +30,11 @@ def measure(lab: Lab) -> dict[str, Any]:
     columns = []
     for name in NAMES:
         for seed in lab.budget.seeds:
-            model = _learnt(lab, name, seed)
+            model = _trained(lab, name, seed)
             pictures = [impasto.load(model, precision="float32")(photo) for photo in lab.held_out]
             terms = [lab.terms(to_tensor(picture), number) for number, picture in enumerate(pictures)]
             lines = (run_folder(model) / "log.jsonl").read_text(encoding="utf-8").splitlines()
-            # Every tenth step is logged, and others when a minute is over; a run that went on may repeat some.
+            # Every tenth step is logged, and one every minute; a resumed run may repeat some.
             own = {line["step"]: line["objective"] for line in map(json.loads, lines) if line["step"] % 10 == 1}
             found.setdefault(name, []).append(
                 {
@@ -45,7 +45,7 @@ def measure(lab: Lab) -> dict[str, Any]:
                 }
             )
             threads = json.loads((run_folder(model) / "config.json").read_text(encoding="utf-8"))["threads"]
-            lab.note({"preset": name, "seed": seed}, found[name][-1]["seconds"], threads, _learnt_by(model))
+            lab.note({"preset": name, "seed": seed}, found[name][-1]["seconds"], threads, _trained_by(model))
             if seed == lab.budget.seeds[0]:
                 columns.append(pictures[:3])
     rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
@@ -53,8 +53,8 @@ def measure(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def _learnt(lab: Lab, name: str, seed: int) -> Path:
-    """The model of this recipe: from the work folder, or learnt now."""
+def _trained(lab: Lab, name: str, seed: int) -> Path:
+    """The model of this recipe: from the work folder, or trained now."""
     recipe = PRESETS[name]
     if lab.budget.name == "quick":
         size = lab.budget.crop
@@ -77,7 +77,7 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
     )
     done = folder / f"{name}_{seed}.done"
     if not done.exists():
-        lab.say(f"learning {name}, seed {seed}")
+        lab.say(f"training {name}, seed {seed}")
         checkpoint = run_folder(config.output) / "checkpoint.pt"
         result = train(config, resume=checkpoint.exists())
         if not result.finished:
@@ -86,13 +86,13 @@ def _learnt(lab: Lab, name: str, seed: int) -> Path:
     return config.output
 
 
-def _learnt_by(model: Path) -> str:
-    """The commit of the code that learnt it."""
+def _trained_by(model: Path) -> str:
+    """The commit of the code that trained it."""
     return model.with_suffix(".done").read_text(encoding="utf-8")
 
 
 def _photos(lab: Lab) -> Path:
-    """Training photos in a folder of their own, evenly taken."""
+    """A folder with training photos, evenly spaced in the list of all."""
     chosen = evenly(lab.learning, PHOTOS)
     photos = lab.work / "recipes" / f"photos_{digest([str(lab.origin['learning'])])}"
     if not photos.exists():
@@ -103,7 +103,7 @@ def _photos(lab: Lab) -> Path:
             shutil.copyfile(path, part / f"{number:04}{path.suffix}")
         part.rename(photos)
     if len([*photos.iterdir()]) != len(chosen):
-        raise TrainingError(f"{photos}: is not what was put there: delete it")
+        raise TrainingError(f"{photos}: has other files than those that were written: delete it")
     return photos
 
 
@@ -124,14 +124,13 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         lines[name] = (steps, [[curve[step] / curve[steps[0]] for step in steps] for curve in curves])
     return Section(
         title="The original recipes",
-        claim="Where a small budget brings the published recipes.",
+        claim="How far the published recipes come with a small budget.",
         parts=(),
-        rule="there is nothing to hold.",
+        rule="nothing is claimed, so there is no verdict.",
         reason="The published runs take 3,000 (texture_nets_v1), 40,000 (Johnson) and 50,000 steps (texture_nets); "
-        f"these take those of the table, of {PHOTOS} photos (evenly taken from those in data.json, by name), logged "
-        "every tenth step, in bfloat16 where the processor has it, and after so few none has a picture worth showing. "
-        "All other differences are listed in "
-        "docs/papers.md, and in the code at each preset.",
+        f"these take the number in the table, on {PHOTOS} photos (evenly spaced in data.json, by name), logged every "
+        "tenth step, in bfloat16 where the processor has it. After so few steps no recipe has a good picture. All "
+        "other differences are listed in docs/papers.md, and in the code at each preset.",
         figures=[
             plots.curves(
                 "recipes_curves",

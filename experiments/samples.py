@@ -1,8 +1,8 @@
-"""Claim 6: noise gives different samples, for textures; a content term silences it.
+"""Claim 6: noise gives different samples of a texture; a content term removes its effect.
 
-arXiv:1603.03417 draws textures from noise z at every scale. That a content term silences noise is taken from its
-authors' later code for stylization, that of arXiv:1607.08022, which has none. Plain texture synthesis (no content term)
-against Gatys' optimization of the same.
+arXiv:1603.03417 draws textures from noise z at every scale. That a content term removes the effect of noise is inferred
+from the authors' later code for stylization, that of arXiv:1607.08022, which has no noise. Texture synthesis, without a
+content term, is compared with Gatys' optimization of the same objective.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,39 +18,39 @@ from impasto.optimize.gatys import GatysConfig, GatysResult
 from impasto.pictures.picture import Pixels
 
 KINDS: dict[str, dict[str, Any]] = {
-    "texture alone": {"content_weight": 0.0, "standardize": True, "grey": True},
+    "texture alone": {"content_weight": 0.0, "standardize": True, "gray": True},
     "content weight 0": {"content_weight": 0.0, "standardize": True},
     "content weight 0.25": {"content_weight": 0.25, "standardize": True},
     "content weight 1": {"standardize": True},
     "content weight 1, photo from 0 to 255": {},
 }
-"""What tells the networks apart. Beside standardized photos noise in [0, 1) is heard; the original's are not."""
+"""The networks. With standardized photos, noise in [0, 1) has an effect; the original's photos are not standardized."""
 LOUD: dict[str, dict[str, Any]] = {"content weight 0, photo from 0 to 255": {"content_weight": 0.0}}
-"""Whether the photo's size or the content term drowns the noise: measured by samples_loud."""
+"""Whether the range of the photo or the content term hides the noise: measured by samples_loud."""
 TEXTURE = "texture alone"
 SILENCED = {
     "photos standardized": ("content weight 0", "content weight 1"),
     "photos from 0 to 255, as in the original": (*LOUD, "content weight 1, photo from 0 to 255"),
 }
-"""By what is given, the networks without and with a content term."""
+"""Kind of photos -> the networks without and with a content term."""
 GATYS_APART = "gatys apart"
-"""How far Gatys' textures from different noise lie apart: measured by samples_apart."""
+"""The key of the distances between Gatys' textures from different noise: measured by samples_apart."""
 
 
 def sampled(lab: Lab, kinds: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], list[list[Pixels]]]:
-    """Of networks of these kinds, by seed: how far samples lie apart, and their terms; and what the first makes."""
+    """The distances between samples and their terms for these networks, by seed; and pictures of the first seed."""
     distance = Lpips(lab.network)
     found: dict[str, Any] = {}
     rows = []
     for name, arm in kinds.items():
-        for learnt in lab.arms("texture", "instance", short=True, **arm):
+        for trained in lab.arms("texture", "instance", short=True, **arm):
             distances, terms = [], []
-            for number, photo in enumerate(map(learnt.arm.seen, lab.judges)):
-                samples = [lab.paint(learnt.generator, photo, draw) for draw in range(lab.budget.samples)]
+            for number, photo in enumerate(map(trained.arm.seen, lab.judges)):
+                samples = [lab.paint(trained.generator, photo, draw) for draw in range(lab.budget.samples)]
                 pairs = [(a, b) for i, a in enumerate(samples) for b in samples[:i]]
                 distances.append(mean([float(distance(a, b)) for a, b in pairs]))
                 terms.append(lab.terms(samples[0], number))
-                if number == 0 and learnt.arm.seed == lab.budget.seeds[0]:
+                if number == 0 and trained.arm.seed == lab.budget.seeds[0]:
                     rows.append([to_picture(picture) for picture in (photo, *samples)])
             content, style, objective = (mean(list(column)) for column in zip(*terms, strict=True))
             found.setdefault(name, []).append(
@@ -60,7 +60,7 @@ def sampled(lab: Lab, kinds: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str,
 
 
 def samples_sheet(lab: Lab, file: str, kinds: Iterable[str], rows: Sequence[Sequence[Pixels]]) -> None:
-    captions = [["given", *(f"{name}, z {draw}" for draw in range(lab.budget.samples))] for name in kinds]
+    captions = [["input", *(f"{name}, z {draw}" for draw in range(lab.budget.samples))] for name in kinds]
     sheet(lab, file, rows, captions=captions)
 
 
@@ -92,20 +92,18 @@ def gatys_textures(lab: Lab) -> list[GatysResult]:
 
 
 def reached(curve: Sequence[float], value: float) -> int | None:
-    """After how many evaluations the curve is as low as this; None where it never is."""
+    """The number of evaluations after which the curve is as low as ``value``; None if it never is."""
     return next((count for count, point in enumerate(curve, 1) if point <= value), None)
 
 
 def _likely(apart: Mapping[str, Sequence[float]]) -> str:
-    """What silences the noise, if not the content term."""
+    """What hides the noise, if not the content term."""
     without, beside = (apart[name] for name in SILENCED["photos standardized"])
     loud = [name for name in LOUD if name in apart and 2 * max(apart[name]) < min(without)]
-    told = f"brought to one size with the photo, noise is heard beside a content term as well ({spread(beside)})"
+    scaled = f"scaled to the range of the photo, noise has an effect with a content term as well ({spread(beside)})"
     if not loud:
-        return f"{told}."
-    return (
-        f"it is the photo's size that drowns the noise, without a content term too ({spread(apart[loud[0]])}); {told}."
-    )
+        return f"{scaled}."
+    return f"the range of the photo hides the noise, without a content term too ({spread(apart[loud[0]])}); {scaled}."
 
 
 def report(found: dict[str, Any], plots: Plots) -> Section:
@@ -130,7 +128,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         if without in apart:
             parts.append(
                 Part(
-                    f"{photos}: a content term silences the noise",
+                    f"{photos}: a content term removes the effect of noise",
                     "holds" if min(apart[without]) > 2 * max(apart[beside]) else "does not hold here",
                     f"With it samples differ by {spread(apart[beside])}, without by {spread(apart[without])}.",
                 )
@@ -143,25 +141,24 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     return Section(
         title="Samples",
         claim=("Noise makes different textures; a" if GATYS_APART in found else "A")
-        + " content term silences the noise.",
+        + " content term removes the effect of noise.",
         parts=[
             *parts,
             Part(
                 "texture synthesis by a network, against Gatys'",
                 "shown",
                 f"Style error {spread([one['style'] for one in found[TEXTURE]])}, which equals {equals} evaluations of "
-                "his optimization from noise (least and most over starts).",
+                "his optimization from noise (least and most over seeds).",
                 counts=False,
             ),
         ],
-        rule="textures are different where any seed's samples differ at least half as much as textures by Gatys' "
-        "optimization from different noise do. A content term silences the noise where without it samples differ at "
-        "least twice as much, any seed's as any seed's, of networks that are given the same: photos brought to the "
-        "noise's size, or from 0 to 255 beside noise from 0 to 1, as in the original.",
-        reason=f"'{TEXTURE}' has grey in place of a photo; the objectives of all are with the content error, also of "
-        "networks that never had it. Those of photos from 0 to 255 without a content term may have been learnt in "
-        "another "
-        "arithmetic than the others (their files say)."
+        rule="textures are different if the samples of every seed differ at least half as much as textures by Gatys' "
+        "optimization from different noise. A content term removes the effect of noise if samples differ at least "
+        "twice as much without it, comparing every seed with every seed, for networks with the same input: photos "
+        "scaled to the range of the noise, or from 0 to 255 with noise from 0 to 1, as in the original.",
+        reason=f"'{TEXTURE}' has plain gray in place of a photo. All objectives include the content error, also for "
+        "networks that were trained without it. The networks of photos from 0 to 255 without a content term may have "
+        "been trained in another precision than the others (their files say which)."
         + ("" if GATYS_APART in found else " How different textures are is not measured yet (samples_apart)."),
         likely=_likely(apart),
         figures=[
@@ -171,9 +168,9 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
                 x="mean LPIPS between samples",
                 y="objective",
             ),
-            ("samples.jpg", "What the network is given, and what several draws of z make of it."),
+            ("samples.jpg", "The input of the network, and its output for several draws of z."),
             *(
-                [("samples_loud.jpg", "The same of photos from 0 to 255, without a content term.")]
+                [("samples_loud.jpg", "The same for photos from 0 to 255, without a content term.")]
                 * (len(kinds) > len(KINDS))
             ),
             ("textures.jpg", "Texture synthesis from one picture: the network, and Gatys' optimization from noise."),

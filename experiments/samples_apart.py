@@ -1,4 +1,4 @@
-"""Claim 6, what samples are told by: how far Gatys' textures of one picture, from different noise, lie apart."""
+"""Claim 6, for comparison: the distances between Gatys' textures of one picture from different noise."""
 
 from itertools import combinations
 from typing import Any

@@ -1,4 +1,4 @@
-"""Claim 6, what tells two causes apart: photos as large beside the noise as in the original, without a content term."""
+"""Claim 6, to separate two causes: photos in the original's range, without a content term."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""Claim 7: why it works: each picture's statistics are moved to the style's, whatever they were.
+"""Claim 7, why it works: the statistics of each picture are moved to those of the style, whatever they were.
 
-Instance normalization as domain adaptation: the features of what the network paints should have the style picture's
-statistics, layer by layer, whatever the photo's contrast and color. And the style as scales and shifts (Dumoulin
-2017, arXiv:1610.07629): swapping only those between two styles of a network swaps the styles.
+Instance normalization as domain adaptation: the features of the painted picture should have the style picture's
+statistics, layer by layer, whatever the photo's contrast and color. A style as scales and shifts (Dumoulin 2017,
+arXiv:1610.07629): exchanging only those between two styles of a network exchanges the styles.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ LAYERS = YARDSTICK.style_layers
 
 
 def conditions(photo: Pixels) -> dict[str, Pixels]:
-    """The photo as it is, faint, dark and faint, and under red and blue light."""
+    """The photo unchanged, faint, dark and faint, and under red and blue light."""
     red, blue = (
         np.clip(photo * np.array(light, np.float32), 0, 255).astype(np.uint8)
         for light in ((1, 0.5, 0.4), (0.4, 0.6, 1))
@@ -49,7 +49,7 @@ def measure(lab: Lab) -> dict[str, Any]:
 
     @torch.no_grad()
     def distances(pictures: Sequence[torch.Tensor]) -> dict[str, float]:
-        """Of each layer: how far means and deviations lie from the style's, relative to theirs; mean over pictures."""
+        """The relative distance of means and deviations from the style's, for each layer; mean over pictures."""
         found: dict[str, list[float]] = {layer: [] for layer in LAYERS}
         for picture in pictures:
             for layer, x in lab.network(picture, LAYERS).items():
@@ -75,82 +75,83 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         name: {layer: [mean([light[layer] for light in one.values()]) for one in seeds] for layer in LAYERS}
         for name, seeds in found["layers"].items()
     }
-    rows = [[name, *(spread(far[name][layer]) for layer in LAYERS)] for name in ("photo", *NORMS)]
     lights = list(found["layers"]["photo"][0])
-    by_light = [
-        [name, *(spread([mean([*one[light].values()]) for one in found["layers"][name]]) for light in lights)]
+    by_light = {
+        name: {light: [mean([*one[light].values()]) for one in found["layers"][name]] for light in lights}
         for name in ("photo", *NORMS)
-    ]
+    }
     parts = []
     for layer in LAYERS:
         instance, batch = (far[norm][layer] for norm in NORMS)
-        parts.append(
-            Part(
-                f"{layer}: nearer to the style's statistics",
-                ordered(instance, batch),
-                f"Distance {spread(instance)}; batch normalization {spread(batch)}.",
-            )
-        )
-    of_lights = {
-        norm: [[mean([*one[light].values()]) for one in found["layers"][norm]] for light in lights] for norm in NORMS
-    }
+        measured = f"Distance {spread(instance)}; batch normalization {spread(batch)}."
+        parts.append(Part(f"{layer}: nearer to the style's statistics", ordered(instance, batch), measured))
+    moved = [max(map(mean, by_light[norm].values())) - min(map(mean, by_light[norm].values())) for norm in NORMS]
     parts.append(
         Part(
             "nearer under each light",
-            combined([ordered(*pair) for pair in zip(*of_lights.values(), strict=True)]),
-            "From light to light the mean moves by "
-            + ", with batch normalization by ".join(
-                f"{max(map(mean, seeds)) - min(map(mean, seeds)):.3f}" for seeds in of_lights.values()
-            )
-            + ".",
+            combined([ordered(*(by_light[norm][light] for norm in NORMS)) for light in lights]),
+            f"From light to light the mean changes by {moved[0]:.3f}, with batch normalization by {moved[1]:.3f}.",
         )
     )
-    # On every photo the style whose numbers were given is nearer than the other.
-    swaps = [
-        all(a < b for a, b in zip(found["swapped"][own][own], found["swapped"][own][strange], strict=True))
-        for own, strange in (PAIR, PAIR[::-1])
-    ]
-    parts.append(
-        Part(
-            "swapping scales and shifts swaps the styles",
-            "holds" if all(swaps) else "does not hold here",
-            f"{'On every' if all(swaps) else 'Not on every'} photo the style given is nearer than the other. One "
-            "network, in which by its construction nothing else tells styles apart.",
-            counts=False,
-        )
-    )
-    # Crossed: whether the style whose scales were given is nearer, or that whose shifts were.
-    crossed = [
-        mean(found["swapped"][mixture][shifts]) - mean(found["swapped"][mixture][scales])
-        for mixture, (scales, shifts) in zip(MIXTURES, (PAIR, PAIR[::-1]), strict=True)
-    ]
-    nearer = {True: "nearer to the style of the scales", False: "nearer to the style of the shifts"}
-    carried = "; ".join(f"{mixture}: {nearer[gap > 0]}" for mixture, gap in zip(MIXTURES, crossed, strict=True))
-    parts.append(Part("scales and shifts crossed", "shown", f"{carried}.", counts=False))
-    swapped = [[name, *(spread(found["swapped"][name][style]) for style in PAIR)] for name in (*PAIR, *MIXTURES)]
+    parts += _swap_parts(found["swapped"])
     failing = [part.name for part in parts if part.counts and part.verdict != "holds"]
     return Section(
         title="Why it works",
-        claim="Each picture's features are brought to the style's statistics more closely than with batch "
-        "normalization, whatever the photo's light; and a style can be scales and shifts alone.",
+        claim="Instance normalization brings each picture's features closer to the style's statistics than batch "
+        "normalization does, whatever the photo's light; and a style can consist of scales and shifts alone.",
         parts=parts,
-        rule="of residual generators, distances are means over photos and lights. A layer, or light, holds where the "
+        rule="distances are means over photos and lights, for residual generators. A layer, or a light, holds if the "
         "worst seed with instance normalization is nearer to the style's statistics than the best with batch "
-        "normalization; in part where each seed's is nearer than the same seed's. Swapping must swap the styles on "
-        "every photo; that it can, in a network made for it, is no part of the claim.",
-        reason="The networks of the first parts are those of claim 1: one that keeps less of the photo meets the "
-        "style's statistics more easily, and these parts do not ask how much is kept. The statistics are means and "
-        "deviations of the very layers whose Gram matrices are learnt from, of what is painted, not of what goes on in "
-        "the network: a consequence, more than a cause, and near to the style error of claim 1. Faint photos are the "
-        "same to instance normalization but for rounding, so that of the lights the colored ones tell most. "
-        f"Swapped in the package's network (hash {found['network']}).",
-        likely=f"where it does not ({', '.join(failing)}), seeds differ by more than the norms. A batch-normalized "
-        "network too brings a photo to the style where it is like those it learnt from; by the photo's light (second "
-        "table) the two come apart.",
-        figures=[("why_swapped.jpg", "One network: the numbers of two styles, and scales and shifts crossed.")],
+        "normalization; in part, if each seed is nearer than the same seed. Swapping must swap the styles on every "
+        "photo; it does not count, because the network was made for it.",
+        reason="The networks of the first parts are those of claim 1. A network that keeps less of the photo can match "
+        "the style's statistics more easily, and these parts do not measure how much is kept. The statistics are means "
+        "and deviations of the painted picture's features, at the layers whose Gram matrices the networks were trained "
+        "to match. They are a consequence of training rather than its cause, and similar to the style error of claim "
+        "1. Instance normalization treats faint photos like others but for rounding, so the colored lights say most. "
+        f"Scales and shifts are swapped in the package's network (hash {found['network']}).",
+        likely=f"where it does not hold ({', '.join(failing)}), seeds differ more than the normalizations do. A "
+        "batch-normalized network also brings a photo to the style if it is similar to the training photos; the second "
+        "table, by the photo's light, shows the difference.",
+        figures=[("why_swapped.jpg", "One network with the parameters of two styles, and with both mixed.")],
         tables=[
-            table(["distance of the features' statistics from the style's", *LAYERS], rows),
-            table(["the same, mean over layers, by the photo's light", *lights], by_light),
-            table(["numbers given (spread over photos)", *(f"style error, {name}" for name in PAIR)], swapped),
+            table(
+                ["distance of the features' statistics from the style's", *LAYERS],
+                [[name, *(spread(far[name][layer]) for layer in LAYERS)] for name in by_light],
+            ),
+            table(
+                ["the same, mean over layers, by the photo's light", *lights],
+                [[name, *map(spread, each.values())] for name, each in by_light.items()],
+            ),
+            table(
+                ["style parameters (spread over photos)", *(f"style error, {name}" for name in PAIR)],
+                [[name, *(spread(found["swapped"][name][style]) for style in PAIR)] for name in (*PAIR, *MIXTURES)],
+            ),
         ],
     )
+
+
+def _swap_parts(swapped: dict[str, Any]) -> list[Part]:
+    """What the parameters of one style do in the place of the other's."""
+    # On every photo the style whose parameters are used is nearer than the other.
+    swaps = [
+        all(a < b for a, b in zip(swapped[own][own], swapped[own][other], strict=True))
+        for own, other in (PAIR, PAIR[::-1])
+    ]
+    # Mixed: whether the style of the scales is nearer, or that of the shifts.
+    gaps = [
+        mean(swapped[mixture][shifts]) - mean(swapped[mixture][scales])
+        for mixture, (scales, shifts) in zip(MIXTURES, (PAIR, PAIR[::-1]), strict=True)
+    ]
+    nearer = {True: "nearer to the style of the scales", False: "nearer to the style of the shifts"}
+    carried = "; ".join(f"{mixture}: {nearer[gap > 0]}" for mixture, gap in zip(MIXTURES, gaps, strict=True))
+    return [
+        Part(
+            "swapping scales and shifts swaps the styles",
+            "holds" if all(swaps) else "does not hold here",
+            f"{'On every' if all(swaps) else 'Not on every'} photo the style of the parameters is nearer than the "
+            "other. In this network nothing but scales and shifts depends on the style.",
+            counts=False,
+        ),
+        Part("scales of one style with shifts of the other", "shown", f"{carried}.", counts=False),
+    ]

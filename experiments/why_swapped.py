@@ -1,4 +1,4 @@
-"""Claim 7, the style as scales and shifts: one style's in the other's place, in the package's network."""
+"""Claim 7, a style as scales and shifts: those of one style in place of the other's, in the package's network."""
 
 from typing import Any
 

@@ -28,8 +28,9 @@ from experiments import (
 from experiments import lab as laboratory
 from experiments.__main__ import MORE
 from experiments.__main__ import main as experiments_main
+from experiments.budget import FULL, QUICK, Arm
 from experiments.claims import TESTED
-from experiments.lab import EXPLODED, FULL, QUICK, Arm, Lab
+from experiments.lab import EXPLODED, Lab
 from impasto.nn.generators import build_generator
 from impasto.nn.losses import YARDSTICK
 from impasto.nn.norm import BatchNorm, InstanceNorm
@@ -59,7 +60,7 @@ def test_verdicts_take_the_spread_into_account():
     assert page.spread([1.0, 2.0, 6.0]) == "3.000 (1.000 to 6.000)"
 
 
-UNLEARNT = {"unlearnt": {"plain grey": [1.0, 1.0, 5.0], "another photo": [2.5, 1.0, 6.5]}}
+UNTRAINED = {"untrained": {"plain gray": [1.0, 1.0, 5.0], "another photo": [2.5, 1.0, 6.5]}}
 
 
 def curve(*last):
@@ -79,7 +80,7 @@ def curve(*last):
 def test_norms_are_judged_by_the_worst_and_the_best_seed(tmp_path, batch, verdict):
     found = {f"{g}, {n}": curve(0.8, 1.0) for g in norms.GENERATORS for n in norms.NORMS}
     found |= {f"{g}, batch": curve(*batch) for g in norms.GENERATORS}
-    section = norms.report(found | UNLEARNT, page.Plots(tmp_path))
+    section = norms.report(found | UNTRAINED, page.Plots(tmp_path))
     assert section.verdict == verdict
     assert "another photo</td><td>2.500" in section.tables[0]
     at_1, at_8 = (part for part in section.parts[2:4])  # contents are equal, so that the styles' order is the verdict
@@ -90,7 +91,7 @@ def test_norms_are_judged_by_the_worst_and_the_best_seed(tmp_path, batch, verdic
 def test_each_generator_is_a_part_of_its_own(tmp_path):
     found = {f"{g}, {n}": curve(0.8, 1.0) for g in norms.GENERATORS for n in norms.NORMS}
     found |= {"residual, batch": curve(0.1, 0.2), "texture, batch": curve(2.0, 3.0)}
-    section = norms.report(found | UNLEARNT, page.Plots(tmp_path))
+    section = norms.report(found | UNTRAINED, page.Plots(tmp_path))
     assert [part.verdict for part in section.parts if part.counts] == ["does not hold here", "holds"]
     assert section.verdict == "holds in part"
 
@@ -125,14 +126,14 @@ def test_a_network_beyond_the_curve_counts_for_it_and_the_photo_itself_for_nothi
     ids=["better", "better for each seed at most", "worse"],
 )
 def test_few_photos_are_judged_with_batch_norm_alone(tmp_path, few, last, verdict):
-    def learnt(best, end):
+    def trained(best, end):
         curves = [[best, end + 0.01 * seed] for seed in range(2)]
         return {"steps": [0, 1], "objective": curves, "last": [[0.0, 0.0, curve[-1]] for curve in curves]}
 
     found = {"counts": {"residual": [16, 1000], "texture": [16, 1000]}}
     for generator in found["counts"]:
-        found |= {f"{generator}, batch, 16": learnt(few, last), f"{generator}, batch, 1000": learnt(2.5, 2.5)}
-        found |= {f"{generator}, instance, 16": learnt(2.0, 2.0), f"{generator}, instance, 1000": learnt(1.0, 1.0)}
+        found |= {f"{generator}, batch, 16": trained(few, last), f"{generator}, batch, 1000": trained(2.5, 2.5)}
+        found |= {f"{generator}, instance, 16": trained(2.0, 2.0), f"{generator}, instance, 1000": trained(1.0, 1.0)}
     section = few_photos.report(found, page.Plots(tmp_path))
     assert section.verdict == verdict
 
@@ -141,8 +142,8 @@ def test_few_photos_are_judged_with_batch_norm_alone(tmp_path, few, last, verdic
     ("ends", "verdict"), [((2.1, 2.2), "holds"), ((2.1, 1.9), "holds in part"), ((1.9, 1.8), "does not hold here")]
 )
 def test_stopping_early_pays_where_the_objective_rises_again(tmp_path, ends, verdict):
-    learnt = {"steps": [0, 1], "objective": [[2.0, 1.0]] * 2, "last": [[0.0, 0.0, 1.0]] * 2}
-    found = {f"{g}, {n}, {count}": learnt for g in norms.GENERATORS for n in few_photos.NORMS for count in (16, 1000)}
+    trained = {"steps": [0, 1], "objective": [[2.0, 1.0]] * 2, "last": [[0.0, 0.0, 1.0]] * 2}
+    found = {f"{g}, {n}, {count}": trained for g in norms.GENERATORS for n in few_photos.NORMS for count in (16, 1000)}
     found["counts"] = {"residual": [16, 1000], "texture": [16, 1000]}
     curves = [[9.0, 2.5, 1.9, 1.6, end, end, end] for end in ends]  # before it 2.0 on average
     found[f"{few_photos.STEADY}, batch"] = {"steps": [0, 25, 50, 100, 200, 300, 400], "objective": curves}
@@ -211,7 +212,7 @@ def test_contrast_is_judged_by_every_seed_and_by_what_is_seen(tmp_path, instance
     verdicts = {part.name: part.verdict for part in section.parts}
     assert verdicts["instance: changes less than batch"] == less
     assert verdicts["instance: style error changes less than batch's"] == less
-    assert verdicts[f"instance: contrast drops out (less than {contrast.SMALL:g} levels)"] == seen
+    assert verdicts[f"instance: independent of contrast (less than {contrast.SMALL:g} levels)"] == seen
     wanted = {"holds"} if less == seen == "holds" else {"does not hold here"} if less == seen else {"holds in part"}
     assert {section.verdict} == wanted
     assert "contrast_raw.jpg" not in dict(section.figures)  # not measured
@@ -317,21 +318,21 @@ def test_a_network_used_the_other_way_is_compared_with_itself(tmp_path, worse, v
 
 def test_a_claim_that_explodes_is_the_worst_there_is(lab, monkeypatch):
     monkeypatch.setattr(lab, "LEARNING_RATE", float("inf"))
-    learnt = lab.learn(Arm("residual", "none", 7))
-    assert learnt.last.objective == EXPLODED
-    assert [point.step for point in learnt.curve] == list(QUICK.marks)
+    trained = lab.learn(Arm("residual", "none", 7))
+    assert trained.last.objective == EXPLODED
+    assert [point.step for point in trained.curve] == list(QUICK.marks)
 
 
 def test_what_is_kept_is_found_by_what_differs_from_the_defaults():
     plain = {"bound": 0.0, "limit": 0.0, "negative_slope": 0.0}
     assert Arm("residual", "batch", 3).key() == {"generator": "residual", "norm": "batch", "seed": 3, **plain}
-    grey = Arm("texture", "none", 0, content_weight=0.5, grey=True).key()
-    assert grey == {
+    gray = Arm("texture", "none", 0, content_weight=0.5, gray=True).key()
+    assert gray == {
         "generator": "texture",
         "norm": "none",
         "seed": 0,
         "content_weight": 0.5,
-        "grey": True,
+        "gray": True,
         "standardize": False,
     }
 
@@ -343,12 +344,12 @@ def test_a_term_without_weight_is_no_part_of_what_is_kept():
     assert not {"grid_weight", "weave_weight", "tone_weight", "palette_weight", "detail_weight"} & {*found}
 
 
-def test_no_photo_is_learnt_from_and_judged_by(lab):
+def test_no_photo_is_trained_on_and_evaluated_on(lab):
     assert not {path.name for path in lab.learning} & set(lab.origin["held_out"])
     assert len(lab.held_out) == QUICK.judges
 
 
-def test_an_arm_is_learnt_once_and_found_again(lab):
+def test_an_arm_is_trained_once_and_found_again(lab):
     said = []
     lab.say = said.append
     one = lab.learn(Arm("residual", "instance", 0))
@@ -360,7 +361,7 @@ def test_an_arm_is_learnt_once_and_found_again(lab):
         assert torch.equal(value, again.generator.state_dict()[name]), name
 
 
-def test_a_network_learnt_in_two_goes_is_the_one_learnt_in_one(lab, monkeypatch):
+def test_a_network_trained_in_two_runs_is_the_one_trained_in_one(lab, monkeypatch):
     straight = lab.learn(Arm("light", "instance", 5))
     monkeypatch.setattr(laboratory, "VERSION", 99)  # nothing kept counts
     monkeypatch.setitem(lab.origin, "lab", 99)
@@ -477,11 +478,11 @@ def test_seconds_and_counts_may_be_as_large_as_they_are(tmp_path):
 
 def test_results_say_which_photos_code_and_networks_they_come_from(lab, monkeypatch):
     monkeypatch.setattr(lab, "used", {})
-    learnt = lab.learn(Arm("residual", "instance", 0))
+    trained = lab.learn(Arm("residual", "instance", 0))
     lab.keep_result("norms", {"x": 1}, 2.0)
     record = json.loads((lab.results / "norms.json").read_text())
-    made = {"seconds": round(learnt.seconds, 1), "threads": learnt.threads, "commit": lab.commit}
-    assert record["networks"] == [learnt.arm.key() | made]
+    made = {"seconds": round(trained.seconds, 1), "threads": trained.threads, "commit": lab.commit}
+    assert record["networks"] == [trained.arm.key() | made]
     assert record["commit"] == lab.commit != ""
     data = json.loads((lab.results / "data.json").read_text())
     assert {name: laboratory.file_hash(path) for name, path in ((p.name, p) for p in lab.learning)} == data["learning"]

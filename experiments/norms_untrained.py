@@ -1,4 +1,4 @@
-"""Beside claim 1: the yardstick's terms of pictures that no network made, to read the networks' by."""
+"""Claim 1, for comparison: the objective's terms for pictures that no network made."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,20 +13,20 @@ from experiments.page import mean
 
 def measure(lab: Lab) -> dict[str, Any]:
     def terms(*makers: Callable[[Tensor, int], Tensor]) -> list[float]:
-        """Means over the held-out photos, and over what is made for each."""
+        """Means over the held-out photos, and over the pictures that are made for each."""
         found = [lab.terms(make(photo, number), number) for make in makers for number, photo in enumerate(lab.judges)]
         return [mean(column) for column in zip(*found, strict=True)]
 
     def other(step: int) -> Callable[[Tensor, int], Tensor]:
-        """The photo so many places on, enlarged or reduced to this one's size."""
+        """The photo ``step`` places further on, scaled to the size of this one."""
         return lambda photo, number: interpolate(
             lab.judges[(number + step) % len(lab.judges)], photo.shape[2:], mode="bilinear", antialias=True
         )
 
     return {
-        "unlearnt": {
+        "untrained": {
             "the photo itself": terms(lambda photo, _: photo),
-            "plain grey": terms(lambda photo, _: torch.full_like(photo, 0.5)),
+            "plain gray": terms(lambda photo, _: torch.full_like(photo, 0.5)),
             "another photo": terms(*(other(step) for step in range(1, len(lab.judges)))),
         }
     }
