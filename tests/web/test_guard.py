@@ -25,6 +25,14 @@ def test_the_names_of_this_computer_are_its_own_with_any_port(server, host):
     assert send_raw(server.port, f"GET /api/info HTTP/1.1\nHost: {host}\n")[0] == 200
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["localhost:80@evil.example", "[::1]evil.example", "[::1", "::1", "[::1%lo]", "localhost:a", "localhost..", ""],
+)
+def test_a_malformed_host_is_refused(server, host):
+    assert send_raw(server.port, f"GET /api/info HTTP/1.1\nHost: {host}\n")[0] == 403
+
+
 def test_two_hosts_are_refused(server):
     assert send_raw(server.port, "GET /api/info HTTP/1.1\nHost: localhost\nHost: evil.example\n")[0] in (400, 403)
 
@@ -39,6 +47,11 @@ def test_a_page_of_another_origin_can_change_nothing(server, origin, path):
     assert status == 403
     assert "may not use this server" in error_of(body)
     assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_of_two_origins_each_must_be_ours(server):
+    head = "POST /api/settings HTTP/1.1\nHost: localhost\nOrigin: http://localhost\nOrigin: http://evil.example\n"
+    assert send_raw(server.port, f"{head}X-Impasto: 1\nContent-Length: 2\n", b"{}")[0] == 403
 
 
 def test_the_own_origin_may(server):
@@ -139,9 +152,10 @@ def test_the_token_leads_to_no_other_site(shared, path):
 
 
 def test_a_program_sends_the_token_as_a_header(shared):
-    head = "GET /api/info HTTP/1.1\nHost: 127.0.0.1\nAuthorization: Bearer {}\n"
-    assert send_raw(shared.port, head.format(shared.token))[0] == 200
-    assert send_raw(shared.port, head.format("wrong"))[0] == 401
+    head = "GET /api/info HTTP/1.1\nHost: 127.0.0.1\nAuthorization: {}\n"
+    for scheme, status in (("Bearer ", 200), ("bearer ", 200), ("Basic ", 401), ("", 401)):
+        assert send_raw(shared.port, head.format(scheme + shared.token))[0] == status
+    assert send_raw(shared.port, head.format("Bearer wrong"))[0] == 401
 
 
 def test_a_shared_server_is_still_not_called_as_it_likes(shared):

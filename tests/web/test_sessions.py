@@ -54,6 +54,20 @@ def test_a_session_that_is_in_use_is_not_idle_and_one_that_holds_nothing_is_idle
     assert sessions.idle() == []
 
 
+def test_where_no_session_is_free_those_to_which_nobody_came_back_make_room(tmp_path):
+    sessions = Sessions(tmp_path, Limits(sessions=2))
+    browser, program = (sessions.open(letter * 43) for letter in "bp")
+    for session in (browser, program):
+        with_photo(session)
+        session.seen -= EMPTY_SECONDS + 1
+    assert sessions.find("b" * 43) is browser
+    browser.seen -= EMPTY_SECONDS + 1
+    assert sessions.open("n" * 43).folder.is_dir()
+    assert sessions.all() == [browser, sessions.find("n" * 43)]
+    with pytest.raises(Refusal, match="2 browsers"):
+        sessions.open("m" * 43)
+
+
 def test_a_session_for_which_a_job_runs_is_not_idle_however_long_it_takes(tmp_path):
     working = set()
     sessions = Sessions(tmp_path, Limits(), lambda session: session.key in working)

@@ -106,7 +106,8 @@ class FileClip:
         streams = [s for s in self._container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
         if not streams:
             kinds = sorted({"a cover picture" if s.type == "video" else s.type for s in self._container.streams})
-            raise VideoError(f"{self._name}: has no video stream, only {' and '.join(kinds) or 'nothing'}")
+            others = f", only {' and '.join(kinds)}" if kinds else ""
+            raise VideoError(f"{self._name}: has no video stream{others}")
         best = self._container.streams.best("video")
         return next((stream for stream in streams if stream is best), streams[0])
 

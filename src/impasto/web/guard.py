@@ -14,6 +14,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 import secrets
 import socket
 import time
@@ -74,7 +75,7 @@ class Access:
 
     def knows(self, host: str) -> bool:
         """Whether a ``Host`` header, with or without a port, names this server."""
-        name = _without_port(host).lower().rstrip(".")
+        name = _name_in(host).lower().removesuffix(".")
         if name == "localhost" or name in self.names:
             return True
         try:
@@ -94,10 +95,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][\s:/?#@,]+))(?::\d{0,5})?")
+
+
+def _name_in(host: str) -> str:
+    """The name or address in a ``Host`` header, without its port; empty if the header is malformed."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found[1] or found[2]
 
 
 class Guard:
@@ -182,11 +186,11 @@ class Guard:
             raise Refusal(404, "there is no such address")
         websocket = scope["type"] == "websocket"
         changes = websocket or scope["method"] in CHANGING
-        origin = headers.get("origin")
-        if changes and origin is not None and origin not in (f"http://{hosts[0]}", f"https://{hosts[0]}"):
-            raise Refusal(403, f"a page of {origin[:100]} may not use this server")
+        for origin in headers.getlist("origin") if changes else ():
+            if origin not in (f"http://{hosts[0]}", f"https://{hosts[0]}"):
+                raise Refusal(403, f"a page of {origin[:100]} may not use this server")
         guarded = changes or scope["path"].startswith("/api/")
-        if guarded and headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
+        if guarded and not {"same-origin", "none"}.issuperset(headers.getlist("sec-fetch-site")):
             raise Refusal(403, "a page of another site may not use this server")
         if not websocket and changes and headers.get("x-impasto") != "1":
             raise Refusal(403, "requests that change something need the header X-Impasto: 1")
@@ -201,7 +205,8 @@ class Guard:
         token = self._access.token
         if token is None:
             return True
-        given = [_query_token(scope), headers.get("authorization", "").removeprefix("Bearer ").strip()]
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        given = [_query_token(scope), value.strip() if scheme.lower() == "bearer" else ""]
         cookies: SimpleCookie = SimpleCookie()
         try:
             cookies.load(headers.get("cookie", ""))

@@ -112,6 +112,8 @@ class Session:
     clips: dict[str, Clip] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
     seen: float = field(default_factory=time.monotonic)
+    returned: bool = False
+    """Whether its cookie came back; programs that keep no cookies begin a session with every request."""
     previews: int = 0
     galleries: int = 0
     uploads: int = 0
@@ -220,7 +222,7 @@ class Sessions:
         """The session of a cookie, if it has stored anything."""
         session = self._sessions.get(_key(cookie)) if cookie else None
         if session is not None:
-            session.seen = time.monotonic()
+            session.seen, session.returned = time.monotonic(), True
         return session
 
     def open(self, cookie: str) -> Session:
@@ -255,20 +257,30 @@ class Sessions:
 
     def idle(self) -> list[Session]:
         """The sessions that have not been used for a while; for those that hold nothing, it is a minute."""
-        now, most = time.monotonic(), self._limits.idle_seconds
+        most = self._limits.idle_seconds
+        unused = self._unused(min(most, EMPTY_SECONDS))
+        return [session for session in unused if not session.bytes or time.monotonic() - session.seen > most]
+
+    def _unused(self, seconds: float) -> list[Session]:
+        """The sessions that have not been used for so long."""
+        now = time.monotonic()
         return [
             session
             for session in self._sessions.values()
-            if now - session.seen > (most if session.bytes else min(most, EMPTY_SECONDS))
+            if now - session.seen > seconds
             and not session.uploads
             and not session.streams
             and not self._in_use(session)
         ]
 
     def forget_idle(self) -> None:
-        """Delete the sessions that have not been used for a while."""
+        """Delete the sessions that have not been used for a while; of too many, those to which nobody came back."""
         for session in self.idle():
             self.delete(session)
+        if len(self._sessions) >= self._limits.sessions:
+            for session in self._unused(EMPTY_SECONDS):
+                if not session.returned:
+                    self.delete(session)
 
     def close(self) -> None:
         """Delete all sessions."""
@@ -283,7 +295,7 @@ def _loaded(folder: Path, most_seconds: float) -> tuple[Session, list[dict[str, 
     """A session of an earlier server with the records of its jobs, if it is young and whole."""
     if not re.fullmatch(r"[0-9a-f]{32}", folder.name) or folder.is_symlink():
         return None
-    session = Session(folder.name, folder)
+    session = Session(folder.name, folder, returned=True)
     try:
         if time.time() - os.lstat(folder / STATE).st_mtime > most_seconds:
             return None
