@@ -127,7 +127,7 @@ def in_browser(url: str, photo: Path, rounds: int) -> tuple[float, list[float]]:
         page.locator("#add-files").set_input_files(photo)
         page.locator(f"#gallery [data-style={STYLE}].tile").click()
         page.locator("#stage[data-state=complete]").wait_for(timeout=300_000)
-        page.locator("#gallery .tile img[src*='/api/photos/']").nth(THUMBNAILS - 1).wait_for(timeout=300_000)
+        page.locator("#gallery .tile img[src*='api/photos/']").nth(THUMBNAILS - 1).wait_for(timeout=300_000)
         page.wait_for_timeout(1000)
         previews = []
         for number in range(rounds):

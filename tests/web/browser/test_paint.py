@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def test_every_style_is_shown_on_the_own_photo(visit, tmp_path):
     user = visit()
     user.add(photo_file(tmp_path))
-    tiles = user.page.locator("#gallery .tile img[src*='/api/photos/']")
+    tiles = user.page.locator("#gallery .tile img[src*='api/photos/']")
     count = user.page.locator("#gallery .tile").count()
     assert count >= 14
     tiles.nth(count - 1).wait_for()
