@@ -14,7 +14,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from impasto import __version__
-from impasto.cli.engine import describe_engine, engine_record
+from impasto.cli.engine import describe_engine, engine_record, load_stylizer
 from impasto.cli.flags import NOT_FAST, PaintingFlags, Switch, reflowed
 from impasto.errors import ImpastoError, ModelError, UsageError
 from impasto.models.catalog import (
@@ -32,7 +32,6 @@ from impasto.models.modelfile import ModelInfo, read_info
 from impasto.models.stylefile import StyleInfo
 from impasto.painting.devices import CPU, states
 from impasto.painting.engines import ENGINES, choose_engine
-from impasto.painting.load import load
 from impasto.painting.settings import AS_IT_IS
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.sources import file_or_name
@@ -96,14 +95,7 @@ def _measure(name: str, variant: Variant, engine: PaintingFlags) -> dict[str, An
     """The engine and the seconds per megapixel, or the error."""
     found: dict[str, Any] = {"engine": None, "precision": None, "threads": None, "seconds_per_megapixel": None}
     try:
-        stylizer = load(
-            name,
-            variant=variant,
-            backend=engine.backend,
-            threads=engine.threads,
-            precision=engine.precision,
-            device=engine.device,
-        )
+        stylizer = load_stylizer(name, variant, engine)
         return engine_record(stylizer) | {"seconds_per_megapixel": _seconds_per_megapixel(stylizer)}
     except ImpastoError as reason:  # the rest is still useful
         return found | {"error": str(reason)}

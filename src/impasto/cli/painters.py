@@ -1,7 +1,5 @@
 """Makes the painter of `impasto stylize` from styles, masks and refinement."""
 
-import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -11,21 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impasto.cli.console import note
-from impasto.cli.engine import describe_engine, engine_record
+from impasto.cli.engine import load_stylizer
 from impasto.cli.flags import PaintingFlags
 from impasto.cli.request import Request
 from impasto.errors import ImpastoError, UsageError
 from impasto.models.catalog import Variant
-from impasto.painting.engine import without_module
-from impasto.painting.load import load
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import Stylizer
 from impasto.pictures.picture import Picture, Pixels
 
 if TYPE_CHECKING:
     from impasto.painting.batch import Painter, PicturePainter
-
-_log = logging.getLogger(__name__)
 
 Loader = Callable[[str | Mapping[str, float]], Stylizer]
 """`impasto.load` with the engine, threads and precision of the command line."""
@@ -37,26 +31,8 @@ def load_painter(request: Request, engine: PaintingFlags) -> "PicturePainter":
     Raises:
         ImpastoError: A style, model, mask or engine cannot be loaded, or the model cannot apply the settings.
     """
-    loader: Loader = partial(_load, variant=request.saved.variant, engine=engine)
+    loader: Loader = partial(load_stylizer, variant=request.saved.variant, engine=engine)
     return _sheet_painter(request, loader) if request.extra.grid else _painter(request, loader)
-
-
-def _load(names: str | Mapping[str, float], *, variant: Variant, engine: PaintingFlags) -> Stylizer:
-    """`impasto.load`, which logs the engine for --verbose."""
-    start = time.perf_counter()
-    with without_module("openvino.tools.ovc"):  # it converts models, and takes longer to import than all the rest
-        stylizer = load(
-            names,
-            variant=variant,
-            backend=engine.backend,
-            threads=engine.threads,
-            precision=engine.precision,
-            device=engine.device,
-        )
-    seconds = time.perf_counter() - start
-    title = names if isinstance(names, str) else ", ".join(names)
-    _log.info("%s: loaded in %.2f s; %s", title, seconds, describe_engine(engine_record(stylizer)))
-    return stylizer
 
 
 def _painter(request: Request, load: Loader) -> "PicturePainter":

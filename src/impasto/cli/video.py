@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli.console import complain, note, progress_bar
+from impasto.cli.engine import load_stylizer
 from impasto.cli.flags import FilePath, PaintingFlags, flags_of, flags_set, reflowed
 from impasto.cli.request import ExtraFlags, MaskFlags, SettingsFlags, StyleFlags, read_request
 from impasto.errors import UsageError
 from impasto.options import opt
-from impasto.painting.load import load
 from impasto.painting.plan import Failure
 from impasto.painting.settings import Settings, write_settings
 from impasto.painting.stylizer import Stylizer
@@ -81,14 +81,7 @@ def video(
     request = read_request(style, flags_set(settings), MaskFlags(), ExtraFlags(), {})
     options = VideoOptions(**flags_set(clip))
     saved = request.saved
-    stylizer = load(
-        saved.style or str(saved.model),
-        variant=saved.variant,
-        backend=engine.backend,
-        threads=engine.threads,
-        precision=engine.precision,
-        device=engine.device,
-    )
+    stylizer = load_stylizer(saved.style or str(saved.model), saved.variant, engine)
     stylizer.check(saved.settings)
     if output is None:
         assert other.preview is not None
