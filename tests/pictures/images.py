@@ -11,6 +11,17 @@ from PIL import Image
 
 Array = npt.NDArray[Any]
 
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+XMP = (
+    "<?xpacket begin='\ufeff' id='W5M0MpCehiHzreSzNTczkc9d'?><x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+    f"<rdf:RDF xmlns:rdf='{RDF}'><rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+    " xmlns:tiff='http://ns.adobe.com/tiff/1.0/' xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/'"
+    " xmlns:exif='http://ns.adobe.com/exif/1.0/' xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='4'"
+    " tiff:Orientation='6' hdrgm:Version='1.0' exif:PixelXDimension='4000'>"
+    "<dc:rights><rdf:Alt><rdf:li xml:lang='x-default'>© Ärmel</rdf:li></rdf:Alt></dc:rights>"
+    "</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"
+).encode()
+
 
 def noise(height: int = 40, width: int = 60) -> Array:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -11,8 +11,7 @@ from impasto.pictures.metadata import Metadata, raw_profile
 from impasto.pictures.picture import Picture
 from impasto.pictures.read import load_image, read_picture
 from impasto.pictures.write import encode_picture, save_picture
-from impasto.pictures.xmp import kept_xmp, xmp_in_jpeg_xl
-from tests.pictures.images import encoded, noise
+from tests.pictures.images import XMP, encoded, noise
 
 
 @pytest.mark.parametrize(
@@ -134,16 +133,6 @@ def test_damaged_exif_does_not_prevent_reading(tmp_path):
 
 # ---- XMP, IPTC, text and resolution -----------------------------------------------------------------------------
 
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-XMP = (
-    "<?xpacket begin='\ufeff' id='W5M0MpCehiHzreSzNTczkc9d'?><x:xmpmeta xmlns:x='adobe:ns:meta/'>"
-    f"<rdf:RDF xmlns:rdf='{RDF}'><rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/'"
-    " xmlns:tiff='http://ns.adobe.com/tiff/1.0/' xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/'"
-    " xmlns:exif='http://ns.adobe.com/exif/1.0/' xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='4'"
-    " tiff:Orientation='6' hdrgm:Version='1.0' exif:PixelXDimension='4000'>"
-    "<dc:rights><rdf:Alt><rdf:li xml:lang='x-default'>© Ärmel</rdf:li></rdf:Alt></dc:rights>"
-    "</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"
-).encode()
 IPTC = b"\x1c\x02\x05\x00\x05Title\x1c\x02\x74\x00\x03(c)\x1c\x02\x19\x00\x03sea\x1c\x02\x19\x00\x05ships"
 
 
@@ -326,19 +315,6 @@ def test_a_whole_resolution_is_the_same_in_exif(dpi, kind):
         assert read_back(data, suffix)[0].dpi == (dpi, dpi)
 
 
-@pytest.mark.parametrize("wide", [False, True])
-def test_the_xmp_of_a_jpeg_xl_is_found(wide):
-    def box(kind, content):
-        if wide:
-            return struct.pack(">I4sQ", 1, kind, len(content) + 16) + content
-        return struct.pack(">I4s", len(content) + 8, kind) + content
-
-    file = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \0\0\0\0jxl ") + box(b"xml ", XMP) + box(b"jxlc", b"\xff\n")
-    assert xmp_in_jpeg_xl(file) == XMP
-    assert xmp_in_jpeg_xl(file.replace(b"xml ", b"Exif")) is None
-    assert xmp_in_jpeg_xl(b"\xff\n" + bytes(100)) is None
-
-
 def test_metadata_of_heic_are_kept():
     heif = pytest.importorskip("pillow_heif")
     exif = Image.Exif()
@@ -388,28 +364,6 @@ def test_without_metadata_nothing_is_written():
             for text in (b"Me\0", b"sea", b"Rating", b"rmel", b"comment", b"steps"):
                 assert text not in file
             assert decode_picture(file, "it").metadata is None
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        b"",
-        b"no xml",
-        b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>",
-        b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
-        b"<a>" * 5000 + b"</a>" * 5000,
-        b"<a>" + b"x" * (2 << 20) + b"</a>",
-        "<a>é</a>".encode("latin-1"),
-    ],
-)
-def test_a_damaged_or_hostile_xmp_packet_is_left_out(bad):
-    assert kept_xmp(bad) is None
-
-
-def test_xmp_that_says_nothing_else_is_left_out():
-    only = f"<x:xmpmeta xmlns:x='adobe:ns:meta/' x:xmptk='t'><r:RDF xmlns:r='{RDF}'><r:Description r:about=''"
-    only += " xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></r:RDF></x:xmpmeta>"
-    assert kept_xmp(only.encode()) is None
 
 
 @pytest.mark.filterwarnings("ignore")
