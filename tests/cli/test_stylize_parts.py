@@ -1,5 +1,6 @@
 """`impasto stylize` on parts of a batch, lists of paths, and a Ray cluster (a fake)."""
 
+import json
 import sys
 
 import pytest
@@ -65,6 +66,14 @@ def test_ray_takes_an_address_or_none(photos, ray, words, address):
     paints(*words, "in", "-o", "out")
     assert ray.addresses == [address]
     assert names(photos / "out") == [f"{number}.png" for number in range(6)]
+
+
+def test_what_ray_prints_is_not_among_the_results(photos, ray, capsys):
+    ray.says = "(raylet) A worker died.\n"
+    paints("in", "-o", "out", "--ray", "--json")
+    shown = capsys.readouterr()
+    assert len([json.loads(line) for line in shown.out.splitlines()]) == 6
+    assert ray.says in shown.err
 
 
 def test_ray_paints_a_list_and_resumes(photos, ray, capsys):

@@ -28,6 +28,8 @@ class FakeRay(types.ModuleType):
         self.lost: list[Any] = []
         self.options: dict[str, Any] = {}
         self.unreachable = False
+        self.says = ""
+        """What a thread of Ray prints at any time."""
 
     def is_initialized(self) -> bool:
         return self.connected
@@ -70,6 +72,7 @@ class FakeRay(types.ModuleType):
         return done, [task for task in tasks if task not in done]
 
     def get(self, task: "Task") -> Any:
+        print(self.says, end="")
         if task.actor in self.lost:
             raise RayActorError("The actor died unexpectedly before finishing this task.")
         return None if task.job is None else _sent(task.actor.worker.do(task.job))

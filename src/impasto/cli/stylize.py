@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import partial
@@ -166,8 +167,9 @@ def _paint(
     from impasto.painting.ray_pool import paint_with_ray
 
     results = paint_with_ray(jobs, painter.result(), settings, files, address=ray, threads=threads)
-    for number, outcome in enumerate(results, start=1):
-        report(BatchProgress(number, total, outcome))
+    with redirect_stdout(sys.stderr):  # a thread of Ray prints what it has to say about workers that die
+        for number, outcome in enumerate(results, start=1):
+            report(BatchProgress(number, total, outcome))
 
 
 def _streamed(inputs: Sequence[str], paths: Path, output: str, request: Request) -> tuple[Iterable[Job], int]:
@@ -190,6 +192,7 @@ class _Printer:
         self.total = total
         self._as_json = as_json
         self._to_standard = to_standard
+        self._stream = sys.stderr if to_standard else sys.stdout
 
     def show(self, progress: "BatchProgress") -> None:
         """One result, when it is finished."""
@@ -228,7 +231,7 @@ class _Printer:
         return 1 if self.failures else 0
 
     def _print(self, text: str) -> None:
-        print(printable(text), file=sys.stderr if self._to_standard else None, flush=True)
+        print(printable(text), file=self._stream, flush=True)
 
 
 def _record(painted: "Painted") -> dict[str, Any]:

@@ -3,10 +3,11 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter
 
@@ -92,7 +93,7 @@ def video(
         with progress_bar("painting", 1.0, quiet=as_json) as bar:
             paint = partial(paint_video, sources[0], output, stylizer, saved.settings, options, mask=other.mask)
             result = paint(progress=lambda progress: _show(bar, progress))
-        code = _report(result, as_json=as_json)
+        code = _report(result, sys.stderr if result.output == "-" else sys.stdout, as_json=as_json)
     if style.save_settings is not None:
         write_settings(style.save_settings, saved)
     return code
@@ -117,13 +118,15 @@ def _several(
     code = 0
     try:
         with progress_bar("painting", len(clips.jobs), lines=False, quiet=as_json) as bar:
+            out = sys.stdout
             outcomes = paint_clips(clips, stylizer, settings, options, mask=mask, ray=ray)
-            for number, outcome in enumerate(outcomes, start=1):
-                if isinstance(outcome, Failure):
-                    failures.append(outcome)
-                else:
-                    code = max(code, _report(outcome, as_json=as_json))
-                bar.update(number)
+            with redirect_stdout(sys.stderr):  # a thread of Ray prints what it has to say about workers that die
+                for number, outcome in enumerate(outcomes, start=1):
+                    if isinstance(outcome, Failure):
+                        failures.append(outcome)
+                    else:
+                        code = max(code, _report(outcome, out, as_json=as_json))
+                    bar.update(number)
     except KeyboardInterrupt:
         note("finished clips are kept; the same command with --resume goes on")
         raise
@@ -154,17 +157,16 @@ def _show(bar: Any, progress: VideoProgress) -> None:
     bar.update(min(1.0, progress.frames / total) if total else 0.0, text, progress.seconds_left)
 
 
-def _report(result: VideoResult, *, as_json: bool) -> int:
+def _report(result: VideoResult, out: TextIO, *, as_json: bool) -> int:
     for text in result.notes:
         note(text)
     if result.damaged:
         note(f"{result.damaged} pieces of the source are damaged; the rest is painted")
-    out = sys.stderr if result.output == "-" else sys.stdout
     if as_json:
-        print(json.dumps(asdict(result)), file=out)
+        print(json.dumps(asdict(result)), file=out, flush=True)
     elif result.output != "-":
         frames, rate = result.frames + result.resumed, result.frames / max(result.seconds, 1e-6)
-        print(f"{result.output} {frames} frames, {result.seconds:.1f} s, {rate:.1f} frames a second")
+        print(f"{result.output} {frames} frames, {result.seconds:.1f} s, {rate:.1f} frames a second", file=out)
     if not result.finished:
         note("interrupted: the file holds what is painted; the same command with --resume goes on")
         return 130
