@@ -71,6 +71,18 @@ def test_results_of_other_shards_are_no_obstacle(tmp_path):
         plan_files(source, source / "out", FileOptions(shard="1/2"))
 
 
+def test_a_part_of_a_list_without_pictures_is_nothing_to_do(tmp_path):
+    listed = [(Path(f"a/{number}.jpg"), Path(f"a/{number}.jpg")) for number in range(20)]
+    jobs = [
+        job
+        for part in range(1, 31)
+        for job in plan_files([], tmp_path, FileOptions(shard=f"{part}/30"), listed=listed).jobs
+    ]
+    assert sorted(job.source for job in jobs) == sorted(source for source, _ in listed)
+    with pytest.raises(UsageError, match="give at least one"):
+        plan_files([], tmp_path, FileOptions(shard="1/2"), listed=[])
+
+
 @pytest.mark.parametrize("text", ["0/4", "5/4", "4", "a/b", "1/0", "-1/3", "1/2/3", "1.0/2", "²/3", ""])
 def test_parts_that_do_not_exist_are_wrong_usage(text):
     with pytest.raises(UsageError, match="shard"):

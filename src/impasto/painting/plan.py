@@ -14,7 +14,7 @@ from impasto.files import check_absent
 from impasto.models.kinds import check_kind
 from impasto.models.stylefile import SUFFIX
 from impasto.options import check_ranges, opt
-from impasto.painting.shards import Shard
+from impasto.painting.shards import Shard, of_shard
 from impasto.pictures.folders import scan_folder
 from impasto.pictures.formats import (
     READABLE_SUFFIXES,
@@ -136,18 +136,19 @@ def plan_files(
     names = [_local(name) for name in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     where = _local(output)
     _check_user(where)
-    more = [*listed]
+    part = None if options.shard is None else Shard.parse(options.shard)
+    more, is_list = of_shard(listed, part)
     if not names and not more:
+        if is_list:
+            return Plan(())
         raise UsageError("give at least one picture or folder")
-    found = _find(names, where, options, more)
+    found = _find(names, f"{where}/" if is_list else where, options, more)
     jobs = _with_variants(found.jobs, options.variants)
     targets = _check_targets(jobs)
     strange = [item for item in found.left_out if item.resolve() not in targets]
-    if options.shard is not None:
-        part = Shard.parse(options.shard)
-        jobs = [job for job in jobs if found.names[job.source] in part]
-    inputs_too = {job.source: "is one of the inputs" for job in jobs}
-    check_protected([job.target for job in jobs if job.target != STANDARD], {**(protected or {}), **inputs_too})
+    jobs = [job for job in jobs if part is None or found.names[job.source] in part]
+    reasons = {**(protected or {}), **{job.source: "is one of the inputs" for job in jobs}}
+    check_protected([job.target for job in jobs if job.target != STANDARD], reasons)
     skipped: list[Job] = []
     if options.resume:
         there = [job.target.is_file() for job in jobs]
@@ -213,7 +214,7 @@ def _find(names: Sequence[str], where: str, options: FileOptions, listed: Sequen
     inputs = [*itertools.chain.from_iterable(_expanded(name, output) for name in names)]
     if listed and output == STANDARD:
         raise UsageError("a list of pictures does not fit into standard output: give a folder with -o")
-    is_folder = _is_folder(f"{where}/" if listed else where, names, [*inputs, *listed[:2]], options.variants)
+    is_folder = _is_folder(where, names, [*inputs, *listed[:2]], options.variants)
     if not is_folder and output != STANDARD:
         _check_format(output, inputs[0][0], options.format)
     found = _Found()

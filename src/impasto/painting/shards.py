@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -75,6 +75,19 @@ def read_list(file: Path) -> Iterator[tuple[Path, Path]]:
         raise UsageError(f"{file}: cannot read this list: {cause.strerror or cause}; check the name") from cause
     except ImageError as reason:
         raise UsageError(f"{file}: {reason}") from None
+
+
+def of_shard(listed: Iterable[tuple[Path, Path]], part: Shard | None) -> tuple[list[tuple[Path, Path]], bool]:
+    """The pictures of a list (`read_list`) that belong to the part, or all; and whether it lists any.
+
+    Memory grows with the part, not with the list.
+    """
+    count, found = 0, []
+    for item in listed:
+        count += 1
+        if part is None or item[1] in part:
+            found.append(item)
+    return found, count > 0
 
 
 def count_list(file: Path) -> int:
