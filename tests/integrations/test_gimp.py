@@ -124,3 +124,17 @@ def test_impasto_understands_the_command(plugin, here):  # noqa: F811
     assert Path("b.png").exists()
     assert plugin.command_line("a", "b", file="", **choices)[-4:] == ["--style", "udnie", "--keep-colors", "match"]
     assert "--style" in plugin.command_line("a", "b", file="x.safetensors", **choices)
+
+
+def test_a_command_that_pipx_installed_is_found_without_path(plugin, tmp_path, monkeypatch):
+    folder = tmp_path / "home/.local/bin"
+    folder.mkdir(parents=True)
+    program = folder / "impasto"
+    program.write_text(f"#!{sys.executable}\n{INVERT}")
+    program.chmod(0o755)
+    monkeypatch.delenv("IMPASTO_COMMAND", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(plugin.Path, "home", lambda: tmp_path / "home")
+    picture = image()
+    run(plugin, picture, picture.layers[1:])
+    assert np.array_equal(picture.layers[1].pixels[..., :3], 255 - picture.layers[2].pixels[..., :3])

@@ -55,12 +55,16 @@ def command_line(
 
 def paint_file(words: list[str]) -> None:
     """Run the command. Raises Failure with its message."""
-    if shutil.which(words[0]) is None:
+    # pipx and uv install into this folder, which programs of a desktop often do not search.
+    program = shutil.which(words[0]) or shutil.which(words[0], path=str(Path.home() / ".local" / "bin"))
+    if program is None:
         raise Failure(f"The command {words[0]} is not found. Install Impasto, or set IMPASTO_COMMAND to its path.")
     # GIMP's own Python libraries must not get into the command's Python.
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, env=clean, check=False)
+        done = subprocess.run(
+            [program, *words[1:]], capture_output=True, text=True, timeout=TIMEOUT, env=clean, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as cause:
         raise Failure(f"{words[0]}: {cause}") from None
     if done.returncode:
