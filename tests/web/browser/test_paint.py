@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import make_photo
-from tests.web.browser.user import difference, names_in, pixels
+from tests.web.browser.user import DESKTOP, PHONE, difference, names_in, pixels
 from tests.web.conftest import STYLE, photo_file
 
 pytestmark = pytest.mark.slow
@@ -166,6 +166,19 @@ def test_a_folder_is_added_with_its_count_and_saved_as_one_zip(visit, tmp_path):
         for number in range(5):
             assert (pixels(archive.read(f"{number}.png")) == 255 - make_photo(number)).all()
     assert "5 pictures" in user.page.locator("#jobs .job").inner_text()
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_card_of_a_job_covers_no_control_and_the_next_one_takes_its_place(visit, tmp_path, screen):
+    user = visit(screen, accept_downloads=True)
+    user.add(photo_file(tmp_path))
+    user.choose(STYLE)
+    for name in ("photo.png", "photo.jpg"):
+        assert user.save(name[-3:])[0] == name
+        user.page.locator("#jobs .job[data-state=done]", has_text=name).wait_for()
+        assert user.page.locator("#jobs .job").count() == 1
+    for control in ("#save", "#copy", "#panel > details > summary"):
+        user.page.locator(control).click(trial=True)
 
 
 def test_photos_are_dropped_and_pasted_and_the_painting_is_copied(visit, tmp_path):
