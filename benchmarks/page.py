@@ -152,6 +152,8 @@ def soak(client: httpx.Client, process: psutil.Process, data: bytes, count: int)
         client.get(record["results"][0]["url"]).raise_for_status()
         client.delete(f"/api/photos/{photo}").raise_for_status()
         found.append(megabytes(process))
+        if (number + 1) % 10 == 0:
+            print(f"{number + 1} photos of 12 megapixels: {statistics.median(found[-10:]):.0f} MB", flush=True)
     return found
 
 

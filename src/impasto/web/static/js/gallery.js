@@ -16,7 +16,7 @@ export function createGallery(host) {
     pictures(host);
   };
   on("styles", draw);
-  on("options", () => mark(host));
+  on(["options", "view"], () => mark(host));
   on(["thumbnails", "photo"], () => pictures(host));
   draw();
 }

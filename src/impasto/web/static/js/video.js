@@ -44,6 +44,7 @@ function showClip() {
 async function update() {
   if (working || !clip || get("view") !== "video") return;
   working = true;
+  $("#video-busy").hidden = false;
   try {
     for (;;) {
       const at = Number($("#video-at").value);
@@ -69,6 +70,7 @@ async function update() {
     say(error.message, true);
   } finally {
     working = false;
+    $("#video-busy").hidden = true;
   }
 }
 
