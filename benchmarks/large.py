@@ -1,10 +1,10 @@
-"""Large pictures: seconds and memory of whole `impasto stylize` processes, from 1 to 100 megapixels.
+"""Measure seconds and memory of whole `impasto stylize` processes on pictures of 1 to 100 megapixels.
 
     python benchmarks/large.py [--rounds 3]
 
-An example photo is enlarged to each size and painted at its own size (`--stroke-size 0`), and that of 100 megapixels
-with coarser strokes as well. Seconds are medians of the painting as the command itself says it, reading and writing
-included; peak memory is the system's figure for the process.
+An example photo is enlarged to each size and painted at its own size (`--stroke-size 0`), and the one of 100
+megapixels with larger strokes as well. Seconds are medians of the time that the command prints, which includes reading
+and writing; peak memory is the operating system's figure for the process.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What reading and rewriting a model file costs, beside the `onnx` package and beside storing the layout in the file.
+"""Time reading and rewriting a model file; compare with the `onnx` package, and with storing the layout in the file.
 
 python benchmarks/model_file.py [--repeats 15]
 
-For each shipped network: milliseconds, the least of all repeats, for reading, parsing and rewriting with the project's
-codec; the size of the file and of its channels-last form; and seconds for a picture of 512 x 384 pixels with one thread
-of ONNX Runtime, in either layout. Then milliseconds to import the `onnx` package after numpy.
+Prints for each shipped network: milliseconds (the minimum of all repeats) for reading, parsing and rewriting with the
+project's codec; the size of the file and of its channels-last form; and seconds for a picture of 512 x 384 pixels with
+one thread of ONNX Runtime, in both layouts. Then the milliseconds to import the `onnx` package after numpy.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from impasto.models.runtime import onnx_runtime
 
 
 def least(work: Callable[[], object], repeats: int) -> float:
-    """The least milliseconds that the work took."""
+    """The minimum time of the work, milliseconds."""
     return 1000 * min(timed(work) for _ in range(repeats))
 
 

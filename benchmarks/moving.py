@@ -1,11 +1,11 @@
-"""Painted clips to look at: strips of frames, and an animation beside another project's network.
+"""Make pictures of painted clips: strips of frames, and an animation that shows another project's network too.
 
     python benchmarks/moving.py DATA strips FOLDER [--styles NAME ...] [--frames 150] [--fast]
     python benchmarks/moving.py DATA animation docs/images/video.webp
 
-DATA holds `clips` and `peers`. A strip has every tenth frame of a clip: the clip, the painted clip, and how both differ
-from the frame before, four times as strong. The animation shows a clip, another project's network, which paints each
-frame by itself, and `impasto video`.
+DATA contains `clips` and `peers`. A strip has every tenth frame of a clip: the clip, the painted clip, and the
+difference of each from the frame before, amplified four times. The animation shows a clip, another project's network,
+which paints each frame by itself, and `impasto video`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from impasto.video.steady import Steady
 
 STYLES = ("starry_night", "udnie", "great_wave")
 CLIP, STYLE, BEGIN, FRAMES, RATE = "flower.mp4", "starry_night", 1.5, 24, 15
-"""What the animation shows: a clip in the public domain, every other frame."""
+"""The content of the animation: a clip in the public domain, every other frame."""
 
 
 def frames_of(clip: Path, part: Part) -> Iterator[Pixels]:

@@ -1,8 +1,8 @@
-"""The page: how quickly it answers, how small it is, and whether its memory stays flat.
+"""Measure the page of `impasto serve`: response times, download size, and the growth of memory.
 
     python benchmarks/page.py [--photos 100]
 
-A server is started as `impasto serve` starts it, and used by Chromium (first paint, previews while a slider moves,
+The server is started as by `impasto serve`, and used by Chromium (first paint, previews while a slider moves,
 the gallery) and by requests (cancelling, photos of 12 megapixels one after another). Times are medians. Memory is that
 of the server and its processes; its growth compares the last quarter of the photos with the second.
 """
@@ -138,7 +138,7 @@ def in_browser(url: str, photo: Path, rounds: int) -> tuple[float, list[float]]:
 
 
 def soak(client: httpx.Client, process: psutil.Process, data: bytes, count: int) -> list[float]:
-    """Memory after each of so many photos, which are painted, downloaded and deleted one after another, MB."""
+    """Memory after each of ``count`` photos, which are painted, downloaded and deleted one after another, MB."""
     found = []
     for number in range(count):
         photo = upload(client, data)

@@ -1,9 +1,9 @@
-"""Our models and other projects' on the same held-out photos, by the same code, and a sheet of their pictures.
+"""Measure Impasto's models and other projects' on the same held-out photos, and make a sheet of their pictures.
 
     python benchmarks/quality.py DATA MODELS [--photos 40] [--styles udnie great_wave] [--peers 1] [--held-out FOLDER]
 
-DATA holds content/open, styles and peers. Photos are the held-out ones, or FOLDER's, evenly taken. The shipped styles
-are measured, and what MODELS holds of the same names, made with
+DATA contains content/open, styles and peers. The photos are evenly spaced among the held-out ones, or those of FOLDER.
+The shipped styles are measured, and the models of the same names in MODELS, made with
 
     impasto train DATA/styles/udnie.jpg -o MODELS/udnie.onnx --content DATA/content/open \\
         --held-out benchmarks/held_out.txt --minutes 10
@@ -68,9 +68,9 @@ def one_of_many(data: Path, style: int) -> Stylizer:
 
 
 def nearest(data: Path, photo: Path, picture: str) -> dict[str, Stylizer]:
-    """multistyle26 in the style that suits the picture best, on one photo: kinder than any fixed choice.
+    """multistyle26 in the style that is nearest to the picture on one photo, which favors it over any fixed choice.
 
-    Which pictures it learned is known of two.
+    For two of its styles, the pictures that it was trained on are known.
     """
     file = data / "styles" / f"{picture}.jpg"
     found = [evaluate(one_of_many(data, k), file, [photo], size=256).style_distance for k in range(26)]
@@ -90,7 +90,8 @@ PEERS: dict[str, Callable[[Path, Path], dict[str, Stylizer]]] = {
     "the_scream": lambda data, photo: nearest(data, photo, "the_scream"),
     "shipwreck_minotaur": lambda data, photo: nearest(data, photo, "shipwreck_minotaur"),
 }
-"""By the picture, or one like it: the networks that others have trained on it, the best first; of data and a photo."""
+"""Style -> the networks that others trained on the same or a similar picture, the best first, as functions of data
+and a photo."""
 
 
 def main() -> None:
@@ -98,8 +99,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--photos", type=int, default=40)
-    parser.add_argument("--styles", nargs="+", choices=PEERS, default=[*PEERS], help="all when absent")
-    parser.add_argument("--peers", type=int, help="so many of each style's, the best first; all when absent")
+    parser.add_argument("--styles", nargs="+", choices=PEERS, default=[*PEERS], help="default: all")
+    parser.add_argument("--peers", type=int, help="number of other networks per style, the best first; default: all")
     parser.add_argument("--held-out", type=Path, default=HELD_OUT, help="a folder of photos, or names in content/open")
     options = parser.parse_args()
     if options.peers is not None and options.peers < 1:

@@ -1,12 +1,12 @@
-"""Refining against starting over: the network's picture and 25 steps, beside 100 steps from the photo.
+"""Compare refining, 25 steps from the network's picture, with 100 steps from the photo.
 
     python benchmarks/refine.py DATA [--size 256]
 
-DATA holds content/open and styles. Eight held-out photos, each in another shipped style; the objective is the
-yardstick's, against the style picture itself. Prints a Markdown table: the objectives of the network's picture; of that
-after 25 steps; from the photo after 25 steps in the coordinates that refining uses, and after 25, 50 and 100 in pixels,
-as Gatys' code does it; how many of the latter reach the refined picture's objective (101: more); seconds. Writes the
-pictures to refine.jpg in the current folder.
+DATA contains content/open and styles. Eight held-out photos are painted, each in another shipped style; the objective
+is `YARDSTICK` with the style picture itself. Prints a Markdown table with the objectives of the network's picture, of
+the same after 25 steps, from the photo after 25 steps in the coordinates that refining uses, and after 25, 50 and 100
+steps in pixels, as in Gatys' code; the number of the latter steps that reach the refined picture's objective (101 means
+more); and seconds. Writes the pictures to refine.jpg in the current folder.
 """
 
 import argparse

@@ -1,18 +1,17 @@
-"""How fast our generators and other projects' networks paint one frame on this machine, alternating in one process.
+"""Time one frame with Impasto's generators and other projects' networks, alternating in one process.
 
     make bench DATA=folder
     python benchmarks/speed.py [--data DATA] [--size 1280x720] [--rounds 9] [--out benchmarks/speed.json] [--plot FILE]
 
-Every round runs every network once, A B C A B C; what is reported are medians and their ratios, since the machine may
-be shared. "best" and "fast" are the shipped networks, in one of their styles; other sizes of `light` are untrained,
-with a strength as `impasto train` makes them: speed does not depend on weights. DATA/peers holds other projects'
-networks; without it they are left out. What is timed is a whole call: uint8 picture in,
-uint8 picture out; of PyTorch, multistyle26 and "statistics given" (those of an earlier frame, as the frozen form takes
-them) the network alone.
+Every round runs every network once (A B C A B C). Medians and their ratios are reported, as other programs may use the
+computer. "best" and "fast" are the shipped networks, in one of their styles; other sizes of `light` are untrained, with
+a strength input as `impasto train` writes them: speed does not depend on weights. DATA/peers contains other projects'
+networks; without DATA they are left out. A whole call is timed, from uint8 picture to uint8 picture; for PyTorch,
+multistyle26 and "statistics given" (the frozen form, with the statistics of an earlier frame) only the network.
 
-"of peak" is the arithmetic a network does (multiplications and additions of its convolutions) in a second, of what
-a matrix product of 2048 x 2048 reaches in the same process and number format. Networks run in 8 bits and bfloat16 as
-well where the processor is quicker at it.
+"of peak" is the rate of multiplications and additions in the network's convolutions, relative to the rate that a matrix
+product of 2048 x 2048 reaches in the same process and precision. Networks also run in 8 bits and bfloat16 if these are
+faster on this processor.
 """
 
 import argparse
@@ -45,7 +44,7 @@ from impasto.training.export import export_generator
 from impasto.training.ranges import feature_ranges
 
 SHIPPED: dict[Variant, str] = {"best": "impasto", "fast": "fast"}
-"""Each shipped network, and the preset that makes such."""
+"""Each shipped network, and the preset of its shape."""
 UNTRAINED = {
     "light, 96 channels": {"width": 96},
     "light, 64 channels, 3 blocks": {"width": 64, "blocks": 3},
@@ -84,7 +83,7 @@ def with_statistics(stylizer: Stylizer, batch: Array) -> Callable[[], object]:
 
 
 def matrix_peak(number_format: torch.dtype, size: int = 2048) -> float:
-    """Operations a second of a matrix product."""
+    """Operations per second of a matrix product."""
     a, b = ((100 * torch.rand(size, size)).to(number_format) for _ in range(2))
     multiply = torch._int_mm if number_format == torch.int8 else torch.mm
     times = [timed(lambda: multiply(a, b)) for _ in range(9)]
@@ -92,7 +91,7 @@ def matrix_peak(number_format: torch.dtype, size: int = 2048) -> float:
 
 
 def engines() -> dict[str, dict[str, Any]]:
-    """What runs networks here: a name, and how `load` is told."""
+    """The engines on this computer: a name, and the arguments of `load`."""
     found: dict[str, dict[str, Any]] = {"OpenVINO": {"backend": "openvino", "precision": "float32"}}
     if has_int8():
         found["OpenVINO int8"] = {"backend": "openvino", "precision": "int8"}
@@ -102,7 +101,7 @@ def engines() -> dict[str, dict[str, Any]]:
 
 
 def plot(seconds: dict[str, list[float]], size: str, file: Path) -> None:
-    """Draw medians as bars, ours and others' in two colors, with the least and greatest."""
+    """Draw the medians as bars, with Impasto's and other networks in two colors, and the range as error bars."""
     from matplotlib.figure import Figure
 
     names = sorted(seconds, key=lambda name: -statistics.median(seconds[name]))

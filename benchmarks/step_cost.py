@@ -1,10 +1,10 @@
-"""What a training step costs beside the arithmetic it cannot avoid, and how much memory the run takes.
+"""Compare the time of a training step with that of its necessary arithmetic, and measure the memory of a run.
 
     python benchmarks/step_cost.py STYLE [--steps 40]
 
 After every step of a real run, the same process times the loss network's forward and backward pass and the generator's
-on a picture of the same size: A B A B. The content features of a square are computed when it is first seen and kept;
-steps that see a new one are given apart. Memory is the peak of a process of its own that only trains.
+on a picture of the same size, alternating (A B A B). The content features of a crop are computed when it is first used,
+and then cached; steps with a new crop are listed separately. Memory is the peak of a separate process that only trains.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What benchmarks time with."""
+"""The timer of the benchmarks."""
 
 import time
 from collections.abc import Callable
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds of wall clock that it takes."""
+    """The wall-clock time of a call, in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,7 +1,7 @@
-"""How still painted videos are, and how fast: `make bench-video DATA=folder`.
+"""Measure the flicker of painted videos, and the speed of painting: `make bench-video DATA=folder`.
 
-DATA holds `flow/sintel_final` (frames with ground-truth flow), `clips` and `styles`. Everything is beside frame by
-frame painting of the same network in the same process.
+DATA contains `flow/sintel_final` (frames with ground-truth flow), `clips` and `styles`. Everything is compared with
+painting frame by frame with the same network in the same process.
 
 Warping error: the root of the mean squared difference, 0 to 1, between a painted frame and the next one moved back
 along the true flow, where both show the same surface. The frames before are painted first.
@@ -63,7 +63,7 @@ def read_flow(path: Path) -> np.ndarray:
 
 
 def warped_back(picture: Pixels, flow: np.ndarray) -> np.ndarray:
-    """The later picture at the places where the earlier one's pixels went: float32 (H, W, 3), bilinear."""
+    """The later picture at the positions to which the earlier one's pixels moved: float32 (H, W, 3), bilinear."""
     height, width = flow.shape[:2]
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     x, y = np.clip(across + flow[..., 0], 0, width - 1), np.clip(down + flow[..., 1], 0, height - 1)
@@ -99,7 +99,7 @@ def noise_response(picture: Pixels, paint: Paint) -> float:
 
 
 class OtherNoise:
-    """Paints frame by frame, with other noise for the network in each."""
+    """Paints frame by frame, with different noise in each frame."""
 
     def __init__(self, stylizer: Stylizer) -> None:
         self._stylizer, self._seed = stylizer, 0
@@ -154,7 +154,7 @@ def stillness(data: Path, variant: Variant) -> dict[str, dict[str, float]]:
 
 
 def speed(data: Path, variant: Variant, runs: int) -> list[dict[str, float]]:
-    """Frames a second from file to file, and the share of the time in which a frame is being painted."""
+    """Frames per second from file to file, and the share of the time in which a frame is being painted."""
     stylizer = impasto.load("starry_night", variant=variant)
     clip = data / "clips" / "bigbuckbunny.mp4"
     rows: list[dict[str, float]] = []

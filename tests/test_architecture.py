@@ -153,3 +153,13 @@ def test_importing_the_package_is_nearly_free():
 
 def test_help_is_quick_for_it_loads_nothing_for_pictures():
     assert not modules_after(HELP) & {"numpy", "PIL"}
+
+
+def test_modules_are_below_400_lines_and_functions_at_most_80():
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") < 400, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno < 80, f"{path}: {node.name}"

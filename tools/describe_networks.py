@@ -1,9 +1,9 @@
-"""Write the descriptions of the shipped networks anew, from their generators: for when `ModelInfo` gains an entry.
+"""Rewrite the descriptions of the shipped networks from their generators, after `ModelInfo` has gained an entry.
 
 python tools/describe_networks.py
 
-Graphs and weights stay as they are, byte for byte. Style files name their network by a hash that leaves the
-description out; those that name it otherwise are corrected.
+Graphs and weights are unchanged, byte for byte. Style files identify their network by a hash that does not cover the
+description; those with another hash are corrected.
 """
 
 from dataclasses import replace

@@ -1,11 +1,11 @@
-"""Give damaged picture files of every format to the reader, and write what it reads.
+"""Read damaged picture files of every format, and write the pictures that can be read.
 
     python tools/fuzz_reader.py --count 20000
 
-A file must be read, or refused with an ImageError of one line; what is read must be writable with its metadata. No
-crash, no hang, no hunger: the files are read in another process, which may take 1 GB more than it has at its start
-(where the operating system can limit it) and 5 seconds per file. Files that fail are kept in --keep, and the exit code
-is 1.
+Each file must be read, or refused with an ImageError of one line, and a picture that is read must be writable with its
+metadata. Crashes, hangs and excessive memory are failures: the files are read in another process, which may use 1 GB
+more than at its start (where the operating system can limit it) and 5 seconds per file. Files that fail are kept in
+--keep, and the exit code is 1.
 """
 
 import argparse
@@ -149,7 +149,7 @@ def case(number: int, files: dict[str, bytes]) -> tuple[str, bytes]:
 
 
 def outcome_of(data: bytes, number: int) -> str:
-    """What came of reading one file: "read", "refused" or what went wrong."""
+    """The outcome of reading one file: "read", "refused" or what went wrong."""
     try:
         picture = decode_picture(data, "it", depth="own")
     except ImageError as refusal:

@@ -1,4 +1,4 @@
-"""Make the sheets of docs/images: all shipped styles, three in several strengths, six by both networks, two crisp.
+"""Make sheets for docs/images: all shipped styles, three at several strengths, six by both networks, two crisp.
 
 python tools/make_sheet.py
 """

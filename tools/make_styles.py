@@ -3,8 +3,8 @@
 python -m tools.train_shared best PICTURES PHOTOS -o made --checkpoint tools/checkpoints/best.safetensors --minutes 60
 python tools/make_styles.py made best PICTURES
 
-and with `fast` the other. tools/styles.csv has titles, artists, years and licenses. The pictures are not copied, but
-the statistics of each are, for `impasto stylize --refine`; those that are there already are kept. The run's style files
+The same with `fast` makes the other network. tools/styles.csv has titles, artists, years and licenses. The pictures are
+not copied. The statistics of each are written for `impasto stylize --refine`, unless they exist. The run's style files
 replace the package's. Kernels are rounded to 10 significant bits, so that a wheel compresses them to half the size.
 Nothing is replaced before everything is made.
 """
@@ -57,7 +57,7 @@ def rounded(path: Path) -> bytes:
 
 
 def main() -> None:
-    """Make all in a folder of its own, and put it in the place of what was."""
+    """Make everything in a temporary folder, and then replace the old files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("made", type=Path, help="the run's folder")
     parser.add_argument("variant", choices=VARIANTS)
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def write_statistics(network: VGGFeatures, picture: Path, path: Path) -> float:
-    """Write what `--refine` needs of a style picture; the largest relative error of its layers."""
+    """Write the statistics of a style picture for `--refine`; returns the largest relative error of a layer."""
     style = to_tensor(resize_short_side(load_image(picture), YARDSTICK_SIZE))
     loss = PerceptualLoss(network, YARDSTICK, style)
     found = StyleStatistics.of(loss, RANK)

@@ -1,10 +1,10 @@
-"""Measure every shipped style and write what was found into its file, where `impasto styles --json` shows it.
+"""Measure every shipped style and write the results into its file, where `impasto styles --json` shows them.
 
 python tools/measure_styles.py PICTURES PHOTOS [--variant best] [--styles NAME ...] [--photos 10] [--gatys]
 
-By all measures on held-out photos at 512 px; against Gatys' optimization on one of them at 256 px.
-Two processes of one thread (--threads 1), each for half of the styles, are quicker than one of two. Photos are
-every fourth of the held-out ones, of which none is one by which tools/make_styles.py weakened styles.
+All measures are computed on held-out photos at 512 px; the comparison with Gatys' optimization on one photo at 256 px.
+Two processes of one thread (--threads 1), each for half of the styles, are faster than one process of two threads. The
+photos are every fourth of the held-out ones; tools/make_styles.py uses none of them to weaken styles.
 """
 
 import argparse
@@ -32,10 +32,10 @@ def main() -> None:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("photos_folder", type=Path)
     parser.add_argument("--variant", choices=VARIANTS, default="best")
-    parser.add_argument("--styles", nargs="*", choices=[*shipped()], help="which to measure; all when absent")
+    parser.add_argument("--styles", nargs="*", choices=[*shipped()], help="the styles to measure; default: all")
     parser.add_argument("--photos", type=int, default=10, help="10 at most")
     parser.add_argument("--gatys", action="store_true", help="also how many evaluations each equals: slow")
-    parser.add_argument("--threads", type=int, help="of the processor; all when absent")
+    parser.add_argument("--threads", type=int, help="number of threads; default: all cores")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)

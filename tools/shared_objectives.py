@@ -19,7 +19,7 @@ IMITATED = ("relu1_2", "relu2_2", "relu3_1/2")
 
 
 def extended(pictures: Tensor, offsets: tuple[int, int]) -> Tensor:
-    """The pictures with BORDER more rows and columns, by reflection; so many of them left and above."""
+    """The pictures extended by BORDER rows and columns by reflection: ``offsets`` of them left and above."""
     left, above = offsets
     frame = (left, BORDER - left, above, BORDER - above)
     return F.pad(pictures, frame, mode="reflect").contiguous(memory_format=torch.channels_last)

@@ -60,7 +60,7 @@ FIRST_CROP, CROP, GROW_AT = 192, 256, 0.5
 SHORT_SIDES = (240, 512)
 """Photos are scaled to a short side between these, log-uniformly: squares contain nearly all of most photos."""
 PHOTO_EVERY = 14
-"""One of so many squares has a strength below 1."""
+"""One crop in this many has a strength below 1."""
 SECOND_VIEW_WEIGHT, SECOND_VIEW_FROM = 3.0, 0.5
 """Weight of the mean difference between the pictures of a photo and of a disturbed copy of it, and the fraction of the
 run from which every other step has this term."""
@@ -101,7 +101,7 @@ class Photos:
 
 
 def second_view(photos: Tensor, cells: tuple[int, int]) -> Tensor:
-    """The photos shifted by so many cells, with less contrast, noisy and rounded to 8 bits."""
+    """The photos shifted by a number of cells, with less contrast, noisy and rounded to 8 bits."""
     view = torch.roll(photos, (4 * cells[0], 4 * cells[1]), (2, 3))
     contrast = random.uniform(0.25, 1.0)
     view = view * contrast + random.uniform(0, 1 - contrast)

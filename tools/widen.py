@@ -1,9 +1,9 @@
-"""Begin the best network from the fast one: more channels, with which it paints the same at first.
+"""Make the best network from the fast one, with more channels that do not change its output at first.
 
 python tools/widen.py PICTURES PHOTOS OUTPUT [--width 128]
 
-Nothing of the old channels takes from a new one yet, so no picture changes; a new channel begins with the kernel of
-an old one, turned by a quarter, so that there is something worth taking. OUTPUT is a folder as `impasto train` of
+The weights from new to old channels are 0, so the output does not change. A new channel starts with the kernel of an
+old one, rotated by 90 degrees, so that it has useful features from the start. OUTPUT is a folder as `impasto train` of
 several pictures makes it; `python tools/make_styles.py OUTPUT PICTURES best PHOTOS` puts it into the
 package, and `impasto train PICTURES/*.jpg -o made ...` goes on from there.
 """
@@ -31,7 +31,8 @@ SIZE, SQUARES = 256, 16
 def widened(old: Tensor, size: torch.Size) -> Tensor:
     """``old``, a kernel (out, in, height, width), bias or scale (..., channels), in a tensor of this size.
 
-    New outputs are old ones again, kernels turned by a quarter (by two the next time); of new inputs nothing is taken.
+    New outputs repeat the old ones with kernels rotated by 90 degrees (180 the next time);
+    the weights of new inputs are 0.
     """
     new = torch.zeros(size)
     if old.ndim == 4:
