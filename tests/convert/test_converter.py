@@ -119,6 +119,12 @@ def test_files_of_the_model_zoo_paint_the_same(opset, dynamic, tmp_path):
     assert result.info.styles == ("mosaic-9",)
 
 
+def test_a_file_in_float16_is_refused(tmp_path):
+    content = zoo_onnx(made(Examples).half(), opset=11)
+    with pytest.raises(ModelError, match="float16; export it again in float32"):
+        converted(tmp_path, content, "half.onnx")
+
+
 def test_old_files_with_their_weights_among_the_inputs_are_read(tmp_path):
     content = zoo_onnx(keep_initializers_as_inputs=True)
     model = onnx.load_from_string(content)

@@ -40,6 +40,20 @@ def test_what_is_no_checkpoint_has_no_files(tmp_path):
     assert checkpoint_files(tmp_path / "missing.ckpt") == []
 
 
+def test_of_several_checkpoints_in_a_folder_the_latest_is_read(tmp_path):
+    for name in ("fns-9.ckpt", "fns-10.ckpt"):
+        shutil.copy(V1, tmp_path / name)
+    with pytest.raises(ModelError, match=r"several checkpoints \(fns-10\.ckpt, fns-9\.ckpt\)"):
+        checkpoint_files(tmp_path)
+    for note, wanted in (("/home/them/run/fns-10.ckpt", "fns-10.ckpt"), ("C:\\\\run\\\\fns-9.ckpt", "fns-9.ckpt")):
+        (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{note}"\n')
+        assert checkpoint_files(tmp_path) == [tmp_path / wanted]
+    for note in ("../secret", "gone.ckpt", ".."):
+        (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{note}"\n')
+        with pytest.raises(ModelError, match="several"):
+            checkpoint_files(tmp_path)
+
+
 def test_an_index_without_its_data_is_refused(tmp_path):
     shutil.copy(V2.with_name("fns.ckpt.index"), tmp_path)
     with pytest.raises(ModelError, match="needs its index and its data"):

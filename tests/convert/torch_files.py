@@ -38,7 +38,7 @@ def zoo_onnx(network: nn.Module | None = None, *, opset: int = 9, dynamic: bool 
         warnings.simplefilter("ignore")  # this exporter is the one of that time
         torch.onnx.export(
             network,
-            (torch.rand(1, 3, 64, 48) * 255,),
+            ((torch.rand(1, 3, 64, 48) * 255).to(next(network.parameters()).dtype),),
             stream,  # type: ignore[arg-type]
             opset_version=opset,
             dynamo=False,

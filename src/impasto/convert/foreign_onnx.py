@@ -201,6 +201,7 @@ def _rewritten(source: _Source) -> tuple[GraphBuilder, str]:
     graph = GraphBuilder()
     made = {source.input.name: PIXELS}
     sizes: set[str] = set()
+    _check_float32(source)
     growth = _growth(source)
     for node in source.model.nodes:
         if node.output in source.constants:
@@ -222,6 +223,13 @@ def _rewritten(source: _Source) -> tuple[GraphBuilder, str]:
     if output not in made or made[output] == PIXELS:
         raise ModelError("does not paint its input; it is not a stylizing network")
     return graph, made[output]
+
+
+def _check_float32(source: _Source) -> None:
+    for node in source.model.nodes:
+        kernel = source.constants.get(node.inputs[1]) if node.operator == "Conv" and len(node.inputs) > 1 else None
+        if kernel is not None and kernel.dtype != np.float32:
+            raise ModelError(f"computes in {kernel.dtype}; export it again in float32, or convert its checkpoint")
 
 
 def _growth(source: _Source) -> dict[str, int]:
@@ -269,11 +277,11 @@ class _Reading:
         return self.source.constants[name] if name else None
 
     def weights(self, place: int) -> Constant | None:
-        """A constant, as float32."""
+        """A constant, which is float32."""
         found = self.constant(place)
-        if found is not None and found.dtype.kind != "f":
+        if found is not None and found.dtype != np.float32:
             raise self.unusual(f"has weights of type {found.dtype}")
-        return None if found is None else found.astype(np.float32)
+        return found
 
     @property
     def attributes(self) -> dict[str, Any]:

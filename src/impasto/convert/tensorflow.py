@@ -6,7 +6,9 @@ protobuf messages: in V1 SavedTensorSlices (tensorflow/core/util/saved_tensor_sl
 (tensor_bundle.proto).
 """
 
+import contextlib
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ Array = NDArray[np.float32]
 
 TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 """The last bytes of a table."""
+_LATEST = re.compile(r'^model_checkpoint_path: "([^"\0]*)"', re.MULTILINE)
 _FOOTER = 48
 _FLOAT = 1
 """TensorFlow's number of the type float32."""
@@ -42,11 +45,13 @@ def checkpoint_files(path: Path) -> list[Path]:
     """The files of the checkpoint that a path names: one file (V1), or an index and its data (V2); else none.
 
     The path may be the file, either of two files, their name without the ending (which no file has), the graph that
-    TensorFlow saves beside them (`.meta`), or a folder with one checkpoint.
+    TensorFlow saves beside them (`.meta`), or a folder.
+
+    Raises:
+        ModelError: A folder contains several checkpoints, and does not say which is the latest.
     """
     if path.is_dir():
-        found = sorted({*path.glob("*.index"), *path.glob("*.ckpt")})
-        return checkpoint_files(found[-1]) if found else []
+        return _files_of_folder(path)
     name = path.name
     for ending in (".index", ".meta"):
         name = name.removesuffix(ending)
@@ -55,6 +60,21 @@ def checkpoint_files(path: Path) -> list[Path]:
     if index.is_file():
         return [index, path.with_name(f"{stem}.data-00000-of-00001")]
     return [path.with_name(stem)] if path.with_name(stem).is_file() else []
+
+
+def _files_of_folder(folder: Path) -> list[Path]:
+    """The files of the checkpoint that TensorFlow's own note (`checkpoint`) names as the latest, or of the only one."""
+    with contextlib.suppress(OSError, ValueError):
+        found = _LATEST.search((folder / "checkpoint").read_text(encoding="utf-8"))
+        name = found[1].replace("\\", "/").rpartition("/")[2] if found else ""  # the path of another computer
+        if name not in ("", ".", "..") and (files := checkpoint_files(folder / name)):
+            return files
+    names = sorted(
+        {path.name.removesuffix(".index") for ending in ("index", "ckpt") for path in folder.glob(f"*.{ending}")}
+    )
+    if len(names) > 1:
+        raise ModelError(f"{folder}: contains several checkpoints ({', '.join(names[:3])}); give one of them")
+    return checkpoint_files(folder / names[0]) if names else []
 
 
 def read_tensorflow(files: list[Path]) -> dict[str, Array]:
