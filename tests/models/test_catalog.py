@@ -114,6 +114,10 @@ def test_no_compiled_graph_is_stored_of_other_networks_or_in_a_folder_that_canno
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     assert compiled_folder(network) == tmp_path
     assert compiled_folder(tmp_path / "network.onnx") is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("IMPASTO_CACHE", "~/kept")
+    assert compiled_folder(network) == tmp_path / "kept"
     monkeypatch.setenv("IMPASTO_CACHE", "")
     assert compiled_folder(network) is None
     (tmp_path / "file").touch()

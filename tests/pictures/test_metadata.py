@@ -171,16 +171,25 @@ def full_tiff():
     return encoded(noise(), "TIFF", dpi=(300, 300), tiffinfo=tags)
 
 
+def tiff_of_longs():
+    """IPTC as an array of 32-bit numbers, as Photoshop and ExifTool write it."""
+    size = len(IPTC)
+    entry, other = (struct.pack("<HHI", 33723, *kind) for kind in ((7, size), (4, size // 4)))
+    assert size % 4 == 0 and full_tiff().count(entry) == 1
+    return full_tiff().replace(entry, other)
+
+
 def read_back(data, suffix, depth=8):
     """The metadata of a result, and the file."""
     file = encode_picture(decode_picture(data, "it", depth=depth), f"it{suffix}")
     return decode_picture(file, "it").metadata, file
 
 
-SOURCES = {"jpeg": full_jpeg, "png": full_png, "tiff": full_tiff}
+SOURCES = {"jpeg": full_jpeg, "png": full_png, "tiff": full_tiff, "longs": tiff_of_longs}
 RESULTS = [(".jpg", 8), (".png", 8), (".png", 16), (".tif", 8), (".tif", 16), (".webp", 8), (".avif", 8)]
 
 
+@pytest.mark.filterwarnings("ignore:Metadata Warning")  # Pillow expects one number in place of IPTC
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize(("suffix", "depth"), RESULTS)
 def test_copyright_resolution_and_xmp_are_kept_in_every_format(source, suffix, depth):
@@ -195,7 +204,8 @@ def test_copyright_resolution_and_xmp_are_kept_in_every_format(source, suffix, d
         assert exif.get(ExifTags.Base.Copyright) == "Me" or texts.get("Copyright") == "Me"
 
 
-@pytest.mark.parametrize("source", ["jpeg", "tiff"])
+@pytest.mark.filterwarnings("ignore:Metadata Warning")
+@pytest.mark.parametrize("source", ["jpeg", "tiff", "longs"])
 @pytest.mark.parametrize(("suffix", "depth"), [case for case in RESULTS if case[0] not in (".webp", ".avif")])
 def test_iptc_is_kept_where_a_format_has_a_place_for_it(source, suffix, depth):
     kept, _ = read_back(SOURCES[source](), suffix, depth)

@@ -44,14 +44,14 @@ def compiled_folder(network: Path) -> Path | None:
 def cache_folder() -> Path | None:
     """The user's cache folder.
 
-    The environment variable IMPASTO_CACHE sets another folder. Returns None if the variable is empty or the folder is
-    not writeable; then nothing is cached.
+    The environment variable IMPASTO_CACHE sets another folder (~ is expanded). Returns None if the variable is empty
+    or the folder is not writeable; then nothing is cached.
     """
     named = os.environ.get("IMPASTO_CACHE")
     if named == "":
         return None
     try:
-        folder = Path(named) if named else platformdirs.user_cache_path("impasto", appauthor=False)
+        folder = Path(named).expanduser() if named else platformdirs.user_cache_path("impasto", appauthor=False)
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         return None

@@ -198,7 +198,7 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
         if text is None:
             raise ModelError(
                 "is another project's ONNX, without Impasto's description: `impasto convert` makes a model of it, and "
-                "`impasto evaluate` measures it with --range"
+                "`impasto evaluate` measures it with --range; if `impasto export` wrote it, paint with its style"
             )
         return ModelFile(path, ModelInfo.from_json(text), content)
 

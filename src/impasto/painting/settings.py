@@ -69,17 +69,17 @@ class Settings:
                 object.__setattr__(self, name, value.item())
         if not _is_number(self.strength) or not 0 <= self.strength <= MOST_STRENGTH:
             raise UsageError(
-                f"strength must be from 0 (the photo) over 1 (the style) to {MOST_STRENGTH:g}, not {self.strength}"
+                f"strength must be from 0 (the photo) over 1 (the style) to {MOST_STRENGTH:g}, not {self.strength!r}"
             )
         least, most = STROKE_SIZES
         if not _is_number(self.stroke_size) or not (self.stroke_size == 0 or least <= self.stroke_size <= most):
-            raise UsageError(f"stroke size must be 0, or from {least:g} to {most:g}, not {self.stroke_size}")
+            raise UsageError(f"stroke size must be 0, or from {least:g} to {most:g}, not {self.stroke_size!r}")
         if not isinstance(self.crisp, bool | None):
-            raise UsageError(f"crisp must be true, false or absent, not {self.crisp}")
+            raise UsageError(f"crisp must be true, false or absent, not {self.crisp!r}")
         if self.keep_colors is not None and self.keep_colors not in METHODS:
             raise UsageError(f"unknown way to keep colors '{self.keep_colors}': choose one of {', '.join(METHODS)}")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
-            raise UsageError(f"seed must be a whole number of 0 or more, not {self.seed}")
+            raise UsageError(f"seed must be a whole number of 0 or more, not {self.seed!r}")
 
 
 AS_IT_IS = Settings(stroke_size=0)

@@ -233,9 +233,7 @@ def _iptc_of(image: Image.Image, texts: Mapping[str, str]) -> bytes | None:
     """The IPTC-IIM datasets, which each format stores in a different field."""
     with contextlib.suppress(Exception):
         if isinstance(image, TiffImagePlugin.TiffImageFile):
-            own = image.tag_v2.get(_IPTC_IN_TIFF)
-            if isinstance(own, tuple):  # some programs state the type LONG
-                own = b"".join(value.to_bytes(4, "little") for value in own)
+            own = image.tag_v2._tagdata.get(_IPTC_IN_TIFF)  # as Pillow: its parsed value is one number of a LONG array
             return _datasets(own) or _datasets(_resource(image.tag_v2.get(_PHOTOSHOP_IN_TIFF), _IPTC_IN_PHOTOSHOP))
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             segments = [data for marker, data in image.applist if marker == "APP13" and data.startswith(_PHOTOSHOP)]
