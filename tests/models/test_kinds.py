@@ -1,6 +1,7 @@
 """Pictures, styles, models and settings are told apart by what they hold."""
 
 import io
+import os
 
 import pytest
 from PIL import Image
@@ -47,6 +48,12 @@ def test_files_are_told_apart(files):
         assert kind_of(path) == expected, path.name
     assert kind_of("missing") is None
     assert kind_of(300 * "x") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_nothing_is_read_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    check_kind(tmp_path / "pipe.png", "style")  # would wait
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def kind_of(path: str | os.PathLike[str]) -> FileKind | None:
     try:
         if path.is_dir():
             return "folder"
+        if not path.is_file():  # what is read from a pipe is gone
+            return None
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except (OSError, ValueError):
