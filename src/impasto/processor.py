@@ -39,8 +39,9 @@ def has_int8() -> bool:
 
 
 def processor_identity() -> str:
-    """A text that differs between kinds of processors."""
-    return f"{processor_name()}, {platform.machine()}, {' '.join(sorted(_description().get('flags', [])))}"
+    """A text that differs between kinds of processors, and between limits of the instructions that oneDNN may use."""
+    flags = " ".join(sorted(_description().get("flags", [])))
+    return f"{processor_name()}, {platform.machine()}, {flags}, {os.environ.get('ONEDNN_MAX_CPU_ISA', '')}"
 
 
 def processor_name() -> str:
