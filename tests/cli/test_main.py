@@ -31,6 +31,26 @@ def test_a_missing_extra_is_named(here, capsys, monkeypatch):
         del app["needs-torch"]
 
 
+@pytest.mark.parametrize("cause", ["OSError('no fbgemm.dll')", "ImportError('DLL load failed')", "TypeError('ABI')"])
+@pytest.mark.parametrize("place", ["module", "function"])
+def test_an_extra_that_is_installed_but_broken_is_named(here, capsys, monkeypatch, cause, place):
+    (here / "torch").mkdir()
+    (here / "torch" / "__init__.py").write_text(f"raise {cause}\n")
+    code = {"module": "import torch\ndef command() -> None: ...", "function": "def command() -> None: import torch"}
+    (here / "needs_torch.py").write_text(code[place])
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.delitem(sys.modules, "needs_torch", raising=False)
+    app.command("needs_torch:command", name="needs-torch")
+    try:
+        message = fails(capsys, 1, "needs-torch")
+        assert "torch is installed but broken (" in message and cause.split("'")[1] in message
+        assert message.rstrip().endswith("install it again: pip install 'impasto[train]'")
+    finally:
+        del app["needs-torch"]
+        sys.modules.pop("needs_torch", None)
+
+
 def test_other_missing_modules_are_bugs_and_shown_as_such(here, monkeypatch):
     def broken() -> None:
         import no_such_module  # noqa: F401

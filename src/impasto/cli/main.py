@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(json.dumps({"error": text}), file=sys.stderr if _writes_to_stdout(options) else None, flush=True)
         if text:
             complain(text)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not _broken_module(error):
             # The rest of the buffer cannot be written either; Python would complain again at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
@@ -133,7 +133,8 @@ def _exit_code(error: BaseException) -> int | None:
         error, ImpastoError | OSError
     ):  # OSError: of standard output; for files there are ImageError and so on
         return 1
-    return 1 if isinstance(error, ImportError) and _missing_module(error) in EXTRAS else None
+    missing = isinstance(error, ImportError) and _missing_module(error) in EXTRAS
+    return 1 if missing or _broken_module(error) else None
 
 
 def _explain(error: BaseException) -> str:
@@ -142,6 +143,11 @@ def _explain(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, BrokenPipeError):  # the reader has seen enough (`impasto styles | head`)
         return ""
+    if isinstance(error, ImpastoError):
+        return one_line(error)
+    if broken := _broken_module(error):
+        cause = one_line(_first(error)) or type(_first(error)).__name__
+        return f"{broken} is installed but broken ({cause}); install it again: pip install 'impasto[{EXTRAS[broken]}]'"
     if isinstance(error, OSError):
         return f"cannot write the output: {error.strerror or error}"
     if isinstance(error, ImportError):
@@ -173,3 +179,17 @@ def _missing_module(error: BaseException | None) -> str:
             return (error.name or "").partition(".")[0]
         error = error.__cause__
     return ""
+
+
+def _broken_module(error: BaseException) -> str:
+    """The module of an extra during whose import the error was raised, "" if there is none."""
+    for frame, _ in traceback.walk_tb(_first(error).__traceback__):
+        name = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if frame.f_code.co_name == "<module>" and name in EXTRAS:
+            return name
+    return ""
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error that began a chain."""
+    return error if error.__cause__ is None else _first(error.__cause__)
