@@ -32,16 +32,29 @@ def has_quick_bfloat16() -> bool:
 def has_int8() -> bool:
     """Whether the processor has 8-bit dot products: VNNI or AMX on x86. True if the system does not describe it.
 
-    Without these instructions, int8 is slower than float32, and sums overflow in some engines.
+    Without these instructions, or if ONEDNN_MAX_CPU_ISA forbids them, int8 is slower than float32, and sums overflow.
     """
+    if _onednn_limit() in ("SSE41", "AVX", "AVX2", "AVX512_CORE"):
+        return False
     flags = _description().get("flags")
     return flags is None or not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(flags)
+
+
+def allows_bfloat16() -> bool:
+    """Whether ONEDNN_MAX_CPU_ISA leaves oneDNN the instructions that bfloat16 needs."""
+    limit = _onednn_limit()
+    return limit in ("", "ALL", "DEFAULT") or limit.startswith(("AVX512", "AVX10"))
+
+
+def _onednn_limit() -> str:
+    """The environment variable that limits the instructions of oneDNN, the library in OpenVINO and PyTorch."""
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
 
 
 def processor_identity() -> str:
     """A text that differs between kinds of processors, and between limits of the instructions that oneDNN may use."""
     flags = " ".join(sorted(_description().get("flags", [])))
-    return f"{processor_name()}, {platform.machine()}, {flags}, {os.environ.get('ONEDNN_MAX_CPU_ISA', '')}"
+    return f"{processor_name()}, {platform.machine()}, {flags}, {_onednn_limit()}"
 
 
 def processor_name() -> str:

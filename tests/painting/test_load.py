@@ -89,7 +89,7 @@ def test_bfloat16_that_is_not_to_be_had_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
 def test_bfloat16_that_the_environment_forbids_is_said(tmp_path):
-    """OpenVINO reports bfloat16 all the same. The variable is read once in a process."""
+    """OpenVINO reports bfloat16 all the same."""
     code = """
 import impasto
 try:

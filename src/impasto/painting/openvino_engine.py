@@ -5,7 +5,6 @@ import ctypes
 import functools
 import hashlib
 import io
-import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from impasto.files import replacing
 from impasto.models.forms import LazyGraph
 from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken, without_module
+from impasto.processor import allows_bfloat16
 
 TELEMETRY = "openvino_telemetry"
 """The package with which OpenVINO reports imports to Intel. OpenVINO works without it."""
@@ -49,7 +49,7 @@ class OpenVINOEngine(Engine):
         device: Device | None = None,
     ) -> None:
         openvino = _imported()
-        if precision == "bfloat16" and not _allows_bfloat16():
+        if precision == "bfloat16" and not allows_bfloat16():  # OpenVINO does not check it, and crashes
             raise BackendError(NO_BFLOAT16)
         target = "CPU" if device is None else device.targets[0]
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
@@ -182,15 +182,6 @@ def _compiled(graph: LazyGraph, config: dict[str, Any], cache: Path | None, targ
         made.export_model(stream)
         part.write_bytes(hashlib.sha256(stream.getvalue()).digest() + stream.getvalue())
     return made
-
-
-def _allows_bfloat16() -> bool:
-    """Whether ONEDNN_MAX_CPU_ISA leaves oneDNN the instructions for bfloat16.
-
-    OpenVINO asks the processor and not this variable; it would fail, or even crash, where they disagree.
-    """
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
-    return limit in ("", "ALL", "DEFAULT") or limit.startswith(("AVX512", "AVX10"))
 
 
 class _SignalStack(ctypes.Structure):
