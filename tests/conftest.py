@@ -219,3 +219,11 @@ def style_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stripes = np.indices((90, 110)).sum(0) // 7 % 2 * 200
     Image.fromarray(np.stack([stripes, 255 - stripes, stripes // 2], axis=2).astype(np.uint8)).save(path)
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots of the experiments are not saved, which takes a second each."""
+    from experiments.page import Plots
+
+    monkeypatch.setattr(Plots, "_saved", lambda _, figure, name, caption: (f"{name}.png", caption))

@@ -12,11 +12,12 @@ from experiments import (
     iterations,
     norms,
     page,
-    recipes,
     samples,
     why,
 )
 from impasto.pictures.read import load_image
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def test_verdicts_take_the_spread_into_account():
@@ -127,13 +128,6 @@ def test_stopping_early_pays_where_the_objective_rises_again(tmp_path, ends, ver
     assert (part.verdict, part.counts) == (verdict, True)
     assert "From steps 25-100 to 200-400" in part.measured
     assert "lowest at step 100" in part.measured
-
-
-def test_recipes_with_logs_of_unequal_length_are_drawn(tmp_path):
-    run = {"terms": [1, 2, 3], "seconds": 7.0, "steps": 11}
-    runs = [run | {"own": [[1, 4.0], [11, 2.0]]}, run | {"own": [[1, 4.0]]}]
-    section = recipes.report(dict.fromkeys(recipes.NAMES, runs), page.Plots(tmp_path))
-    assert section.verdict == "shown"
 
 
 @pytest.mark.parametrize(

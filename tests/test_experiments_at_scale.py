@@ -173,6 +173,7 @@ def test_one_seed_holds_in_part_at_most(tmp_path, batch, verdict):
     assert "200 steps, 1 seed" in section.budget
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_three_seeds_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(at_scale, "STEPS", 200)  # the plan is at its end
     records = {}
@@ -221,6 +222,7 @@ def test_the_papers_scale_replaces_what_it_measures_again(tmp_path):
     assert [part.verdict for part in worse.parts[:2]] == ["holds", "holds"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_curves_level_off_where_the_last_quarter_is_as_low_as_the_one_before(tmp_path):
     flat, falling = (record(tuple(curve)) for curve in ([5.0] * 4, [8.0, 4.0, 2.0, 1.0]))
     for one, words in ((flat, "the curves have leveled off"), (falling, "the curves have not leveled off")):
@@ -240,6 +242,7 @@ def test_gatys_begins_at_the_photos_own_objective(studio):
     assert found["photos"] == [studio.held_out_files[0].name]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("objective", "verdict"), [(1.0, "holds"), (3.5, "holds in part"), (9.0, "does not hold here")]
 )

@@ -199,6 +199,13 @@ def test_the_page_says_what_failed_is_old_or_means_nothing(tmp_path):
     assert "mean nothing" in rendered(tmp_path, section, QUICK, made=QUICK)
 
 
+def test_recipes_with_logs_of_unequal_length_are_drawn(tmp_path):
+    run = {"terms": [1, 2, 3], "seconds": 7.0, "steps": 11}
+    runs = [run | {"own": [[1, 4.0], [11, 2.0]]}, run | {"own": [[1, 4.0]]}]
+    section = recipes.report(dict.fromkeys(recipes.NAMES, runs), page.Plots(tmp_path))
+    assert section.verdict == "shown"
+
+
 def test_what_exploded_is_not_given_as_a_figure():
     assert page.spread([EXPLODED, EXPLODED]) == "exploded"
     assert page.spread([1.0, EXPLODED, 2.0]) == "1 of 3 exploded"
@@ -239,10 +246,10 @@ def test_the_page_alone_needs_no_photos(tmp_path, monkeypatch, capsys):
     assert "norms.json was made by an older lab" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_is_what_the_results_say(tmp_path, monkeypatch):
     kept = laboratory.PAGE / "index.html"
     monkeypatch.setattr(laboratory, "PAGE", tmp_path)
-    monkeypatch.setattr(page.Plots, "_saved", lambda _, figure, name, caption: (f"{name}.png", caption))
     monkeypatch.setattr(sys, "argv", ["experiments", "--page-only"])
     assert experiments_main() == 0
     text = (tmp_path / "index.html").read_text()
