@@ -149,7 +149,7 @@ def test_an_unknown_user_is_an_error_and_no_folder(here):
 
 @pytest.mark.parametrize(
     "address",
-    ["https://example.org/a.jpg", "http:/example.org/a.jpg", "HTTPS://x/a", "s3://bucket/a.png", "file:///a.png"],
+    ["https://example.org/a.jpg", "http:/example.org/a.jpg", "HTTPS://x/a", "s3://bucket/a.png"],
 )
 def test_an_address_is_no_file(here, address):
     for arguments in ((address, "out"), (["a.png", address], "out"), ("a.png", address)):

@@ -28,7 +28,9 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     except TypeError:
         raise ImageError(f"expected the path of a file, got {_kind(path)}") from None
     if _ADDRESS.match(text) and not Path(text).exists():
-        raise ImageError(f"{text[:200]}: is an address; download it first, and give the file")
+        local = text.lower().startswith("file:")
+        advice = "give its path alone, without file://" if local else "download it first, and give the file"
+        raise ImageError(f"{text[:200]}: is an address; {advice}")
     if "\0" in text:
         raise ImageError(f"{text!r}: cannot be the name of a file; check the name")
     path = Path(text)
