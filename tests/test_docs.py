@@ -40,6 +40,7 @@ def quick(command, weights):
             words[words.index("3")] = "5"
     if words[1] == "gatys":
         words[words.index("200")] = "3"
+        words[words.index("512")] = "64"
         words += ["--loss-network", str(weights)]
     if "--refine" in words:
         words[words.index("10")] = "2"

@@ -1,8 +1,8 @@
 """Reads the data in a pickle, and executes nothing.
 
-Python's own unpickler imports what a pickle names and calls it. This is a machine of its own for the few operations
-that saved weights consist of. A name outside `NAMES` and an operation outside `_OPERATIONS` are errors; nothing is
-imported, and no method of a value is called. What `NAMES` stands for is done here, with plain dictionaries and records.
+Python's own unpickler imports what a pickle names and calls it. This module interprets only the few operations
+that occur in saved weights. A name outside `NAMES` and an operation outside `_OPERATIONS` are errors; nothing is
+imported, and no method of a value is called. The names in `NAMES` are replaced by plain dictionaries and records.
 """
 
 import struct
