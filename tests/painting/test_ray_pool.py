@@ -1,6 +1,7 @@
 """A batch on Ray: the logic with a fake, and (slow) with Ray itself, on one and on two nodes."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -155,9 +156,20 @@ def test_a_cluster_whose_workers_are_all_lost_is_given_up(ray, photos, tmp_path)
 
 def test_a_cluster_that_cannot_be_reached_is_one_line(ray, photos, tmp_path):
     ray.unreachable = True
-    with pytest.raises(BackendError, match=r"cannot connect to 10\.0\.0\.1:6379") as caught:
-        paint_files(photos, tmp_path / "out", negative, ray="10.0.0.1:6379")
+    with pytest.raises(BackendError, match="cannot connect to auto") as caught:
+        paint_files(photos, tmp_path / "out", negative, ray="auto")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_an_address_where_nothing_answers_is_refused_before_ray_tries(ray, photos, tmp_path, form):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = form.format(server.getsockname()[1])
+        paint_files(photos, tmp_path / "out", negative, ray=address)
+    assert ray.addresses == [address]
+    with pytest.raises(BackendError, match=f"nothing answers at {address} .*ray start --head"):
+        paint_files(photos, tmp_path / "more", negative, ray=address)
+    assert ray.addresses == [address]
 
 
 def test_without_ray_the_message_says_what_to_install(monkeypatch, photos, tmp_path):

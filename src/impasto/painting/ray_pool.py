@@ -8,6 +8,8 @@ system), and Impasto must be installed on each.
 import contextlib
 import logging
 import os
+import re
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +35,9 @@ TRIES = 3
 """How often a job is begun, if its actor is killed, by the system or with its computer."""
 START_SECONDS = 300.0
 """Time to wait for an actor where none works."""
+ANSWER_SECONDS = 10.0
+"""Time for a computer to answer."""
+_HOST_AND_PORT = re.compile(r"(?:ray://)?([\w.-]+):(\d+)")
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 _PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on these systems Ray listens on the loopback interface; so here
@@ -313,6 +318,7 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _check_answers(address)
     try:
         with _environment(address):
             ray.init(
@@ -332,6 +338,20 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
     finally:
         with contextlib.suppress(Exception):
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise BackendError if nothing answers at HOST:PORT: Ray itself would try for minutes, and print warnings."""
+    parts = _HOST_AND_PORT.fullmatch(address)
+    if parts is None:
+        return
+    try:
+        socket.create_connection((parts[1], int(parts[2])), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as cause:
+        reason = getattr(cause, "strerror", None) or str(cause)
+        raise BackendError(
+            f"Ray: nothing answers at {address} ({reason}); check the address, or start it with `ray start --head`"
+        ) from None
 
 
 @contextmanager
