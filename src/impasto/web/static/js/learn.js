@@ -56,22 +56,21 @@ function trainCard(card, job) {
   const name = job.training?.title ? `Learning ${job.training.title}` : "Learning";
   const buttons = basics(card, job, name);
   const training = job.training;
-  if (training && job.state === "running") {
-    const bar = $("progress", card);
-    bar.max = 1;
-    if (training.step) bar.value = training.fraction;
-    else bar.removeAttribute("value");
-    if (training.step) $(".job-title", card).textContent = `${name}, ${Math.round(training.fraction * 100)} %${job.seconds_left != null ? `, ${clock(job.seconds_left)} left` : ""}`;
-  }
-  if (training && !$(".watch", card)) $("progress", card).after(el("div", { class: "watch" }, el("img", { alt: "A photo in the style as it is now" }), el("div", { class: "curve" })));
-  if (training) {
+  if (training?.step) {
+    if (!$(".watch", card)) $("progress", card).after(el("div", { class: "watch" }, el("img", { alt: "A photo in the style as it is now" }), el("div", { class: "curve" })));
     const image = $(".watch img", card);
     image.hidden = !training.preview;
     if (training.preview && image.getAttribute("src") !== training.preview) image.src = training.preview;
     $(".curve", card).replaceChildren(curve(training.curve ?? []));
   }
-  if (job.state === "running" && !buttons.firstChild)
-    buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
+  const bar = $("progress", card);
+  if (job.state === "running" && training?.step) {
+    bar.max = 1;
+    bar.value = training.fraction;
+    $(".job-title", card).textContent = `${name}, ${Math.round(training.fraction * 100)} %${job.seconds_left != null ? `, ${clock(job.seconds_left)} left` : ""}`;
+    if (!buttons.firstChild)
+      buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
+  } else bar.removeAttribute("value");
   if (finished(job)) buttons.replaceChildren(...(training?.style ? [el("button", { class: "small primary", text: "Paint with it", onclick: () => paintWith(training.style) })] : []));
   if (finished(job) && card.dataset.state && card.dataset.state !== job.state) loadStyles();
 }
