@@ -63,6 +63,11 @@ function trainCard(card, job) {
     if (training.preview && image.getAttribute("src") !== training.preview) image.src = training.preview;
     $(".curve", card).replaceChildren(curve(training.curve ?? []));
   }
+  if (job.state === "running" && !training?.step) {
+    // it prepares; perhaps again, after the server was started anew
+    $(".watch", card)?.remove();
+    buttons.replaceChildren();
+  }
   const bar = $("progress", card);
   if (job.state === "running" && training?.step) {
     bar.max = 1;
