@@ -2,7 +2,8 @@
 # make test      all quick tests, and an install without torch
 # make check     formatting, lint and types
 # make slow      the tests that take minutes: the demo, and all of the papers' claims at a tiny budget
-# make browser   all stories of the page in Chromium, one file after another; screenshots in build/page
+# make browser   all stories of the page in Chromium, one file after another; screenshots in build/page:
+#                STORIES="test_paint.py test_views.py" for some
 # make test-all  make test and make slow; then what computes with networks, as processors without AVX-512 and without
 #                bfloat16 and with 1, 2 and 4 threads; then the built wheel on Python 3.11, 3.12 and 3.13 without torch,
 #                and on 3.11 with the oldest dependencies that pyproject.toml allows
@@ -20,6 +21,7 @@ PYTHON ?= python3
 MINUTES ?= 3
 COUNT ?= 10000
 PHOTOS ?= 0
+STORIES ?= .
 BIN := .venv/bin
 INSTALLED := .venv/installed
 DATA_PACKAGE := packages/impasto-train-data
@@ -41,7 +43,7 @@ slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
 
 browser: $(INSTALLED)
-	$(BIN)/python -m pytest -m "slow or not slow" tests/web/browser
+	$(BIN)/python -m pytest -m "slow or not slow" $(STORIES:%=tests/web/browser/%)
 
 test-all: test slow
 	$(BIN)/python tools/test_everywhere.py
