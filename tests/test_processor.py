@@ -33,7 +33,8 @@ def test_what_is_fast_is_read_from_linux(description, bfloat16, int8, tmp_path, 
     if description is not None:
         file.write_text(description)
     monkeypatch.setattr(processor, "CPUINFO", file)
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
     assert processor.has_quick_bfloat16.__wrapped__() is bfloat16
     assert processor.has_int8() is int8
 
@@ -47,12 +48,15 @@ def test_what_is_fast_is_read_from_linux(description, bfloat16, int8, tmp_path, 
         ("avx2_vnni", False, True),
         ("AVX512_CORE", True, False),
         ("AVX512_CORE_BF16", True, True),
+        ("UNKNOWN", True, True),  # oneDNN takes no notice of it
     ],
 )
-def test_a_limit_of_instructions_is_respected(limit, bfloat16, int8, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+def test_a_limit_of_instructions_is_respected(name, limit, bfloat16, int8, tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text(AMD_ZEN_4)
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setenv(name, limit)
     assert processor.allows_bfloat16() is bfloat16
     assert processor.has_int8() is int8
     assert processor.processor_identity().endswith(limit.upper())

@@ -42,13 +42,12 @@ def has_int8() -> bool:
 
 def allows_bfloat16() -> bool:
     """Whether ONEDNN_MAX_CPU_ISA leaves oneDNN the instructions that bfloat16 needs."""
-    limit = _onednn_limit()
-    return limit in ("", "ALL", "DEFAULT") or limit.startswith(("AVX512", "AVX10"))
+    return _onednn_limit() not in ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2")
 
 
 def _onednn_limit() -> str:
-    """The environment variable that limits the instructions of oneDNN, the library in OpenVINO and PyTorch."""
-    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    """The limit of the instructions of oneDNN, the library in OpenVINO and PyTorch; it still reads the older name."""
+    return (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
 
 
 def processor_identity() -> str:
