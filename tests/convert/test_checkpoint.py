@@ -69,6 +69,14 @@ def test_weights_inside_dictionaries_are_found(legacy):
         }
 
 
+def test_a_dictionary_that_is_contained_many_times_is_read_once():
+    """Its copies would take hours: some 10 ** 12."""
+    value = OrderedDict({"a.weight": torch.ones(3)})
+    for _ in range(3):
+        value = dict.fromkeys(range(10_000), value)
+    assert [*read_checkpoint(saved(value, legacy=False))] == ["a.weight"]
+
+
 class _Stored:
     """A tensor as torch before 0.4 pickled it, on a graphics card: with another function, and maybe in a view."""
 

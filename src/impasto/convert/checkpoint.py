@@ -72,13 +72,19 @@ def read_checkpoint(content: bytes) -> dict[str, Array]:
     return weights
 
 
-def _named_tensors(value: Any, depth: int = 0) -> dict[str, StoredTensor]:
+def _named_tensors(value: Any) -> dict[str, StoredTensor]:
     """The tensors of the state dict with the most weights: the value, or inside it, beside an optimizer's say."""
-    if not isinstance(value, dict) or depth > _MOST_DEPTH:
-        return {}
-    found = {str(key): item for key, item in value.items() if isinstance(item, StoredTensor)}
-    inner = (_named_tensors(item, depth + 1) for item in value.values())
-    return max([found, *inner], key=_count_weights)
+    found: list[dict[str, StoredTensor]] = []
+    seen: set[int] = set()  # a small pickle can contain one dictionary very many times
+    level = [value]
+    for _ in range(_MOST_DEPTH + 1):
+        new = {id(item): item for item in level if isinstance(item, dict) and id(item) not in seen}
+        seen.update(new)
+        level = [item for each in new.values() for item in each.values()]
+        found += [
+            {str(key): item for key, item in each.items() if isinstance(item, StoredTensor)} for each in new.values()
+        ]
+    return max(found, key=_count_weights, default={})
 
 
 def _count_weights(tensors: Mapping[str, StoredTensor]) -> tuple[int, int]:
