@@ -80,7 +80,7 @@ def test_a_clip_whose_worker_was_killed_goes_on_after_its_last_segment(tmp_path,
     assert not parts_folder(target).exists()
 
 
-def test_results_of_clips(tmp_path, clips):
+def test_results_of_clips(tmp_path, clips, monkeypatch):
     out = tmp_path / "out"
     planned = plan_clips([*clips[:1], "x/old.WMV", "loop.gif"], out, QUICK)
     assert [job.target.name for job in planned.jobs] == ["0.mp4", "old.WMV.mp4", "loop.gif"]
@@ -90,6 +90,14 @@ def test_results_of_clips(tmp_path, clips):
         plan_clips(clips, tmp_path, VideoOptions(force=True))
     with pytest.raises(UsageError, match="need a folder"):
         plan_clips(clips, clips[0], QUICK)
+    with pytest.raises(UsageError, match="is the name of a file"):
+        plan_clips(clips, tmp_path / "out.mp4", QUICK)
+    assert plan_clips(clips, f"{tmp_path}/out.mp4/", QUICK).jobs[0].target == tmp_path / "out.mp4" / "0.mp4"
+    with pytest.raises(UsageError, match="standard output"):
+        plan_clips(clips, "-", QUICK)
+    (tmp_path / "frames" / "more").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "frames" / "more")
+    assert [job.target.name for job in plan_clips([".", ".."], out, QUICK).jobs] == ["more.mp4", "frames.mp4"]
     with pytest.raises(UsageError, match="standard input"):
         plan_clips([*clips, "-"], out, QUICK)
     out.mkdir()

@@ -34,17 +34,21 @@ def plan_clips(sources: Sequence[str | Path], output: str | Path, options: Video
     """Choose a result for each clip: its name in the output folder, with .mp4 appended if its format is not written.
 
     Raises:
-        UsageError: The output is a file, two clips would have the same result, or a result exists.
+        UsageError: The output is no folder, two clips would have the same result, or a result exists.
     """
-    folder = Path(output)
+    folder, formats = Path(output), {*CONTAINERS, *ANIMATIONS}
+    if str(output) == "-":
+        raise UsageError("standard output takes one clip, painted without --ray: give a folder with -o")
+    if folder.suffix.lower() in formats and not folder.exists() and not str(output).endswith(("/", os.sep)):
+        raise UsageError(f"{output}: is the name of a file, and several clips need a folder, as do those for --ray")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{output}: is a file, and several clips need a folder; give another name with -o")
     jobs: dict[Path, Job] = {}
     for source in map(Path, sources):
-        if not source.name or str(source) == "-":
+        if str(source) == "-":
             raise UsageError("standard input is one clip: give it alone")
-        known = source.suffix.lower() in {*CONTAINERS, *ANIMATIONS}
-        target = folder / (source.name if known else f"{source.name}.mp4")
+        name = os.path.basename(os.path.abspath(source))  # noqa: PTH100, PTH119 (links are kept; "." has a name)
+        target = folder / (name if source.suffix.lower() in formats else f"{name}.mp4")
         if target in jobs:
             raise UsageError(f"{jobs[target].source} and {source} would both become {target}; do them one by one")
         jobs[target] = Job(source, target)
