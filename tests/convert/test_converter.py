@@ -201,7 +201,7 @@ def test_a_network_that_differs_from_its_original_is_not_written(tmp_path, monke
     wrong = {"Relu": lambda reading: reading.features()}
     from impasto.convert import foreign_onnx
 
-    monkeypatch.setattr(foreign_onnx, "_READERS", {**foreign_onnx._READERS, **wrong})
+    monkeypatch.setattr(foreign_onnx, "READERS", {**foreign_onnx.READERS, **wrong})
     with pytest.raises(ModelError, match=r"differs by \d+ of 255"):
         converted(tmp_path, zoo_onnx(), "x.onnx")
     assert not (tmp_path / "model.onnx").exists()
