@@ -156,9 +156,10 @@ def test_a_cluster_whose_workers_are_all_lost_is_given_up(ray, photos, tmp_path)
 
 def test_a_cluster_that_cannot_be_reached_is_one_line(ray, photos, tmp_path):
     ray.unreachable = True
-    with pytest.raises(BackendError, match="cannot connect to auto") as caught:
-        paint_files(photos, tmp_path / "out", negative, ray="auto")
-    assert "\n" not in str(caught.value)
+    for address, message in (("auto", "cannot connect to auto"), ("local", "does not start on this computer")):
+        with pytest.raises(BackendError, match=message) as caught:
+            paint_files(photos, tmp_path / "out", negative, ray=address)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])

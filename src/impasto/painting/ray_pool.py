@@ -41,7 +41,7 @@ _HOST_AND_PORT = re.compile(r"(?:ray://)?([\w.-]+):(\d+)")
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 _PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on these systems Ray listens on the loopback interface; so here
-    "RAY_AUTH_MODE": "token",  # the default, which Ray announces unless it is set
+    "RAY_gcs_server_port_wait_time_s": "120",  # 20 are too few for a computer that is busy otherwise
 }
 """Settings for this computer alone, unless they are set. Ray reads them when it is imported, and when it starts."""
 _INSTALL = "pip install 'impasto[ray]'"
@@ -319,6 +319,9 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
         yield
         return
     _check_answers(address)
+    log = logging.getLogger("ray")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it warns of its default, which is that a token protects the cluster
     try:
         with _environment(address):
             ray.init(
@@ -330,9 +333,15 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
             )
     except Exception as cause:  # ConnectionError, RuntimeError and others
         text = " ".join(str(cause).split())[:200]
+        if address == LOCAL:
+            raise BackendError(
+                f"Ray: does not start on this computer: {text}; try again, or paint without Ray"
+            ) from cause
         raise BackendError(
             f"Ray: cannot connect to {address}: {text}; check the address, or use --ray local"
         ) from cause
+    finally:
+        log.setLevel(level)
     try:
         yield
     finally:
