@@ -168,8 +168,9 @@ def test_an_address_where_nothing_answers_is_refused_before_ray_tries(ray, photo
         address = form.format(server.getsockname()[1])
         paint_files(photos, tmp_path / "out", negative, ray=address)
     assert ray.addresses == [address]
-    with pytest.raises(BackendError, match=f"nothing answers at {address} .*ray start --head"):
-        paint_files(photos, tmp_path / "more", negative, ray=address)
+    for wrong in (address, form.replace("127.0.0.1", "no..name").format(6379)):
+        with pytest.raises(BackendError, match=f"nothing answers at {wrong} .*ray start --head"):
+            paint_files(photos, tmp_path / "more", negative, ray=wrong)
     assert ray.addresses == [address]
 
 

@@ -356,7 +356,7 @@ def _check_answers(address: str) -> None:
         return
     try:
         socket.create_connection((parts[1], int(parts[2])), ANSWER_SECONDS).close()
-    except (OSError, OverflowError) as cause:
+    except (OSError, OverflowError, UnicodeError) as cause:  # UnicodeError: of names like a..b
         reason = getattr(cause, "strerror", None) or str(cause)
         raise BackendError(
             f"Ray: nothing answers at {address} ({reason}); check the address, or start it with `ray start --head`"
