@@ -22,8 +22,10 @@ def has_quick_bfloat16() -> bool:
 
     With AMX they are seven times as fast; on AMD processors with AVX-512 BF16, twice as fast. On Intel processors with
     AVX-512 BF16 but without AMX (Cooper Lake, and virtual machines that hide AMX), bfloat16 takes twice the time of
-    float32. False if the system does not describe the processor.
+    float32. False if the system does not describe the processor, or if ONEDNN_MAX_CPU_ISA forbids bfloat16.
     """
+    if not allows_bfloat16():
+        return False
     found = _description()
     flags = found.get("flags", [])
     return "amx_bf16" in flags or ("avx512_bf16" in flags and found.get("vendor_id") == ["AuthenticAMD"])
