@@ -179,6 +179,10 @@ def test_the_card_of_a_job_covers_no_control_and_the_next_one_takes_its_place(vi
         assert user.page.locator("#jobs .job").count() == 1
     for control in ("#save", "#copy", "#panel > details > summary"):
         user.page.locator(control).click(trial=True)
+    user.page.reload()
+    user.settled()
+    user.save("png")
+    assert user.page.locator("#jobs .job[data-state=done]", has_text="photo.jpg").count() == 1  # perhaps not downloaded
 
 
 def test_photos_are_dropped_and_pasted_and_the_painting_is_copied(visit, tmp_path):

@@ -9,6 +9,7 @@ import { hasMask, maskId } from "./mask.js";
 const LOSSLESS = ["png", "tif", "tiff", "bmp"];
 const SIZES = [4096, 2048, 1080];
 const KEY = "impasto.save";
+const delivered = new Set(); // ids of jobs whose results went to the downloads
 
 function lastChoice() {
   const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
@@ -53,7 +54,8 @@ async function save() {
   if (choice.size) body.size = choice.size;
   if (!all && masks[photo().id]) body.mask = masks[photo().id];
   else if (Object.keys(masks).length) body.masks = masks;
-  for (const { id, state, failures } of jobsOf("paint")) if (state === "done" && !failures?.length) dismiss(id); // has been delivered
+  for (const id of delivered) dismiss(id); // others may not have been downloaded, as after a reload
+  delivered.clear();
   const { job } = await post("api/paint", body);
   say(all ? `Painting ${chosen.length} photos at full size.` : "Painting at full size.");
   deliver(await track(job));
@@ -64,6 +66,7 @@ function deliver(job) {
   if (!job.results.length || job.state === "cancelled") return;
   if (job.total === 1) download(job.results[0].url, job.results[0].name);
   else download(`api/jobs/${job.id}/zip`);
+  if (!job.failures?.length) delivered.add(job.id);
   say(job.failures?.length ? `${job.results.length} of ${job.total} are saved; ${job.failures[0].name}: ${job.failures[0].error}` : "Saved to your downloads.", Boolean(job.failures?.length));
 }
 
