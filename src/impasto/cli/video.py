@@ -166,7 +166,8 @@ def _report(result: VideoResult, out: TextIO, *, as_json: bool) -> int:
         print(json.dumps(asdict(result)), file=out, flush=True)
     elif result.output != "-":
         frames, rate = result.frames + result.resumed, result.frames / max(result.seconds, 1e-6)
-        print(f"{result.output} {frames} frames, {result.seconds:.1f} s, {rate:.1f} frames a second", file=out)
+        text = f"{result.output} {frames} frames, {result.seconds:.1f} s, {rate:.1f} frames a second"
+        print(text, file=out, flush=True)
     if not result.finished:
         note("interrupted: the file holds what is painted; the same command with --resume goes on")
         return 130
