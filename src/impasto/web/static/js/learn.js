@@ -70,10 +70,12 @@ function trainCard(card, job) {
   }
   const bar = $("progress", card);
   if (job.state === "running" && training?.step) {
+    const learns = training.fraction < 1; // then the result is measured
     bar.max = 1;
     bar.value = training.fraction;
-    $(".job-title", card).textContent = `${name}, ${Math.round(training.fraction * 100)} %${job.seconds_left != null ? `, ${clock(job.seconds_left)} left` : ""}`;
-    if (!buttons.firstChild)
+    $(".job-title", card).textContent = `${name}, ${Math.round(training.fraction * 100)} %${learns && job.seconds_left != null ? `, ${clock(job.seconds_left)} left` : ""}`;
+    if (!learns) buttons.replaceChildren();
+    else if (!buttons.firstChild)
       buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
   } else bar.removeAttribute("value");
   if (finished(job)) buttons.replaceChildren(...(training?.style ? [el("button", { class: "small primary", text: "Paint with it", onclick: () => paintWith(training.style) })] : []));
