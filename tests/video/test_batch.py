@@ -78,6 +78,8 @@ def test_a_clip_whose_worker_was_killed_goes_on_after_its_last_segment(tmp_path,
     assert result.resumed + result.frames == 6
     assert packet_times(target) == packet_times(whole)
     assert not parts_folder(target).exists()
+    (again,) = paint_clips(planned, stylizer, Settings(), resumed, ray="auto")  # as if killed before it said so
+    assert (again.resumed, again.frames) == (0, 6)
 
 
 def test_results_of_clips(tmp_path, clips, monkeypatch):

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from impasto.errors import ImpastoError, UsageError
-from impasto.painting.batch import make_folder
+from impasto.painting.batch import make_folder, threads_of
 from impasto.painting.plan import Failure, Job
 from impasto.painting.settings import Settings
 from impasto.painting.stylizer import Stylizer
@@ -91,8 +91,7 @@ def paint_clips(
     if ray is not None:
         from impasto.painting.ray_pool import work_with_ray  # rarely needed
 
-        threads = int(getattr(stylizer.network.graph, "threads", 1))
-        for job, found in work_with_ray(clips.jobs, paint, address=ray, threads=threads, in_hand=1):
+        for job, found in work_with_ray(clips.jobs, paint, address=ray, threads=threads_of(stylizer), in_hand=1):
             yield Failure(job.source, found) if isinstance(found, ImpastoError) else _named(found, job)
         return
     for job in clips.jobs:
@@ -109,8 +108,11 @@ def paint_clips(
 def _paint_one(
     job: Job, stylizer: Stylizer, settings: Settings, options: VideoOptions, mask: Path | None
 ) -> VideoResult:
-    """Paint one clip, after the segments that a worker finished which was killed."""
-    options = replace(options, resume=_is_begun(job.target))
+    """Paint one clip, after the segments that a worker finished which was killed.
+
+    A result that exists is replaced: `plan_clips` allowed it, or that worker was killed just after it wrote the result.
+    """
+    options = replace(options, resume=_is_begun(job.target), force=True)
     if job.source.exists():
         make_folder(job.target.parent)
     return paint_video(job.source, job.target, stylizer, settings, options, mask=mask)
