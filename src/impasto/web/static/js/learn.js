@@ -61,7 +61,8 @@ function trainCard(card, job) {
     const image = $(".watch img", card);
     image.hidden = !training.preview;
     if (training.preview && image.getAttribute("src") !== training.preview) image.src = training.preview;
-    $(".curve", card).replaceChildren(curve(training.curve ?? []));
+    $(".curve", card).hidden = finished(job) && training.curve.length < 2;
+    $(".curve", card).replaceChildren(curve(training.curve));
   }
   if (job.state === "running" && !training?.step) {
     // it prepares; perhaps again, after the server was started anew
@@ -78,6 +79,7 @@ function trainCard(card, job) {
     else if (!buttons.firstChild)
       buttons.append(el("button", { class: "small", "data-stop": true, onclick: () => attempt(() => post(`api/jobs/${job.id}/stop`)), text: "Stop and keep it" }));
   } else bar.removeAttribute("value");
+  if (job.state === "done") Object.assign($(".line", card), { textContent: job.message, hidden: false });
   if (finished(job)) buttons.replaceChildren(...(training?.style ? [el("button", { class: "small primary", text: "Paint with it", onclick: () => paintWith(training.style) })] : []));
   if (finished(job) && card.dataset.state && card.dataset.state !== job.state) loadStyles();
 }
@@ -116,6 +118,7 @@ async function rename(style, input) {
 }
 
 function paintWith(name) {
+  if (!get("styles").some((style) => style.name === name)) return say("This style has another name now, or is deleted.", true);
   mix({ [name]: 1 });
   location.hash = "paint";
 }
