@@ -17,7 +17,7 @@ from impasto.files import replacing
 from impasto.models.forms import LazyGraph
 from impasto.painting.devices import Device
 from impasto.painting.engine import Array, Engine, OutOfMemory, Precision, brief, broken, without_module
-from impasto.processor import allows_bfloat16
+from impasto.processor import allows_bfloat16, cores
 
 TELEMETRY = "openvino_telemetry"
 """The package with which OpenVINO reports imports to Intel. OpenVINO works without it."""
@@ -55,6 +55,8 @@ class OpenVINOEngine(Engine):
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if device is None:
             config["INFERENCE_NUM_THREADS"] = threads
+            # OpenVINO binds threads to the first cores, so that several processes would share those.
+            config["ENABLE_CPU_PINNING"] = threads >= cores()
             # Otherwise OpenVINO caches kernels for every picture size, some 300 KB each.
             config["CPU_RUNTIME_CACHE_CAPACITY"] = 0
         else:
