@@ -14,7 +14,7 @@ from pathlib import Path
 
 import impasto
 from impasto.models.catalog import Variant
-from tests.soak.pictures import Sample, formats, write_sample
+from tests.soak.pictures import LARGEST, Sample, formats, write_sample
 
 GROWTH = 0.10
 """Memory may grow by this share from the second quarter of a run to the last."""
@@ -22,6 +22,11 @@ SLACK_MB = 30
 """What an allocator may keep besides."""
 ENOUGH = 200
 """Pictures from which on memory is compared: before, engines and allocators are still warming up."""
+WARM_UP = ((2048, 2048), (LARGEST, LARGEST))
+"""The first pictures of such a run: the largest that is painted whole, and the largest of all.
+
+Engines keep memory for the largest picture that they have painted, so that it grows until then.
+"""
 
 
 def resident_mb(process: int) -> float:
@@ -134,7 +139,9 @@ def soak(count: int, seed: int, folder: Path, style: str, variant: Variant = "be
     inputs = folder / "inputs"
     inputs.mkdir(parents=True)
     names = formats()
-    samples = [write_sample(inputs, number, seed, names) for number in range(count)]
+    first = WARM_UP if count >= ENOUGH else ()
+    samples = [write_sample(inputs, number, seed, names, sides) for number, sides in enumerate(first)]
+    samples += [write_sample(inputs, number, seed, names) for number in range(len(first), count)]
     sides = sorted(side for sample in samples for side in (sample.width, sample.height))
     print(
         f"{count} pictures ({', '.join(names)}), {sum(bool(sample.damage) for sample in samples)} damaged, "

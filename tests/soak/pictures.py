@@ -109,13 +109,19 @@ def damaged(random: np.random.Generator, data: bytes, damage: str) -> bytes:
     return b"This is no picture.\n" * 20
 
 
-def write_sample(folder: Path, number: int, seed: int, names: tuple[str, ...]) -> Sample:
-    """Write the picture of this number; equal arguments give equal files."""
+def write_sample(
+    folder: Path, number: int, seed: int, names: tuple[str, ...], sides: tuple[int, int] | None = None
+) -> Sample:
+    """Write the picture of this number, sound and of this width and height if they are given.
+
+    Equal arguments give equal files.
+    """
     random = np.random.default_rng([seed, number])
     extension = names[int(random.integers(len(names)))]
-    width, height = size(random)
+    width, height = sides or size(random)
     data = encoded(random, width, height, extension)
     damage = DAMAGE[int(random.integers(len(DAMAGE)))] if random.random() < DAMAGED else ""
+    damage = damage if sides is None else ""
     path = folder / f"{number:05}.{extension}"
     path.write_bytes(damaged(random, data, damage) if damage else data)
     return Sample(path, width, height, damage)
