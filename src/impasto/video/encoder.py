@@ -19,6 +19,7 @@ from impasto.files import check_writable, replacing
 from impasto.video.clip import ClipInfo, Frame, Pixels, pyav
 from impasto.video.codecs import Codec, codec_for, container_of
 from impasto.video.color import assumed_color, from_rgb
+from impasto.video.threads import usual_scheduling
 
 SEGMENT_SECONDS = 10.0
 """Length of a segment."""
@@ -174,6 +175,8 @@ class SegmentWriter:
         color = self._info.color
         context.colorspace, context.color_range = color.matrix, 2 if color.full_range else 1
         context.color_primaries, context.color_trc = color.primaries, color.transfer
+        with usual_scheduling():
+            context.open(strict=False)
         self._stream, self._count, self._first = stream, 0, 0
 
     def _encode(self, frame: Frame) -> None:

@@ -1,14 +1,44 @@
 """Background threads: one decodes and prepares frames ahead of the painter, one finishes and encodes them behind it."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 AHEAD = 4
 """Capacity of the queue between decoding and painting, and of that between painting and encoding, in frames."""
+
+
+@contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """Take back the real-time priority that the code within gives this process's threads.
+
+    SVT-AV1 gives it, if root runs it on Linux, to the thread that opens the encoder and to its own threads. Whatever
+    these start inherits it, and other processes on the same cores no longer run.
+    """
+    before = real_time_threads()
+    try:
+        yield
+    finally:
+        for thread in real_time_threads() - before:
+            with suppress(OSError):  # it has ended
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def real_time_threads() -> set[int]:
+    """The ids of this process's threads with real-time priority; none where the system is not Linux."""
+    found = set()
+    with suppress(OSError, AttributeError):
+        for thread in (int(task.name) for task in Path("/proc/self/task").iterdir()):
+            with suppress(ProcessLookupError):
+                if os.sched_getscheduler(thread) in (os.SCHED_FIFO, os.SCHED_RR):
+                    found.add(thread)
+    return found
 
 
 class Ahead(Generic[T]):
