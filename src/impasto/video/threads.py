@@ -18,8 +18,8 @@ AHEAD = 4
 def usual_scheduling() -> Iterator[None]:
     """Take back the real-time priority that the code within gives this process's threads.
 
-    SVT-AV1 gives it, if root runs it on Linux, to the thread that opens the encoder and to its own threads. Whatever
-    these start inherits it, and other processes on the same cores no longer run.
+    The encoder SVT-AV1, run by root on Linux, gives it to the thread that opens it and to its own threads. Threads and
+    processes that these start inherit it, and then keep all other processes off their cores.
     """
     before = real_time_threads()
     try:
