@@ -22,9 +22,9 @@ class Budget:
     seeds: tuple[int, ...]
     marks: tuple[int, ...]
     """Steps at which networks are evaluated on held-out photos; both numbers of steps are among them."""
-    judges: int
+    held_out: int
     """Number of held-out photos."""
-    judge_size: int
+    held_out_size: int
     """Short side of the held-out photos and of the style picture, pixels."""
     photos: tuple[int, ...]
     """Sizes of the training sets that few_photos compares."""
@@ -48,8 +48,8 @@ QUICK = Budget(
     crop=64,
     seeds=(0, 1),
     marks=(0, 6, 12),
-    judges=2,
-    judge_size=96,
+    held_out=2,
+    held_out_size=96,
     photos=(1, 8),
     evaluations=10,
     gatys=((64, 1, 10), (96, 1, 6)),
@@ -65,8 +65,8 @@ FULL = Budget(
     crop=96,
     seeds=(0, 1, 2),
     marks=(0, 10, 25, 50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 800),
-    judges=4,
-    judge_size=256,
+    held_out=4,
+    held_out_size=256,
     photos=(1, 4, 16, 64, 256, 1000),
     evaluations=100,
     gatys=((256, 3, 100), (512, 2, 40), (1024, 1, 25)),

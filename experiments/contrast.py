@@ -39,10 +39,10 @@ KEPT = 0.9
 """Share of its contrast that the picture must keep when the photo is faint, to count as independent of it."""
 WEIGHTS = "weight of the raw content term"
 """The key of these weights, by condition, one for each photo; in our content term it is always 1."""
-JUDGED = 0.25
+LOW_CONTRAST = 0.25
 """The contrast at which systems are compared."""
-JUDGED_CONDITION = f"contrast {JUDGED:g}"
-UNROUNDED = f"contrast {JUDGED:g}, not rounded"
+LOW_CONDITION = f"contrast {LOW_CONTRAST:g}"
+UNROUNDED = f"contrast {LOW_CONTRAST:g}, not rounded"
 SMALL = 3.0
 """Levels of 255: a change that a person does not notice side by side."""
 
@@ -122,13 +122,13 @@ def measure(lab: Lab) -> dict[str, Any]:
     shown: dict[str, list[Pixels]] = {}
     for norm in NETWORKS:
         for trained in lab.arms("residual", norm):
-            for number in range(len(lab.judges)):
+            for number in range(len(lab.held_out_tensors)):
                 pictures = comparison.note(norm, number, trained.arm.seed, _painter(lab, trained.generator))
                 shown.setdefault(norm, pictures)
                 # The same without rounding the faint photo to 8 bits: the effect of the network, not of the file.
                 faint, plain = (
-                    lab.paint(trained.generator, (lab.judges[number] - 0.5) * contrast + 0.5)
-                    for contrast in (JUDGED, 1.0)
+                    lab.paint(trained.generator, (lab.held_out_tensors[number] - 0.5) * contrast + 0.5)
+                    for contrast in (LOW_CONTRAST, 1.0)
                 )
                 change = 255 * float((faint - plain).abs().mean())
                 comparison.keep(norm, UNROUNDED, trained.arm.seed, "levels", change)
@@ -150,7 +150,7 @@ def faded_sheet(lab: Lab, name: str, shown: Mapping[str, Sequence[Pixels]]) -> N
 
 def gatys_config(lab: Lab, start: Start) -> GatysConfig:
     """The configuration of Gatys' optimization, with half of the budget's evaluations, as there are many runs."""
-    size = lab.budget.judge_size
+    size = lab.budget.held_out_size
     return GatysConfig(evaluations=lab.budget.evaluations // 2, size=size, style_size=size, start=start)
 
 
@@ -180,7 +180,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
     rows += [
         [named[norm], UNROUNDED, between(_by_seed(found, norm, UNROUNDED, "levels"), 1), "", ""] for norm in NETWORKS
     ]
-    parts = [*_network_parts(found), *(_keeps_contrast(found, name, named[name], JUDGED_CONDITION) for name in patient)]
+    parts = [*_network_parts(found), *(_keeps_contrast(found, name, named[name], LOW_CONDITION) for name in patient)]
     parts += [part for name in (*gatys, *patient) for part in _gatys_parts(found, name, named[name])]
     curves = plots.curves(
         "contrast_change",
@@ -197,8 +197,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         "normalization it does." + (" The contrast of Gatys' pictures hardly depends on it either." if patient else ""),
         parts=parts,
         rule=RULE,
-        reason="The networks are those of claim 1. "
-        + (_raw_told(found, found[WEIGHTS][JUDGED_CONDITION]) if raw else ""),
+        reason="The networks are those of claim 1. " + (_raw_told(found, found[WEIGHTS][LOW_CONDITION]) if raw else ""),
         likely="a faint photo of 8 bits has lost shades, and instance normalization amplifies the difference. Gatys' "
         "optimization from the photo starts with the photo's contrast; with more evaluations less of it is left (see "
         "the further parts)."
@@ -236,7 +235,7 @@ def _rows(found: dict[str, Any], system: str, named: str) -> list[list[str]]:
 
 def _network_parts(found: dict[str, Any]) -> list[Part]:
     """What the claim says of networks."""
-    condition = JUDGED_CONDITION
+    condition = LOW_CONDITION
     levels = {norm: _by_seed(found, norm, condition, "levels") for norm in NETWORKS}
     styles = {norm: _style(found, norm, condition) for norm in NETWORKS}
     light = {norm: _worst_light(found, norm) for norm in NETWORKS}
@@ -284,7 +283,7 @@ def _network_parts(found: dict[str, Any]) -> list[Part]:
 
 def _gatys_parts(found: dict[str, Any], system: str, named: str) -> list[Part]:
     """Gatys' optimization beside batch-normalized networks, which is no part of the claim."""
-    condition = JUDGED_CONDITION
+    condition = LOW_CONDITION
     levels, styles = _by_seed(found, system, condition, "levels"), _style(found, system, condition)
     # The least change of each photo by a batch-normalized network: Gatys' optimization has only the first photos.
     least = [min(photo) for photo in zip(*found[f"batch, {condition}"]["levels"].values(), strict=True)]
@@ -360,7 +359,7 @@ def _raw_told(found: dict[str, Any], weights: list[float]) -> str:
             return "less"
         return "more" if ordered(ours, raw) == "holds" else "about as much"
 
-    levels = {name: _by_seed(found, name, JUDGED_CONDITION, "levels") for name in (*GATYS, *RAW)}
+    levels = {name: _by_seed(found, name, LOW_CONDITION, "levels") for name in (*GATYS, *RAW)}
     changes = [f"{than(levels[f'{name}{RAW_NAME}'], levels[name])} ({name})" for name in GATYS]
     return (
         "Our content term is relative to the variance of the photo's features, so a faint photo is kept as faithfully "

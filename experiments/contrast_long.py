@@ -10,9 +10,9 @@ from typing import Any
 from experiments.contrast import (
     FADED,
     GATYS,
-    JUDGED,
     LONG,
     LONGER,
+    LOW_CONTRAST,
     RAW,
     Comparison,
     Start,
@@ -52,7 +52,7 @@ def measure(lab: Lab) -> dict[str, Any]:
             def configure(photo: Pixels, start: Start = start, number: int = number) -> GatysConfig:
                 return raw_config(lab, start, photo, number)
 
-            conditions = FADED if number == 0 else ("contrast 1", f"contrast {JUDGED:g}")
+            conditions = FADED if number == 0 else ("contrast 1", f"contrast {LOW_CONTRAST:g}")
             pictures = note(name, number, configure, conditions)
             shown.setdefault(name, pictures)
     faded_sheet(lab, "contrast_long", shown)

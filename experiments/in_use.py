@@ -98,8 +98,8 @@ def measure(lab: Lab) -> dict[str, Any]:
                     one.generator if way == WAYS[0] else other_way(lab, one.generator, norm)
                     for one in lab.arms(generator, norm)
                 ]
-                found[f"{generator}, {norm}, {way}"] = [lab.judge(network) for network in used]
-                columns.append([lab.picture(used[0], number) for number in range(min(3, len(lab.judges)))])
+                found[f"{generator}, {norm}, {way}"] = [lab.evaluate(network) for network in used]
+                columns.append([lab.picture(used[0], number) for number in range(min(3, len(lab.held_out_tensors)))])
         rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
         labels = ("photo", "instance", "inst., averages", "batch", "batch, own")
         sheet(lab, f"in_use_{generator}", rows, labels)

@@ -24,7 +24,7 @@ ENOUGH = 50
 """The least number of iterations that the paper's network equals."""
 TABLE = 500
 """Iterations that the paper's table of times compares with one pass, which is 1,026 to 1,060 times faster."""
-JUDGED = "residual, instance"
+NETWORK = "residual, instance"
 """The network that decides the claim, chosen before any was measured: Johnson's, with the paper's normalization."""
 
 
@@ -35,7 +35,9 @@ def measure(lab: Lab) -> dict[str, Any]:
             photo = resize_short_side(lab.whole(number), size)
             for start in STARTS:
                 # The objective of the networks: the style picture at the size that they were trained with.
-                config = GatysConfig(evaluations=evaluations, size=size, style_size=lab.budget.judge_size, start=start)
+                config = GatysConfig(
+                    evaluations=evaluations, size=size, style_size=lab.budget.held_out_size, start=start
+                )
                 curve = lab.gatys(f"photo {number}", photo, config).curve
                 found.setdefault(f"{size}, {start}", []).append({"objective": [p.objective for p in curve]})
             if number == 0:
@@ -78,7 +80,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
             cells = [cell for one in comparisons.values() for cell in one.cells]
             objective = spread([value for one in each for value in one["objective"]])
             rows.append([f"{size} px", name, objective, *cells, f"{between([one['seconds'] for one in each], 2)} s"])
-            if name == JUDGED:
+            if name == NETWORK:
                 worse = sum(mean(one["objective"]) > photo for one, photo in zip(each, photos, strict=True))
                 parts.append(_part(size, comparisons["noise"], floor, f"{worse} of {len(photos)} photos"))
     if shown := found.get("shown"):
@@ -104,7 +106,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         title="As good as how many Gatys iterations?",
         claim=f"One pass of the network is as good as {ENOUGH} to 100 iterations of L-BFGS.",
         parts=parts,
-        rule=f"the network is {JUDGED}; the figure is the median over photos and seeds, in evaluations of the "
+        rule=f"the network is {NETWORK}; the figure is the median over photos and seeds, in evaluations of the "
         "objective, of which an iteration takes one or more (in brackets the least and greatest). A size holds with "
         f"{ENOUGH} evaluations; in part, with twice those after which the optimization is as low as the photo itself. "
         "Larger sizes have fewer evaluations, and can hold at most in part. A network better than the whole curve "
@@ -192,7 +194,7 @@ def _part(size: int, compared: Compared, floor: float, worse: str) -> Part:
 def _faster(found: dict[str, Any]) -> Part:
     """The paper's table of times."""
     faster_than = {
-        size: TABLE * found[f"{size}, evaluation"] / mean([one["seconds"] for one in found[f"{size}, {JUDGED}"]])
+        size: TABLE * found[f"{size}, evaluation"] / mean([one["seconds"] for one in found[f"{size}, {NETWORK}"]])
         for size in found["sizes"]
     }
     return Part(

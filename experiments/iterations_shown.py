@@ -3,7 +3,7 @@
 from typing import Any
 
 from experiments.budget import Arm
-from experiments.iterations import JUDGED, STARTS
+from experiments.iterations import NETWORK, STARTS
 from experiments.lab import Lab
 from experiments.page import sheet
 from impasto.optimize.gatys import GatysConfig
@@ -14,15 +14,15 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 
 
 def measure(lab: Lab) -> dict[str, Any]:
-    generator, norm = JUDGED.split(", ")
+    generator, norm = NETWORK.split(", ")
     trained = lab.learn(Arm(generator, norm, lab.budget.seeds[0]))
     counts = [max(1, int(share * lab.budget.evaluations)) for share in SHARES]
-    size = lab.budget.judge_size
+    size = lab.budget.held_out_size
     found: dict[str, Any] = {"shown": {"counts": counts, "network": []}}
     rows: list[list[Pixels]] = []
     captions: list[list[str]] = []
     for number in range(min(2, lab.budget.gatys_photos)):
-        objective = lab.terms(lab.paint(trained.generator, lab.judges[number]), number)[2]
+        objective = lab.terms(lab.paint(trained.generator, lab.held_out_tensors[number]), number)[2]
         found["shown"]["network"].append(objective)
         first = [
             (lab.held_out[number], "photo"),

@@ -107,25 +107,25 @@ class Lab:
         self.commit = commit()  # at the start: the repository may change during a long run
         if data is None:
             photos = built_in_photos()
-            held_out = evenly(photos, budget.judges)
+            held_out = evenly(photos, budget.held_out)
             self.learning = [path for path in photos if path not in held_out]
         else:
             self.learning = find_images(data / "content" / "research")
-            held_out = evenly(content_photos(data / "content" / "open", HELD_OUT)[1], budget.judges)
-        if len(held_out) < budget.judges or not self.learning:
+            held_out = evenly(content_photos(data / "content" / "open", HELD_OUT)[1], budget.held_out)
+        if len(held_out) < budget.held_out or not self.learning:
             raise TrainingError(f"{data}: too few photos in content/research and content/open")
         self._paths = held_out
         self.page, self.results = folders(budget, work)
-        self.held_out = [resize_short_side(load_image(path), budget.judge_size) for path in held_out]
-        self.judges = [to_tensor(photo) for photo in self.held_out]
+        self.held_out = [resize_short_side(load_image(path), budget.held_out_size) for path in held_out]
+        self.held_out_tensors = [to_tensor(photo) for photo in self.held_out]
         self.style_file = (
             HERE.parent / "examples" / "style.jpg" if data is None else data / "styles" / "starry_night.jpg"
         )
         self.style = load_image(self.style_file)
         self.network, record = load_loss_network()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
-        self.loss = self.objective(budget.judge_size)
-        self.targets = [self.loss.content_target(photo) for photo in self.judges]
+        self.loss = self.objective(budget.held_out_size)
+        self.targets = [self.loss.content_target(photo) for photo in self.held_out_tensors]
         self.origin = {
             "lab": VERSION,
             "precision": "bfloat16" if self.bfloat16 else "float32",
@@ -157,7 +157,7 @@ class Lab:
         photos = self.drawn(arm.photos, arm.seed)
         steps = budget.short if arm.short else budget.steps
         marks = [mark for mark in budget.marks if mark <= steps]
-        taught = [steps, marks, budget.batch, budget.crop, budget.judge_size, self.LEARNING_RATE]
+        taught = [steps, marks, budget.batch, budget.crop, budget.held_out_size, self.LEARNING_RATE]
         made_of = json.dumps([arm.key(), taught, self.origin], sort_keys=True, default=str)
         file = self.work / "networks" / f"{digest([made_of])}.pt"
         torch.manual_seed(arm.seed)
@@ -174,12 +174,12 @@ class Lab:
                 return self._noted(Trained(arm, generator.eval(), tuple(curve), seconds, threads, code))
         self.say(f"training {arm}" + (f", from step {step}" if step else ""))
 
-        loss = self.objective(budget.judge_size, content_weight=arm.content_weight)
+        loss = self.objective(budget.held_out_size, content_weight=arm.content_weight)
         pool = CropPool(photos, 0, (budget.crop, 2 * budget.crop), arm.seed)
         targets = ContentTargets(loss, pool, torch.device("cpu"))
         while True:
             if step in marks and (not curve or curve[-1].step < step):
-                curve.append(Point(step, *self.judge(generator, arm.seen)))
+                curve.append(Point(step, *self.evaluate(generator, arm.seen)))
             if step == steps:
                 break
             begun = time.monotonic()
@@ -247,11 +247,13 @@ class Lab:
         curve = optimize(photo, self.style, replace(config, evaluations=4), network=self.network).curve
         return (curve[-1].seconds - curve[0].seconds) / (len(curve) - 1)
 
-    def judge(
+    def evaluate(
         self, generator: Generator, seen: Callable[[Tensor], Tensor] = lambda photo: photo
     ) -> tuple[float, float, float]:
         """The terms of `YARDSTICK`, content, style and objective: means over the held-out photos, in eval()."""
-        found = [self.terms(self.paint(generator, seen(photo)), number) for number, photo in enumerate(self.judges)]
+        found = [
+            self.terms(self.paint(generator, seen(photo)), number) for number, photo in enumerate(self.held_out_tensors)
+        ]
         content, style, objective = (sum(column) / len(found) for column in zip(*found, strict=True))
         return content, style, objective
 
@@ -275,7 +277,7 @@ class Lab:
 
     def picture(self, generator: Generator, number: int) -> Pixels:
         """Held-out photo ``number`` repainted."""
-        return to_picture(self.paint(generator, self.judges[number]))
+        return to_picture(self.paint(generator, self.held_out_tensors[number]))
 
     def keep_result(self, name: str, found: Mapping[str, Any], seconds: float) -> None:
         """Write the result of a claim, with everything that it depends on, to results/NAME.json."""

@@ -261,8 +261,8 @@ def _terms(sections: Sequence[tuple[str, Section, Records]], results: str, budge
         "learning rates; held-out photos of 512 pixels. <b>The small budget</b>, equal between the arms of a "
         f"comparison: {budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of {budget.crop} "
         f"px, cut from photos of {budget.crop} to {2 * budget.crop} px; Adam at a rate of {Lab.LEARNING_RATE:g} that "
-        f"falls to nothing over the second half; {len(budget.seeds)} seeds, {budget.judges} held-out photos of "
-        f"{budget.judge_size} px, one style picture; residual networks of half the published width that enlarge "
+        f"falls to nothing over the second half; {len(budget.seeds)} seeds, {budget.held_out} held-out photos of "
+        f"{budget.held_out_size} px, one style picture; residual networks of half the published width that enlarge "
         f"bilinearly. Gatys' optimization has at most {budget.evaluations} evaluations of the objective. "
         f"{_precisions(sections)}The published runs took 3,000 to 50,000 steps of larger squares: what fails at the "
         "small budget may hold there.</p>",

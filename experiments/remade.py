@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from experiments.at_scale import SHOWN_FROM
-from experiments.contrast import CONTRASTS, JUDGED, changed, deviation
+from experiments.contrast import CONTRASTS, LOW_CONTRAST, changed, deviation
 from experiments.in_use import averaged_over, with_own_statistics
 from experiments.lab import HERE, PAGE
 from experiments.plan import NORMS, QUICK, load_records
@@ -214,8 +214,8 @@ def _used(
         for network, seen in (
             (generator, photo),
             (other, photo),
-            (generator, to_tensor(changed(pixels, JUDGED))),
-            (generator, (photo - 0.5) * JUDGED + 0.5),
+            (generator, to_tensor(changed(pixels, LOW_CONTRAST))),
+            (generator, (photo - 0.5) * LOW_CONTRAST + 0.5),
         )
     )
     found: dict[str, Any] = {

@@ -45,7 +45,7 @@ def sampled(lab: Lab, kinds: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str,
     for name, arm in kinds.items():
         for trained in lab.arms("texture", "instance", short=True, **arm):
             distances, terms = [], []
-            for number, photo in enumerate(map(trained.arm.seen, lab.judges)):
+            for number, photo in enumerate(map(trained.arm.seen, lab.held_out_tensors)):
                 samples = [lab.paint(trained.generator, photo, draw) for draw in range(lab.budget.samples)]
                 pairs = [(a, b) for i, a in enumerate(samples) for b in samples[:i]]
                 distances.append(mean([float(distance(a, b)) for a, b in pairs]))
@@ -85,8 +85,8 @@ def gatys_textures(lab: Lab) -> list[GatysResult]:
         objective=replace(YARDSTICK, content_weight=0.0),
         start="noise",
         evaluations=lab.budget.evaluations,
-        size=lab.budget.judge_size,
-        style_size=lab.budget.judge_size,
+        size=lab.budget.held_out_size,
+        style_size=lab.budget.held_out_size,
     )
     return [lab.gatys("texture", lab.held_out[0], replace(config, seed=seed)) for seed in lab.budget.seeds]
 

@@ -44,7 +44,7 @@ def mean_std(features: torch.Tensor) -> torch.Tensor:
 
 def measure(lab: Lab) -> dict[str, Any]:
     with torch.no_grad():
-        wanted = lab.network(to_tensor(resize_short_side(lab.style, lab.budget.judge_size)), LAYERS)
+        wanted = lab.network(to_tensor(resize_short_side(lab.style, lab.budget.held_out_size)), LAYERS)
     wanted = {layer: mean_std(x) for layer, x in wanted.items()}
 
     @torch.no_grad()

@@ -37,7 +37,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     for name, vector in parameters.items():
         base.load_into(generator, torch.stack([vector, vector]))
         with torch.no_grad():
-            painted = [generator(photo, None, generator.style_weights([0])) for photo in lab.judges]
+            painted = [generator(photo, None, generator.style_weights([0])) for photo in lab.held_out_tensors]
             swapped[name] = {
                 style: [
                     float(loss(picture, target).style) for picture, target in zip(painted, lab.targets, strict=True)

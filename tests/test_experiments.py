@@ -53,7 +53,7 @@ def curve(*last):
         ((0.1, 0.2), "does not hold here"),
     ],
 )
-def test_norms_are_judged_by_the_worst_and_the_best_seed(tmp_path, batch, verdict):
+def test_norms_are_compared_by_the_worst_and_the_best_seed(tmp_path, batch, verdict):
     found = {f"{g}, {n}": curve(0.8, 1.0) for g in norms.GENERATORS for n in norms.NORMS}
     found |= {f"{g}, batch": curve(*batch) for g in norms.GENERATORS}
     section = norms.report(found | UNTRAINED, page.Plots(tmp_path))
@@ -101,7 +101,7 @@ def test_a_network_beyond_the_curve_counts_for_it_and_the_photo_itself_for_nothi
     [(1.0, 2.0, "holds"), (1.0, 2.495, "holds in part"), (3.0, 3.0, "does not hold here")],
     ids=["better", "better for each seed at most", "worse"],
 )
-def test_few_photos_are_judged_with_batch_norm_alone(tmp_path, few, last, verdict):
+def test_few_photos_are_tested_with_batch_norm_alone(tmp_path, few, last, verdict):
     def trained(best, end):
         curves = [[best, end + 0.01 * seed] for seed in range(2)]
         return {"steps": [0, 1], "objective": curves, "last": [[0.0, 0.0, curve[-1]] for curve in curves]}
@@ -174,7 +174,7 @@ def contrasts(**changes):
         ((5.0, 9.0), (1.0, 2.0), "does not hold here", "does not hold here"),
     ],
 )
-def test_contrast_is_judged_by_every_seed_and_by_what_is_seen(tmp_path, instance, batch, less, seen):
+def test_contrast_is_tested_by_every_seed_and_by_what_is_seen(tmp_path, instance, batch, less, seen):
     gatys = dict.fromkeys(contrast.GATYS, (50.0, 50.0))
     found = contrasts(instance=instance, batch=batch, contrast=(5.0, 5.0), **gatys)
     section = contrast.report(found, page.Plots(tmp_path))
@@ -187,7 +187,7 @@ def test_contrast_is_judged_by_every_seed_and_by_what_is_seen(tmp_path, instance
     assert "contrast_raw.jpg" not in dict(section.figures)  # not measured
 
 
-def test_of_gatys_every_photo_is_judged_with_either_content_term(tmp_path):
+def test_of_gatys_every_photo_is_tested_with_either_content_term(tmp_path):
     ours, raw = ([*names] for names in (contrast.GATYS, contrast.RAW))
     changes = {ours[0]: (1.0, 8.0), ours[1]: (1.0, 11.0), raw[0]: (0.5, 1.9), raw[1]: (0.5, 0.9)}
     found = contrasts(instance=(0.1, 0.2), batch=(9.0, 12.0), contrast=(1.0, 2.0), **changes)

@@ -85,7 +85,7 @@ def test_a_term_without_weight_is_no_part_of_what_is_kept():
 
 def test_no_photo_is_trained_on_and_evaluated_on(lab):
     assert not {path.name for path in lab.learning} & set(lab.origin["held_out"])
-    assert len(lab.held_out) == QUICK.judges
+    assert len(lab.held_out) == QUICK.held_out
 
 
 def test_an_arm_is_trained_once_and_found_again(lab):
@@ -112,7 +112,7 @@ def test_a_network_trained_in_two_runs_is_the_one_trained_in_one(lab, monkeypatc
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(lab, "judge", lambda *_: (interrupted(), (0.0, 0.0, 0.0))[1])
+    monkeypatch.setattr(lab, "evaluate", lambda *_: (interrupted(), (0.0, 0.0, 0.0))[1])
     with pytest.raises(KeyboardInterrupt):
         lab.learn(Arm("light", "instance", 5))
     assert len(calls) == 2
