@@ -1,16 +1,16 @@
-"""Claims 1, 2 and 3 at the papers' scale, from the records of results/published."""
+"""Claim 1 at the papers' scale, from the records of results/published."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from experiments.contrast import SMALL
 from experiments.costs import cost_of
-from experiments.page import Part, Plots, Section, between, mean, minus, ordered, table
+from experiments.page import Figure, Part, Plots, Section, between, mean, ordered, table
 from experiments.plan import NORMS, STEPS, Cost
 
 Record = Mapping[str, Any]
+Pairs = Mapping[int, Mapping[str, Record]]
+"""By seed, the records of a generator's networks by their normalization."""
 
 GENERATORS = {"residual, half width": "residual16", "residual, full width": "residual32", "texture pyramid": "texture"}
 SEEDS = 3
@@ -25,12 +25,6 @@ FITTED_FROM = 100
 """Step from which the extrapolation is fitted."""
 COLUMNS = ("own content", "own style", "own", "content", "style", "objective")
 """Of a held-out photo in a record."""
-REPLACED = (
-    *(f"{generator}: running averages are worse" for generator in ("residual", "texture")),
-    "instance: changes less than batch",
-    "instance: contrast drops out",
-)
-"""Beginnings of parts of the small budget that no longer count where the papers' scale has them."""
 
 
 def photos(record: Record, column: str = "own") -> dict[int, list[float]]:
@@ -71,17 +65,20 @@ def claim_1(
     pairs = {title: seeds for title, seeds in pairs.items() if seeds}
     if not pairs:
         return None
-    parts, figures, rows, early = [], [], [], 0
+    finished = [pair for seeds in pairs.values() for pair in seeds.values() if common_step([*pair.values()]) >= STEPS]
+    parts: list[Part] = []
+    curves: list[Figure] = []
+    early: list[Figure] = []
+    rows: list[list[str]] = []
     for title, seeds in pairs.items():
-        step = common_step([record for pair in seeds.values() for record in pair.values()])
-        parts += _compared(title, seeds, step)
-        early += step < SHOWN_FROM
-        figures.append(_curves(GENERATORS[title], title, seeds, step, plots))
-        for norm in NORMS:
-            cells = [
-                between([mean(at_end(pair[norm], step, column)) for pair in seeds.values()], 3) for column in COLUMNS
-            ]
-            rows.append([title, norm, str(step), *cells])
+        for group, step in _groups(seeds):
+            first = step == _groups(seeds)[0][1]
+            parts.append(_compared(title, group, step))
+            if first:
+                parts += [*_later(title, group, step, finished), *_yardstick(title, group, step)]
+            name = GENERATORS[title] + ("" if first else "_seeds")
+            (curves if step >= SHOWN_FROM else early).append(_curves(name, title, group, step, plots))
+            rows += _rows(title, group, step)
     pictures = [
         (
             "remade_5_512.jpg",
@@ -100,7 +97,7 @@ def claim_1(
             "published padding and both normalizations.",
         ),
     ]
-    tables = [table(["generator", "normalization", "steps", *COLUMNS], rows), *_measures(uses)]
+    tables = [table(["generator", "normalization", "steps", "seeds", *COLUMNS], rows), *_measures(uses)]
     return Section(
         title="Instance against batch",
         claim="Replacing batch by instance normalization lowers the objective that the generator is trained for, on "
@@ -110,18 +107,18 @@ def claim_1(
         "or more, the worst with instance normalization is lower than the best with batch normalization. With fewer "
         "seeds it holds in part where every held-out photo is lower, seed by seed; it does not hold where every photo "
         "is higher; else it is not resolved. The prediction is a power law through each photo's curve from step "
-        f"{FITTED_FROM} on: a guess, as no curve of {STEPS} steps is there to check it by.",
+        f"{FITTED_FROM} on.",
         reason="Both networks of a pair start with the same weights and see the same squares in the same order. Batch "
         "normalization is used with running averages, as published. Steps, photos and hashes are in the records.",
-        figures=[*figures[:1], pictures[0], *figures[1:], *pictures[1:]],
+        figures=[*curves[:1], pictures[0], *curves[1:], *early, *pictures[1:]],
         tables=tables,
         budget=_budget(pairs),
         cost=cost_of("norms", costs),
-        shown=len(figures) - early,
+        shown=len(curves),
     )
 
 
-def _seeds(records: Mapping[str, Record], name: str) -> dict[int, dict[str, Record]]:
+def _seeds(records: Mapping[str, Record], name: str) -> Pairs:
     """By seed, both networks of a generator, where both have been evaluated after some steps."""
     found = {}
     for seed in range(SEEDS):
@@ -131,7 +128,31 @@ def _seeds(records: Mapping[str, Record], name: str) -> dict[int, dict[str, Reco
     return found
 
 
-def _compared(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> list[Part]:
+def _groups(seeds: Pairs) -> Sequence[tuple[Pairs, int]]:
+    """The seeds that have come furthest, and their step; then all seeds and the step that all have reached.
+
+    All are left out while they are the same, or while one has taken fewer than :data:`SHOWN_FROM` steps.
+    """
+    reached = {seed: common_step([*pair.values()]) for seed, pair in seeds.items()}
+    furthest, least = max(reached.values()), min(reached.values())
+    groups = [({seed: pair for seed, pair in seeds.items() if reached[seed] == furthest}, furthest)]
+    if SHOWN_FROM <= least < furthest:
+        groups.append((dict(seeds), least))
+    return groups
+
+
+def _rows(title: str, seeds: Pairs, step: int) -> list[list[str]]:
+    """Of the table of ends, for each normalization."""
+    return [
+        [
+            *(title, norm, str(step), str(len(seeds))),
+            *(between([mean(at_end(pair[norm], step, column)) for pair in seeds.values()], 3) for column in COLUMNS),
+        ]
+        for norm in NORMS
+    ]
+
+
+def _compared(title: str, seeds: Pairs, step: int) -> Part:
     ends = {norm: [at_end(pair[norm], step) for pair in seeds.values()] for norm in NORMS}
     gains = [
         b - a
@@ -149,22 +170,25 @@ def _compared(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) 
         verdict = "holds in part"
     else:
         verdict = "does not hold here" if all(gain < 0 for gain in gains) else "not resolved"
-    return [
-        Part(
-            f"{title}: lower objective with instance normalization",
-            verdict,
-            f"Batch is {between(ratios, 2)} times instance, over photos, after {step} steps ({len(seeds)} "
-            f"seed{'s' * (len(seeds) > 1)}); lower on {sum(gain > 0 for gain in gains)} of {len(gains)}. Batch "
-            f"{between([mean(photo) for photo in ends['batch']], 2)}, instance "
-            f"{between([mean(photo) for photo in ends['instance']], 2)}.",
-        ),
-        *_later(title, seeds, step),
-        *_yardstick(title, seeds, step),
-    ]
+    return Part(
+        f"{title}, {step} steps, {_counted(len(seeds))}: lower objective with instance normalization",
+        verdict,
+        f"Batch is {between(ratios, 2)} times instance, over photos; instance is lower on "
+        f"{sum(gain > 0 for gain in gains)} of {len(gains)}. Batch "
+        f"{between([mean(photo) for photo in ends['batch']], 2)}, instance "
+        f"{between([mean(photo) for photo in ends['instance']], 2)}.",
+    )
 
 
-def _later(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> list[Part]:
-    """Whether the curves have leveled off, and which network would be ahead at the end of the plan."""
+def _counted(seeds: int) -> str:
+    return f"{seeds} seed{'s' * (seeds > 1)}"
+
+
+def _later(title: str, seeds: Pairs, step: int, finished: Sequence[Mapping[str, Record]]) -> list[Part]:
+    """Whether the curves have leveled off, and which network would be ahead at the end of the plan.
+
+    Where networks of ``finished`` have come to its end, the same prediction from their first steps is compared with it.
+    """
     marks = [mark for mark in photos(next(iter(seeds.values()))["instance"]) if 0 < mark <= step]
     ratios = {
         mark: mean(
@@ -192,9 +216,24 @@ def _later(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> 
             name,
             "holds in part" if ahead else "not resolved",
             f"{trend}{level} Power laws predict batch {between(predicted['batch'], 1)} and instance "
-            f"{between(predicted['instance'], 1)}, over photos{'' if ahead else ', which does not tell who is ahead'}.",
+            f"{between(predicted['instance'], 1)}, over photos"
+            + (". " if ahead else ", which does not tell which is ahead. ")
+            + _checked(finished, step),
         )
     ]
+
+
+def _checked(finished: Sequence[Mapping[str, Record]], step: int) -> str:
+    """How far such predictions from this step are from what finished networks reached, over their last marks."""
+    errors = []
+    for record in (record for pair in finished for record in pair.values()):
+        marks = [mark for mark in photos(record) if LAST * STEPS <= mark <= STEPS]
+        predictions = zip(*(extrapolated(record, step, mark) for mark in marks), strict=True)
+        for predicted, reached in zip(predictions, at_end(record, STEPS), strict=True):
+            errors.append(100 * (mean(predicted) / reached - 1))
+    if not errors:
+        return ""
+    return f"From as many steps of networks that have taken {STEPS}, power laws are off by {between(errors, 0)} %."
 
 
 def _fall(records: Sequence[Record], step: int) -> float:
@@ -207,7 +246,7 @@ def _fall(records: Sequence[Record], step: int) -> float:
     return 100 * (1 - mean(quarters[1]) / mean(quarters[0]))
 
 
-def _yardstick(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int) -> list[Part]:
+def _yardstick(title: str, seeds: Pairs, step: int) -> list[Part]:
     """The same by the measure that all other reports use, which these networks were not trained for."""
     ends = {norm: [at_end(pair[norm], step, "objective") for pair in seeds.values()] for norm in NORMS}
     differences = [
@@ -227,9 +266,7 @@ def _yardstick(title: str, seeds: Mapping[int, Mapping[str, Record]], step: int)
     ]
 
 
-def _curves(
-    name: str, title: str, seeds: Mapping[int, Mapping[str, Record]], step: int, plots: Plots
-) -> tuple[str, str]:
+def _curves(name: str, title: str, seeds: Pairs, step: int, plots: Plots) -> tuple[str, str]:
     """The own objective against steps; the band is over photos where there is one seed."""
     lines = {}
     for norm in NORMS:
@@ -251,11 +288,11 @@ def _curves(
     )
 
 
-def _budget(pairs: Mapping[str, Mapping[int, Mapping[str, Record]]]) -> str:
-    reached = []
-    for title, seeds in pairs.items():
-        step = common_step([record for pair in seeds.values() for record in pair.values()])
-        reached.append(f"{title} {step} steps, {len(seeds)} seed{'s' * (len(seeds) > 1)}")
+def _budget(pairs: Mapping[str, Pairs]) -> str:
+    reached = [
+        f"{title} " + " and ".join(f"{step} steps, {_counted(len(group))}" for group, step in _groups(seeds))
+        for title, seeds in pairs.items()
+    ]
     return f"papers' scale: {'; '.join(reached)}"
 
 
@@ -270,86 +307,3 @@ def _measures(uses: Mapping[str, Any]) -> list[str]:
         return []
     called = [name.replace("_", " ") for name in names]
     return [table(["measures of impasto evaluate (docs/measures.md), over photos", *called], rows)]
-
-
-def claim_2(section: Section, uses: Mapping[str, Any]) -> Section:
-    """The claim on statistics in use, with the networks of claim 1."""
-    parts, rows = [], []
-    for title in uses.get("steps", {}):
-        worse = {}
-        for norm in NORMS:
-            trained, other = ([photo[way] for photo in uses[f"{title}, {norm}"]] for way in ("as_trained", "other_way"))
-            worse[norm] = minus(other, trained)
-            kinds = ("its own", "running averages") if norm == "instance" else ("running averages", "its own")
-            for name, way in zip(kinds, (trained, other), strict=True):
-                rows.append([title, norm, name, between(way, 2)])
-        parts.append(
-            Part(
-                f"{title}: running averages are worse",
-                ordered([0.0] * len(worse["instance"]), worse["instance"]),
-                f"Its own objective rises by {between(worse['instance'], 2)}, over photos, from "
-                f"{mean([photo['as_trained'] for photo in uses[f'{title}, instance']]):.2f}.",
-            )
-        )
-        parts.append(
-            Part(
-                f"{title} trained with batch normalization: the picture's own statistics are better",
-                ordered(worse["batch"], [0.0] * len(worse["batch"])),
-                f"Its own objective changes by {between(worse['batch'], 2)}, over photos, from "
-                f"{mean([photo['as_trained'] for photo in uses[f'{title}, batch']]):.2f}.",
-                counts=False,
-            )
-        )
-    if not parts:
-        return section
-    header = ["generator", "trained with", "used with", "own objective"]
-    return joined(section, parts, uses, table(header, rows))
-
-
-def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
-    """The claim on contrast, with the networks of claim 1."""
-    parts, rows = [], []
-    for title in uses.get("steps", {}):
-        moved = {norm: [photo["change"] for photo in uses[f"{title}, {norm}"]] for norm in NORMS}
-        for norm in NORMS:
-            kept = [photo["kept"] for photo in uses[f"{title}, {norm}"]]
-            rows.append([title, norm, between(moved[norm], 1), between(kept, 2)])
-        measured = f"{between(moved['instance'], 1)} levels of 255, over photos; batch {between(moved['batch'], 1)}."
-        parts += [
-            Part(f"{title}: changes less than with batch", ordered(moved["instance"], moved["batch"]), measured),
-            Part(
-                f"{title}: contrast drops out (less than {SMALL:g} levels)",
-                "holds" if max(moved["instance"]) < SMALL else "does not hold here",
-                f"{between(moved['instance'], 1)} levels with instance normalization; without rounding the faint photo "
-                f"to 8 bits {between([photo['unrounded'] for photo in uses[f'{title}, instance']], 2)}.",
-            ),
-        ]
-    if not parts:
-        return section
-    header = ["generator", "normalization", "change at a quarter of the contrast, levels", "share of contrast kept"]
-    changed = joined(section, parts, uses, table(header, rows))
-    picture = (
-        "remade_2.jpg",
-        "The photo at falling contrast, and what networks with batch and with instance normalization make of it. The "
-        "paper's figure 2 shows it of Gatys' optimization; its caption: “A contrast of a stylized image is mostly "
-        "determined by a contrast of a style image and almost independent of a content image contrast.”",
-    )
-    return replace(changed, figures=[picture, *changed.figures], shown=2)
-
-
-def joined(section: Section, parts: Sequence[Part], uses: Mapping[str, Any], more: str) -> Section:
-    """The small budget's section with parts of the papers' scale before its own, which are marked."""
-    old = [
-        replace(part, name=f"small budget, {part.name}", counts=part.counts and not part.name.startswith(REPLACED))
-        for part in section.parts
-    ]
-    steps = "; ".join(f"{title}, {count} steps" for title, count in uses["steps"].items())
-    return replace(
-        section,
-        parts=[*parts, *old],
-        budget=f"papers' scale ({steps}), and the small budget",
-        tables=[more, *section.tables],
-        figures=[(file, f"Small budget: {caption}") for file, caption in section.figures],
-        rule=f"At the papers' scale, one seed and {len(uses['photos'])} held-out photos of 512 px: the same network is "
-        f"compared with itself, photo by photo. At the small budget: {section.rule}",
-    )

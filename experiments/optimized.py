@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from experiments.at_scale import GENERATORS, joined
+from experiments.at_scale import GENERATORS
+from experiments.at_scale_uses import joined
 from experiments.iterations import ENOUGH, STARTS, equal
 from experiments.page import Part, Plots, Section, table
 from experiments.plan import NORMS, STAGES, studio_for

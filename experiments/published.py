@@ -105,6 +105,11 @@ class Arm:
         return build_generator(recipe.generator, {**recipe.arguments, "norm": self.norm})
 
 
+WARM_UP = 100
+"""Steps over which the learning rate rises where an arm goes on without Adam's moments: the full rate at once undoes
+hundreds of steps."""
+
+
 class Studio:
     """Photos, the style, the loss network and the device.
 
@@ -290,8 +295,11 @@ class Learning:
 
     def _learn(self) -> Tensor:
         """One step; the objective of its squares."""
+        rate = self.rate * (0.8 ** (self.step // self.decay_every) if self.decay_every else 1)
+        if self.continued:
+            rate *= min(1.0, (self.step - self.continued[-1] + 1) / WARM_UP)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * (0.8 ** (self.step // self.decay_every) if self.decay_every else 1)
+            group["lr"] = rate
         total = self._objective()
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]

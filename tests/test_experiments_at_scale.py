@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import at_scale, costs, device, optimized, page, plan, remade
+from experiments import at_scale, at_scale_uses, costs, device, optimized, page, plan, remade
 from experiments.plan import QUICK, STAGES, STEPS, Cost, Stage
-from experiments.published import Arm, Learning, Studio
+from experiments.published import WARM_UP, Arm, Learning, Studio
 from impasto.errors import TrainingError, UsageError
 from impasto.nn.tensors import to_tensor
 from impasto.training.config import PRESETS
@@ -76,7 +76,11 @@ def test_a_computer_without_the_checkpoint_goes_on_from_the_record(studio):
     for name, value in first.generator.state_dict().items():
         if value.is_floating_point():
             assert torch.allclose(value, second.generator.state_dict()[name], rtol=1e-3, atol=1e-4), name
-    second.advance(2)
+    second.advance(1)
+    assert second.optimizer.param_groups[0]["lr"] == pytest.approx(second.rate / WARM_UP)
+    second.advance(1)
+    assert second.optimizer.param_groups[0]["lr"] == pytest.approx(second.rate * 2 / WARM_UP)
+    assert first.optimizer.param_groups[0]["lr"] == first.rate
     record = json.loads((studio.records / f"{PAIR[1].name}.json").read_text())
     assert (record["step"], record["continued"]) == (4, [2])
     assert [step for step, _ in record["held_out"]] == [0, 4]
@@ -185,6 +189,40 @@ def test_three_seeds_can_hold(tmp_path, monkeypatch):
     assert at_scale.claim_1(records, page.Plots(tmp_path), [], {}).verdict == "not resolved"
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_the_furthest_seed_and_all_seeds_are_compared_apart(tmp_path):
+    records = {"texture-instance-0": record((5.0, 4.0, 3.0, 2.0)), "texture-batch-0": record((9.0, 8.0, 7.0, 1.0))}
+    for seed in (1, 2):
+        records[f"texture-instance-{seed}"] = record((5.0, 4.0 + 0.1 * seed))
+        records[f"texture-batch-{seed}"] = record((9.0, 6.0))
+    section = at_scale.claim_1(records, page.Plots(tmp_path), [], {})
+    compared = {part.name: part.verdict for part in section.parts if "lower objective" in part.name}
+    assert compared == {
+        "texture pyramid, 400 steps, 1 seed: lower objective with instance normalization": "holds in part",
+        "texture pyramid, 200 steps, 3 seeds: lower objective with instance normalization": "holds",
+    }
+    assert section.budget == "papers' scale: texture pyramid 400 steps, 1 seed and 200 steps, 3 seeds"
+    assert [name for name, _ in section.figures if "published" in name] == [
+        "published_texture.png",
+        "published_texture_seeds.png",
+    ]
+    records["texture-batch-2"] = record((9.0,))  # too few steps to be compared
+    section = at_scale.claim_1(records, page.Plots(tmp_path), [], {})
+    assert section.budget == "papers' scale: texture pyramid 400 steps, 1 seed"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_predictions_are_checked_by_networks_that_have_come_to_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(at_scale, "STEPS", 800)
+    falling = tuple(7.0 * (100 * n) ** -0.5 for n in range(1, 9))
+    leveled = (*falling[:4], *[2 * value for value in falling[4:]])  # twice what its first four marks predict
+    records = {"residual16-instance-0": record(falling), "residual16-batch-0": record(leveled)}
+    records |= {"texture-instance-0": record(falling[:4]), "texture-batch-0": record(falling[:4])}
+    section = at_scale.claim_1(records, page.Plots(tmp_path), [], {})
+    (predicted,) = (part.measured for part in section.parts if part.name == "texture pyramid: still so after 800 steps")
+    assert predicted.endswith(" off by -25 (-50 to 0) %.")
+
+
 def test_there_is_no_claim_before_both_networks_of_a_pair_are_there(tmp_path):
     assert at_scale.claim_1({"texture-instance-0": record((5.0, 2.0))}, page.Plots(tmp_path), [], {}) is None
 
@@ -208,7 +246,7 @@ def test_the_papers_scale_replaces_what_it_measures_again(tmp_path):
         "r",
         "",
     )
-    section = at_scale.claim_3(small, uses)
+    section = at_scale_uses.claim_3(small, uses)
     assert [(part.verdict, part.counts) for part in section.parts] == [
         ("holds", True),
         ("holds", True),
@@ -217,8 +255,8 @@ def test_the_papers_scale_replaces_what_it_measures_again(tmp_path):
     ]
     assert section.verdict == "holds"
     assert section.figures[0][0] == "remade_2.jpg"
-    assert at_scale.claim_3(small, {}) is small
-    worse = at_scale.claim_2(small, uses)
+    assert at_scale_uses.claim_3(small, {}) is small
+    worse = at_scale_uses.claim_2(small, uses)
     assert [part.verdict for part in worse.parts[:2]] == ["holds", "holds"]
 
 
