@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments import at_scale, at_scale_uses, costs, optimized
+from experiments import at_scale, at_scale_others, at_scale_uses, costs, optimized
 from experiments.budget import FULL, QUICK, Budget
 from experiments.lab import HERE, VERSION, Lab, folders
 from experiments.layout import earlier, render
@@ -128,6 +128,10 @@ def write_page(budget: Budget, work: Path, data: Path | None, say: Callable[[str
             section = at_scale_uses.claim_2(section, uses)
         elif claim == "contrast":
             section = at_scale_uses.claim_3(section, uses)
+        elif claim == "few_photos":
+            section = at_scale_others.claim_4(section, published, plots)
+        elif claim == "recipes":
+            section = at_scale_others.claim_8(section, published, plots)
         elif claim == "iterations":
             section = replace(section, cost=costs.cost_of_iterations(found, budget))
             section = optimized.claim_5(section, uses, _kept(scale / optimized.FILE), plots)

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from experiments.costs import cost_of
-from experiments.page import Figure, Part, Plots, Section, between, mean, ordered, table
+from experiments.page import Figure, Part, Plots, Section, between, mean, minus, ordered, table
 from experiments.plan import NORMS, STEPS, Cost
 
 Record = Mapping[str, Any]
@@ -24,7 +25,9 @@ LEVEL = 5.0
 FITTED_FROM = 100
 """Step from which the extrapolation is fitted."""
 COLUMNS = ("own content", "own style", "own", "content", "style", "objective")
-"""Of a held-out photo in a record."""
+"""Of a held-out photo in a record; the style terms are not weighted yet."""
+HEADER = ("own content", "own style, smoothness", "own objective", "content error", "style error", "objective")
+"""Of the table: the own objective's terms are weighted, so that they add up to it."""
 
 
 def photos(record: Record, column: str = "own") -> dict[int, list[float]]:
@@ -97,7 +100,7 @@ def claim_1(
             "published padding and both normalizations.",
         ),
     ]
-    tables = [table(["generator", "normalization", "steps", "seeds", *COLUMNS], rows), *_measures(uses)]
+    tables = [table(["generator", "normalization", "steps", "seeds", *HEADER], rows), *_measures(uses)]
     return Section(
         title="Instance against batch",
         claim="Replacing batch by instance normalization lowers the objective that the generator is trained for, on "
@@ -143,38 +146,38 @@ def _groups(seeds: Pairs) -> Sequence[tuple[Pairs, int]]:
 
 def _rows(title: str, seeds: Pairs, step: int) -> list[list[str]]:
     """Of the table of ends, for each normalization."""
-    return [
-        [
-            *(title, norm, str(step), str(len(seeds))),
-            *(between([mean(at_end(pair[norm], step, column)) for pair in seeds.values()], 3) for column in COLUMNS),
-        ]
-        for norm in NORMS
-    ]
+    rows = []
+    for norm in NORMS:
+        ends = {
+            column: [mean(at_end(pair[norm], step, column)) for pair in seeds.values()]
+            for column in COLUMNS
+            if column != "own style"
+        }
+        own, content = ends["own"], ends["own content"]
+        cells = [content, minus(own, content), own, *(ends[column] for column in COLUMNS[3:])]
+        rows.append([title, norm, str(step), str(len(seeds)), *(between(values, 2) for values in cells)])
+    return rows
+
+
+def verdict_of(low: Sequence[Sequence[float]], high: Sequence[Sequence[float]]) -> str:
+    """How far ``low`` is below ``high``, each with the values of the held-out photos, seed by seed.
+
+    With :data:`SEEDS` seeds or more it is the order of their means; with fewer it depends on every photo.
+    """
+    if len(low) >= SEEDS:
+        return ordered([mean(one) for one in low], [mean(one) for one in high])
+    lower = [a < b for one, other in zip(low, high, strict=True) for a, b in zip(one, other, strict=True)]
+    return "holds in part" if all(lower) else "not resolved" if any(lower) else "does not hold here"
 
 
 def _compared(title: str, seeds: Pairs, step: int) -> Part:
     ends = {norm: [at_end(pair[norm], step) for pair in seeds.values()] for norm in NORMS}
-    gains = [
-        b - a
-        for one, other in zip(ends["instance"], ends["batch"], strict=True)
-        for a, b in zip(one, other, strict=True)
-    ]
-    ratios = [
-        b / a
-        for one, other in zip(ends["instance"], ends["batch"], strict=True)
-        for a, b in zip(one, other, strict=True)
-    ]
-    if len(seeds) >= SEEDS:
-        verdict = ordered(*([mean(photo) for photo in ends[norm]] for norm in NORMS))
-    elif all(gain > 0 for gain in gains):
-        verdict = "holds in part"
-    else:
-        verdict = "does not hold here" if all(gain < 0 for gain in gains) else "not resolved"
+    pairs = [pair for both in zip(ends["instance"], ends["batch"], strict=True) for pair in zip(*both, strict=True)]
     return Part(
         f"{title}, {step} steps, {_counted(len(seeds))}: lower objective with instance normalization",
-        verdict,
-        f"Batch is {between(ratios, 2)} times instance, over photos; instance is lower on "
-        f"{sum(gain > 0 for gain in gains)} of {len(gains)}. Batch "
+        verdict_of(ends["instance"], ends["batch"]),
+        f"Batch is {between([b / a for a, b in pairs], 2)} times instance, over photos; instance is lower on "
+        f"{sum(b > a for a, b in pairs)} of {len(pairs)}. Batch "
         f"{between([mean(photo) for photo in ends['batch']], 2)}, instance "
         f"{between([mean(photo) for photo in ends['instance']], 2)}.",
     )
@@ -197,7 +200,7 @@ def _later(title: str, seeds: Pairs, step: int, finished: Sequence[Mapping[str, 
         for mark in marks
     }
     doubled = [mark for mark in marks if mark == step or mark in {50 * 2**power for power in range(10)}]
-    trend = f"Batch / instance is {', '.join(f'{ratios[mark]:.2f} at {mark}' for mark in doubled)} steps. "
+    trend = f"Batch divided by instance is {', '.join(f'{ratios[mark]:.2f} at {mark}' for mark in doubled)} steps. "
     name = f"{title}: still so after {STEPS} steps"
     if step < STEPS and sum(mark >= FITTED_FROM for mark in marks) < 3:
         return [Part(name, "not resolved", trend + "Too few marks to predict from.")]
@@ -307,3 +310,37 @@ def _measures(uses: Mapping[str, Any]) -> list[str]:
         return []
     called = [name.replace("_", " ") for name in names]
     return [table(["measures of impasto evaluate (docs/measures.md), over photos", *called], rows)]
+
+
+def joined(
+    section: Section,
+    parts: Sequence[Part],
+    more: str,
+    *,
+    steps: Mapping[str, int],
+    rule: str,
+    replaced: tuple[str, ...] = (),
+) -> Section:
+    """The section of the small budget with parts and a table of the papers' scale before its own.
+
+    Args:
+        section: that of the small budget. Its parts and figures are marked.
+        parts: of the papers' scale.
+        more: the table, as HTML.
+        steps: of each network, by its name.
+        rule: when the verdict on a part of the papers' scale is which.
+        replaced: beginnings of the names of parts of the small budget that no longer count.
+    """
+    old = [
+        replace(part, name=f"small budget, {part.name}", counts=part.counts and not part.name.startswith(replaced))
+        for part in section.parts
+    ]
+    taken = "; ".join(f"{name}, {count} steps" for name, count in steps.items())
+    return replace(
+        section,
+        parts=[*parts, *old],
+        budget=f"papers' scale ({taken}), and the small budget",
+        tables=[more, *section.tables],
+        figures=[(file, f"Small budget: {caption}") for file, caption in section.figures],
+        rule=f"At the papers' scale: {rule} At the small budget: {section.rule}",
+    )

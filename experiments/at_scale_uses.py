@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from experiments.at_scale import joined
 from experiments.contrast import SMALL
 from experiments.page import Part, Section, between, mean, minus, ordered, table
 from experiments.plan import NORMS
@@ -47,7 +48,7 @@ def claim_2(section: Section, uses: Mapping[str, Any]) -> Section:
     if not parts:
         return section
     header = ["generator", "trained with", "used with", "own objective"]
-    return joined(section, parts, uses, table(header, rows))
+    return _joined(section, parts, uses, table(header, rows))
 
 
 def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
@@ -71,7 +72,7 @@ def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
     if not parts:
         return section
     header = ["generator", "normalization", "change at a quarter of the contrast, levels", "share of contrast kept"]
-    changed = joined(section, parts, uses, table(header, rows))
+    changed = _joined(section, parts, uses, table(header, rows))
     picture = (
         "remade_2.jpg",
         "The photo at falling contrast, and what networks with batch and with instance normalization make of it. The "
@@ -81,19 +82,10 @@ def claim_3(section: Section, uses: Mapping[str, Any]) -> Section:
     return replace(changed, figures=[picture, *changed.figures], shown=2)
 
 
-def joined(section: Section, parts: Sequence[Part], uses: Mapping[str, Any], more: str) -> Section:
-    """The small budget's section with parts of the papers' scale before its own, which are marked."""
-    old = [
-        replace(part, name=f"small budget, {part.name}", counts=part.counts and not part.name.startswith(REPLACED))
-        for part in section.parts
-    ]
-    steps = "; ".join(f"{title}, {count} steps" for title, count in uses["steps"].items())
-    return replace(
-        section,
-        parts=[*parts, *old],
-        budget=f"papers' scale ({steps}), and the small budget",
-        tables=[more, *section.tables],
-        figures=[(file, f"Small budget: {caption}") for file, caption in section.figures],
-        rule=f"At the papers' scale, one seed and {len(uses['photos'])} held-out photos of 512 px: the same network is "
-        f"compared with itself, photo by photo. At the small budget: {section.rule}",
-    )
+def _joined(section: Section, parts: Sequence[Part], uses: Mapping[str, Any], more: str) -> Section:
+    return joined(section, parts, more, steps=uses["steps"], rule=rule_of(len(uses["photos"])), replaced=REPLACED)
+
+
+def rule_of(photos: int) -> str:
+    """How networks are compared with themselves on so many photos."""
+    return f"one seed and {photos} held-out photos of 512 px; the same network is compared with itself, photo by photo."

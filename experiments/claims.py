@@ -77,8 +77,8 @@ TESTED: Mapping[str, Tested] = {
     ),
     "why": Tested(
         f"{IN}, section 2; for scales and shifts arXiv:1610.07629",
-        "Batch-normalized networks whose pictures are as near to the style's statistics, layer by layer, in whatever "
-        "light the photo is.",
+        "Batch-normalized networks whose pictures are as near to the style's statistics, layer by layer, whatever the "
+        "light of the photo.",
         (
             "“We replace batch normalization with instance normalization everywhere in the generator network g. This "
             "prevents instance-specific mean and covariance shift simplifying the learning process.”",

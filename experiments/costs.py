@@ -18,8 +18,8 @@ def cost_of(claim: str, costs: Sequence[Cost]) -> str:
     rest = f", and {more:.0f} for the other seeds, widths and objectives" if others else ""
     return (
         f"{first.hours_left:.1f} hours of one core to bring '{first.stage.title}' to {STEPS} steps{rest}; give or take "
-        "a fifth, as steps were timed on a busy computer. The plan above has each stage. The command goes on where it "
-        "was: python -m experiments published --data DATA."
+        "a fifth, as steps were timed on a busy computer. The plan above lists each stage. The command continues where "
+        "it stopped: python -m experiments published --data DATA."
     )
 
 
@@ -63,6 +63,6 @@ def plan_table(costs: Sequence[Cost], measured: Mapping[str, Any]) -> str:
         "<details><summary>The plan at the papers' scale: "
         f"{total - left:.1f} of {total:.0f} core hours are done</summary>{table(header, rows)}{precise}"
         "<p><small>Made by <code>python -m experiments plan</code>; <code>python -m experiments published --data "
-        "DATA</code> goes on with it, and <code>python -m experiments device --data DATA</code> does it on one GPU."
+        "DATA</code> continues it, and <code>python -m experiments device --data DATA</code> does it on one GPU."
         "</small></p></details>"
     )

@@ -119,8 +119,8 @@ def render(
         f"<title>The papers, measured</title><style>{STYLE}</style>",
         f"<nav aria-label=Claims><ol>{places}</ol></nav><header><h1>The papers, measured</h1>",
         "<p>What <a href='https://arxiv.org/abs/1607.08022'>Ulyanov, Vedaldi and Lempitsky 2016</a> say of instance "
-        "normalization, and the two papers that theirs builds on, tested sentence by sentence with this code. "
-        "Verdicts are computed from the measurements; the command under each figure makes it again.</p>",
+        "normalization, and the two papers that it builds on, tested sentence by sentence with this code. "
+        "Verdicts are computed from the measurements. The command under each figure makes it again.</p>",
         *([quick] if budget.name == "quick" else []),
         table(["", "claim", "in words", "verdict"], rows),
         _terms(sections, results, budget),
@@ -171,10 +171,12 @@ def _screen(
             *([f"<h3>What it would cost to know more</h3><p>{html.escape(section.cost)}</p>"] if section.cost else []),
             f"</div><div>{''.join(others[: section.shown])}</div></div>",
             _folded(
-                "How to read this, and when which verdict is due",
+                "How to read this, and how the verdict is found",
                 f"<p>{linked(section.reason)}</p>" if section.reason else "",
-                f"<p>{linked(section.likely)}</p>" if section.likely and section.verdict != "holds" else "",
-                f"<p>{html.escape(section.rule)}</p>" if section.rule else "",
+                f"<p><b>A likely reason.</b> {_sentence(section.likely)}</p>"
+                if section.likely and section.verdict != "holds"
+                else "",
+                f"<p><b>The rule.</b> {_sentence(section.rule)}</p>" if section.rule else "",
             ),
             _folded("Tables", *section.tables, f"<p><small>Numbers by {source}.</small></p>" if records else ""),
             _folded("More plots and pictures", f"<div class=plots>{''.join(others[section.shown :])}</div>")
@@ -209,8 +211,13 @@ def _measured(section: Section) -> str:
     return f"<h3>What was measured</h3><ul class=measured>{rows}</ul>{more}"
 
 
+def _sentence(text: str) -> str:
+    """As HTML, with a capital letter first."""
+    return linked(text[:1].upper() + text[1:])
+
+
 def _figure(figure: Figure, source: str) -> str:
-    image, caption = figure
+    image, caption = figure[0], figure[1][:1].upper() + figure[1][1:]
     by = next((command for prefix, command in COMMANDS.items() if image.startswith(prefix)), None)
     source = f"<code>{by}</code> from experiments/results/published" if by else source
     return (
@@ -253,14 +260,16 @@ def _terms(sections: Sequence[tuple[str, Section, Records]], results: str, budge
         f"<p><b>Verdicts.</b> {PARTS}</p>",
         "<p><b>Own objective</b>: what a network was trained to lower, as its paper defines it. <b>Content error</b>: "
         f"mean squared difference from the photo's features at {' and '.join(YARDSTICK.content_layers)} of VGG-16, "
-        "relative to their variance: 0 is the photo, an even gray has some 1, another photo more than 2. Beyond gray "
-        "the style's texture has covered more than it has kept. <b>Style error</b>: squared difference from the style "
+        "relative to their variance: 0 is the photo, plain gray has about 1, another photo more than 2. Above the "
+        "value of gray, the texture has covered more of the photo than it has kept. <b>Style error</b>: squared "
+        "difference from the style "
         f"picture's Gram matrices, relative to theirs, mean over {', '.join(YARDSTICK.style_layers)}. "
         f"<b>Objective</b>: content error + {YARDSTICK.style_weight:g} x style error. None has a unit.</p>",
         "<p><b>The papers' scale</b>: squares of 256 pixels, four a step, the published networks, objectives and "
-        "learning rates; held-out photos of 512 pixels. <b>The small budget</b>, equal between the arms of a "
-        f"comparison: {budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of {budget.crop} "
-        f"px, cut from photos of {budget.crop} to {2 * budget.crop} px; Adam at a rate of {Lab.LEARNING_RATE:g} that "
+        "learning rates; held-out photos of 512 pixels. <b>The small budget</b>, equal for all networks of "
+        f"a comparison: {budget.steps} steps (claims 4 and 6: {budget.short}) of {budget.batch} squares of "
+        f"{budget.crop} px, cut from photos of {budget.crop} to {2 * budget.crop} px; Adam at a rate of "
+        f"{Lab.LEARNING_RATE:g} that "
         f"falls to nothing over the second half; {len(budget.seeds)} seeds, {budget.held_out} held-out photos of "
         f"{budget.held_out_size} px, one style picture; residual networks of half the published width that enlarge "
         f"bilinearly. Gatys' optimization has at most {budget.evaluations} evaluations of the objective. "

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from experiments.at_scale import GENERATORS
-from experiments.at_scale_uses import joined
+from experiments.at_scale import GENERATORS, joined
+from experiments.at_scale_uses import rule_of
 from experiments.iterations import ENOUGH, STARTS, equal
 from experiments.page import Part, Plots, Section, table
 from experiments.plan import NORMS, STAGES, studio_for
@@ -101,7 +101,7 @@ def claim_5(section: Section, uses: Mapping[str, Any], curves: Mapping[str, Any]
         levels={name: values for name, values in systems.items() if name != "the photo itself"},
         top=2 * max(photo_itself),
     )
-    changed = joined(section, [part], uses, table(header, rows))
+    changed = joined(section, [part], table(header, rows), steps=uses["steps"], rule=rule_of(len(curves["photos"])))
     return replace(
         changed,
         parts=[part, *(replace(one, counts=False) for one in changed.parts[1:])],

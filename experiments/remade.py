@@ -1,6 +1,6 @@
-"""The paper's figures 2, 3 and 5 again, and claims 2 and 3, with the networks of results/published.
+"""The paper's figures 2, 3 and 5 again, the recipes' pictures, and claims 2 and 3, with results/published's networks.
 
-    python -m experiments figures [--only 2 3 5 uses] [--data FOLDER]
+    python -m experiments figures [--only 2 3 5 recipes uses] [--data FOLDER]
 
 The figures need neither photos nor training: weights, photos and style are in the repository. Claims 2 and 3 ("uses")
 are measured on the held-out photos of FOLDER, and left out without it. Some minutes on two cores.
@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from experiments.at_scale import SHOWN_FROM
+from experiments.at_scale_others import RECIPES
 from experiments.contrast import CONTRASTS, LOW_CONTRAST, changed, deviation
 from experiments.in_use import averaged_over, with_own_statistics
 from experiments.lab import HERE, PAGE
@@ -53,6 +54,10 @@ CORNER = 128
 """Side of what figure 3 shows of the border, pixels."""
 DETAIL = 400
 """Side of the part that is shown pixel by pixel at the larger size."""
+
+
+WHAT = ("2", "3", "5", "recipes", "uses")
+"""What the command makes."""
 
 
 def records_folder() -> Path:
@@ -101,7 +106,7 @@ class Remade:
         sizes: tuple[int, int] = (SIZES[0], SIZES[1]),
         fewest: int = SHOWN_FROM,
     ) -> None:
-        self.folder, self.page, self.say, self.sizes = folder, page, say, sizes
+        self.folder, self.page, self.say, self.sizes, self.fewest = folder, page, say, sizes, fewest
         there = load_records(folder)
         self.generators = {
             title: {norm: load_network(folder, name.format(norm)) for norm in NORMS}
@@ -165,6 +170,18 @@ class Remade:
         details = [[results[title, norm][middle[0], middle[1]] for title in self.generators] for norm in NORMS[::-1]]
         captions = [[f"{title}, {CALLED[norm]}" for title in self.generators] for norm in NORMS[::-1]]
         self._save("remade_5_detail", contact_sheet(details, captions=captions, cell=DETAIL))
+
+    def figure_recipes(self) -> None:
+        """The photo, and what the network of each recipe makes of it."""
+        photo, there = self.photo(self.sizes[0]), load_records(self.folder)
+        pictures = {"photo": photo}
+        for recipe, name in RECIPES.items():
+            if name in there and there[name]["step"] >= self.fewest:
+                label = f"{recipe}, {there[name]['step']} steps"
+                pictures[label] = painted(load_network(self.folder, name), photo)
+        rows = [[*pictures.values()][first : first + 2] for first in range(0, len(pictures), 2)]
+        captions = [[*pictures][first : first + 2] for first in range(0, len(pictures), 2)]
+        self._save("remade_recipes", contact_sheet(rows, captions=captions, cell=480))
 
     def uses(self, studio: Studio) -> None:
         """Claims 2 and 3: the other statistics in use, and photos at a quarter of their contrast.
@@ -246,7 +263,7 @@ def _enlarged(picture: Pixels, times: int) -> Pixels:
 def main(arguments: Sequence[str], say: Callable[[str], None]) -> int:
     """Make them; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m experiments figures", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=("2", "3", "5", "uses"), default=("2", "3", "5", "uses"))
+    parser.add_argument("--only", nargs="+", choices=WHAT, default=WHAT)
     parser.add_argument("--data", type=Path, help="folder with content/open and styles")
     parser.add_argument("--quick", action="store_true", help="tiny, of a quick run's networks in the work folder")
     parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "paper")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import at_scale, at_scale_uses, costs, device, optimized, page, plan, remade
+from experiments import at_scale, at_scale_others, at_scale_uses, costs, device, optimized, page, plan, remade
 from experiments.plan import QUICK, STAGES, STEPS, Cost, Stage
 from experiments.published import WARM_UP, Arm, Learning, Studio
 from impasto.errors import TrainingError, UsageError
@@ -261,6 +261,38 @@ def test_the_papers_scale_replaces_what_it_measures_again(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("few", "better", "worse"),
+    [
+        ([(9.0, 2.0, 2.0, 3.0), (9.0, 2.0, 2.0, 3.5)], "holds in part", "holds in part"),
+        ([(9.0, 2.0, 2.0, 3.0), (9.0, 2.0, 2.0, 9.5)], "not resolved", "holds in part"),
+        ([(9.0, 8.0, 7.0, 6.0), (9.0, 8.0, 7.0, 6.0)], "does not hold here", "does not hold here"),
+    ],
+)
+def test_few_photos_at_the_papers_scale(tmp_path, few, better, worse):
+    every = {**record((9.0, 8.0, 6.0, 4.0), (9.0, 8.0, 6.0, 5.0)), "origin": {"learning": "211 photos, hash 0"}}
+    records = {"texture-batch-0": every, "texture-batch-16photos-0": record(*few)}
+    small = page.Section("t", "c", [page.Part("texture, batch: 16 photos", "holds", "")], "r", "")
+    section = at_scale_others.claim_4(small, records, page.Plots(tmp_path))
+    assert [(part.verdict, part.counts) for part in section.parts] == [(better, True), (worse, True), ("holds", False)]
+    assert "16 photos are better than 211" in section.parts[0].name
+    assert "texture pyramid, 400 steps" in section.budget
+    del records["texture-batch-0"]
+    assert at_scale_others.claim_4(small, records, page.Plots(tmp_path)) is small
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_recipes_at_the_papers_scale_have_curves_and_no_verdict(tmp_path):
+    small = page.Section("t", "c", (), "r", "", figures=[("small.png", "before")])
+    records = {"texture-instance-0": record((8.0, 4.0, 2.0))}
+    section = at_scale_others.claim_8(small, records, page.Plots(tmp_path))
+    assert section.verdict == "shown"
+    assert "ulyanov2017</td><td>300</td><td>2.00</td><td>0.25" in section.tables[0]
+    assert [name for name, _ in section.figures] == ["published_recipes.png", "remade_recipes.jpg", "small.png"]
+    assert at_scale_others.claim_8(small, {}, page.Plots(tmp_path)) is small
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_curves_level_off_where_the_last_quarter_is_as_low_as_the_one_before(tmp_path):
     flat, falling = (record(tuple(curve)) for curve in ([5.0] * 4, [8.0, 4.0, 2.0, 1.0]))
     for one, words in ((flat, "the curves have leveled off"), (falling, "the curves have not leveled off")):
@@ -316,7 +348,8 @@ def test_the_figures_need_both_networks_and_are_remade_from_records(studio, tmp_
     made.figure_2()
     made.figure_3()
     made.figure_5()
-    for name in ("2", "3", "5_512", "5_1080", "5_detail"):
+    made.figure_recipes()
+    for name in ("2", "3", "5_512", "5_1080", "5_detail", "recipes"):
         assert (tmp_path / f"remade_{name}.jpg").stat().st_size > 1000
     made.uses(studio)
     uses = json.loads((studio.records / "uses.json").read_text())

@@ -194,7 +194,7 @@ def test_the_page_says_what_failed_is_old_or_means_nothing(tmp_path):
     section = page.Section(
         "Title", "a < b", [page.Part("x", "does not hold here", "y")], "when", "because", "too few steps"
     )
-    assert "too few steps" in rendered(tmp_path, section, FULL)
+    assert "Too few steps" in rendered(tmp_path, section, FULL)
     assert "another budget" in rendered(tmp_path, section, FULL, made=replace(FULL, steps=FULL.steps + 1))
     assert "mean nothing" in rendered(tmp_path, section, QUICK, made=QUICK)
 
