@@ -87,7 +87,8 @@ bench: $(INSTALLED)
 paper: $(INSTALLED)
 	$(BIN)/python -m experiments --data $(DATA)
 	$(BIN)/python -m experiments published --data $(DATA)
-	$(BIN)/python -m experiments figures
+	$(BIN)/python -m experiments figures --data $(DATA)
+	$(BIN)/python -m experiments optimized --data $(DATA)
 	$(BIN)/python -m experiments --page-only
 
 paper-quick: $(INSTALLED)

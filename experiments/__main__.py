@@ -123,7 +123,7 @@ def write_page(budget: Budget, work: Path, data: Path | None, say: Callable[[str
         section = importlib.import_module(f"experiments.{claim}").report(found, plots)
         if claim == "norms" and (main := at_scale.claim_1(published, plots, left, uses)):
             section = replace(main, before=earlier(section, records, f"{command} {claim}", files))
-            records = {scale / f"{name}.json": record for name, record in published.items()}
+            records = {}
         elif claim == "in_use":
             section = at_scale_uses.claim_2(section, uses)
         elif claim == "contrast":

@@ -42,6 +42,17 @@ def at_end(record: Record, upto: int, column: str = "own") -> list[float]:
     return [mean(values) for values in zip(*found, strict=True)]
 
 
+def quarters(record: Record, step: int) -> tuple[list[float], list[float]]:
+    """Of each held-out photo, the means over the third and over the last quarter of the steps.
+
+    With so few marks that the third quarter has none, the last mark before it takes its place.
+    """
+    marks = photos(record)
+    third = [values for mark, values in marks.items() if step / 2 <= mark < LAST * step]
+    third = third or [values for mark, values in marks.items() if mark < step / 2][-1:]
+    return [mean(values) for values in zip(*third, strict=True)], at_end(record, step)
+
+
 def common_step(records: Sequence[Record]) -> int:
     """The last mark that all have reached."""
     return int(min(record["held_out"][-1][0] for record in records))
@@ -87,7 +98,7 @@ def claim_1(
             "remade_5_512.jpg",
             "The paper's figure 5 again: batch normalization above, instance normalization below; one photo, one "
             "style, 512 px. The paper's caption compares both generators in the same way, and states that both "
-            "benefit. A generator is shown from 200 steps on; before, the texture pyramid paints one even color.",
+            f"benefit. A generator is shown from {SHOWN_FROM} steps on.",
         ),
         (
             "remade_5_1080.jpg",
@@ -100,24 +111,28 @@ def claim_1(
             "published padding and both normalizations.",
         ),
     ]
+    if not curves:
+        pictures = []  # no network has taken enough steps to be shown
     tables = [table(["generator", "normalization", "steps", "seeds", *HEADER], rows), *_measures(uses)]
     return Section(
         title="Instance against batch",
         claim="Replacing batch by instance normalization lowers the objective that the generator is trained for, on "
         "photos that it has never seen.",
         parts=parts,
-        rule=f"Compared is the mean of each curve over its last quarter. A generator holds where, of {SEEDS} seeds "
-        "or more, the worst with instance normalization is lower than the best with batch normalization. With fewer "
-        "seeds it holds in part where every held-out photo is lower, seed by seed; it does not hold where every photo "
-        "is higher; else it is not resolved. The prediction is a power law through each photo's curve from step "
-        f"{FITTED_FROM} on.",
+        rule=f"The mean of each curve over its last quarter is compared. With {SEEDS} seeds or more, a part holds if "
+        "the worst seed with instance normalization is lower than the best with batch normalization, and in part if "
+        "each is lower than the same seed. With fewer seeds it holds in part if every held-out photo is lower, and "
+        "does not hold if none is. Otherwise it is not resolved. A prediction is a power law through each photo's "
+        f"curve from step {FITTED_FROM} on.",
         reason="Both networks of a pair start with the same weights and see the same squares in the same order. Batch "
         "normalization is used with running averages, as published. Steps, photos and hashes are in the records.",
-        figures=[*curves[:1], pictures[0], *curves[1:], *early, *pictures[1:]],
+        figures=[*curves[:1], *pictures[:1], *curves[1:], *early, *pictures[1:]],
         tables=tables,
         budget=_budget(pairs),
         cost=cost_of("norms", costs),
         shown=len(curves),
+        source="Made by python -m experiments published --data DATA; the measures of impasto evaluate by python -m "
+        "experiments figures --data DATA.",
     )
 
 
@@ -132,15 +147,16 @@ def _seeds(records: Mapping[str, Record], name: str) -> Pairs:
 
 
 def _groups(seeds: Pairs) -> Sequence[tuple[Pairs, int]]:
-    """The seeds that have come furthest, and their step; then all seeds and the step that all have reached.
+    """The seeds that have come furthest, and their step; then all from :data:`SHOWN_FROM` on, and their least step.
 
-    All are left out while they are the same, or while one has taken fewer than :data:`SHOWN_FROM` steps.
+    The latter are left out if they are the same.
     """
     reached = {seed: common_step([*pair.values()]) for seed, pair in seeds.items()}
-    furthest, least = max(reached.values()), min(reached.values())
+    furthest = max(reached.values())
     groups = [({seed: pair for seed, pair in seeds.items() if reached[seed] == furthest}, furthest)]
-    if SHOWN_FROM <= least < furthest:
-        groups.append((dict(seeds), least))
+    shown = {seed: pair for seed, pair in seeds.items() if reached[seed] >= SHOWN_FROM}
+    if len(shown) > len(groups[0][0]):
+        groups.append((shown, min(reached[seed] for seed in shown)))
     return groups
 
 
@@ -201,28 +217,28 @@ def _later(title: str, seeds: Pairs, step: int, finished: Sequence[Mapping[str, 
     }
     doubled = [mark for mark in marks if mark == step or mark in {50 * 2**power for power in range(10)}]
     trend = f"Batch divided by instance is {', '.join(f'{ratios[mark]:.2f} at {mark}' for mark in doubled)} steps. "
-    name = f"{title}: still so after {STEPS} steps"
-    if step < STEPS and sum(mark >= FITTED_FROM for mark in marks) < 3:
-        return [Part(name, "not resolved", trend + "Too few marks to predict from.")]
     falls = {norm: _fall([pair[norm] for pair in seeds.values()], step) for norm in NORMS}
-    level = "leveled off" if max(falls.values()) <= LEVEL else "not leveled off"
-    level = (
-        f"From the third quarter of the steps to the fourth, batch fell by {falls['batch']:.0f} % and instance by "
-        f"{falls['instance']:.0f} %: the curves have {level}."
+    leveled = Part(
+        f"{title}: the curves have leveled off after {step} steps",
+        "holds" if max(falls.values()) <= LEVEL else "does not hold here",
+        f"{trend}From the third quarter of the steps to the fourth, batch fell by {falls['batch']:.0f} % and instance "
+        f"by {falls['instance']:.0f} % (the limit is {LEVEL:g} %).",
+        counts=False,
     )
-    if step >= STEPS:
-        return [Part(f"{title}: the curves have leveled off", "shown", trend + level, counts=False)]
-    predicted = {norm: [value for pair in seeds.values() for value in extrapolated(pair[norm], step)] for norm in NORMS}
-    ahead = all(b > a for a, b in zip(predicted["instance"], predicted["batch"], strict=True))
+    if step >= STEPS or sum(mark >= FITTED_FROM for mark in marks) < 3:
+        return [leveled]
+    predicted = {norm: [extrapolated(pair[norm], step) for pair in seeds.values()] for norm in NORMS}
+    every = {norm: [value for photo in predicted[norm] for value in photo] for norm in NORMS}
+    lower = sum(a < b for a, b in zip(every["instance"], every["batch"], strict=True))
     return [
+        leveled,
         Part(
-            name,
-            "holds in part" if ahead else "not resolved",
-            f"{trend}{level} Power laws predict batch {between(predicted['batch'], 1)} and instance "
-            f"{between(predicted['instance'], 1)}, over photos"
-            + (". " if ahead else ", which does not tell which is ahead. ")
-            + _checked(finished, step),
-        )
+            f"{title}: lower objective with instance normalization after {STEPS} steps, predicted",
+            verdict_of(predicted["instance"], predicted["batch"]),
+            f"Power laws predict batch {between(every['batch'], 1)} and instance {between(every['instance'], 1)}, over "
+            f"photos; instance is lower on {lower} of {len(every['batch'])}. {_checked(finished, step)}",
+            counts=False,
+        ),
     ]
 
 
@@ -241,28 +257,21 @@ def _checked(finished: Sequence[Mapping[str, Record]], step: int) -> str:
 
 def _fall(records: Sequence[Record], step: int) -> float:
     """By how many percent the mean objective falls from the third quarter of the steps to the fourth."""
-    quarters: tuple[list[float], list[float]] = ([], [])
-    for record in records:
-        for mark, values in photos(record).items():
-            if step / 2 <= mark <= step:
-                quarters[mark > LAST * step].append(mean(values))
-    return 100 * (1 - mean(quarters[1]) / mean(quarters[0]))
+    third, fourth = (
+        mean([mean(photo) for photo in quarter])
+        for quarter in zip(*(quarters(record, step) for record in records), strict=True)
+    )
+    return 100 * (1 - fourth / third)
 
 
 def _yardstick(title: str, seeds: Pairs, step: int) -> list[Part]:
     """The same by the measure that all other reports use, which these networks were not trained for."""
     ends = {norm: [at_end(pair[norm], step, "objective") for pair in seeds.values()] for norm in NORMS}
-    differences = [
-        b - a
-        for one, other in zip(ends["instance"], ends["batch"], strict=True)
-        for a, b in zip(one, other, strict=True)
-    ]
-    lower = sum(value > 0 for value in differences)
-    verdict = "holds" if lower == len(differences) else "not resolved" if lower else "does not hold here"
+    differences = [b - a for both in zip(*ends.values(), strict=True) for a, b in zip(*both, strict=True)]
     return [
         Part(
-            f"{title}: lower by our yardstick as well",
-            verdict,
+            f"{title}, {step} steps: lower by our yardstick",
+            verdict_of(ends["instance"], ends["batch"]),
             f"By {between(differences, 2)} over photos; batch {between([mean(one) for one in ends['batch']], 2)}.",
             counts=False,
         )
@@ -302,14 +311,14 @@ def _budget(pairs: Mapping[str, Pairs]) -> str:
 def _measures(uses: Mapping[str, Any]) -> list[str]:
     """The measures of `impasto evaluate`, beside the papers' objectives."""
     rows = []
-    for system in (f"{title}, {norm}" for title in uses.get("steps", {}) for norm in NORMS):
-        measured = [photo["measures"] for photo in uses[system] if "measures" in photo]
+    for network, used in uses.get("networks", {}).items():
+        measured = [photo["measures"] for photo in used["photos"] if "measures" in photo]
         names = [*measured[0]]
-        rows.append([system, *(between([one[name] for one in measured], 2) for name in names)])
+        rows.append([network, str(used["step"]), *(between([one[name] for one in measured], 2) for name in names)])
     if not rows:
         return []
     called = [name.replace("_", " ") for name in names]
-    return [table(["measures of impasto evaluate (docs/measures.md), over photos", *called], rows)]
+    return [table(["measures of impasto evaluate (docs/measures.md), over photos", "steps", *called], rows)]
 
 
 def joined(
@@ -317,8 +326,9 @@ def joined(
     parts: Sequence[Part],
     more: str,
     *,
-    steps: Mapping[str, int],
+    reached: str,
     rule: str,
+    source: str,
     replaced: tuple[str, ...] = (),
 ) -> Section:
     """The section of the small budget with parts and a table of the papers' scale before its own.
@@ -327,20 +337,23 @@ def joined(
         section: that of the small budget. Its parts and figures are marked.
         parts: of the papers' scale.
         more: the table, as HTML.
-        steps: of each network, by its name.
+        reached: the networks and their steps.
         rule: when the verdict on a part of the papers' scale is which.
+        source: what makes the numbers of the papers' scale, a sentence.
         replaced: beginnings of the names of parts of the small budget that no longer count.
     """
     old = [
         replace(part, name=f"small budget, {part.name}", counts=part.counts and not part.name.startswith(replaced))
         for part in section.parts
     ]
-    taken = "; ".join(f"{name}, {count} steps" for name, count in steps.items())
     return replace(
         section,
         parts=[*parts, *old],
-        budget=f"papers' scale ({taken}), and the small budget",
+        budget=f"papers' scale ({reached}), and the small budget",
         tables=[more, *section.tables],
         figures=[(file, f"Small budget: {caption}") for file, caption in section.figures],
         rule=f"At the papers' scale: {rule} At the small budget: {section.rule}",
+        reason=f"Small budget: {section.reason}" if section.reason else "",
+        likely=f"small budget: {section.likely}" if section.likely else "",
+        source=source,
     )

@@ -86,7 +86,7 @@ TESTED: Mapping[str, Tested] = {
     ),
     "recipes": Tested(
         "arXiv:1603.03417, arXiv:1607.08022, arXiv:1603.08155 and their authors' code: docs/papers.md",
-        "Nothing: this shows where each recipe is after a small budget, and claims nothing.",
+        "Nothing: this shows how far each recipe is after few steps, and claims nothing.",
         about="The three published recipes, with their own objectives and learning rates.",
     ),
 }

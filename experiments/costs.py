@@ -17,9 +17,9 @@ def cost_of(claim: str, costs: Sequence[Cost]) -> str:
     more = sum(one.hours_left for one in others)
     rest = f", and {more:.0f} for the other seeds, widths and objectives" if others else ""
     return (
-        f"{first.hours_left:.1f} hours of one core to bring '{first.stage.title}' to {STEPS} steps{rest}; give or take "
-        "a fifth, as steps were timed on a busy computer. The plan above lists each stage. The command continues where "
-        "it stopped: python -m experiments published --data DATA."
+        f"About {first.hours_left:.1f} hours of one core to bring '{first.stage.title}' to {STEPS} steps{rest}. The "
+        "plan above lists each stage. The command continues where it stopped: python -m experiments published --data "
+        "DATA."
     )
 
 
@@ -49,12 +49,11 @@ def plan_table(costs: Sequence[Cost], measured: Mapping[str, Any]) -> str:
     ]
     total, left = sum(one.hours for one in costs), sum(one.hours_left for one in costs)
     agreed = [
-        f"{name} {100 * abs(ratio - 1):.2f} % and {cosine:.4f}"
+        f"{name}: objective {100 * abs(ratio - 1):.2f} % apart, cosine between the gradients {cosine:.4f}"
         for name, (ratio, cosine) in measured.get("agreement", {}).items()
     ]
     precise = (
-        "<p>Trained in bfloat16. Beside float32, on the squares of one step, the objective differs by, and the cosine "
-        f"between the gradients is: {'; '.join(agreed)}.</p>"
+        f"<p>Trained in bfloat16. Compared with float32 on the squares of one step: {'; '.join(agreed)}.</p>"
         if agreed
         else ""
     )

@@ -178,7 +178,7 @@ def _screen(
                 else "",
                 f"<p><b>The rule.</b> {_sentence(section.rule)}</p>" if section.rule else "",
             ),
-            _folded("Tables", *section.tables, f"<p><small>Numbers by {source}.</small></p>" if records else ""),
+            _folded("Tables", *section.tables, f"<p><small>{_sources(section, source if records else '')}</small></p>"),
             _folded("More plots and pictures", f"<div class=plots>{''.join(others[section.shown :])}</div>")
             if others[section.shown :]
             else "",
@@ -190,6 +190,13 @@ def _screen(
             "</section>",
         ]
     )
+
+
+def _sources(section: Section, source: str) -> str:
+    """Where the numbers of the tables come from, as HTML; ``source`` is that of the small budget."""
+    if not section.source:
+        return f"Made by {source}."
+    return html.escape(section.source) + (f" Small budget: made by {source}." if source else "")
 
 
 def _measured(section: Section) -> str:

@@ -65,6 +65,8 @@ class Section:
     """How many figures beside the first are shown at once; the others are folded."""
     before: str = ""
     """What was measured with less, as HTML."""
+    source: str = ""
+    """What makes the numbers of the papers' scale, a sentence."""
 
     @property
     def verdict(self) -> str:

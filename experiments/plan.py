@@ -25,7 +25,7 @@ from impasto.files import replacing
 from impasto.processor import cores
 
 STEPS = 4000
-"""Of each arm: more than most curves need to level off."""
+"""Of each arm."""
 NORMS = ("instance", "batch")
 FEW = 16
 """The papers' number of photos."""

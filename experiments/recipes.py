@@ -124,7 +124,7 @@ def report(found: dict[str, Any], plots: Plots) -> Section:
         lines[name] = (steps, [[curve[step] / curve[steps[0]] for step in steps] for curve in curves])
     return Section(
         title="The original recipes",
-        claim="How far the published recipes come with a small budget.",
+        claim="How far the published recipes come with few steps.",
         parts=(),
         rule="nothing is claimed, so there is no verdict.",
         reason="The published runs take 3,000 (texture_nets_v1), 40,000 (Johnson) and 50,000 steps (texture_nets); "

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from experiments.at_scale import SHOWN_FROM
+from experiments.at_scale import GENERATORS, SEEDS, SHOWN_FROM
 from experiments.at_scale_others import RECIPES
 from experiments.contrast import CONTRASTS, LOW_CONTRAST, changed, deviation
 from experiments.in_use import averaged_over, with_own_statistics
@@ -49,7 +49,6 @@ SIZES = (512, 1080)
 """The paper's, short sides in pixels."""
 SHOWN = {"texture pyramid": "texture-{}-0", "residual": "residual16-{}-0"}
 """The generators of figure 5, and the records of their networks."""
-CALLED = {"batch": "batch", "instance": "instance"}
 CORNER = 128
 """Side of what figure 3 shows of the border, pixels."""
 DETAIL = 400
@@ -113,12 +112,9 @@ class Remade:
             for title, name in SHOWN.items()
             if all(name.format(norm) in there and there[name.format(norm)]["step"] >= fewest for norm in NORMS)
         }
-        self.arms = {
-            f"{title}, {norm}": Arm(**there[SHOWN[title].format(norm)]["arm"])
-            for title in self.generators
-            for norm in NORMS
+        self.steps = {
+            f"{title}, {norm}": there[SHOWN[title].format(norm)]["step"] for title in self.generators for norm in NORMS
         }
-        self.steps = {title: there[SHOWN[title].format("instance")]["step"] for title in self.generators}
         if not self.generators:
             raise TrainingError(f"{folder}: no generator has taken {fewest} steps with both normalizations yet")
 
@@ -133,7 +129,7 @@ class Remade:
         for title, by_norm in self.generators.items():
             for norm in NORMS[::-1]:
                 rows.append([painted(by_norm[norm], photo) for photo in faded])
-                captions.append([f"{title}, {CALLED[norm]}"] * len(faded))
+                captions.append([f"{title}, {norm}"] * len(faded))
         self._save("remade_2", contact_sheet(rows, captions=captions, cell=300))
 
     def figure_3(self) -> None:
@@ -146,7 +142,7 @@ class Remade:
         pictures = {"photo": photo}
         for title, by_norm in self.generators.items():
             for norm in NORMS[::-1]:
-                pictures[f"{title}, {CALLED[norm]}"] = painted(by_norm[norm], photo)
+                pictures[f"{title}, {norm}"] = painted(by_norm[norm], photo)
         rows = [[_enlarged(picture[corner], 3) for picture in pictures.values()] for corner in corners.values()]
         self._save("remade_3", contact_sheet(rows, labels=list(pictures), cell=3 * CORNER))
 
@@ -163,12 +159,13 @@ class Remade:
             }
             for norm in NORMS[::-1]:
                 rows.append([beside[norm][0], *(results[title, norm] for title in self.generators)])
-                captions.append([beside[norm][1], *(f"{title}, {CALLED[norm]}" for title in self.generators)])
+                names = [f"{title}, {norm}" for title in self.generators]
+                captions.append([beside[norm][1], *(f"{name}, {self.steps[name]} steps" for name in names)])
             self._save(f"remade_5_{SIZES[self.sizes.index(size)]}", contact_sheet(rows, captions=captions, cell=480))
         part = min(DETAIL, *photo.shape[:2])
         middle = [slice((side - part) // 2, (side + part) // 2) for side in photo.shape[:2]]
         details = [[results[title, norm][middle[0], middle[1]] for title in self.generators] for norm in NORMS[::-1]]
-        captions = [[f"{title}, {CALLED[norm]}" for title in self.generators] for norm in NORMS[::-1]]
+        captions = [[f"{title}, {norm}" for title in self.generators] for norm in NORMS[::-1]]
         self._save("remade_5_detail", contact_sheet(details, captions=captions, cell=DETAIL))
 
     def figure_recipes(self) -> None:
@@ -184,33 +181,38 @@ class Remade:
         self._save("remade_recipes", contact_sheet(rows, captions=captions, cell=480))
 
     def uses(self, studio: Studio) -> None:
-        """Claims 2 and 3: the other statistics in use, and photos at a quarter of their contrast.
+        """Claims 2 and 3: the other statistics in use, and photos at a quarter of their contrast, of all seeds.
 
         Beside them, for claim 1, the measures of `impasto evaluate`. Networks that have not gone on since they were
         measured are not measured again.
         """
         file = self.folder / "uses.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"steps": {}}
         photos = [path.name for path in studio.held_out_files]
-        found: dict[str, Any] = {"steps": self.steps, "photos": photos}
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"photos": []}
+        networks = kept["networks"] if kept["photos"] == photos else {}
         measure = StyleMeasure(to_tensor(resize_short_side(studio.style, studio.scale.photo_size)), studio.network)
         side = studio.scale.crop
         squares = [to_tensor(studio.photos[path][:side, :side]) for path in studio.learning[:AVERAGED]]
-        for title, by_norm in self.generators.items():
-            for norm, generator in by_norm.items():
-                name = f"{title}, {norm}"
-                if kept["steps"].get(title) == self.steps[title] and kept["photos"] == photos:
-                    found[name] = kept[name]
-                    continue
-                self.say(f"claims 2 and 3: {name}")
-                own = studio.own_loss(self.arms[name])
-                other = averaged_over(generator, squares) if norm == "instance" else with_own_statistics(generator)
-                found[name] = [
-                    _used(photo, generator, other, own, measure if number < MEASURED else None)
-                    for number, photo in enumerate(studio.held_out)
-                ]
+        for name, record in self.measured().items():
+            if networks.get(name, {}).get("step") == record["step"]:
+                continue
+            self.say(f"claims 2 and 3: {name}")
+            arm, generator = Arm(**record["arm"]), load_network(self.folder, name)
+            own = studio.own_loss(arm)
+            other = averaged_over(generator, squares) if arm.norm == "instance" else with_own_statistics(generator)
+            rows = [
+                _used(photo, generator, other, own, measure if number < MEASURED else None)
+                for number, photo in enumerate(studio.held_out)
+            ]
+            networks[name] = {"step": record["step"], "photos": rows}
         with replacing(file, TrainingError) as part:
-            part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps({"photos": photos, "networks": networks}, indent=1) + "\n", encoding="utf-8")
+
+    def measured(self) -> dict[str, Any]:
+        """The records of the networks of claim 1 that have taken enough steps, by name."""
+        names = [f"{name}-{norm}-{seed}" for name in GENERATORS.values() for seed in range(SEEDS) for norm in NORMS]
+        there = load_records(self.folder)
+        return {name: there[name] for name in names if name in there and there[name]["step"] >= self.fewest}
 
     def _save(self, name: str, picture: Pixels) -> None:
         self.page.mkdir(parents=True, exist_ok=True)
