@@ -125,7 +125,8 @@ def claim_1(
         "does not hold if none is. Otherwise it is not resolved. A prediction is a power law through each photo's "
         f"curve from step {FITTED_FROM} on.",
         reason="Both networks of a pair start with the same weights and see the same squares in the same order. Batch "
-        "normalization is used with running averages, as published. Steps, photos and hashes are in the records.",
+        "normalization is used with running averages, as published. Steps, photos and hashes are in the records."
+        + _continued(pairs),
         figures=[*curves[:1], *pictures[:1], *curves[1:], *early, *pictures[1:]],
         tables=tables,
         budget=_budget(pairs),
@@ -134,6 +135,18 @@ def claim_1(
         source="Made by python -m experiments published --data DATA; the measures of impasto evaluate by python -m "
         "experiments figures --data DATA.",
     )
+
+
+def _continued(pairs: Mapping[str, Pairs]) -> str:
+    """Where training went on without Adam's moments, which curves show; starts with a space."""
+    breaks = {
+        title: sorted({step for pair in seeds.values() for record in pair.values() for step in record["continued"]})
+        for title, seeds in pairs.items()
+    }
+    named = "; ".join(f"{title}: step {' and '.join(map(str, steps))}" for title, steps in breaks.items() if steps)
+    if not named:
+        return ""
+    return f" Where training went on without the moments of Adam, objectives rise for some hundred steps ({named})."
 
 
 def _seeds(records: Mapping[str, Record], name: str) -> Pairs:

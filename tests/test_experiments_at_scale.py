@@ -158,7 +158,7 @@ def record(*curves):
     held_out = [
         [100 * n, [[1.0, 1.0, value, 1.0, 1.0, value] for value in values]] for n, values in enumerate(marks, 1)
     ]
-    return {"held_out": [[0, [[9.0] * 6] * len(curves)], *held_out]}
+    return {"held_out": [[0, [[9.0] * 6] * len(curves)], *held_out], "continued": []}
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,11 @@ def test_one_seed_holds_in_part_at_most(tmp_path, batch, verdict):
     assert section.verdict == verdict
     assert (tmp_path / section.figures[0][0]).stat().st_size > 5000
     assert "200 steps, 1 seed" in section.budget
+    assert "moments" not in section.reason
+    for network in records.values():
+        network["continued"] = [100, 150]
+    section = at_scale.claim_1(records, page.Plots(tmp_path), [], {})
+    assert section.reason.endswith("(texture pyramid: step 100 and 150).")
 
 
 @pytest.mark.usefixtures("undrawn")
