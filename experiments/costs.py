@@ -7,16 +7,20 @@ from experiments.budget import Budget
 from experiments.page import table
 from experiments.plan import STEPS, Cost
 
+USED_BY = {"in_use": "norms", "contrast": "norms"}
+"""The claims that are measured with the networks of another."""
+
 
 def cost_of(claim: str, costs: Sequence[Cost]) -> str:
     """What is left of the plan for this claim, in hours of one core."""
-    left = [one for one in costs if one.stage.claim == claim and one.hours_left > 0]
+    trained_for = USED_BY.get(claim, claim)
+    left = [one for one in costs if one.stage.claim == trained_for and one.hours_left > 0]
     if not left:
         return ""
     first, *others = left
     more = sum(one.hours_left for one in others)
     rest = f", and {more:.0f} for the other seeds, widths and objectives" if others else ""
-    return (
+    return ("The networks are those of claim 1. " if claim in USED_BY else "") + (
         f"About {first.hours_left:.1f} hours of one core to bring '{first.stage.title}' to {STEPS} steps{rest}. The "
         "plan above lists each stage. The command continues where it stopped: python -m experiments published --data "
         "DATA."

@@ -110,7 +110,7 @@ def claim_5(section: Section, uses: Mapping[str, Any], curves: Mapping[str, Any]
         section,
         [part],
         table(header, rows),
-        reached=f"residual, {' and '.join(str(used[norm]['step']) for norm in NORMS)} steps",
+        reached=f"{TITLE}, {' and '.join(sorted({str(used[norm]['step']) for norm in NORMS}))} steps",
         rule=f"one seed and {len(photo_itself)} held-out photos of 512 px. The number is the median over photos of the "
         "evaluations after which L-BFGS from noise is as low as the network. It holds with "
         f"{ENOUGH} or more; in part, with at least twice those after which it is as low as the photo itself.",

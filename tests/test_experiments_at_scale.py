@@ -347,6 +347,7 @@ def test_the_cost_names_what_is_left():
     text = costs.cost_of("norms", left)
     assert text.startswith("About 2.0 hours of one core")
     assert "and 8 for the other" in text
+    assert costs.cost_of("contrast", left) == f"The networks are those of claim 1. {text}"
     assert costs.cost_of("norms", [Cost(STAGES[0], 1.8, (STEPS, STEPS))]) == ""
 
 
