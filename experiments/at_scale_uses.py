@@ -21,12 +21,14 @@ REPLACED = (
 
 
 def measured_pairs(uses: Uses) -> dict[str, Seeds]:
-    """By generator, the seeds of which both networks are measured."""
+    """By generator, the seeds of which both networks are measured after equally many steps."""
     found: dict[str, Seeds] = {}
     for title, name in GENERATORS.items():
-        seeds = {seed: {norm: uses["networks"].get(f"{name}-{norm}-{seed}") for norm in NORMS} for seed in range(SEEDS)}
-        if complete := {seed: pair for seed, pair in seeds.items() if all(pair.values())}:
-            found[title] = complete
+        networks = uses.get("networks", {})
+        seeds = {seed: {norm: networks.get(f"{name}-{norm}-{seed}", {}) for norm in NORMS} for seed in range(SEEDS)}
+        seeds = {seed: pair for seed, pair in seeds.items() if all(pair.values())}
+        if equal := {seed: pair for seed, pair in seeds.items() if len({one["step"] for one in pair.values()}) == 1}:
+            found[title] = equal
     return found
 
 
@@ -51,13 +53,13 @@ def claim_2(section: Section, uses: Uses) -> Section:
                 f"{title}: running averages are worse",
                 verdict_of(same, worse["instance"]),
                 f"Its own objective rises by {between(_flat(worse['instance']), 2)}, over photos"
-                f"{_and_seeds(seeds)}, from {mean(_flat(trained['instance'])):.2f}.",
+                f"{_and_seeds(seeds)}, from {_means(trained['instance'])}.",
             ),
             Part(
                 f"{title} trained with batch normalization: the picture's own statistics are better",
                 verdict_of(worse["batch"], same),
                 f"Its own objective changes by {between(_flat(worse['batch']), 2)}, over photos{_and_seeds(seeds)}, "
-                f"from {mean(_flat(trained['batch'])):.2f}.",
+                f"from {_means(trained['batch'])}.",
                 counts=False,
             ),
         ]
@@ -118,7 +120,13 @@ def _flat(seeds: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _and_seeds(seeds: Seeds) -> str:
-    return f" and {len(seeds)} seeds" if len(seeds) > 1 else ""
+    steps = [str(pair[NORMS[0]]["step"]) for pair in seeds.values()]
+    return f" and {len(seeds)} seeds (after {', '.join(steps)} steps)" if len(seeds) > 1 else ""
+
+
+def _means(seeds: Sequence[Sequence[float]]) -> str:
+    """The mean over photos of each seed."""
+    return ", ".join(f"{mean(photos):.2f}" for photos in seeds)
 
 
 def _joined(section: Section, parts: Sequence[Part], pairs: Mapping[str, Seeds], more: str) -> Section:

@@ -204,13 +204,12 @@ def _measured(section: Section) -> str:
     if not section.parts:
         return ""
     rows = "".join(
-        f"<li>{badge(part.verdict)} <b>{html.escape(part.name)}</b>{'' if part.counts else ' (beside it)'}<br>"
-        f"{html.escape(part.measured)}</li>"
+        f"<li>{badge(part.verdict)} <b>{html.escape(part.name)}</b><br>{html.escape(part.measured)}</li>"
         for part in section.parts
         if part.counts
     )
     beside = "".join(
-        f"<li>{badge(part.verdict)} <b>{html.escape(part.name)}</b> (beside it)<br>{html.escape(part.measured)}</li>"
+        f"<li>{badge(part.verdict)} <b>{html.escape(part.name)}</b><br>{html.escape(part.measured)}</li>"
         for part in section.parts
         if not part.counts
     )

@@ -21,9 +21,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 VERDICTS = ("holds", "holds in part", "does not hold here", "shown", "not resolved")
 """Of claims and their parts; what only shows something holds nothing."""
 PARTS = (
-    "A part that compares two sides is not resolved if seeds contradict each other. A claim holds if all of its parts "
-    "hold. It holds in part if at least one part does, even in part. It is not resolved if no part is. Otherwise it "
-    "does not hold here. Parts that are listed beside the claim do not count."
+    "A part that compares two sides is not resolved if seeds (of a single seed: photos) contradict each other. A claim "
+    "holds if all of its parts hold. It holds in part if at least one part does, even in part. It is not resolved if "
+    "all of its parts are not resolved. Otherwise it does not hold here. Parts that are listed beside the "
+    "claim do not count."
 )
 
 Figure = tuple[str, str]

@@ -21,7 +21,7 @@ from experiments.at_scale import GENERATORS, SEEDS, SHOWN_FROM
 from experiments.at_scale_others import RECIPES
 from experiments.contrast import CONTRASTS, LOW_CONTRAST, changed, deviation
 from experiments.in_use import averaged_over, with_own_statistics
-from experiments.lab import HERE, PAGE
+from experiments.lab import HERE, PAGE, file_hash
 from experiments.plan import NORMS, QUICK, load_records
 from experiments.published import RECORDS, RECORDS_GPU, Arm, Scale, Studio
 from impasto.errors import ImpastoError, TrainingError
@@ -189,12 +189,13 @@ class Remade:
         file = self.folder / "uses.json"
         photos = [path.name for path in studio.held_out_files]
         kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"photos": []}
-        networks = kept["networks"] if kept["photos"] == photos else {}
+        networks = kept.get("networks", {}) if kept["photos"] == photos else {}
         measure = StyleMeasure(to_tensor(resize_short_side(studio.style, studio.scale.photo_size)), studio.network)
         side = studio.scale.crop
         squares = [to_tensor(studio.photos[path][:side, :side]) for path in studio.learning[:AVERAGED]]
         for name, record in self.measured().items():
-            if networks.get(name, {}).get("step") == record["step"]:
+            weights = file_hash(self.folder / f"{name}.safetensors")
+            if networks.get(name, {}).get("weights") == weights:
                 continue
             self.say(f"claims 2 and 3: {name}")
             arm, generator = Arm(**record["arm"]), load_network(self.folder, name)
@@ -204,7 +205,7 @@ class Remade:
                 _used(photo, generator, other, own, measure if number < MEASURED else None)
                 for number, photo in enumerate(studio.held_out)
             ]
-            networks[name] = {"step": record["step"], "photos": rows}
+            networks[name] = {"step": record["step"], "weights": weights, "photos": rows}
         with replacing(file, TrainingError) as part:
             part.write_text(json.dumps({"photos": photos, "networks": networks}, indent=1) + "\n", encoding="utf-8")
 

@@ -159,7 +159,7 @@ def test_the_page_names_command_and_file_at_every_figure(tmp_path):
     source = "<code>run norms</code>, <a href='../results/norms.json'>norms.json</a>"
     assert text.count(f"Made by {source}") == 2  # the figure and the table
     assert "<span class='verdict v0'>holds</span> <b>one</b><br>1 &lt; 2" in text
-    assert "<span class='verdict v2'>does not hold here</span> <b>other</b> (beside it)" in text
+    assert "<span class='verdict v2'>does not hold here</span> <b>other</b><br>" in text
     for words in TESTED["norms"].quotes:
         assert words in text
     assert TESTED["norms"].false_if in text
