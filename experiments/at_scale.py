@@ -21,7 +21,7 @@ LAST = 0.75
 SHOWN_FROM = 200
 """Steps before which a generator's curves and pictures are folded: there is nothing in them yet."""
 LEVEL = 5.0
-"""Percent by which a curve that has leveled off falls at most between the last two quarters of its steps."""
+"""Percent by which a curve that has leveled off changes at most between the last two quarters of its steps."""
 FITTED_FROM = 100
 """Step from which the extrapolation is fitted."""
 COLUMNS = ("own content", "own style", "own", "content", "style", "objective")
@@ -42,10 +42,16 @@ def at_end(record: Record, upto: int, column: str = "own") -> list[float]:
     return [mean(values) for values in zip(*found, strict=True)]
 
 
+def curves_of(record: Record, upto: int, begin: int = 1) -> tuple[list[int], list[list[float]]]:
+    """The steps of the evaluations from ``begin`` to ``upto``, and the own objective of each held-out photo at them."""
+    marks = {step: values for step, values in photos(record).items() if begin <= step <= upto}
+    return [*marks], [list(curve) for curve in zip(*marks.values(), strict=True)]
+
+
 def quarters(record: Record, step: int) -> tuple[list[float], list[float]]:
     """Of each held-out photo, the means over the third and over the last quarter of the steps.
 
-    With so few marks that the third quarter has none, the last mark before it takes its place.
+    If there is no evaluation in the third quarter, the last one before it takes its place.
     """
     marks = photos(record)
     third = [values for mark, values in marks.items() if step / 2 <= mark < LAST * step]
@@ -85,12 +91,11 @@ def claim_1(
     early: list[Figure] = []
     rows: list[list[str]] = []
     for title, seeds in pairs.items():
-        for group, step in _groups(seeds):
-            first = step == _groups(seeds)[0][1]
+        for number, (group, step) in enumerate(_groups(seeds)):
             parts.append(_compared(title, group, step))
-            if first:
-                parts += [*_later(title, group, step, finished), *_yardstick(title, group, step)]
-            name = GENERATORS[title] + ("" if first else "_seeds")
+            if number == 0:
+                parts += [*_later(title, group, step, finished), _yardstick(title, group, step)]
+            name = GENERATORS[title] + ("_seeds" if number else "")
             (curves if step >= SHOWN_FROM else early).append(_curves(name, title, group, step, plots))
             rows += _rows(title, group, step)
     pictures = [
@@ -231,12 +236,12 @@ def _later(title: str, seeds: Pairs, step: int, finished: Sequence[Mapping[str, 
     }
     doubled = [mark for mark in marks if mark == step or mark in {50 * 2**power for power in range(10)}]
     trend = f"Batch divided by instance is {', '.join(f'{ratios[mark]:.2f} at {mark}' for mark in doubled)} steps. "
-    falls = {norm: _fall([pair[norm] for pair in seeds.values()], step) for norm in NORMS}
+    changes = {norm: _change([pair[norm] for pair in seeds.values()], step) for norm in NORMS}
     leveled = Part(
         f"{title}: the curves have leveled off after {step} steps",
-        "holds" if max(map(abs, falls.values())) <= LEVEL else "does not hold here",
-        f"{trend}From the third quarter of the steps to the fourth, batch changed by {-falls['batch']:.0f} % and "
-        f"instance by {-falls['instance']:.0f} % (the limit is {LEVEL:g} %).",
+        "holds" if max(map(abs, changes.values())) <= LEVEL else "does not hold here",
+        f"{trend}From the third quarter of the steps to the fourth, batch changed by {changes['batch']:.0f} % and "
+        f"instance by {changes['instance']:.0f} % (the limit is {LEVEL:g} %).",
         counts=False,
     )
     if step >= STEPS or sum(mark >= FITTED_FROM for mark in marks) < 3:
@@ -269,41 +274,37 @@ def _checked(finished: Sequence[Mapping[str, Record]], step: int) -> str:
     return f"From as many steps of networks that have taken {STEPS}, power laws are off by {between(errors, 0)} %."
 
 
-def _fall(records: Sequence[Record], step: int) -> float:
-    """By how many percent the mean objective falls from the third quarter of the steps to the fourth."""
+def _change(records: Sequence[Record], step: int) -> float:
+    """By how many percent the mean objective changes from the third quarter of the steps to the fourth."""
     third, fourth = (
         mean([mean(photo) for photo in quarter])
         for quarter in zip(*(quarters(record, step) for record in records), strict=True)
     )
-    return 100 * (1 - fourth / third)
+    return 100 * (fourth / third - 1)
 
 
-def _yardstick(title: str, seeds: Pairs, step: int) -> list[Part]:
+def _yardstick(title: str, seeds: Pairs, step: int) -> Part:
     """The same by the measure that all other reports use, which these networks were not trained for."""
     ends = {norm: [at_end(pair[norm], step, "objective") for pair in seeds.values()] for norm in NORMS}
     differences = [b - a for both in zip(*ends.values(), strict=True) for a, b in zip(*both, strict=True)]
-    return [
-        Part(
-            f"{title}, {step} steps: lower by our yardstick",
-            verdict_of(ends["instance"], ends["batch"]),
-            f"Batch minus instance is {between(differences, 2)}, over photos; batch "
-            f"{between([mean(one) for one in ends['batch']], 2)}, instance "
-            f"{between([mean(one) for one in ends['instance']], 2)}.",
-            counts=False,
-        )
-    ]
+    return Part(
+        f"{title}, {step} steps: lower by our yardstick",
+        verdict_of(ends["instance"], ends["batch"]),
+        f"Batch minus instance is {between(differences, 2)}, over photos; batch "
+        f"{between([mean(one) for one in ends['batch']], 2)}, instance "
+        f"{between([mean(one) for one in ends['instance']], 2)}.",
+        counts=False,
+    )
 
 
 def _curves(name: str, title: str, seeds: Pairs, step: int, plots: Plots) -> tuple[str, str]:
     """The own objective against steps; the band is over photos where there is one seed."""
     lines = {}
     for norm in NORMS:
-        curves = [{s: v for s, v in photos(pair[norm]).items() if 0 < s <= step} for pair in seeds.values()]
-        steps = [*curves[0]]
-        if len(curves) == 1:
-            values = [list(photo) for photo in zip(*curves[0].values(), strict=True)]
-        else:
-            values = [[mean(photo) for photo in curve.values()] for curve in curves]
+        curves = [curves_of(pair[norm], step) for pair in seeds.values()]
+        steps, values = curves[0]
+        if len(curves) > 1:
+            values = [[mean(at_step) for at_step in zip(*each, strict=True)] for _, each in curves]
         lines[norm] = (steps, values)
     return plots.curves(
         f"published_{name}",

@@ -122,7 +122,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     shown: dict[str, list[Pixels]] = {}
     for norm in NETWORKS:
         for trained in lab.arms("residual", norm):
-            for number in range(len(lab.held_out_tensors)):
+            for number in range(len(lab.held_out)):
                 pictures = comparison.note(norm, number, trained.arm.seed, _painter(lab, trained.generator))
                 shown.setdefault(norm, pictures)
                 # The same without rounding the faint photo to 8 bits: the effect of the network, not of the file.

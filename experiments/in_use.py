@@ -99,7 +99,7 @@ def measure(lab: Lab) -> dict[str, Any]:
                     for one in lab.arms(generator, norm)
                 ]
                 found[f"{generator}, {norm}, {way}"] = [lab.evaluate(network) for network in used]
-                columns.append([lab.picture(used[0], number) for number in range(min(3, len(lab.held_out_tensors)))])
+                columns.append([lab.picture(used[0], number) for number in range(min(3, len(lab.held_out)))])
         rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
         labels = ("photo", "instance", "inst., averages", "batch", "batch, own")
         sheet(lab, f"in_use_{generator}", rows, labels)

@@ -11,7 +11,7 @@ from typing import Any
 from experiments.budget import Budget
 from experiments.claims import TESTED, UNTESTED
 from experiments.lab import Lab
-from experiments.page import PARTS, VERDICTS, Figure, Html, Section, table
+from experiments.page import PARTS, VERDICTS, Figure, Html, Part, Section, table
 from impasto.errors import ImpastoError
 from impasto.files import replacing
 from impasto.nn.losses import YARDSTICK
@@ -203,18 +203,17 @@ def _measured(section: Section) -> str:
     """The parts of a claim, with what was measured."""
     if not section.parts:
         return ""
+    beside = [part for part in section.parts if not part.counts]
+    more = _folded("Beside the claim", _listed(beside)) if beside else ""
+    return f"<h3>What was measured</h3>{_listed([part for part in section.parts if part.counts])}{more}"
+
+
+def _listed(parts: Sequence[Part]) -> str:
     rows = "".join(
         f"<li>{badge(part.verdict)} <b>{html.escape(part.name)}</b><br>{html.escape(part.measured)}</li>"
-        for part in section.parts
-        if part.counts
+        for part in parts
     )
-    beside = "".join(
-        f"<li>{badge(part.verdict)} <b>{html.escape(part.name)}</b><br>{html.escape(part.measured)}</li>"
-        for part in section.parts
-        if not part.counts
-    )
-    more = _folded("Beside the claim", f"<ul class=measured>{beside}</ul>") if beside else ""
-    return f"<h3>What was measured</h3><ul class=measured>{rows}</ul>{more}"
+    return f"<ul class=measured>{rows}</ul>"
 
 
 def _sentence(text: str) -> str:

@@ -33,9 +33,7 @@ def measure(lab: Lab) -> dict[str, Any]:
                     for term in ("content", "style", "objective")
                 },
             }
-            columns.append(
-                [lab.picture(trained[0].generator, number) for number in range(min(3, len(lab.held_out_tensors)))]
-            )
+            columns.append([lab.picture(trained[0].generator, number) for number in range(min(3, len(lab.held_out)))])
         rows = [list(row) for row in zip(lab.held_out[: len(columns[0])], *columns, strict=True)]
         sheet(lab, f"norms_{generator}", rows, ("photo", *CALLED.values()))
     return found

@@ -24,7 +24,7 @@ def measure(lab: Lab) -> dict[str, Any]:
     def other(step: int) -> Callable[[Tensor, int], Tensor]:
         """The photo ``step`` places further on, scaled to the size of this one."""
         return lambda photo, number: interpolate(
-            lab.held_out_tensors[(number + step) % len(lab.held_out_tensors)],
+            lab.held_out_tensors[(number + step) % len(lab.held_out)],
             photo.shape[2:],
             mode="bilinear",
             antialias=True,
@@ -34,6 +34,6 @@ def measure(lab: Lab) -> dict[str, Any]:
         "untrained": {
             "the photo itself": terms(lambda photo, _: photo),
             "plain gray": terms(lambda photo, _: torch.full_like(photo, 0.5)),
-            "another photo": terms(*(other(step) for step in range(1, len(lab.held_out_tensors)))),
+            "another photo": terms(*(other(step) for step in range(1, len(lab.held_out)))),
         }
     }

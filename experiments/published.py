@@ -43,6 +43,9 @@ RECORDS = RESULTS / "published"
 RECORDS_GPU = RESULTS / "published_gpu"
 RECIPES = {"residual": "johnson2016", "texture": "ulyanov2017", "samples": "ulyanov2016"}
 """Whose hyper-parameters each network is trained with; "samples" is the texture network with noise."""
+WARM_UP = 100
+"""Steps over which the learning rate rises when an arm continues without Adam's moments. Starting at the full rate
+undoes hundreds of steps."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,6 @@ class Arm:
         torch.manual_seed(self.seed)
         recipe = self.recipe
         return build_generator(recipe.generator, {**recipe.arguments, "norm": self.norm})
-
-
-WARM_UP = 100
-"""Steps over which the learning rate rises where an arm goes on without Adam's moments: the full rate at once undoes
-hundreds of steps."""
 
 
 class Studio:
